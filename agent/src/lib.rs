@@ -1,0 +1,1 @@
+//! The loop: propose, ask, decide, learn, schedule.

@@ -1,0 +1,1 @@
+//! Simulated people, real data, convergence experiments, calibration and reports.

@@ -1,0 +1,1 @@
+//! Evidence, the log, belief and replay: the Bayesian core. It knows no model and no async runtime.

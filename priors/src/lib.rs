@@ -1,0 +1,1 @@
+//! The language model: references, scoring, the value schema, features, the elicited prior, adapters.
