@@ -1,1 +1,28 @@
 //! The language model: references, scoring, the value schema, features, the elicited prior, adapters.
+
+pub mod cache;
+pub mod cpu;
+pub mod gguf;
+pub mod handle;
+pub mod llama;
+pub mod model;
+pub mod scripted;
+
+pub use handle::{Cancel, ModelHandle};
+pub use llama::{Llama, LlamaOptions};
+pub use model::{
+    Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message,
+    ModelError, ModelIdentity, Prompt, Reading, Readout, Role,
+};
+
+/// An error with all its causes in one line.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
