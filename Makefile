@@ -1,0 +1,34 @@
+# Two commands: `make session` opens a session, `make test` runs every test. Each installs what is missing first.
+SHELL := /bin/sh
+CARGO ?= cargo
+
+.PHONY: help session test build lint deps docs clean
+
+help:
+	@echo "make session   install what is missing, build, fetch the default model once, open a session"
+	@echo "make test      install what is missing, build, run all tests"
+	@echo "make build     build only (target/release/credence)"
+	@echo "make lint      formatting, clippy, and dependency rules where cargo-deny is installed"
+
+# ARGS reaches the command: make session ARGS="--person ada"
+session: build
+	@./target/release/credence session $(ARGS)
+
+build: deps
+	@$(CARGO) build --release --locked --bin credence
+
+# Test binaries run one after another: two copies of the model on the same cores spin against each other.
+test: build lint
+	@$(CARGO) test --release --locked --workspace
+
+lint: deps
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --offline check bans licenses sources; else echo "cargo-deny is not installed: dependency rules not checked"; fi
+
+deps:
+	@./scripts/install-deps.sh
+	@mkdir -p .cargo && ./scripts/cpu-features.sh
+
+clean:
+	@$(CARGO) clean

@@ -1,0 +1,70 @@
+//! Holds the direction of dependencies: `memory <- priors <- agent <- evals <- src`, and who may know what.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Names of the normal dependencies in a member's manifest.
+fn dependencies(member: &str) -> BTreeSet<String> {
+    let path = root().join(member).join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let manifest: toml::Table = text.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    manifest["dependencies"].as_table().expect("a table of dependencies").keys().cloned().collect()
+}
+
+fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rust_files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    let order = ["memory", "priors", "agent", "evals"];
+    for (height, member) in order.iter().enumerate() {
+        let dependencies = dependencies(member);
+        for above in &order[height..] {
+            assert!(!dependencies.contains(&format!("credence-{above}")), "{member} may not depend on {above}");
+        }
+    }
+}
+
+#[test]
+fn memory_knows_no_model_and_no_runtime() {
+    let dependencies = dependencies("memory");
+    for foreign in ["llama-cpp-2", "llama-cpp-sys-2", "candle-core", "tokio", "hf-hub"] {
+        assert!(!dependencies.contains(foreign), "memory may not depend on {foreign}");
+    }
+}
+
+#[test]
+fn only_agent_and_the_command_have_tokio() {
+    for member in ["memory", "priors", "evals"] {
+        assert!(!dependencies(member).contains("tokio"), "{member} may not depend on tokio");
+    }
+    assert!(dependencies("agent").contains("tokio"));
+}
+
+#[test]
+fn llama_cpp_is_known_in_one_place() {
+    for member in ["memory", "agent", "evals"] {
+        let dependencies = dependencies(member);
+        assert!(!dependencies.contains("llama-cpp-2") && !dependencies.contains("llama-cpp-sys-2"), "{member}");
+    }
+    let mut files = Vec::new();
+    rust_files(&root().join("priors/src"), &mut files);
+    let knowing: Vec<_> = files
+        .iter()
+        .filter(|f| std::fs::read_to_string(f).expect("readable source").contains("llama_cpp_2::"))
+        .filter(|f| !f.ends_with("llama.rs") && f.parent().and_then(Path::file_name) != Some("llama".as_ref()))
+        .collect();
+    assert!(knowing.is_empty(), "llama.cpp is used outside priors/src/llama*: {knowing:?}");
+}
