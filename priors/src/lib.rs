@@ -6,6 +6,9 @@ pub mod gguf;
 pub mod handle;
 pub mod llama;
 pub mod model;
+pub mod reading_cache;
+pub mod readout;
+pub mod schema;
 pub mod scripted;
 
 pub use handle::{Cancel, ModelHandle};
