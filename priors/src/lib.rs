@@ -1,15 +1,20 @@
 //! The language model: references, scoring, the value schema, features, the elicited prior, adapters.
 
 pub mod cache;
+pub mod checks;
 pub mod cpu;
 pub mod gguf;
+pub mod elicited;
+pub mod features;
 pub mod handle;
+mod linear;
 pub mod llama;
 pub mod model;
 pub mod reading_cache;
 pub mod readout;
 pub mod schema;
 pub mod scripted;
+pub mod share;
 
 pub use handle::{Cancel, ModelHandle};
 pub use llama::{Llama, LlamaOptions};
