@@ -33,8 +33,5 @@ fn main() {
             instructions.push(name);
         }
     }
-    println!(
-        "cargo:rustc-env=CREDENCE_GGML_INSTRUCTIONS={}",
-        instructions.join(",")
-    );
+    println!("cargo:rustc-env=CREDENCE_GGML_INSTRUCTIONS={}", instructions.join(","));
 }

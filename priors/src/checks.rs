@@ -159,9 +159,9 @@ pub fn obvious_pairs_report(
     cache: &mut dyn ReadingCache,
 ) -> Result<ObviousPairsReport, ReadError> {
     let reference = schema.reference.alternatives.iter().map(|text| Alternative::new(None, text));
-    let sides = pairs.iter().flat_map(|pair| {
-        [&pair.better, &pair.worse].map(|text| Alternative::new(Some(&pair.situation), text))
-    });
+    let sides = pairs
+        .iter()
+        .flat_map(|pair| [&pair.better, &pair.worse].map(|text| Alternative::new(Some(&pair.situation), text)));
     let all: Vec<Alternative> = reference.chain(sides).collect();
     let mut readings = read_alternatives(model, schema, &all, cache, &mut |_, _| {})?;
     let sides = readings.split_off(schema.reference.alternatives.len());
@@ -253,13 +253,23 @@ pub fn charter_report(
 
 fn separation(log_odds: &[f64], questions: &[CharterQuestion]) -> f64 {
     let of = |meant: bool| {
-        log_odds.iter().zip(questions).filter(move |(_, question)| question.taken_as_meant == meant).map(|(odds, _)| *odds)
+        log_odds
+            .iter()
+            .zip(questions)
+            .filter(move |(_, question)| question.taken_as_meant == meant)
+            .map(|(odds, _)| *odds)
     };
     let (mut wins, mut pairs) = (0.0, 0.0);
     for held in of(true) {
         for rejected in of(false) {
             pairs += 1.0;
-            wins += if held > rejected { 1.0 } else if held < rejected { 0.0 } else { 0.5 };
+            wins += if held > rejected {
+                1.0
+            } else if held < rejected {
+                0.0
+            } else {
+                0.5
+            };
         }
     }
     if pairs > 0.0 { wins / pairs } else { 0.5 }

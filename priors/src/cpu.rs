@@ -5,9 +5,7 @@ use crate::model::ModelError;
 
 /// Instruction sets llama.cpp was compiled with, such as `AVX2`: set by `build.rs` from the `GGML_*` variables.
 pub fn compiled_with() -> impl Iterator<Item = &'static str> {
-    env!("CREDENCE_GGML_INSTRUCTIONS")
-        .split(',')
-        .filter(|name| !name.is_empty())
+    env!("CREDENCE_GGML_INSTRUCTIONS").split(',').filter(|name| !name.is_empty())
 }
 
 /// Checks that this processor can run the llama.cpp in this program.
@@ -18,17 +16,10 @@ pub fn check() -> Result<(), ModelError> {
     check_against(compiled_with(), has)
 }
 
-fn check_against<'a>(
-    compiled: impl Iterator<Item = &'a str>,
-    has: fn(&str) -> bool,
-) -> Result<(), ModelError> {
+fn check_against<'a>(compiled: impl Iterator<Item = &'a str>, has: fn(&str) -> bool) -> Result<(), ModelError> {
     let compiled: Vec<String> = compiled.map(str::to_owned).collect();
     let missing: Vec<String> = compiled.iter().filter(|name| !has(name)).cloned().collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(ModelError::Processor { compiled, missing })
-    }
+    if missing.is_empty() { Ok(()) } else { Err(ModelError::Processor { compiled, missing }) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -71,10 +62,7 @@ mod tests {
     fn missing_instructions_are_named() {
         let error = check_against(["AVX2", "AVX512"].into_iter(), |name| name == "AVX2").err();
         let message = error.map(|error| error.to_string()).unwrap_or_default();
-        assert!(
-            message.contains("AVX2, AVX512; this one lacks AVX512"),
-            "{message}"
-        );
+        assert!(message.contains("AVX2, AVX512; this one lacks AVX512"), "{message}");
         assert!(message.contains("cpu-features.sh"), "{message}");
     }
 

@@ -178,11 +178,7 @@ impl ElicitedPrior {
 }
 
 /// Jackknife covariance of a fit over templates.
-fn template_jackknife(
-    bank: &FittedBank,
-    values: usize,
-    fit: impl Fn(&[Vec<f64>]) -> DVector<f64>,
-) -> DMatrix<f64> {
+fn template_jackknife(bank: &FittedBank, values: usize, fit: impl Fn(&[Vec<f64>]) -> DVector<f64>) -> DMatrix<f64> {
     let templates = bank.space.templates_len();
     if templates < 2 {
         return DMatrix::zeros(values, values);

@@ -43,9 +43,7 @@ pub enum GgufError {
         what: String,
     },
     /// Tensor data is missing.
-    #[error(
-        "truncated: tensor {tensor} ends at byte {needed} and the file has {bytes}; download it again"
-    )]
+    #[error("truncated: tensor {tensor} ends at byte {needed} and the file has {bytes}; download it again")]
     Truncated {
         /// The tensor that lies farthest back.
         tensor: String,
@@ -92,11 +90,7 @@ impl GgufHead {
     /// # Errors
     /// As [`Self::read_file`].
     pub fn read(source: impl Read, bytes: u64) -> Result<Self, GgufError> {
-        let mut reader = HeadReader {
-            source,
-            at: 0,
-            bytes,
-        };
+        let mut reader = HeadReader { source, at: 0, bytes };
         let found = reader.array::<4>()?;
         if &found != b"GGUF" {
             return Err(GgufError::Magic { found });
@@ -120,12 +114,10 @@ impl GgufHead {
             }
         }
         if alignment == 0 || !alignment.is_power_of_two() {
-            return Err(reader.damaged(format!(
-                "expected an alignment that is a power of two, found {alignment}"
-            )));
+            return Err(reader.damaged(format!("expected an alignment that is a power of two, found {alignment}")));
         }
-        let architecture = architecture
-            .ok_or_else(|| reader.damaged("expected an entry general.architecture".to_owned()))?;
+        let architecture =
+            architecture.ok_or_else(|| reader.damaged("expected an entry general.architecture".to_owned()))?;
 
         let mut parameters = 0_u64;
         let mut types: Vec<(u32, u64)> = Vec::new();
@@ -144,42 +136,22 @@ impl GgufHead {
         }
         types.sort_by_key(|&(kind, bytes)| (std::cmp::Reverse(bytes), kind));
         if let Some((tensor, end)) = last {
-            let needed = reader
-                .at
-                .div_ceil(alignment)
-                .saturating_mul(alignment)
-                .saturating_add(end);
+            let needed = reader.at.div_ceil(alignment).saturating_mul(alignment).saturating_add(end);
             if needed > bytes {
-                return Err(GgufError::Truncated {
-                    tensor,
-                    needed,
-                    bytes,
-                });
+                return Err(GgufError::Truncated { tensor, needed, bytes });
             }
         }
-        Ok(Self {
-            version,
-            architecture,
-            name,
-            file_type,
-            parameters,
-            tensors,
-            types,
-        })
+        Ok(Self { version, architecture, name, file_type, parameters, tensors, types })
     }
 
     /// Name of the type that most bytes are stored as, such as `Q4_1` or `F16`.
     pub fn precision(&self) -> String {
-        self.types
-            .first()
-            .map_or_else(|| "none".to_owned(), |&(kind, _)| type_name(kind))
+        self.types.first().map_or_else(|| "none".to_owned(), |&(kind, _)| type_name(kind))
     }
 
     /// Whether all weights are stored in a floating-point format that needs no copy for scoring.
     pub fn is_floating_point(&self) -> bool {
-        self.types
-            .iter()
-            .all(|&(kind, _)| matches!(kind, 0 | 1 | 30))
+        self.types.iter().all(|&(kind, _)| matches!(kind, 0 | 1 | 30))
     }
 }
 
@@ -208,12 +180,7 @@ impl<R: Read> HeadReader<R> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
         let mut buffer = [0; N];
-        self.source
-            .read_exact(&mut buffer)
-            .map_err(|source| GgufError::Read {
-                at: self.at,
-                source,
-            })?;
+        self.source.read_exact(&mut buffer).map_err(|source| GgufError::Read { at: self.at, source })?;
         self.at += N as u64;
         Ok(buffer)
     }
@@ -229,9 +196,7 @@ impl<R: Read> HeadReader<R> {
     fn count(&mut self, what: &str) -> Result<u64, GgufError> {
         let count = self.u64()?;
         if count > ENTRIES_MAX {
-            return Err(self.damaged(format!(
-                "expected at most {ENTRIES_MAX} {what}, found {count}"
-            )));
+            return Err(self.damaged(format!("expected at most {ENTRIES_MAX} {what}, found {count}")));
         }
         Ok(count)
     }
@@ -239,9 +204,7 @@ impl<R: Read> HeadReader<R> {
     fn string(&mut self) -> Result<String, GgufError> {
         let length = self.u64()?;
         if length > STRING_BYTES_MAX || length > self.bytes {
-            return Err(self.damaged(format!(
-                "expected a string of at most {STRING_BYTES_MAX} bytes, found {length}"
-            )));
+            return Err(self.damaged(format!("expected a string of at most {STRING_BYTES_MAX} bytes, found {length}")));
         }
         let mut buffer = Vec::new();
         let read = self
@@ -249,35 +212,21 @@ impl<R: Read> HeadReader<R> {
             .by_ref()
             .take(length)
             .read_to_end(&mut buffer)
-            .map_err(|source| GgufError::Read {
-                at: self.at,
-                source,
-            })?;
+            .map_err(|source| GgufError::Read { at: self.at, source })?;
         self.at += read as u64;
         if (read as u64) < length {
-            return Err(GgufError::Read {
-                at: self.at,
-                source: io::ErrorKind::UnexpectedEof.into(),
-            });
+            return Err(GgufError::Read { at: self.at, source: io::ErrorKind::UnexpectedEof.into() });
         }
         // Vocabularies hold single bytes of UTF-8, so what cannot be decoded is not damage.
         Ok(String::from_utf8_lossy(&buffer).into_owned())
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), GgufError> {
-        let skipped =
-            io::copy(&mut self.source.by_ref().take(bytes), &mut io::sink()).map_err(|source| {
-                GgufError::Read {
-                    at: self.at,
-                    source,
-                }
-            })?;
+        let skipped = io::copy(&mut self.source.by_ref().take(bytes), &mut io::sink())
+            .map_err(|source| GgufError::Read { at: self.at, source })?;
         self.at += skipped;
         if skipped < bytes {
-            return Err(GgufError::Read {
-                at: self.at,
-                source: io::ErrorKind::UnexpectedEof.into(),
-            });
+            return Err(GgufError::Read { at: self.at, source: io::ErrorKind::UnexpectedEof.into() });
         }
         Ok(())
     }
@@ -295,9 +244,7 @@ impl<R: Read> HeadReader<R> {
             }
             _ => match scalar_bytes(kind) {
                 Some(bytes) => self.skip(bytes),
-                None => {
-                    Err(self.damaged(format!("expected a value type from 0 to 12, found {kind}")))
-                }
+                None => Err(self.damaged(format!("expected a value type from 0 to 12, found {kind}"))),
             },
         }
     }
@@ -306,9 +253,7 @@ impl<R: Read> HeadReader<R> {
         let name = self.string()?;
         let dimensions = self.u32()?;
         if dimensions == 0 || dimensions > 4 {
-            return Err(self.damaged(format!(
-                "expected 1 to 4 dimensions of tensor {name}, found {dimensions}"
-            )));
+            return Err(self.damaged(format!("expected 1 to 4 dimensions of tensor {name}, found {dimensions}")));
         }
         let mut elements = 1_u64;
         let mut row = None;
@@ -318,9 +263,7 @@ impl<R: Read> HeadReader<R> {
             elements = match elements.checked_mul(size) {
                 Some(product) if size > 0 && product < 1 << 48 => product,
                 _ => {
-                    return Err(self.damaged(format!(
-                        "expected a sensible size of tensor {name}, found {size}"
-                    )));
+                    return Err(self.damaged(format!("expected a sensible size of tensor {name}, found {size}")));
                 }
             };
         }
@@ -332,13 +275,7 @@ impl<R: Read> HeadReader<R> {
         if !row.unwrap_or(0).is_multiple_of(block) {
             return Err(self.damaged(format!("rows of tensor {name} are no multiple of {block}")));
         }
-        Ok(Tensor {
-            name,
-            elements,
-            kind,
-            offset,
-            bytes: elements / block * block_bytes,
-        })
+        Ok(Tensor { name, elements, kind, offset, bytes: elements / block * block_bytes })
     }
 }
 
@@ -392,17 +329,11 @@ const TYPES: &[(u32, &str, u64, u64)] = &[
 ];
 
 fn type_size(kind: u32) -> Option<(u64, u64)> {
-    TYPES
-        .iter()
-        .find(|row| row.0 == kind)
-        .map(|row| (row.2, row.3))
+    TYPES.iter().find(|row| row.0 == kind).map(|row| (row.2, row.3))
 }
 
 fn type_name(kind: u32) -> String {
-    TYPES
-        .iter()
-        .find(|row| row.0 == kind)
-        .map_or_else(|| format!("type {kind}"), |row| row.1.to_owned())
+    TYPES.iter().find(|row| row.0 == kind).map_or_else(|| format!("type {kind}"), |row| row.1.to_owned())
 }
 
 #[cfg(test)]
@@ -445,14 +376,7 @@ mod tests {
     #[test]
     fn a_whole_file_is_read() -> Result<(), GgufError> {
         let head = read(&small("llama"))?;
-        assert_eq!(
-            (
-                head.architecture.as_str(),
-                head.parameters,
-                head.precision().as_str()
-            ),
-            ("llama", 8, "F16")
-        );
+        assert_eq!((head.architecture.as_str(), head.parameters, head.precision().as_str()), ("llama", 8, "F16"));
         assert!(head.is_floating_point());
         Ok(())
     }
@@ -461,10 +385,7 @@ mod tests {
     fn what_is_wrong_is_said() {
         let whole = small("llama");
         let says = |file: &[u8], words: &str| {
-            let error = read(file)
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default();
+            let error = read(file).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains(words), "{error:?} does not say {words:?}");
         };
         says(b"PK\x03\x04 a zip file", "not a GGUF file");

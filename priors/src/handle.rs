@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::model::{
-    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError,
-    ModelIdentity, Reading, Readout,
+    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
+    Readout,
 };
 
 /// Prompts in one chunk of background work: a foreground call waits for at most this many (0.3 s on two slow cores).
@@ -60,10 +60,7 @@ pub struct ModelHandle {
 
 impl std::fmt::Debug for ModelHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelHandle")
-            .field("model", &self.identity.name)
-            .field("urgency", &self.urgency)
-            .finish()
+        f.debug_struct("ModelHandle").field("model", &self.identity.name).field("urgency", &self.urgency).finish()
     }
 }
 
@@ -93,22 +90,13 @@ impl ModelHandle {
             })
             .map_err(|_| ModelError::Gone)?;
         let identity = is_loaded.recv().map_err(|_| ModelError::Gone)??;
-        Ok(Self {
-            jobs,
-            identity: Arc::new(identity),
-            urgency: Urgency::Foreground,
-            cancel: Cancel::default(),
-        })
+        Ok(Self { jobs, identity: Arc::new(identity), urgency: Urgency::Foreground, cancel: Cancel::default() })
     }
 
     /// A handle to the same model whose work gives way to foreground calls and stops with [`ModelError::Cancelled`]
     /// soon after `cancel` is set.
     pub fn background(&self, cancel: Cancel) -> Self {
-        Self {
-            urgency: Urgency::Background,
-            cancel,
-            ..self.clone()
-        }
+        Self { urgency: Urgency::Background, cancel, ..self.clone() }
     }
 
     /// Runs `work` on the model's thread and waits for what it returns.
@@ -121,12 +109,7 @@ impl ModelHandle {
         }
         let (answer, answered) = channel();
         let work: Work = Box::new(move |model| drop(answer.send(work(model))));
-        self.jobs
-            .send(Job {
-                urgency: self.urgency,
-                work,
-            })
-            .map_err(|_| ModelError::Gone)?;
+        self.jobs.send(Job { urgency: self.urgency, work }).map_err(|_| ModelError::Gone)?;
         answered.recv().map_err(|_| ModelError::Gone)?
     }
 
@@ -181,10 +164,7 @@ impl LanguageModel for ModelHandle {
         self.call_in_chunks(readings, |model, chunk| model.read(chunk))
     }
 
-    fn log_likelihoods(
-        &mut self,
-        continuations: &[Continuation],
-    ) -> Result<Vec<LogLikelihood>, ModelError> {
+    fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
         self.call_in_chunks(continuations, |model, chunk| model.log_likelihoods(chunk))
     }
 
@@ -201,8 +181,7 @@ impl LanguageModel for ModelHandle {
         let (answer, answered) = channel();
         // The listener stays on the caller's thread; only its wish to stop crosses over.
         let interrupt = Arc::new(AtomicBool::new(false));
-        let (request, cancel, interrupted) =
-            (request.clone(), self.cancel.clone(), Arc::clone(&interrupt));
+        let (request, cancel, interrupted) = (request.clone(), self.cancel.clone(), Arc::clone(&interrupt));
         let work: Work = Box::new(move |model| {
             let result = model.complete(&request, &mut |piece| {
                 let stop = interrupted.load(Ordering::Relaxed) || cancel.is_cancelled();
@@ -214,12 +193,7 @@ impl LanguageModel for ModelHandle {
             drop(pieces);
             drop(answer.send(result));
         });
-        self.jobs
-            .send(Job {
-                urgency: self.urgency,
-                work,
-            })
-            .map_err(|_| ModelError::Gone)?;
+        self.jobs.send(Job { urgency: self.urgency, work }).map_err(|_| ModelError::Gone)?;
         for piece in heard {
             if !interrupt.load(Ordering::Relaxed) && on_text(&piece).is_break() {
                 interrupt.store(true, Ordering::Relaxed);

@@ -3,15 +3,17 @@
 pub mod cache;
 pub mod checks;
 pub mod cpu;
-pub mod gguf;
+pub mod download;
 pub mod elicited;
 pub mod features;
+pub mod gguf;
 pub mod handle;
 mod linear;
 pub mod llama;
 pub mod model;
 pub mod reading_cache;
 pub mod readout;
+pub mod reference;
 pub mod schema;
 pub mod scripted;
 pub mod share;
@@ -19,8 +21,8 @@ pub mod share;
 pub use handle::{Cancel, ModelHandle};
 pub use llama::{Llama, LlamaOptions};
 pub use model::{
-    Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message,
-    ModelError, ModelIdentity, Prompt, Reading, Readout, Role,
+    Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message, ModelError,
+    ModelIdentity, Prompt, Reading, Readout, Role,
 };
 
 /// An error with all its causes in one line.

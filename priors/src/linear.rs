@@ -74,7 +74,8 @@ pub(crate) fn regress(x: &DMatrix<f64>, y: &DVector<f64>, lost: usize) -> Regres
     let (_, ratio, noise_variance) = best;
     let inverse = DVector::from_iterator(width, eigen.eigenvalues.iter().map(|value| 1.0 / (value.max(0.0) + ratio)));
     let mean = &eigen.eigenvectors * inverse.component_mul(&xty);
-    let covariance = &eigen.eigenvectors * DMatrix::from_diagonal(&(inverse * noise_variance)) * eigen.eigenvectors.transpose();
+    let covariance =
+        &eigen.eigenvectors * DMatrix::from_diagonal(&(inverse * noise_variance)) * eigen.eigenvectors.transpose();
     let residual = (y - x * &mean).norm_squared();
     let r2 = if yty > 0.0 { 1.0 - residual / yty } else { 0.0 };
     Regression { mean, covariance, noise_sd: noise_variance.sqrt(), r2 }

@@ -15,8 +15,8 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::gguf::GgufHead;
 use crate::model::{
-    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError,
-    ModelIdentity, Reading, Readout,
+    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
+    Readout,
 };
 
 mod completing;
@@ -62,13 +62,7 @@ pub struct LlamaOptions {
 impl Default for LlamaOptions {
     fn default() -> Self {
         // 4096 tokens hold the charter, a briefing and a task; 23 kB each of the default model.
-        Self {
-            context: 4096,
-            threads: None,
-            scoring: Scoring::F16,
-            copies: None,
-            copy_bytes_max: 4 << 30,
-        }
+        Self { context: 4096, threads: None, scoring: Scoring::F16, copies: None, copy_bytes_max: 4 << 30 }
     }
 }
 
@@ -88,9 +82,7 @@ pub struct Llama {
 
 impl std::fmt::Debug for Llama {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Llama")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
+        f.debug_struct("Llama").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -103,15 +95,9 @@ impl Llama {
     pub fn load(path: &Path, options: &LlamaOptions) -> Result<Self, ModelError> {
         crate::cpu::check()?;
         log::redirect();
-        let unreadable = |source| ModelError::File {
-            path: path.into(),
-            source,
-        };
+        let unreadable = |source| ModelError::File { path: path.into(), source };
         std::fs::File::open(path).map_err(unreadable)?;
-        let damaged = |source| ModelError::Gguf {
-            path: path.into(),
-            source,
-        };
+        let damaged = |source| ModelError::Gguf { path: path.into(), source };
         let head = GgufHead::read_file(path).map_err(damaged)?;
         let gguf_blake3 = crate::cache::blake3_of(path).map_err(unreadable)?;
 
@@ -127,11 +113,7 @@ impl Llama {
         let (weights, scoring_precision) = if wants_copy && fits {
             // Loads the vocabulary only: an architecture that llama.cpp does not know is found out before copying.
             load_weights(backend, path, &head, true)?;
-            let folder = options
-                .copies
-                .as_deref()
-                .or(path.parent())
-                .unwrap_or(Path::new("."));
+            let folder = options.copies.as_deref().or(path.parent()).unwrap_or(Path::new("."));
             let copy = copy::path_in(folder, path, &gguf_blake3);
             copy::make(path, &copy)?;
             (copy, "F16".to_owned())
@@ -144,10 +126,7 @@ impl Llama {
         let context = options.context.min(context_train).max(64);
         let threads = options.threads.unwrap_or_else(processors);
         let name = head.name.clone().unwrap_or_else(|| {
-            path.file_stem().map_or_else(
-                || "unnamed".into(),
-                |stem| stem.to_string_lossy().into_owned(),
-            )
+            path.file_stem().map_or_else(|| "unnamed".into(), |stem| stem.to_string_lossy().into_owned())
         });
         let identity = ModelIdentity {
             name,
@@ -188,11 +167,7 @@ impl Llama {
             return Ok(());
         }
         let beginning = text.chars().take(60).collect();
-        Err(ModelError::TooLong {
-            tokens,
-            context: self.context as usize,
-            beginning,
-        })
+        Err(ModelError::TooLong { tokens, context: self.context as usize, beginning })
     }
 }
 
@@ -201,10 +176,7 @@ impl LanguageModel for Llama {
         self.read_all(readings)
     }
 
-    fn log_likelihoods(
-        &mut self,
-        continuations: &[Continuation],
-    ) -> Result<Vec<LogLikelihood>, ModelError> {
+    fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
         self.score_all(continuations)
     }
 
@@ -222,10 +194,7 @@ impl LanguageModel for Llama {
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
         let tokens = self.model.vocab().tokenize(text.as_bytes(), false, false);
-        Ok(tokens
-            .into_iter()
-            .map(|token| token.0.cast_unsigned())
-            .collect())
+        Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
     }
 
     fn describe(&self) -> ModelIdentity {
@@ -239,10 +208,7 @@ fn backend() -> Result<&'static LlamaBackend, ModelError> {
     BACKEND
         .get_or_init(|| LlamaBackend::init().map_err(|error| error.to_string()))
         .as_ref()
-        .map_err(|reason| ModelError::Compute {
-            doing: "start",
-            reason: reason.clone(),
-        })
+        .map_err(|reason| ModelError::Compute { doing: "start", reason: reason.clone() })
 }
 
 fn load_weights(
@@ -252,9 +218,7 @@ fn load_weights(
     vocabulary_only: bool,
 ) -> Result<LlamaModel, ModelError> {
     log::forget_errors();
-    let parameters = LlamaModelParams::default()
-        .with_n_gpu_layers(0)
-        .with_vocab_only(vocabulary_only);
+    let parameters = LlamaModelParams::default().with_n_gpu_layers(0).with_vocab_only(vocabulary_only);
     LlamaModel::load_from_file(backend, path, &parameters).map_err(|error| ModelError::Load {
         path: path.into(),
         architecture: head.architecture.clone(),
@@ -267,24 +231,15 @@ fn processors() -> i32 {
 }
 
 /// A context on `model` for which the caller promises to keep `model` alive.
-fn new_context(
-    model: &Arc<LlamaModel>,
-    parameters: LlamaContextParams,
-) -> Result<LlamaContext<'static>, ModelError> {
-    #[expect(
-        unsafe_code,
-        reason = "a context borrows its model, and both live in one struct"
-    )]
+fn new_context(model: &Arc<LlamaModel>, parameters: LlamaContextParams) -> Result<LlamaContext<'static>, ModelError> {
+    #[expect(unsafe_code, reason = "a context borrows its model, and both live in one struct")]
     // SAFETY: the model is on the heap behind an `Arc` that `Llama` holds and drops after its contexts, and nothing
     // takes it out or mutates it.
     let pinned: &'static LlamaModel = unsafe { &*Arc::as_ptr(model) };
     log::forget_errors();
     pinned
         .new_context(backend()?, parameters)
-        .map_err(|error| ModelError::Compute {
-            doing: "make a context",
-            reason: log::errors_or(&error.to_string()),
-        })
+        .map_err(|error| ModelError::Compute { doing: "make a context", reason: log::errors_or(&error.to_string()) })
 }
 
 fn context_parameters(context: u32, threads: i32) -> LlamaContextParams {
@@ -302,10 +257,7 @@ fn common_prefix(a: &[LlamaToken], b: &[LlamaToken]) -> usize {
 }
 
 fn compute_error(doing: &'static str, error: &dyn std::fmt::Display) -> ModelError {
-    ModelError::Compute {
-        doing,
-        reason: format!("{error}: {}", log::errors_or("llama.cpp gave no reason")),
-    }
+    ModelError::Compute { doing, reason: format!("{error}: {}", log::errors_or("llama.cpp gave no reason")) }
 }
 
 #[cfg(test)]
@@ -316,11 +268,6 @@ mod tests {
     fn the_stated_version_is_the_locked_one() {
         let lock = include_str!("../../Cargo.lock");
         let version = LLAMA_CPP_VERSION.rsplit(' ').next().unwrap_or_default();
-        assert!(
-            lock.contains(&format!(
-                "name = \"llama-cpp-sys-2\"\nversion = \"{version}\""
-            )),
-            "{LLAMA_CPP_VERSION}"
-        );
+        assert!(lock.contains(&format!("name = \"llama-cpp-sys-2\"\nversion = \"{version}\"")), "{LLAMA_CPP_VERSION}");
     }
 }

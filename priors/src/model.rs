@@ -62,18 +62,12 @@ pub struct Message {
 impl Message {
     /// A turn of the person.
     pub fn user(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::User,
-            content: content.into(),
-        }
+        Self { role: Role::User, content: content.into() }
     }
 
     /// A turn of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content: content.into(),
-        }
+        Self { role: Role::Assistant, content: content.into() }
     }
 }
 
@@ -170,10 +164,7 @@ pub struct ModelIdentity {
 impl ModelIdentity {
     /// BLAKE3 hash, in hex, of everything that readings depend on. Readings of models with equal keys may be mixed.
     pub fn key(&self) -> String {
-        let text = format!(
-            "{}|{}|{}",
-            self.gguf_blake3, self.scoring_precision, self.llama_cpp_version
-        );
+        let text = format!("{}|{}|{}", self.gguf_blake3, self.scoring_precision, self.llama_cpp_version);
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 }
@@ -185,10 +176,7 @@ pub trait LanguageModel {
     fn read(&mut self, readings: &[Reading]) -> Result<Vec<Readout>, ModelError>;
 
     /// For each continuation, ln p of its whole text after its prompt.
-    fn log_likelihoods(
-        &mut self,
-        continuations: &[Continuation],
-    ) -> Result<Vec<LogLikelihood>, ModelError>;
+    fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError>;
 
     /// For each prompt, the last layer's normalised hidden state at its last token; every vector has
     /// [`ModelIdentity::width`] entries.

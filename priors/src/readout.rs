@@ -153,8 +153,7 @@ fn read_chunk(
         let mut ask = |template: &str, poles: &[&Poles]| {
             prompts.ask(&fill(template, alternative.situation.as_deref(), &alternative.text), poles)
         };
-        let templates: Vec<_> =
-            schema.templates.iter().map(|template| ask(&template.text, &pole_pairs)).collect();
+        let templates: Vec<_> = schema.templates.iter().map(|template| ask(&template.text, &pole_pairs)).collect();
         let judgements: Vec<_> = schema
             .judgements
             .iter()
@@ -170,10 +169,8 @@ fn read_chunk(
             [Continuation { prompt: good, text: text.clone() }, Continuation { prompt: bad, text }]
         })
         .collect();
-    let hidden_prompts: Vec<String> = alternatives
-        .iter()
-        .map(|a| fill(&schema.text_features.template, a.situation.as_deref(), &a.text))
-        .collect();
+    let hidden_prompts: Vec<String> =
+        alternatives.iter().map(|a| fill(&schema.text_features.template, a.situation.as_deref(), &a.text)).collect();
 
     let readouts = model.read(&prompts.readings)?;
     let contrasts = model.log_likelihoods(&contrast)?;

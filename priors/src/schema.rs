@@ -212,7 +212,8 @@ impl ValueSchema {
     /// [`SchemaError::SameToken`] if not, [`SchemaError::Model`] if the model fails.
     pub fn check_against(&self, model: &mut dyn LanguageModel) -> Result<(), SchemaError> {
         let values = self.values.iter().map(|value| (format!("value {}", value.id), &value.poles));
-        let judgements = self.judgements.iter().map(|judgement| (format!("judgement {}", judgement.id), &judgement.poles));
+        let judgements =
+            self.judgements.iter().map(|judgement| (format!("judgement {}", judgement.id), &judgement.poles));
         for (entry, poles) in values.chain(judgements) {
             for [first, second] in poles {
                 let mut first_token = |word: &str| {
@@ -389,7 +390,10 @@ mod tests {
         // A scripted model's tokens are words.
         let text = DEFAULT_SCHEMA.replace("[\"fun\", \"boring\"]", "[\"very fun\", \"very boring\"]");
         let error = ValueSchema::parse(&text, "test")?.check_against(&mut Scripted::hashed(0)).err();
-        assert!(matches!(error, Some(SchemaError::SameToken { ref entry, .. }) if entry == "value enjoyment"), "{error:?}");
+        assert!(
+            matches!(error, Some(SchemaError::SameToken { ref entry, .. }) if entry == "value enjoyment"),
+            "{error:?}"
+        );
         Ok(())
     }
 

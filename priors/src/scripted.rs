@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use crate::model::{
-    Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, ModelError,
-    ModelIdentity, Prompt, Reading, Readout,
+    Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, ModelError, ModelIdentity,
+    Prompt, Reading, Readout,
 };
 
 /// Width of the hidden state of a scripted model.
@@ -56,11 +56,7 @@ impl Scripted {
 
     /// A model that knows nothing but what [`Self::with_answer`] and [`Self::with_completion`] tell it.
     pub fn strict() -> Self {
-        Self {
-            name: "scripted-strict".into(),
-            noise: None,
-            ..Self::hashed(0)
-        }
+        Self { name: "scripted-strict".into(), noise: None, ..Self::hashed(0) }
     }
 
     /// Sets the standard deviation of the hashed part of every log-probability, in nats.
@@ -73,18 +69,13 @@ impl Scripted {
     /// text that contains `phrase` likelier by `nats` after every prompt that contains `word` (so that the contrast
     /// "A good person would" works too).
     pub fn with_tilt(mut self, phrase: &str, word: &str, nats: f64) -> Self {
-        self.tilts.push(Tilt {
-            phrase: phrase.into(),
-            word: word.into(),
-            nats,
-        });
+        self.tilts.push(Tilt { phrase: phrase.into(), word: word.into(), nats });
         self
     }
 
     /// Fixes one answer: ln p of `continuation` after `prompt`.
     pub fn with_answer(mut self, prompt: &str, continuation: &str, ln_p: f64) -> Self {
-        self.table
-            .insert((prompt.into(), continuation.into()), ln_p);
+        self.table.insert((prompt.into(), continuation.into()), ln_p);
         self
     }
 
@@ -101,22 +92,16 @@ impl Scripted {
     }
 
     fn ln_p(&self, prompt: &str, continuation: &str) -> Result<f64, ModelError> {
-        if let Some(&ln_p) = self
-            .table
-            .get(&(prompt.to_owned(), continuation.to_owned()))
-        {
+        if let Some(&ln_p) = self.table.get(&(prompt.to_owned(), continuation.to_owned())) {
             return Ok(ln_p);
         }
-        let noise = self
-            .noise
-            .ok_or_else(|| ModelError::NotScripted(format!("{prompt}{continuation}")))?;
+        let noise = self.noise.ok_or_else(|| ModelError::NotScripted(format!("{prompt}{continuation}")))?;
         let tilt: f64 = self
             .tilts
             .iter()
             .filter(|tilt| {
                 (prompt.contains(&tilt.phrase) && continuation.trim() == tilt.word)
-                    || (continuation.contains(&tilt.phrase)
-                        && prompt.split_whitespace().any(|word| word == tilt.word))
+                    || (continuation.contains(&tilt.phrase) && prompt.split_whitespace().any(|word| word == tilt.word))
             })
             .map(|tilt| tilt.nats)
             .sum();
@@ -131,11 +116,7 @@ impl Scripted {
         }
         if tokens > self.context {
             let beginning = text.chars().take(40).collect();
-            return Err(ModelError::TooLong {
-                tokens,
-                context: self.context,
-                beginning,
-            });
+            return Err(ModelError::TooLong { tokens, context: self.context, beginning });
         }
         self.prompts_read += 1;
         Ok(())
@@ -147,20 +128,13 @@ impl LanguageModel for Scripted {
         let mut readouts = Vec::with_capacity(readings.len());
         for reading in readings {
             self.check_length(&reading.prompt)?;
-            let ln_p: Result<_, _> = reading
-                .continuations
-                .iter()
-                .map(|c| self.ln_p(&reading.prompt, c))
-                .collect();
+            let ln_p: Result<_, _> = reading.continuations.iter().map(|c| self.ln_p(&reading.prompt, c)).collect();
             readouts.push(Readout { ln_p: ln_p? });
         }
         Ok(readouts)
     }
 
-    fn log_likelihoods(
-        &mut self,
-        continuations: &[Continuation],
-    ) -> Result<Vec<LogLikelihood>, ModelError> {
+    fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
         let mut likelihoods = Vec::with_capacity(continuations.len());
         for Continuation { prompt, text } in continuations {
             self.check_length(&format!("{prompt}{text}"))?;
@@ -168,10 +142,7 @@ impl LanguageModel for Scripted {
             if tokens == 0 {
                 return Err(ModelError::Empty(text.clone()));
             }
-            likelihoods.push(LogLikelihood {
-                ln_p: self.ln_p(prompt, text)?,
-                tokens,
-            });
+            likelihoods.push(LogLikelihood { ln_p: self.ln_p(prompt, text)?, tokens });
         }
         Ok(likelihoods)
     }
@@ -202,10 +173,7 @@ impl LanguageModel for Scripted {
     ) -> Result<Completion, ModelError> {
         let asked = match &request.prompt {
             Prompt::Text(text) => text.clone(),
-            Prompt::Chat(messages) => messages
-                .last()
-                .map(|m| m.content.clone())
-                .unwrap_or_default(),
+            Prompt::Chat(messages) => messages.last().map(|m| m.content.clone()).unwrap_or_default(),
         };
         self.check_length(&asked)?;
         let script = match (self.completions.pop_front(), self.noise) {
@@ -213,16 +181,8 @@ impl LanguageModel for Scripted {
             (None, Some(_)) => format!("I do not know what to say about: {asked}"),
             (None, None) => return Err(ModelError::NotScripted(asked)),
         };
-        let cut = request
-            .stop
-            .iter()
-            .filter_map(|stop| script.find(stop.as_str()))
-            .min();
-        let mut ending = if cut.is_some() {
-            Ending::Stop
-        } else {
-            Ending::EndOfText
-        };
+        let cut = request.stop.iter().filter_map(|stop| script.find(stop.as_str())).min();
+        let mut ending = if cut.is_some() { Ending::Stop } else { Ending::EndOfText };
         let script = &script[..cut.unwrap_or(script.len())];
         let (mut text, mut tokens) = (String::new(), 0);
         for piece in script.split_inclusive(' ') {
@@ -237,29 +197,20 @@ impl LanguageModel for Scripted {
                 break;
             }
         }
-        Ok(Completion {
-            text,
-            tokens,
-            ending,
-        })
+        Ok(Completion { text, tokens, ending })
     }
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
-        Ok(text
-            .split_whitespace()
-            .map(|word| hash(0, &[word]) as u32)
-            .collect())
+        Ok(text.split_whitespace().map(|word| hash(0, &[word]) as u32).collect())
     }
 
     fn describe(&self) -> ModelIdentity {
         ModelIdentity {
             name: self.name.clone(),
             architecture: "scripted".into(),
-            gguf_blake3: blake3::hash(
-                format!("{:?}{:?}{:?}", self.name, self.noise, self.tilts).as_bytes(),
-            )
-            .to_hex()
-            .to_string(),
+            gguf_blake3: blake3::hash(format!("{:?}{:?}{:?}", self.name, self.noise, self.tilts).as_bytes())
+                .to_hex()
+                .to_string(),
             parameters: 0,
             context_train: self.context as u32,
             context: self.context as u32,
@@ -303,10 +254,7 @@ mod tests {
     use super::*;
 
     fn reading(prompt: &str, words: &[&str]) -> Reading {
-        Reading {
-            prompt: prompt.into(),
-            continuations: words.iter().map(|w| format!(" {w}")).collect(),
-        }
+        Reading { prompt: prompt.into(), continuations: words.iter().map(|w| format!(" {w}")).collect() }
     }
 
     #[test]
@@ -320,14 +268,9 @@ mod tests {
 
     #[test]
     fn a_tilt_moves_only_its_word_after_its_phrase() -> Result<(), ModelError> {
-        let asked = [
-            reading("To steal is", &["good", "bad"]),
-            reading("To give is", &["good", "bad"]),
-        ];
+        let asked = [reading("To steal is", &["good", "bad"]), reading("To give is", &["good", "bad"])];
         let plain = Scripted::hashed(1).read(&asked)?;
-        let tilted = Scripted::hashed(1)
-            .with_tilt("steal", "bad", 3.0)
-            .read(&asked)?;
+        let tilted = Scripted::hashed(1).with_tilt("steal", "bad", 3.0).read(&asked)?;
         assert!((tilted[0].ln_p[1] - plain[0].ln_p[1] - 3.0).abs() < 1e-12);
         assert_eq!(tilted[0].ln_p[0], plain[0].ln_p[0]);
         assert_eq!(tilted[1], plain[1]);
@@ -338,13 +281,7 @@ mod tests {
     fn a_strict_model_refuses_what_it_was_not_told() {
         let mut model = Scripted::strict().with_answer("To give is", " good", -1.0);
         assert!(model.read(&[reading("To give is", &["good"])]).is_ok());
-        assert!(matches!(
-            model.read(&[reading("To take is", &["good"])]),
-            Err(ModelError::NotScripted(_))
-        ));
-        assert!(matches!(
-            model.hidden(&["To give".into()]),
-            Err(ModelError::NotScripted(_))
-        ));
+        assert!(matches!(model.read(&[reading("To take is", &["good"])]), Err(ModelError::NotScripted(_))));
+        assert!(matches!(model.hidden(&["To give".into()]), Err(ModelError::NotScripted(_))));
     }
 }

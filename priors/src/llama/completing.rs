@@ -34,21 +34,14 @@ impl Llama {
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
             let context = new_context(&self.model, parameters)?;
-            self.completing = Some(Desk {
-                context,
-                cached: Vec::new(),
-            });
+            self.completing = Some(Desk { context, cached: Vec::new() });
         }
         let model = std::sync::Arc::clone(&self.model);
         let vocab = model.vocab();
         let room = self.context as usize;
         let desk = self.completing.as_mut().ok_or(ModelError::Gone)?;
         let Some(mut row) = desk.evaluate_prompt(&tokens, on_text)? else {
-            return Ok(Completion {
-                text: String::new(),
-                tokens: 0,
-                ending: Ending::Interrupted,
-            });
+            return Ok(Completion { text: String::new(), tokens: 0, ending: Ending::Interrupted });
         };
         let mut written = Written::new(&request.stop);
         let mut count = 0;
@@ -59,20 +52,13 @@ impl Llama {
             // `LlamaSampler::sample` accepts in the same breath, and a grammar that objects then throws through C.
             let mut candidates = desk.context.token_data_array_ith(row);
             sampler.apply(&mut candidates);
-            let token = candidates
-                .selected_token()
-                .ok_or_else(|| compute_error("sample", &"no token was left"))?;
+            let token = candidates.selected_token().ok_or_else(|| compute_error("sample", &"no token was left"))?;
             if vocab.is_eog(token) {
                 break Ending::EndOfText;
             }
-            sampler
-                .try_accept(token)
-                .map_err(|error| compute_error("follow the grammar", &error))?;
+            sampler.try_accept(token).map_err(|error| compute_error("follow the grammar", &error))?;
             count += 1;
-            if written
-                .push(&vocab.token_to_piece(token, false, None), on_text)
-                .is_break()
-            {
+            if written.push(&vocab.token_to_piece(token, false, None), on_text).is_break() {
                 break Ending::Interrupted;
             }
             if written.stopped {
@@ -84,11 +70,7 @@ impl Llama {
             // What was held back as the beginning of a stop text was none. The listener may not care any more.
             let _ = written.flush(on_text);
         }
-        Ok(Completion {
-            text: written.text,
-            tokens: count,
-            ending,
-        })
+        Ok(Completion { text: written.text, tokens: count, ending })
     }
 
     /// The whole prompt, and whether control tokens in it are meant.
@@ -114,20 +96,15 @@ impl Llama {
             .collect();
         let chat = chat.map_err(|error| compute_error("read the chat", &error))?;
         let own = self.model.chat_template(None).or_else(|_| {
-            LlamaChatTemplate::new("chatml")
-                .map_err(|error| compute_error("name a chat template", &error))
+            LlamaChatTemplate::new("chatml").map_err(|error| compute_error("name a chat template", &error))
         })?;
-        let rendered = self
-            .model
-            .apply_chat_template(&own, &chat, true)
-            .or_else(|_| {
-                // llama.cpp knows the common templates by their looks; ChatML is the best guess for any other.
-                let chatml = LlamaChatTemplate::new("chatml")
-                    .map_err(|error| compute_error("fall back", &error))?;
-                self.model
-                    .apply_chat_template(&chatml, &chat, true)
-                    .map_err(|error| compute_error("apply the chat template", &error))
-            })?;
+        let rendered = self.model.apply_chat_template(&own, &chat, true).or_else(|_| {
+            // llama.cpp knows the common templates by their looks; ChatML is the best guess for any other.
+            let chatml = LlamaChatTemplate::new("chatml").map_err(|error| compute_error("fall back", &error))?;
+            self.model
+                .apply_chat_template(&chatml, &chat, true)
+                .map_err(|error| compute_error("apply the chat template", &error))
+        })?;
         Ok((rendered, true))
     }
 
@@ -136,10 +113,7 @@ impl Llama {
         if let Some(grammar) = &request.grammar {
             log::forget_errors();
             let sampler = LlamaSampler::grammar(&self.model, grammar, "root").map_err(|error| {
-                ModelError::Grammar(format!(
-                    "{error}: {}",
-                    log::errors_or("expected GBNF with a rule named root")
-                ))
+                ModelError::Grammar(format!("{error}: {}", log::errors_or("expected GBNF with a rule named root")))
             })?;
             chain.push(sampler);
         }
@@ -156,11 +130,7 @@ impl Llama {
 
 /// User text must not end its own turn: `<|im_end|>` becomes `< |im_end|>`, which is no control token.
 fn without_control(content: &str) -> String {
-    content
-        .replace("<|", "< |")
-        .replace("<s>", "< s>")
-        .replace("</s>", "< /s>")
-        .replace('\0', " ")
+    content.replace("<|", "< |").replace("<s>", "< s>").replace("</s>", "< /s>").replace('\0', " ")
 }
 
 impl Desk {
@@ -195,9 +165,7 @@ impl Desk {
                 .map_err(|error| compute_error("fill a batch", &error))?;
         }
         log::forget_errors();
-        self.context
-            .decode(&mut batch)
-            .map_err(|error| compute_error("evaluate a batch", &error))?;
+        self.context.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))?;
         self.cached.extend_from_slice(tokens);
         Ok(batch.n_tokens() - 1)
     }
@@ -213,19 +181,10 @@ struct Written<'a> {
 
 impl<'a> Written<'a> {
     fn new(stop: &'a [String]) -> Self {
-        Self {
-            stop,
-            text: String::new(),
-            held: Vec::new(),
-            stopped: false,
-        }
+        Self { stop, text: String::new(), held: Vec::new(), stopped: false }
     }
 
-    fn push(
-        &mut self,
-        piece: &[u8],
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn push(&mut self, piece: &[u8], on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
         self.held.extend_from_slice(piece);
         let whole = match std::str::from_utf8(&self.held) {
             Ok(text) => text.len(),
@@ -234,23 +193,14 @@ impl<'a> Written<'a> {
             Err(_) => self.held.len(),
         };
         let text = String::from_utf8_lossy(&self.held[..whole]).into_owned();
-        if let Some(cut) = self
-            .stop
-            .iter()
-            .filter(|stop| !stop.is_empty())
-            .filter_map(|stop| text.find(stop.as_str()))
-            .min()
+        if let Some(cut) =
+            self.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
         {
             self.stopped = true;
             self.held.clear();
             return self.say(&text[..cut], on_text);
         }
-        let keep = self
-            .stop
-            .iter()
-            .map(|stop| overlap(&text, stop))
-            .max()
-            .unwrap_or(0);
+        let keep = self.stop.iter().map(|stop| overlap(&text, stop)).max().unwrap_or(0);
         let said = text[..text.len() - keep].to_owned();
         let mut rest = text.as_bytes()[text.len() - keep..].to_vec();
         rest.extend_from_slice(&self.held[whole..]);
@@ -263,11 +213,7 @@ impl<'a> Written<'a> {
         self.say(&rest, on_text)
     }
 
-    fn say(
-        &mut self,
-        text: &str,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn say(&mut self, text: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
         self.text.push_str(text);
         on_text(text)
     }
@@ -275,10 +221,7 @@ impl<'a> Written<'a> {
 
 /// How many bytes at the end of `text` might be the beginning of `stop`.
 fn overlap(text: &str, stop: &str) -> usize {
-    (1..stop.len())
-        .rev()
-        .find(|&length| stop.is_char_boundary(length) && text.ends_with(&stop[..length]))
-        .unwrap_or(0)
+    (1..stop.len()).rev().find(|&length| stop.is_char_boundary(length) && text.ends_with(&stop[..length])).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -310,11 +253,7 @@ mod tests {
     #[test]
     fn stop_texts_and_characters_may_span_pieces() {
         let check = |pieces: &[&[u8]], stop: &[&str], text: &str, stopped: bool| {
-            assert_eq!(
-                written(pieces, stop),
-                (text.to_owned(), text.to_owned(), stopped),
-                "{pieces:?}"
-            );
+            assert_eq!(written(pieces, stop), (text.to_owned(), text.to_owned(), stopped), "{pieces:?}");
         };
         check(&[b"one", b" two"], &[], "one two", false);
         check(&[b"one\n", b"\ntwo"], &["\n\n"], "one", true);

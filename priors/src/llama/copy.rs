@@ -14,13 +14,8 @@ const MOSTLY_F16: llama_cpp_sys_2::llama_ftype = 1;
 /// Where the F16 copy of a file with this hash belongs. llama.cpp's version is in the name, for another version may
 /// dequantise differently.
 pub(super) fn path_in(folder: &Path, source: &Path, blake3: &str) -> PathBuf {
-    let stem = source
-        .file_stem()
-        .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
-    let version = LLAMA_CPP_VERSION
-        .rsplit(' ')
-        .next()
-        .unwrap_or(LLAMA_CPP_VERSION);
+    let stem = source.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+    let version = LLAMA_CPP_VERSION.rsplit(' ').next().unwrap_or(LLAMA_CPP_VERSION);
     folder.join(format!("{stem}.{}.llama-{version}.F16.gguf", &blake3[..16]))
 }
 
@@ -32,11 +27,7 @@ pub(super) fn make(source: &Path, copy: &Path) -> Result<(), ModelError> {
             _ => tracing::warn!(copy = %copy.display(), "the F16 copy is damaged; making it again"),
         }
     }
-    let failed = |reason: String| ModelError::Copy {
-        path: source.into(),
-        copy: copy.into(),
-        reason,
-    };
+    let failed = |reason: String| ModelError::Copy { path: source.into(), copy: copy.into(), reason };
     let folder = copy.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
     // The process id: two programs that start together must not write into one file.
@@ -47,9 +38,7 @@ pub(super) fn make(source: &Path, copy: &Path) -> Result<(), ModelError> {
         if !head.is_floating_point() {
             return Err("llama.cpp left some tensors quantised".to_owned());
         }
-        fs::File::open(&partial)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| error.to_string())?;
+        fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(|error| error.to_string())?;
         fs::rename(&partial, copy).map_err(|error| error.to_string())
     });
     result.map_err(|reason| {
@@ -60,9 +49,7 @@ pub(super) fn make(source: &Path, copy: &Path) -> Result<(), ModelError> {
 
 fn quantize(source: &Path, to: &Path) -> Result<(), String> {
     let c_path = |path: &Path| {
-        let text = path
-            .to_str()
-            .ok_or_else(|| format!("{} is not valid UTF-8", path.display()))?;
+        let text = path.to_str().ok_or_else(|| format!("{} is not valid UTF-8", path.display()))?;
         CString::new(text).map_err(|error| error.to_string())
     };
     let (from, to) = (c_path(source)?, c_path(to)?);
@@ -75,9 +62,5 @@ fn quantize(source: &Path, to: &Path) -> Result<(), String> {
         parameters.allow_requantize = true;
         llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const parameters)
     };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(log::errors_or("llama.cpp gave no reason"))
-    }
+    if status == 0 { Ok(()) } else { Err(log::errors_or("llama.cpp gave no reason")) }
 }

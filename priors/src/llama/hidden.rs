@@ -25,11 +25,7 @@ impl Llama {
             let prompt_tokens = self.prompt_tokens(prompt, false)?;
             if prompt_tokens.len() > context as usize {
                 let beginning = prompt.chars().take(60).collect();
-                return Err(ModelError::TooLong {
-                    tokens: prompt_tokens.len(),
-                    context: context as usize,
-                    beginning,
-                });
+                return Err(ModelError::TooLong { tokens: prompt_tokens.len(), context: context as usize, beginning });
             }
             tokens.push(prompt_tokens);
         }
@@ -46,12 +42,7 @@ impl Llama {
             self.hidden = Some(new_context(&self.model, parameters)?);
         }
         let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by(|&a, &b| {
-            tokens[a]
-                .iter()
-                .map(|token| token.0)
-                .cmp(tokens[b].iter().map(|token| token.0))
-        });
+        order.sort_by(|&a, &b| tokens[a].iter().map(|token| token.0).cmp(tokens[b].iter().map(|token| token.0)));
         let mut states = vec![Vec::new(); tokens.len()];
         let mut cached: &[LlamaToken] = &[];
         for index in order {
@@ -62,11 +53,7 @@ impl Llama {
     }
 
     /// The state at the last of `tokens`, when the cache holds `cached`.
-    fn hidden_at_end(
-        &mut self,
-        cached: &[LlamaToken],
-        tokens: &[LlamaToken],
-    ) -> Result<Vec<f32>, ModelError> {
+    fn hidden_at_end(&mut self, cached: &[LlamaToken], tokens: &[LlamaToken]) -> Result<Vec<f32>, ModelError> {
         let context = self.hidden.as_mut().ok_or(ModelError::Gone)?;
         // The last token is evaluated in any case: its state is what we want.
         let mut done = common_prefix(cached, tokens).min(tokens.len() - 1);
@@ -79,13 +66,9 @@ impl Llama {
             let end = (done + BATCH).min(tokens.len());
             let mut batch = LlamaBatch::new(end - done, 1);
             for (position, &token) in tokens.iter().enumerate().take(end).skip(done) {
-                batch
-                    .add(token, position as i32, &[0], true)
-                    .map_err(|error| compute_error("fill a batch", &error))?;
+                batch.add(token, position as i32, &[0], true).map_err(|error| compute_error("fill a batch", &error))?;
             }
-            context
-                .decode(&mut batch)
-                .map_err(|error| compute_error("evaluate a batch", &error))?;
+            context.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))?;
             last = end - done - 1;
             done = end;
         }
@@ -96,10 +79,7 @@ impl Llama {
         if state.iter().all(|entry| entry.is_finite()) {
             Ok(state)
         } else {
-            Err(ModelError::Compute {
-                doing: "read the hidden state",
-                reason: "it is not finite".to_owned(),
-            })
+            Err(ModelError::Compute { doing: "read the hidden state", reason: "it is not finite".to_owned() })
         }
     }
 }

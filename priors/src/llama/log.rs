@@ -12,10 +12,7 @@ static REDIRECT: Once = Once::new();
 /// Sends everything llama.cpp says to `tracing`, target `llama.cpp`. Once for the process.
 pub(super) fn redirect() {
     REDIRECT.call_once(|| {
-        #[expect(
-            unsafe_code,
-            reason = "llama-cpp-2 can send logs to tracing but keeps no errors"
-        )]
+        #[expect(unsafe_code, reason = "llama-cpp-2 can send logs to tracing but keeps no errors")]
         // SAFETY: `receive` has the signature asked for, outlives the process and keeps no pointer it is given.
         unsafe {
             llama_cpp_sys_2::llama_log_set(Some(receive), std::ptr::null_mut());
@@ -26,28 +23,17 @@ pub(super) fn redirect() {
 
 /// Forgets the errors kept so far.
 pub(super) fn forget_errors() {
-    ERRORS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clear();
+    ERRORS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// The errors kept since they were last forgotten, or `otherwise`.
 pub(super) fn errors_or(otherwise: &str) -> String {
     let errors = ERRORS.lock().unwrap_or_else(PoisonError::into_inner);
-    if errors.is_empty() {
-        otherwise.to_owned()
-    } else {
-        errors.join("; ")
-    }
+    if errors.is_empty() { otherwise.to_owned() } else { errors.join("; ") }
 }
 
 #[expect(unsafe_code, reason = "called by C")]
-unsafe extern "C" fn receive(
-    level: llama_cpp_sys_2::ggml_log_level,
-    text: *const c_char,
-    _: *mut c_void,
-) {
+unsafe extern "C" fn receive(level: llama_cpp_sys_2::ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() {
         return;
     }

@@ -23,13 +23,9 @@ impl Llama {
                 .add(token, position as i32, &[0], position + 1 == tokens)
                 .map_err(|error| compute_error("fill a batch", &error))?;
         }
-        self.scoring
-            .clear_kv_cache_seq(None, None, None)
-            .map_err(|error| compute_error("empty the cache", &error))?;
+        self.scoring.clear_kv_cache_seq(None, None, None).map_err(|error| compute_error("empty the cache", &error))?;
         let started = Instant::now();
-        self.scoring
-            .decode(&mut batch)
-            .map_err(|error| compute_error("evaluate a batch", &error))?;
+        self.scoring.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))?;
         self.scoring.synchronize();
         Ok(started.elapsed())
     }

@@ -59,12 +59,7 @@ impl Tree {
         for (position, &token) in query.tokens.iter().enumerate().skip(shared) {
             self.path.push(self.nodes.len());
             let position = i32::try_from(position).unwrap_or(i32::MAX);
-            self.nodes.push(Node {
-                token,
-                position,
-                sequences: vec![sequence],
-                has_row: false,
-            });
+            self.nodes.push(Node { token, position, sequences: vec![sequence], has_row: false });
         }
         for &node in &self.path[query.first_row..] {
             self.rows += usize::from(!self.nodes[node].has_row);
@@ -88,9 +83,7 @@ pub(super) fn new_context(
     context: u32,
     threads: i32,
 ) -> Result<LlamaContext<'static>, ModelError> {
-    let parameters = context_parameters(context, threads)
-        .with_n_seq_max(SEQUENCES_MAX as u32)
-        .with_kv_unified(true);
+    let parameters = context_parameters(context, threads).with_n_seq_max(SEQUENCES_MAX as u32).with_kv_unified(true);
     super::new_context(model, parameters)
 }
 
@@ -100,30 +93,15 @@ impl Llama {
         for reading in readings {
             let tokens = self.prompt_tokens(&reading.prompt, false)?;
             self.check_length(tokens.len(), &reading.prompt)?;
-            let wanted: Result<_, _> = reading
-                .continuations
-                .iter()
-                .map(|text| self.first_token(&reading.prompt, text))
-                .collect();
-            queries.push(Query {
-                first_row: tokens.len() - 1,
-                tokens,
-                wanted: vec![wanted?],
-            });
+            let wanted: Result<_, _> =
+                reading.continuations.iter().map(|text| self.first_token(&reading.prompt, text)).collect();
+            queries.push(Query { first_row: tokens.len() - 1, tokens, wanted: vec![wanted?] });
         }
         let answers = self.evaluate(&queries)?;
-        Ok(answers
-            .into_iter()
-            .map(|rows| Readout {
-                ln_p: rows.into_iter().flatten().collect(),
-            })
-            .collect())
+        Ok(answers.into_iter().map(|rows| Readout { ln_p: rows.into_iter().flatten().collect() }).collect())
     }
 
-    pub(super) fn score_all(
-        &mut self,
-        continuations: &[Continuation],
-    ) -> Result<Vec<LogLikelihood>, ModelError> {
+    pub(super) fn score_all(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
         let mut queries = Vec::with_capacity(continuations.len());
         for Continuation { prompt, text } in continuations {
             let before = self.prompt_tokens(prompt, false)?;
@@ -135,29 +113,19 @@ impl Llama {
                 return Err(ModelError::Empty(text.clone()));
             }
             let wanted = whole[shared..].iter().map(|&token| vec![token]).collect();
-            queries.push(Query {
-                tokens: whole[..whole.len() - 1].to_vec(),
-                first_row: shared - 1,
-                wanted,
-            });
+            queries.push(Query { tokens: whole[..whole.len() - 1].to_vec(), first_row: shared - 1, wanted });
         }
         let answers = self.evaluate(&queries)?;
         Ok(answers
             .into_iter()
-            .map(|rows| LogLikelihood {
-                tokens: rows.len(),
-                ln_p: rows.iter().flatten().sum(),
-            })
+            .map(|rows| LogLikelihood { tokens: rows.len(), ln_p: rows.iter().flatten().sum() })
             .collect())
     }
 
     /// The first token of `text` after `prompt`.
     fn first_token(&mut self, prompt: &str, text: &str) -> Result<LlamaToken, ModelError> {
         // Tokenizers look no further back than the word before, so that is all that needs to be tokenised again.
-        let word = prompt
-            .rsplit(char::is_whitespace)
-            .next()
-            .unwrap_or_default();
+        let word = prompt.rsplit(char::is_whitespace).next().unwrap_or_default();
         let before_text = if word.is_empty() { prompt } else { word };
         let key = (before_text.to_owned(), text.to_owned());
         if let Some(&token) = self.first_tokens.get(&key) {
@@ -166,9 +134,7 @@ impl Llama {
         let vocab = self.model.vocab();
         let before = vocab.tokenize(before_text.as_bytes(), false, false);
         let whole = vocab.tokenize(format!("{before_text}{text}").as_bytes(), false, false);
-        let token = *whole
-            .get(common_prefix(&before, &whole))
-            .ok_or_else(|| ModelError::Empty(text.to_owned()))?;
+        let token = *whole.get(common_prefix(&before, &whole)).ok_or_else(|| ModelError::Empty(text.to_owned()))?;
         self.first_tokens.insert(key, token);
         Ok(token)
     }
@@ -187,11 +153,8 @@ impl Llama {
             let first = next;
             while next < order.len() {
                 let query = &queries[order[next]];
-                let shared = if next == first {
-                    0
-                } else {
-                    common_prefix(&queries[order[next - 1]].tokens, &query.tokens)
-                };
+                let shared =
+                    if next == first { 0 } else { common_prefix(&queries[order[next - 1]].tokens, &query.tokens) };
                 if !tree.has_room_for(query, shared, self.context as usize) {
                     break;
                 }
@@ -215,24 +178,14 @@ impl Llama {
         }
         log::forget_errors();
         // Forgets the cells of the last batch without clearing their memory.
-        self.scoring
-            .clear_kv_cache_seq(None, None, None)
-            .map_err(|error| compute_error("empty the cache", &error))?;
-        self.scoring
-            .decode(&mut batch)
-            .map_err(|error| compute_error("evaluate a batch", &error))
+        self.scoring.clear_kv_cache_seq(None, None, None).map_err(|error| compute_error("empty the cache", &error))?;
+        self.scoring.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))
     }
 
-    fn rows(
-        &self,
-        nodes: &[usize],
-        wanted: &[Vec<LlamaToken>],
-    ) -> Result<Vec<Vec<f64>>, ModelError> {
+    fn rows(&self, nodes: &[usize], wanted: &[Vec<LlamaToken>]) -> Result<Vec<Vec<f64>>, ModelError> {
         let mut rows = Vec::with_capacity(nodes.len());
         for (&node, tokens) in nodes.iter().zip(wanted) {
-            let logits = self
-                .scoring
-                .get_logits_ith(i32::try_from(node).unwrap_or(i32::MAX));
+            let logits = self.scoring.get_logits_ith(i32::try_from(node).unwrap_or(i32::MAX));
             rows.push(ln_softmax_at(logits, tokens)?);
         }
         Ok(rows)
@@ -242,32 +195,19 @@ impl Llama {
 /// ln softmax(logits) at `tokens`.
 fn ln_softmax_at(logits: &[f32], tokens: &[LlamaToken]) -> Result<Vec<f64>, ModelError> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let not_finite = || ModelError::Compute {
-        doing: "score",
-        reason: "logits are not finite".to_owned(),
-    };
+    let not_finite = || ModelError::Compute { doing: "score", reason: "logits are not finite".to_owned() };
     if !largest.is_finite() {
         return Err(not_finite());
     }
     // Single terms in f32 (a ten-millionth off at most), their sum in f64.
-    let sum: f64 = logits
-        .iter()
-        .map(|&logit| f64::from((logit - largest).exp()))
-        .sum();
+    let sum: f64 = logits.iter().map(|&logit| f64::from((logit - largest).exp())).sum();
     let normaliser = f64::from(largest) + sum.ln();
     tokens
         .iter()
         .map(|token| {
-            let logit = usize::try_from(token.0)
-                .ok()
-                .and_then(|index| logits.get(index))
-                .ok_or_else(not_finite)?;
+            let logit = usize::try_from(token.0).ok().and_then(|index| logits.get(index)).ok_or_else(not_finite)?;
             let ln_p = (f64::from(*logit) - normaliser).min(0.0);
-            if ln_p.is_finite() {
-                Ok(ln_p)
-            } else {
-                Err(not_finite())
-            }
+            if ln_p.is_finite() { Ok(ln_p) } else { Err(not_finite()) }
         })
         .collect()
 }
@@ -278,11 +218,7 @@ mod tests {
 
     fn query(tokens: &[i32]) -> Query {
         let tokens: Vec<_> = tokens.iter().map(|&token| LlamaToken(token)).collect();
-        Query {
-            first_row: tokens.len() - 1,
-            tokens,
-            wanted: vec![vec![]],
-        }
+        Query { first_row: tokens.len() - 1, tokens, wanted: vec![vec![]] }
     }
 
     #[test]
@@ -292,11 +228,7 @@ mod tests {
         tree.add(&query(&[1, 2, 4, 5]), 2);
         tree.add(&query(&[1, 2, 4, 5]), 4);
         tree.add(&query(&[1, 6]), 1);
-        let sequences: Vec<_> = tree
-            .nodes
-            .iter()
-            .map(|node| (node.token.0, node.sequences.clone()))
-            .collect();
+        let sequences: Vec<_> = tree.nodes.iter().map(|node| (node.token.0, node.sequences.clone())).collect();
         let expected = vec![
             (1, vec![0, 1, 2, 3]),
             (2, vec![0, 1, 2]),
