@@ -61,6 +61,8 @@ pub struct ElicitedPrior {
     pub reference_variance: Vec<f64>,
     /// Share of the model's judgement, within situations, that its own schema features explain.
     pub r2: f64,
+    /// Standard deviation of what they do not explain, in units of a neutral alternative's judgement.
+    pub noise_sd: f64,
     /// How sure the model is of each value.
     pub spreads: Vec<ValueSpread>,
     /// How many alternatives it was read from.
@@ -156,6 +158,7 @@ impl ElicitedPrior {
                 .collect(),
             reference_variance,
             r2: fit.r2,
+            noise_sd: fit.noise_sd,
             spreads,
             bank: bank.alternatives.len(),
         }
@@ -241,4 +244,94 @@ fn reference_variance(differences: &[DVector<f64>], values: usize, texts: usize)
 
 fn mean_of(differences: &[DVector<f64>], of: impl Fn(&DVector<f64>) -> f64) -> f64 {
     differences.iter().map(of).sum::<f64>() / differences.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::FeatureError;
+    use crate::reading_cache::MemoryReadingCache;
+    use crate::readout::Alternative;
+    use crate::schema::ValueSchema;
+    use crate::scripted::Scripted;
+
+    /// Sixty alternatives in twenty situations; the model finds those that "lie" dishonest and wrong.
+    fn bank() -> Result<FittedBank, FeatureError> {
+        let schema = ValueSchema::embedded();
+        let acts = ["lie about it", "say so plainly", "wait and see", "lie to everyone", "ask a friend", "walk away"];
+        let bank: Vec<Alternative> = (0..60)
+            .map(|i| {
+                Alternative::new(Some(&format!("Situation number {}.", i / 3)), acts[(i * 7 + i / 3) % acts.len()])
+            })
+            .collect();
+        let mut model = Scripted::hashed(5);
+        for word in ["dishonest", "deceptive", "fake", "wrong", "bad"] {
+            model = model.with_tilt("lie", word, 2.0);
+        }
+        let mut cache = MemoryReadingCache::default();
+        FittedBank::read_and_fit(&mut model, &schema, &bank, &mut cache, &mut |_, _| {})
+    }
+
+    #[test]
+    fn a_planted_value_is_found() -> Result<(), FeatureError> {
+        let bank = bank()?;
+        let prior = ElicitedPrior::from_bank(&bank);
+        let honesty = &prior.spreads[0];
+        assert_eq!(honesty.value, "honesty");
+        let largest = prior.spreads.iter().skip(1).map(|spread| spread.mean.abs()).fold(0.0, f64::max);
+        assert!(honesty.mean > 2.0 * largest, "{} against {largest}", honesty.mean);
+        assert!(prior.r2 > 0.5, "{}", prior.r2);
+        Ok(())
+    }
+
+    #[test]
+    fn both_priors_have_the_same_predictive_scale_and_are_positive_definite() -> Result<(), FeatureError> {
+        let bank = bank()?;
+        let prior = ElicitedPrior::from_bank(&bank);
+        let differences = differences(&bank, &situations(&bank.alternatives));
+        let elicited = mean_of(&differences, |d| {
+            prior.expected_utility(d.as_slice()).powi(2) + prior.utility_variance(d.as_slice())
+        });
+        let reference =
+            mean_of(&differences, |d| d.iter().zip(&prior.reference_variance).map(|(d, v)| d * d * v).sum());
+        assert!((elicited - 1.0).abs() < 1e-9, "{elicited}");
+        assert!((reference - 1.0).abs() < 1e-9, "{reference}");
+        let dimension = prior.dimension();
+        let covariance = DMatrix::from_row_slice(dimension, dimension, &prior.covariance);
+        assert!(nalgebra::Cholesky::new(covariance).is_some());
+        assert!(prior.mean.iter().chain(&prior.covariance).all(|number| number.is_finite()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_space_describes_again_what_it_was_fitted_on_after_a_round_trip() -> Result<(), Box<dyn std::error::Error>> {
+        let bank = bank()?;
+        let text = serde_json::to_string(&bank.space)?;
+        let space: crate::features::FeatureSpace = serde_json::from_str(&text)?;
+        assert_eq!(space, bank.space);
+        assert_eq!(space.apply(&bank.readings[7])?, bank.described[7]);
+        Ok(())
+    }
+
+    #[test]
+    fn features_of_another_model_are_refused() -> Result<(), FeatureError> {
+        let bank = bank()?;
+        let asked = [Alternative::new(None, "go")];
+        let mut cache = MemoryReadingCache::default();
+        let error = bank.space.describe(&mut Scripted::hashed(6), &ValueSchema::embedded(), &asked, &mut cache).err();
+        assert!(matches!(error, Some(FeatureError::Mismatch { what: "model", .. })), "{error:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn residuals_are_standardised_and_unrelated_to_features() -> Result<(), FeatureError> {
+        let bank = bank()?;
+        let groups = situations(&bank.alternatives);
+        let rows: Vec<Vec<f64>> = bank.described.iter().map(|described| vec![described.judgement]).collect();
+        let centred = centre_within(&rows, &groups);
+        let square: f64 = centred.iter().map(|row| row[0] * row[0]).sum();
+        // Forty degrees of freedom are left of sixty after centring twenty situations.
+        assert!((square / 40.0 - 1.0).abs() < 1e-9, "{square}");
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! The language model: references, scoring, the value schema, features, the elicited prior, adapters.
 
+pub mod bench;
 pub mod cache;
 pub mod checks;
 pub mod cpu;
