@@ -1,1 +1,3 @@
 //! Evidence, the log, belief and replay: the Bayesian core. It knows no model and no async runtime.
+
+pub mod belief;
