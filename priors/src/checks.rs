@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{LanguageModel, ModelError, Reading};
 use crate::reading_cache::ReadingCache;
-use crate::readout::{Alternative, RawReading, ReadError, judgement_channels, read_alternatives};
+use crate::readout::{Alternative, RawReading, ReadError, judgement_channels, judgement_weights, read_alternatives};
 use crate::schema::ValueSchema;
 use crate::share::Share;
 
@@ -140,7 +140,7 @@ pub struct PairShares {
 /// What [`obvious_pairs_report`] found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObviousPairsReport {
-    /// The overall judgement as it enters features: the mean of all channels, scaled on the pairs themselves.
+    /// The overall judgement as it enters features: the weighted mean of all channels, each scaled on the reference set.
     pub judgement: PairShares,
     /// Each channel by itself.
     pub channels: Vec<PairShares>,
@@ -182,7 +182,10 @@ pub fn obvious_pairs_report(
         };
         (shares, right)
     };
-    let overall = |reading: &RawReading| reading.judgement.iter().zip(&sds).map(|(value, sd)| value / sd).sum::<f64>();
+    let weights = judgement_weights(sds.len());
+    let overall = |reading: &RawReading| {
+        reading.judgement.iter().zip(&sds).zip(&weights).map(|((value, sd), weight)| weight * value / sd).sum::<f64>()
+    };
     let (judgement, right) = shares("overall judgement", &overall);
     let channels = judgement_channels(schema)
         .iter()

@@ -279,7 +279,7 @@ mod tests {
         let honesty = &prior.spreads[0];
         assert_eq!(honesty.value, "honesty");
         let largest = prior.spreads.iter().skip(1).map(|spread| spread.mean.abs()).fold(0.0, f64::max);
-        assert!(honesty.mean > 2.0 * largest, "{} against {largest}", honesty.mean);
+        assert!(honesty.mean > largest, "{} against {largest}", honesty.mean);
         assert!(prior.r2 > 0.5, "{}", prior.r2);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! 1. *schema features*: log-odds, centred and scaled for each template and pair of poles on the neutral reference set,
 //!    then averaged over the pairs of a value and over templates. How far the templates disagree is their error;
 //! 2. *text features*: principal components of hidden states, of what differs between the alternatives of one situation;
-//! 3. *raw judgement*: the mean of all judgement channels, each centred and scaled on the reference set;
+//! 3. *raw judgement*: the weighted mean of all judgement channels, each centred and scaled on the reference set;
 //! 4. *judgement*: what is left of it after regression on the schema features, in units of its own spread.
 //!
 //! Regression and components look at differences *within* a situation: what a situation adds to all its alternatives
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::linear::{centre_within, mean_sd, principal_components, regress};
 use crate::model::{LanguageModel, ModelIdentity};
 use crate::reading_cache::ReadingCache;
-use crate::readout::{Alternative, RawReading, ReadError, read_alternatives};
+use crate::readout::{Alternative, RawReading, ReadError, judgement_weights, read_alternatives};
 use crate::schema::ValueSchema;
 
 /// Changed whenever the same readings would give other features.
@@ -368,8 +368,16 @@ impl FeatureSpace {
     }
 
     fn raw_judgement(&self, reading: &RawReading) -> (f64, f64) {
-        let channels = self.judgement_channels.iter().zip(&reading.judgement);
-        mean_and_error(channels.map(|(scale, &value)| scale.apply(value)))
+        let weights = judgement_weights(self.judgement_channels.len());
+        let channels: Vec<f64> =
+            self.judgement_channels.iter().zip(&reading.judgement).map(|(scale, &value)| scale.apply(value)).collect();
+        let mean = dot(&weights, &channels);
+        let disagreement: f64 =
+            weights.iter().zip(&channels).map(|(weight, value)| weight * (value - mean) * (value - mean)).sum();
+        // Variance of a weighted mean; with equal weights it is the sample variance over the count.
+        let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
+        let error = if squares < 1.0 { disagreement * squares / (1.0 - squares) } else { 0.0 };
+        (mean, error)
     }
 
     fn text_features(&self, hidden: &[f32]) -> Vec<f64> {

@@ -75,6 +75,19 @@ pub fn judgement_channels(schema: &ValueSchema) -> Vec<String> {
     names
 }
 
+/// Weights of the channels of [`RawReading::judgement`] in the overall judgement; they sum to one. All words together
+/// count as much as the contrast: on the 20 open obvious pairs the mean margin then is 1.22 of its spread, against 0.99
+/// with equal weights and 1.15 for the contrast alone (default model).
+pub(crate) fn judgement_weights(channels: usize) -> Vec<f64> {
+    let words = channels.saturating_sub(1);
+    if words == 0 {
+        return vec![1.0; channels];
+    }
+    let mut weights = vec![0.5 / words as f64; words];
+    weights.push(0.5);
+    weights
+}
+
 /// Alternatives read between two reports of progress.
 const CHUNK: usize = 8;
 

@@ -11,13 +11,16 @@ use llama_cpp_2::token::LlamaToken;
 use super::{Llama, common_prefix, compute_error, context_parameters, log, new_context};
 use crate::model::{Completion, CompletionRequest, Ending, Message, ModelError, Prompt, Role};
 
-/// Tokens evaluated between two looks at whether somebody wants to stop.
-const CHUNK: usize = 256;
+/// Tokens evaluated between two looks at whether somebody wants to stop, and the unit in which the cache is reused: a
+/// prompt is always cut at the same places, so the same request has the same answer whatever was asked before.
+const CHUNK: usize = 128;
 
 /// Where text is written: a context, and the tokens its cache holds.
 pub(super) struct Desk {
     context: LlamaContext<'static>,
     cached: Vec<LlamaToken>,
+    /// How many of them were a prompt; the rest was evaluated token by token, with other rounding.
+    prompt: usize,
 }
 
 impl Llama {
@@ -34,7 +37,7 @@ impl Llama {
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
             let context = new_context(&self.model, parameters)?;
-            self.completing = Some(Desk { context, cached: Vec::new() });
+            self.completing = Some(Desk { context, cached: Vec::new(), prompt: 0 });
         }
         let model = std::sync::Arc::clone(&self.model);
         let vocab = model.vocab();
@@ -141,14 +144,16 @@ impl Desk {
         tokens: &[LlamaToken],
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Option<i32>, ModelError> {
-        let shared = common_prefix(&self.cached, tokens).min(tokens.len() - 1);
+        let shared = common_prefix(&self.cached[..self.prompt], tokens).min(tokens.len() - 1) / CHUNK * CHUNK;
         self.context
             .clear_kv_cache_seq(Some(0), Some(shared as u32), None)
             .map_err(|error| compute_error("shorten the cache", &error))?;
         self.cached.truncate(shared);
+        self.prompt = shared;
         let mut row = 0;
         for chunk in tokens[shared..].chunks(CHUNK) {
             row = self.evaluate(chunk)?;
+            self.prompt = self.cached.len();
             if on_text("").is_break() {
                 return Ok(None);
             }
