@@ -1,0 +1,161 @@
+//! Appending to a log: a record is written and synced before anyone hears of it.
+
+use std::io::{self, Read};
+
+use jiff::Timestamp;
+
+use super::{Entry, LogError, Reader, Tail, encode};
+use crate::ids::{Hash, Seq};
+use crate::record::Record;
+use crate::storage::Storage;
+
+/// The one writer of a log. The caller holds the home's lock.
+#[derive(Debug)]
+pub struct Writer<S> {
+    storage: S,
+    head: Seq,
+    hash: Hash,
+    len: u64,
+    poisoned: Option<Seq>,
+}
+
+/// The last line had not been written whole and was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// How many bytes of it stood there.
+    pub bytes: u64,
+    /// The number that its record would have had.
+    pub seq: Seq,
+}
+
+impl<S: Storage> Writer<S> {
+    /// Reads the whole log, giving every entry to `each`, cuts off a torn last line, and stands ready to append.
+    ///
+    /// # Errors
+    /// The first damage found, an error of the storage, or the first error of `each`. The log is then unchanged.
+    pub fn open<E: From<LogError>>(
+        storage: S,
+        mut each: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(Self, Option<Torn>), E> {
+        let (head, hash, whole, tail) = {
+            let input = storage.read_from(0).map_err(|source| LogError::Storage { operation: "read", source })?;
+            let mut reader = Reader::new(input);
+            for entry in &mut reader {
+                each(entry?)?;
+            }
+            let (head, hash) = reader.head();
+            (head, hash, reader.whole_bytes(), reader.tail())
+        };
+        let failed = |source| LogError::Storage { operation: "repair the end of", source };
+        let mut writer = Self { storage, head, hash, len: whole, poisoned: None };
+        let torn = match tail {
+            Tail::Clean => None,
+            Tail::NoNewline => {
+                writer.storage.append(b"\n").and_then(|()| writer.storage.sync()).map_err(failed)?;
+                writer.len += 1;
+                None
+            }
+            Tail::Torn { bytes } => {
+                writer.storage.truncate(whole).map_err(failed)?;
+                Some(Torn { bytes, seq: head.next() })
+            }
+        };
+        Ok((writer, torn))
+    }
+
+    /// Number and hash of the last record; 0 and zeros in an empty log.
+    pub fn head(&self) -> (Seq, Hash) {
+        (self.head, self.hash)
+    }
+
+    /// The storage, for reading.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Gives the storage back.
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+
+    /// Appends one record; it is on the medium when this returns.
+    ///
+    /// # Errors
+    /// [`LogError::NotAppended`]: the log is as before. [`LogError::Poisoned`]: nobody knows; nothing more is written.
+    pub fn append(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
+        let seq = self.head.next();
+        if let Some(seq) = self.poisoned {
+            return Err(LogError::Poisoned { seq });
+        }
+        let time = to_millisecond(time);
+        let (line, hash) = encode(seq, time, &record, self.hash)?;
+        if let Err(source) = self.storage.append(&line).and_then(|()| self.storage.sync()) {
+            // A record that was not acknowledged must not come back after a restart.
+            if self.storage.truncate(self.len).is_err() {
+                self.poisoned = Some(seq);
+                tracing::error!(%seq, "a failed append could not be taken back");
+            }
+            return Err(LogError::NotAppended { seq, source });
+        }
+        let entry = Entry { seq, time, record, prev: self.hash, hash };
+        self.len += line.len() as u64;
+        self.head = seq;
+        self.hash = hash;
+        Ok(entry)
+    }
+
+    /// Appends many records at once: all of them or, on an error or a crash, none. The log is copied, so this is for
+    /// imports and not for sessions.
+    pub fn append_all(
+        &mut self,
+        records: impl IntoIterator<Item = (Timestamp, Record)>,
+    ) -> Result<Vec<Entry>, LogError> {
+        if let Some(seq) = self.poisoned {
+            return Err(LogError::Poisoned { seq });
+        }
+        let (mut seq, mut prev) = (self.head, self.hash);
+        let mut lines = Vec::new();
+        let mut entries = Vec::new();
+        for (time, record) in records {
+            seq = seq.next();
+            let time = to_millisecond(time);
+            let (line, hash) = encode(seq, time, &record, prev)?;
+            lines.extend_from_slice(&line);
+            entries.push(Entry { seq, time, record, prev, hash });
+            prev = hash;
+        }
+        let len = self.len;
+        self.storage
+            .replace(&mut |old, new| {
+                io::copy(&mut old.take(len), new)?;
+                new.write_all(&lines)
+            })
+            .map_err(|source| LogError::NotAppended { seq: self.head.next(), source })?;
+        self.len += lines.len() as u64;
+        (self.head, self.hash) = (seq, prev);
+        Ok(entries)
+    }
+
+    /// Replaces the whole log, chaining anew: for erasure only.
+    pub fn rewrite(&mut self, records: impl IntoIterator<Item = (Timestamp, Record)>) -> Result<(), LogError> {
+        let (mut seq, mut prev, mut len) = (Seq(0), Hash::ZERO, 0);
+        let mut lines = Vec::new();
+        for (time, record) in records {
+            seq = seq.next();
+            let (line, hash) = encode(seq, to_millisecond(time), &record, prev)?;
+            len += line.len() as u64;
+            lines.push(line);
+            prev = hash;
+        }
+        self.storage
+            .replace(&mut |_, new| lines.iter().try_for_each(|line| new.write_all(line)))
+            .map_err(|source| LogError::Storage { operation: "rewrite", source })?;
+        (self.head, self.hash, self.len, self.poisoned) = (seq, prev, len, None);
+        Ok(())
+    }
+}
+
+/// Times in a log are milliseconds: what is returned must be what is read back.
+fn to_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).expect("a whole millisecond of a time that exists")
+}

@@ -1,0 +1,40 @@
+//! The seam under the log: bytes at the end of a file, and every way in which a disk may fail.
+
+mod faulty;
+mod files;
+
+use std::io::{self, Read, Write};
+
+pub use faulty::{Fault, Faulty};
+pub use files::Files;
+
+/// Reads the old bytes and writes the new ones.
+pub type Rewrite<'a> = dyn FnMut(&mut dyn Read, &mut dyn Write) -> io::Result<()> + 'a;
+
+/// An append-only sequence of bytes that can be synced, cut back and replaced as a whole.
+///
+/// Nothing written is safe before [`Storage::sync`] has returned.
+pub trait Storage {
+    /// Its length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether it holds nothing.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Its bytes from `offset` on, independent of what is appended later.
+    fn read_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// Adds bytes at the end. After an error any part of them may stand there.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when everything appended is on the medium.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts it to `len` bytes.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Replaces everything by what `rewrite` makes of it, synced: all of it or, on an error or a crash, nothing.
+    fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> io::Result<()>;
+}
