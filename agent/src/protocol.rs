@@ -1,6 +1,13 @@
 //! What passes between a sitting and the person's side of it: the screen, plain lines, a file of answers, a simulated person.
 //!
 //! The sitting sends [`Shown`], the person's side sends [`Said`]. Both are data, so `--json` prints exactly what the screen draws.
+//!
+//! # Turns
+//!
+//! A sitting opens with [`Shown::Opened`]. [`Shown::Question`] and [`Shown::Confirm`] give the person the turn. One [`Said`] takes it back, except
+//! that [`Said::Why`] and [`Said::Values`] leave open what was open; [`Shown::gives_turn_after`] says what gives it again. So after every answer,
+//! statement and undo the sitting sends, after whatever it moved, the question that now stands, even when it is the same one: an answer can then
+//! never fall on a question that the person has not seen. [`Said::Stop`] may come at any time, and the person's side hanging up means the same.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +15,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "shown", rename_all = "snake_case")]
 pub enum Shown {
+    /// The sitting begins: who sits down, and what is believed so far.
+    Opened(OpenedView),
     /// Something slow goes on in the background or before the first question.
     Progress(Progress),
     /// A question to answer.
@@ -32,6 +41,30 @@ pub enum Shown {
     Confirm(ConfirmView),
     /// The end of the sitting.
     Summary(SummaryView),
+}
+
+impl Shown {
+    /// Whether this gives the turn to the person, who last said `said` (`None`: nothing yet).
+    pub fn gives_turn_after(&self, said: Option<&Said>) -> bool {
+        match self {
+            Self::Question(_) | Self::Confirm(_) => true,
+            Self::Problem { .. } => said.is_some(),
+            Self::Why(_) => said == Some(&Said::Why),
+            Self::Values(_) => said == Some(&Said::Values),
+            Self::Opened(_) | Self::Progress(_) | Self::Moved(_) | Self::Notice { .. } | Self::Summary(_) => false,
+        }
+    }
+}
+
+/// Who sits down, and what is believed before the first question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenedView {
+    /// The person's name or id.
+    pub name: String,
+    /// The values as believed now, earlier sittings included.
+    pub values: ValuesView,
+    /// What is believed about the person beyond the values.
+    pub person: PersonView,
 }
 
 /// Progress of something slow.
