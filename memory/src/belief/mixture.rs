@@ -511,6 +511,14 @@ impl Mixture {
         *hasher.finalize().as_bytes()
     }
 
+    /// As if a question had been answered: see `Hypothesis::imagine`.
+    pub(crate) fn imagine(&mut self, question: &Question) {
+        let prepared = question.prepare(&self.settings);
+        for h in &mut self.hypotheses {
+            h.imagine(&self.priors[h.prior], &prepared);
+        }
+    }
+
     pub(crate) fn parts(&self) -> (&Settings, &[Prior], &[Hypothesis], &History) {
         (&self.settings, &self.priors, &self.hypotheses, &self.history)
     }

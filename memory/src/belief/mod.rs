@@ -2,21 +2,30 @@
 //!
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
+pub mod decision;
 mod dense;
 mod finite;
 mod functional;
 mod gaussian;
 mod hypothesis;
+pub mod information;
 mod interval;
 mod mixture;
 pub mod normal;
 mod observation;
+mod points;
 mod ranking;
 mod retest;
 mod settings;
+pub mod simulate;
 mod symmetric;
+mod tabulated;
 
+pub use decision::{Assessment, assess, contributions};
 pub use functional::Functional;
+pub use information::{
+    Context, Strategy, choose_batch, consistency, expected_information_gain, score, value_of_information,
+};
 pub use mixture::{Diagnostics, HypothesisView, Lattice, Location, LocationName, Mixture, Priors, Surprise};
 pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};
 pub use settings::{ENGINE_VERSION, Settings};
