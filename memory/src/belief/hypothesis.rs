@@ -17,6 +17,8 @@ use super::symmetric::{dot, rank_one};
 const MARGIN: f64 = 1e-10;
 /// A single observation that shrinks a variance by more than this is followed by a rebuild from the sites.
 const SHRUNK_MAX: f64 = 1e8;
+/// Steps are halved no further than this.
+const SHARE_MIN: f64 = 0.25;
 /// Rank-one rounding is left alone until so many sites are there.
 const REBUILD_SITES_MIN: usize = 17;
 
@@ -75,7 +77,7 @@ pub(crate) struct Hypothesis {
     pub(crate) ln_marginal: f64,
     form: Form,
     pub(crate) skipped: u64,
-    pub(crate) capped: u64,
+    pub(crate) abandoned: u64,
     pub(crate) sweeps: u64,
 }
 
@@ -118,7 +120,7 @@ impl Hypothesis {
             ln_marginal: 0.0,
             form,
             skipped: 0,
-            capped: 0,
+            abandoned: 0,
             sweeps: 0,
         }
     }
@@ -631,32 +633,39 @@ impl Hypothesis {
         if self.drifts() {
             return;
         }
-        let (mut share, mut last) = (1.0, f64::INFINITY);
+        // With lapses there may be no fixed point to find; then nothing that was tried on the way is believed.
+        let (form, before) = (self.form.clone(), self.ln_marginal);
+        let (mut share, mut last): (f64, f64) = (1.0, f64::INFINITY);
         let mut settled = false;
         for _ in 0..settings.sweeps_max {
             self.sweeps += 1;
-            let mut moved = 0.0;
+            let (mut moved, mut sound) = (0.0, true);
             for (index, record) in history.records.iter().enumerate() {
                 if !self.resite(settings, prior, record, index, share, 0.1 * settings.tolerance, g, &mut moved) {
                     self.skipped += 1;
+                    sound = false;
                 }
             }
             if moved < settings.tolerance {
-                settled = true;
+                settled = sound;
                 break;
             }
             if moved > last {
-                share *= 0.5;
+                share = (0.5 * share).max(SHARE_MIN);
             }
             last = moved;
         }
-        if !settled {
-            self.capped += 1;
+        if settled {
+            if history.records.len() >= REBUILD_SITES_MIN {
+                self.rebuild(anchor, history);
+            }
+            self.ln_marginal = self.log_marginal_likelihood(anchor);
         }
-        if history.records.len() >= REBUILD_SITES_MIN {
-            self.rebuild(anchor, history);
+        if !(settled && self.ln_marginal <= 0.0) {
+            self.form = form;
+            self.ln_marginal = before;
+            self.abandoned += 1;
         }
-        self.ln_marginal = self.log_marginal_likelihood(anchor);
     }
 
     /// Equation (11).

@@ -44,7 +44,7 @@ pub struct Context<'a> {
 const NEGLIGIBLE: f64 = 1e-3;
 /// Candidates scored side by side, so that one pass over a covariance serves them all.
 const LANES: usize = 8;
-/// Pairs of quasi-random points for choices of three and more.
+/// Pairs of points for choices of three; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
 /// Tables of entropies are made for this many attenuations and interpolated between.
 const SCALES: f64 = 32.0;
@@ -292,7 +292,7 @@ fn each_utility(h: &Hypothesis, prior: &Prior, q: &RankingQuestion, mut f: impl 
         (Some(belief), _, _) => {
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let l = dense::factor(&s, n);
-            let points = normal_points(POINTS, n);
+            let points = normal_points((4 * POINTS / ranking::outcome_count(n, q.ranked)).clamp(8, POINTS), n);
             let share = n as f64 / points.len() as f64;
             for x in points.chunks_exact(n) {
                 let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
