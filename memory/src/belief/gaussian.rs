@@ -44,6 +44,22 @@ impl Anchor {
         let second = mean.iter().zip(diagonal(&covariance)).map(|(m, v)| m * m + v).collect();
         Some(Self { mean, covariance, precision, shift, ln_det, log_partition, second })
     }
+
+    /// `(w - m)' V^-1 (w - m) / 2 + ln det(I + V sum x x') / 2`: the price of finding `w`, equation (14).
+    pub(crate) fn distance(&self, w: &[f64], inputs: &[Vec<f64>]) -> f64 {
+        let d = self.mean.len();
+        let apart: Vec<f64> = w.iter().zip(&self.mean).map(|(w, m)| w - m).collect();
+        let mut pulled = vec![0.0; d];
+        multiply(&self.precision, &apart, &mut pulled);
+        let mut information = self.precision.clone();
+        for x in inputs {
+            rank_one(&mut information, 1.0, x);
+        }
+        // A sum of a positive definite matrix and squares has a factor unless rounding ate it; then nothing is promised.
+        let grown =
+            if cholesky(&mut information, d) { ln_determinant(&information) + self.ln_det } else { f64::INFINITY };
+        0.5 * (dot(&apart, &pulled) + grown)
+    }
 }
 
 /// `N(m, V)` over the weights, with its natural shift `V^-1 m` and `ln det V` carried along.

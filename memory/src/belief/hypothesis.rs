@@ -5,17 +5,20 @@ use serde::{Deserialize, Serialize};
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::gaussian::{Anchor, Gaussian, Move};
-use super::interval::{self, Seen, Site, Tilt};
+use super::information::{expected_bend, expected_curvature};
+use super::interval::{self, Seen, Site};
 use super::observation::{Answer, IntervalQuestion, Prepared, RankingQuestion, Record, lapse};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;
-use super::symmetric::dot;
+use super::symmetric::{dot, rank_one};
 
 /// The least share of its variance that a step may leave, and a cavity may have taken away.
 const MARGIN: f64 = 1e-10;
 /// A single observation that shrinks a variance by more than this is followed by a rebuild from the sites.
 const SHRUNK_MAX: f64 = 1e8;
+/// Steps are halved no further than this.
+const SHARE_MIN: f64 = 0.25;
 /// Rank-one rounding is left alone until so many sites are there.
 const REBUILD_SITES_MIN: usize = 17;
 
@@ -74,7 +77,7 @@ pub(crate) struct Hypothesis {
     pub(crate) ln_marginal: f64,
     form: Form,
     pub(crate) skipped: u64,
-    pub(crate) capped: u64,
+    pub(crate) abandoned: u64,
     pub(crate) sweeps: u64,
 }
 
@@ -117,7 +120,7 @@ impl Hypothesis {
             ln_marginal: 0.0,
             form,
             skipped: 0,
-            capped: 0,
+            abandoned: 0,
             sweeps: 0,
         }
     }
@@ -185,13 +188,6 @@ impl Hypothesis {
         answers.iter().map(|&answer| self.seen(answer, scale)).collect()
     }
 
-    /// `rho_h = (rho + q_h) / (1 + q_h)`.
-    pub(crate) fn shared(settings: &Settings, scale: f64) -> f64 {
-        // 1 / (1 + q) is scale^2.
-        let own = scale * scale;
-        (settings.residual_share * own + (1.0 - own)).max(1e-9)
-    }
-
     /// Probabilities of all outcomes of a question; `repeated` is the site of earlier answers to it.
     pub(crate) fn predict(
         &self,
@@ -244,7 +240,7 @@ impl Hypothesis {
             return self.predict_interval(prior, q, g);
         };
         let scale = self.attenuation(prior, error);
-        let rho = Self::shared(settings, scale);
+        let rho = shared_share(settings, scale);
         let count = q.outcomes.count();
         let mut with: Vec<Seen> = self.seen_all(answers, scale);
         let mut extended = answers.clone();
@@ -294,7 +290,13 @@ impl Hypothesis {
     }
 
     /// Means and covariance of the utilities of a ranking; `g` gets `V phi_k` in rows.
-    fn utilities(&self, belief: &Gaussian, features: &[f64], n: usize, g: &mut Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn utilities(
+        &self,
+        belief: &Gaussian,
+        features: &[f64],
+        n: usize,
+        g: &mut Vec<f64>,
+    ) -> (Vec<f64>, Vec<f64>) {
         let d = belief.mean.len();
         g.resize(n * d, 0.0);
         let mut u = vec![0.0; n];
@@ -311,7 +313,7 @@ impl Hypothesis {
     }
 
     /// Variance of each alternative's noise, measurement error included.
-    fn ranking_noise(&self, prior: &Prior, n: usize, error: &[f64]) -> Vec<f64> {
+    pub(crate) fn ranking_noise(&self, prior: &Prior, n: usize, error: &[f64]) -> Vec<f64> {
         if error.is_empty() {
             return vec![0.5; n];
         }
@@ -392,7 +394,7 @@ impl Hypothesis {
         let ln: Vec<f64> = match &history.records[index] {
             Record::Interval { direction, error, answers, .. } => {
                 let scale = self.attenuation(prior, error);
-                let rho = Self::shared(settings, scale);
+                let rho = shared_share(settings, scale);
                 let seen = self.seen_all(answers, scale);
                 let earlier = &seen[..seen.len() - 1];
                 atoms
@@ -417,7 +419,7 @@ impl Hypothesis {
         let (state, ln_z, crushed) = match record {
             Record::Interval { direction, error, answers, .. } => {
                 let scale = self.attenuation(prior, error);
-                let rho = Self::shared(settings, scale);
+                let rho = shared_share(settings, scale);
                 g.resize(direction.len(), 0.0);
                 let first = answers.first().map(|&answer| self.seen(answer, scale));
                 let rest: Vec<Seen> = if answers.len() > 1 { self.seen_all(answers, scale) } else { Vec::new() };
@@ -520,7 +522,7 @@ impl Hypothesis {
                 let Some((mu, v)) = remove(site, mean, variance) else { return false };
                 let t = match answers.as_slice() {
                     [answer] => interval::tilt(mu, v, 1.0, self.seen(*answer, scale)),
-                    _ => retest::tilt(mu, v, Self::shared(settings, scale), &self.seen_all(answers, scale)),
+                    _ => retest::tilt(mu, v, shared_share(settings, scale), &self.seen_all(answers, scale)),
                 };
                 let mut new = Site::from_tilt(&t, mu, v);
                 if share < 1.0 {
@@ -631,32 +633,39 @@ impl Hypothesis {
         if self.drifts() {
             return;
         }
-        let (mut share, mut last) = (1.0, f64::INFINITY);
+        // With lapses there may be no fixed point to find; then nothing that was tried on the way is believed.
+        let (form, before) = (self.form.clone(), self.ln_marginal);
+        let (mut share, mut last): (f64, f64) = (1.0, f64::INFINITY);
         let mut settled = false;
         for _ in 0..settings.sweeps_max {
             self.sweeps += 1;
-            let mut moved = 0.0;
+            let (mut moved, mut sound) = (0.0, true);
             for (index, record) in history.records.iter().enumerate() {
                 if !self.resite(settings, prior, record, index, share, 0.1 * settings.tolerance, g, &mut moved) {
                     self.skipped += 1;
+                    sound = false;
                 }
             }
             if moved < settings.tolerance {
-                settled = true;
+                settled = sound;
                 break;
             }
             if moved > last {
-                share *= 0.5;
+                share = (0.5 * share).max(SHARE_MIN);
             }
             last = moved;
         }
-        if !settled {
-            self.capped += 1;
+        if settled {
+            if history.records.len() >= REBUILD_SITES_MIN {
+                self.rebuild(anchor, history);
+            }
+            self.ln_marginal = self.log_marginal_likelihood(anchor);
         }
-        if history.records.len() >= REBUILD_SITES_MIN {
-            self.rebuild(anchor, history);
+        if !(settled && self.ln_marginal <= 0.0) {
+            self.form = form;
+            self.ln_marginal = before;
+            self.abandoned += 1;
         }
-        self.ln_marginal = self.log_marginal_likelihood(anchor);
     }
 
     /// Equation (11).
@@ -747,16 +756,28 @@ impl Hypothesis {
         self.ln_marginal
     }
 
-    /// The cavity of an interval site, for scoring a question asked before.
-    pub(crate) fn cavity(&self, index: usize, mean: f64, variance: f64) -> (f64, f64) {
-        match &self.form {
-            Form::Gaussian { sites, .. } => match sites.get(index) {
-                Some(State::Scalar { site, .. }) if !self.drifts() => {
-                    remove(*site, mean, variance).unwrap_or((mean, variance))
-                }
-                _ => (mean, variance),
-            },
-            Form::Finite(_) => (mean, variance),
+    /// As if a question had been answered as informatively as expected: the covariance shrinks, the mean and the weight
+    /// stay. For choosing several questions at once; never for updating.
+    pub(crate) fn imagine(&mut self, prior: &Prior, question: &Prepared) {
+        let Form::Gaussian { belief, .. } = &self.form else { return };
+        match question {
+            Prepared::Interval(q) => {
+                let scale = self.attenuation(prior, &q.error);
+                let mut g = vec![0.0; q.direction.len()];
+                let (mean, variance) = belief.functional(&q.direction, &mut g);
+                let v = variance * scale * scale;
+                let shrink = expected_bend(self, q, scale, mean * scale, v) / (1.0 + v);
+                let Form::Gaussian { belief, .. } = &mut self.form else { return };
+                rank_one(&mut belief.covariance, -shrink * scale * scale, &g);
+            }
+            Prepared::Ranking(q) => {
+                let noise = self.ranking_noise(prior, q.n, &q.error);
+                let mut g = Vec::new();
+                let (u, s) = self.utilities(belief, &q.features, q.n, &mut g);
+                let shrink = expected_curvature(self, q, &u, &s, &noise);
+                let Form::Gaussian { belief, .. } = &mut self.form else { return };
+                belief.include_block(&g, &shrink, &vec![0.0; q.n], 0.0);
+            }
         }
     }
 
@@ -785,6 +806,12 @@ impl Hypothesis {
     }
 }
 
+/// `rho_h = (rho + q_h) / (1 + q_h)`, from the attenuation `scale`: measurement error is shared by repeats.
+pub(crate) fn shared_share(settings: &Settings, scale: f64) -> f64 {
+    let own = scale * scale; // 1 / (1 + q)
+    (settings.residual_share * own + (1.0 - own)).max(1e-9)
+}
+
 /// The cavity left when a scalar site is taken out of the marginal `N(mean, variance)`.
 fn remove(site: Site, mean: f64, variance: f64) -> Option<(f64, f64)> {
     let left = 1.0 - site.tau * variance;
@@ -796,7 +823,11 @@ fn transpose(a: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// Utilities of a ranking's alternatives under every atom.
-fn utilities_of_atoms<'a>(atoms: &'a Atoms, features: &'a [f64], n: usize) -> impl Iterator<Item = Vec<f64>> + 'a {
+pub(crate) fn utilities_of_atoms<'a>(
+    atoms: &'a Atoms,
+    features: &'a [f64],
+    n: usize,
+) -> impl Iterator<Item = Vec<f64>> + 'a {
     let d = features.len() / n;
     atoms.weights.chunks_exact(d).map(move |w| features.chunks_exact(d).map(|phi| dot(w, phi)).collect())
 }
@@ -841,9 +872,4 @@ impl Block {
         let sound = (0..n).all(|i| cavity[i * n + i] >= 0.0) && cavity.iter().chain(&mean).all(|x| x.is_finite());
         sound.then_some((mean, cavity))
     }
-}
-
-/// The tilt of an interval question's outcome against this marginal: for values of information.
-pub(crate) fn tilt_of(mean: f64, variance: f64, scale: f64, seen: Seen) -> Tilt {
-    interval::tilt(mean * scale, variance * scale * scale, 1.0, seen)
 }

@@ -99,8 +99,8 @@ pub struct Surprise {
 pub struct Diagnostics {
     /// Times a site was left as it was because its cavity or its step was not sound, or a rebuild failed.
     pub skipped_sites: u64,
-    /// Refinements that ended at the cap on sweeps.
-    pub capped_refinements: u64,
+    /// Refinements that found no fixed point within the cap on sweeps, or one that cannot be (a likelihood above 1), and were undone.
+    pub abandoned_refinements: u64,
     /// Sweeps made.
     pub sweeps: u64,
     /// Hypotheses.
@@ -489,7 +489,7 @@ impl Mixture {
     pub fn diagnostics(&self) -> Diagnostics {
         Diagnostics {
             skipped_sites: self.hypotheses.iter().map(|h| h.skipped).sum(),
-            capped_refinements: self.hypotheses.iter().map(|h| h.capped).sum(),
+            abandoned_refinements: self.hypotheses.iter().map(|h| h.abandoned).sum(),
             sweeps: self.hypotheses.iter().map(|h| h.sweeps).sum(),
             hypotheses: self.hypotheses.len(),
         }
@@ -509,6 +509,14 @@ impl Mixture {
             buffer.clear();
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// As if a question had been answered: see `Hypothesis::imagine`.
+    pub(crate) fn imagine(&mut self, question: &Question) {
+        let prepared = question.prepare(&self.settings);
+        for h in &mut self.hypotheses {
+            h.imagine(&self.priors[h.prior], &prepared);
+        }
     }
 
     pub(crate) fn parts(&self) -> (&Settings, &[Prior], &[Hypothesis], &History) {

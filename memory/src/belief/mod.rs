@@ -2,23 +2,35 @@
 //!
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
+pub mod bank;
+pub mod decision;
 mod dense;
 mod finite;
 mod functional;
 mod gaussian;
 mod hypothesis;
+pub mod information;
 mod interval;
 mod mixture;
 pub mod normal;
 mod observation;
+mod points;
 mod ranking;
+mod regret;
 mod retest;
 mod settings;
+pub mod simulate;
 mod symmetric;
+mod tabulated;
 
+pub use decision::{Assessment, assess, contributions};
 pub use functional::Functional;
+pub use information::{
+    Context, Strategy, choose_batch, consistency, expected_information_gain, score, value_of_information,
+};
 pub use mixture::{Diagnostics, HypothesisView, Lattice, Location, LocationName, Mixture, Priors, Surprise};
 pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};
+pub use regret::regret_bound;
 pub use settings::{ENGINE_VERSION, Settings};
 
 /// Why a belief could not be formed, or not take in an observation. None of them leaves a belief half changed.
@@ -85,6 +97,9 @@ pub enum BeliefError {
         /// Levels there are.
         levels: usize,
     },
+    /// Evidence the bound on regret does not speak of.
+    #[error("the bound on regret holds for interval answers to different questions only")]
+    Unbounded,
     /// A ranking of the wrong shape.
     #[error("cannot rank {ranked} of {alternatives} alternatives")]
     Ranking {

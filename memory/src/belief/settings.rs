@@ -47,7 +47,7 @@ impl Default for Settings {
             indirect_scale: 0.5,
             residual_share: 0.5,
             tolerance: 1e-4,
-            sweeps_max: 8,
+            sweeps_max: 24,
             low_signal_max: 0.4,
         }
     }

@@ -66,15 +66,6 @@ pub(crate) fn multiply(packed: &[f64], a: &[f64], out: &mut [f64]) {
     }
 }
 
-/// `a' V a`.
-pub(crate) fn quadratic(packed: &[f64], a: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    for (i, row) in rows(packed).enumerate() {
-        sum += a[i] * (2.0 * dot(&row[..i], &a[..i]) + row[i] * a[i]);
-    }
-    sum
-}
-
 /// `V <- V + c g g'`.
 pub(crate) fn rank_one(packed: &mut [f64], c: f64, g: &[f64]) {
     let mut rest = packed;
@@ -164,7 +155,6 @@ mod tests {
             for (i, x) in back.iter().enumerate() {
                 assert!((x - unit[i]).abs() < 1e-12);
             }
-            assert!((quadratic(&v, &unit) - v[packed_len(k) + k]).abs() < 1e-14);
         }
         let mut indefinite = vec![1.0, 2.0, 1.0];
         assert!(!cholesky(&mut indefinite, 2));
