@@ -2,6 +2,7 @@
 
 pub mod belief;
 pub mod evidence;
+pub mod home;
 pub mod ids;
 pub mod layout;
 pub mod log;
@@ -11,3 +12,4 @@ pub mod prior;
 pub mod record;
 pub mod state;
 pub mod storage;
+pub mod store;

@@ -20,7 +20,7 @@ pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>) -> Priors {
         let (mean, covariance) = (numbers(&prior.mean), numbers(&prior.covariance));
         locations.push(continued(layout, LocationName::Elicited, mean, covariance));
     }
-    Priors { locations, scaled: layout.scaled() }
+    Priors { locations, lattices: Vec::new(), scaled: layout.scaled() }
 }
 
 /// Continues a mean with zeros, and a covariance (lower triangle by rows) with the variances of constants and attributes.

@@ -148,9 +148,7 @@ pub(super) fn fold<'a>(
     descriptions: &[AlternativeDescribed],
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Result<Mixture, BeliefError> {
-    let mut mixture = Mixture::new(&epoch.settings, &epoch.priors)?;
-    for evidence in evidence {
-        mixture.observe(&resolve(evidence, descriptions, &epoch.layout))?;
-    }
-    Ok(mixture)
+    let observations: Vec<Observation> =
+        evidence.into_iter().map(|e| resolve(e, descriptions, &epoch.layout)).collect();
+    Mixture::fold(&epoch.settings, &epoch.priors, &observations)
 }
