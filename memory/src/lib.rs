@@ -1,8 +1,15 @@
 //! Evidence, the log, belief and replay: the Bayesian core. It knows no model and no async runtime.
 
 pub mod belief;
+pub mod evidence;
+pub mod home;
 pub mod ids;
+pub mod layout;
 pub mod log;
 pub mod number;
+pub mod observation;
+pub mod prior;
 pub mod record;
+pub mod state;
 pub mod storage;
+pub mod store;

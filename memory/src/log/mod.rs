@@ -17,7 +17,7 @@ use crate::record::Record;
 
 pub use line::{decode, encode};
 pub use reader::{Reader, Tail};
-pub use writer::{Torn, Writer};
+pub use writer::{Batch, Torn, Writer};
 
 /// Version of the format that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

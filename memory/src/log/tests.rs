@@ -261,11 +261,12 @@ proptest! {
         let mut disk = Faulty::new(seed, &[Fault::ShortWrite, Fault::FailedSync], 0.5);
         disk = Faulty::holding(&bytes).with_faults_of(disk);
         let Ok((_, _, mut writer)) = open(disk) else { return Ok(()) };
-        let batch = (2..6).map(|n| (time(n), task(n)));
-        let result = writer.append_all(batch);
+        let mut batch = writer.batch();
+        let added: Vec<Entry> = (2..6).map(|n| batch.push(time(n), task(n)).unwrap()).collect();
+        let result = writer.commit(batch);
         let (read, _, _) = open(writer.into_storage().crash().repaired()).unwrap();
         match result {
-            Ok(added) => prop_assert_eq!(read, [entries, added].concat()),
+            Ok(()) => prop_assert_eq!(read, [entries, added].concat()),
             Err(_) => prop_assert_eq!(read, entries),
         }
     }

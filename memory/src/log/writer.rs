@@ -19,6 +19,26 @@ pub struct Writer<S> {
     poisoned: Option<Seq>,
 }
 
+/// Records that are appended together.
+#[derive(Debug)]
+pub struct Batch {
+    seq: Seq,
+    prev: Hash,
+    after: Seq,
+    lines: Vec<u8>,
+}
+
+impl Batch {
+    /// Adds a record; gives the entry that it will be.
+    pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
+        let (seq, prev, time) = (self.seq.next(), self.prev, to_millisecond(time));
+        let (line, hash) = encode(seq, time, &record, prev)?;
+        self.lines.extend_from_slice(&line);
+        (self.seq, self.prev) = (seq, hash);
+        Ok(Entry { seq, time, record, prev, hash })
+    }
+}
+
 /// The last line had not been written whole and was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Torn {
@@ -104,36 +124,28 @@ impl<S: Storage> Writer<S> {
         Ok(entry)
     }
 
-    /// Appends many records at once: all of them or, on an error or a crash, none. The log is copied, so this is for
-    /// imports and not for sessions.
-    pub fn append_all(
-        &mut self,
-        records: impl IntoIterator<Item = (Timestamp, Record)>,
-    ) -> Result<Vec<Entry>, LogError> {
+    /// Begins a batch of records that follow the last one.
+    pub fn batch(&self) -> Batch {
+        Batch { seq: self.head, prev: self.hash, after: self.head, lines: Vec::new() }
+    }
+
+    /// Appends a batch: all of it or, on an error or a crash, nothing. The log is copied, so this is for imports and not
+    /// for sessions.
+    pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
+        assert_eq!(batch.after, self.head, "a batch follows the record after which it was begun");
         if let Some(seq) = self.poisoned {
             return Err(LogError::Poisoned { seq });
-        }
-        let (mut seq, mut prev) = (self.head, self.hash);
-        let mut lines = Vec::new();
-        let mut entries = Vec::new();
-        for (time, record) in records {
-            seq = seq.next();
-            let time = to_millisecond(time);
-            let (line, hash) = encode(seq, time, &record, prev)?;
-            lines.extend_from_slice(&line);
-            entries.push(Entry { seq, time, record, prev, hash });
-            prev = hash;
         }
         let len = self.len;
         self.storage
             .replace(&mut |old, new| {
                 io::copy(&mut old.take(len), new)?;
-                new.write_all(&lines)
+                new.write_all(&batch.lines)
             })
             .map_err(|source| LogError::NotAppended { seq: self.head.next(), source })?;
-        self.len += lines.len() as u64;
-        (self.head, self.hash) = (seq, prev);
-        Ok(entries)
+        self.len += batch.lines.len() as u64;
+        (self.head, self.hash) = (batch.seq, batch.prev);
+        Ok(())
     }
 
     /// Replaces the whole log, chaining anew: for erasure only.

@@ -1,0 +1,320 @@
+//! A home: one directory with one log, what follows from it, and the lock that keeps it to one writer.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::log::{Batch, Entry, LogError, Reader, Torn, Writer};
+use crate::record::{LogOpened, Record};
+use crate::state::{Applied, State, StateError};
+use crate::storage::{Files, Storage};
+use crate::store::{Condition, Store, Unusable};
+
+/// Beliefs are kept in the store at least this often, in records.
+const RECORDS_BETWEEN_SNAPSHOTS: u32 = 32;
+
+/// A home, open for writing. There is one at a time.
+#[derive(Debug)]
+pub struct Home {
+    paths: Paths,
+    store: Option<Store>,
+    writer: Writer<Files>,
+    state: State,
+    since_snapshot: u32,
+    /// Dropped last, so that no other process opens the store before this one has closed it.
+    _lock: File,
+}
+
+/// Where things are in a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+/// What was found on opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// A last line that had not been written whole, and was cut off.
+    pub torn: Option<Torn>,
+    /// The store.
+    pub store: Condition,
+}
+
+/// Why a home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Nothing there.
+    #[error("there is no evidence log in {}", .0.display())]
+    Missing(PathBuf),
+    /// Something there.
+    #[error("there is an evidence log in {} already", .0.display())]
+    Exists(PathBuf),
+    /// Another process has it.
+    #[error("another process is using {}: end it, or choose another home", .0.display())]
+    InUse(PathBuf),
+    /// The file system refuses.
+    #[error("failed to {operation} {}", path.display())]
+    Files {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Paths {
+    /// The paths of a home in this directory.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The evidence log.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("evidence").join("log.jsonl")
+    }
+
+    /// The store.
+    pub fn store(&self) -> PathBuf {
+        crate::store::path_in(&self.root)
+    }
+
+    /// The lock of the one writer.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Whether there is a log.
+    pub fn has_log(&self) -> bool {
+        self.log().metadata().is_ok_and(|m| m.len() > 0)
+    }
+
+    /// Reads the log without a lock, while another process may be appending to it: its end may be a line that is being
+    /// written, which shows as [`crate::log::Tail::Torn`].
+    pub fn read_log(&self) -> Result<Reader<File>, HomeError> {
+        match File::open(self.log()) {
+            Ok(file) => Ok(Reader::new(file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(HomeError::Missing(self.root.clone())),
+            Err(source) => Err(HomeError::Files { operation: "read", path: self.log(), source }),
+        }
+    }
+}
+
+impl Home {
+    /// Makes a home with a log that holds its header only.
+    pub fn create(root: &Path, time: Timestamp, header: LogOpened) -> Result<Self, HomeError> {
+        let paths = Paths::of(root);
+        let lock = locked(&paths)?;
+        let path = paths.log();
+        private_directory(path.parent().expect("the log is in a directory"))?;
+        let (writer, _) = Writer::open::<HomeError>(files(&path)?, |_| Err(HomeError::Exists(root.to_owned())))?;
+        // A store without a log is of a log that is gone.
+        let (store, _) = open_store(&paths);
+        let store = match store {
+            Some(store) if !matches!(store.head(), Ok(None)) => store.rebuild(&paths.store(), Unusable::OtherLog).0,
+            store => store,
+        };
+        let mut home = Self { paths, store, writer, state: State::new(), since_snapshot: 0, _lock: lock };
+        home.append(time, Record::LogOpened(header))?;
+        Ok(home)
+    }
+
+    /// Opens a home: reads its log, cuts off a torn last line, and forms every belief that the store does not have.
+    pub fn open(root: &Path) -> Result<(Self, Opening), HomeError> {
+        let paths = Paths::of(root);
+        if !paths.has_log() {
+            return Err(HomeError::Missing(root.to_owned()));
+        }
+        let lock = locked(&paths)?;
+        let (store, mut condition) = open_store(&paths);
+        let stored_head = store.as_ref().and_then(|s| s.head().ok().flatten());
+        let mut state = State::new();
+        let mut in_log = stored_head.is_none();
+        let (writer, torn) = Writer::open::<HomeError>(files(&paths.log())?, |entry| {
+            in_log |= stored_head == Some((entry.seq, entry.hash));
+            Ok(state.note(&entry)?)
+        })?;
+        if state.header().is_none() {
+            return Err(HomeError::Missing(root.to_owned()));
+        }
+        let mut store = store;
+        if let (false, Some((seq, _))) = (in_log, stored_head) {
+            let why = if seq > state.head().0 { Unusable::AheadOfLog(seq) } else { Unusable::OtherLog };
+            (store, condition) = store.take().expect("it has a head").rebuild(&paths.store(), why);
+        }
+        for stored in store.iter().flat_map(Store::beliefs) {
+            state.restore(&stored.person, stored.touched, stored.belief);
+        }
+        state.fold()?;
+        let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
+        home.checkpoint();
+        Ok((home, Opening { torn, store: condition }))
+    }
+
+    /// Appends a record: checked, learned from, written and synced, in this order, then done.
+    ///
+    /// # Errors
+    /// The record does not fit, or could not be written: neither the log nor the state has it.
+    pub fn append(&mut self, time: Timestamp, record: Record) -> Result<(Entry, Applied), HomeError> {
+        let prepared = self.state.prepare(&record)?;
+        let entry = self.writer.append(time, record)?;
+        let applied = self.state.install(&entry, prepared);
+        if let Some(store) = &self.store {
+            store.set_head((entry.seq, entry.hash));
+        }
+        self.since_snapshot += 1;
+        if self.since_snapshot >= RECORDS_BETWEEN_SNAPSHOTS {
+            self.checkpoint();
+        }
+        Ok((entry, applied))
+    }
+
+    /// Begins adding many records at once.
+    pub fn draft(&self) -> Draft {
+        Draft { state: self.state.clone(), batch: self.writer.batch() }
+    }
+
+    /// Adds a draft's records: all of them or none.
+    pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
+        let Draft { mut state, batch } = draft;
+        state.fold()?;
+        self.writer.commit(batch)?;
+        self.state = state;
+        self.checkpoint();
+        Ok(())
+    }
+
+    /// Keeps beliefs in the store.
+    pub fn checkpoint(&mut self) {
+        self.since_snapshot = 0;
+        let Some(store) = &self.store else { return };
+        for (id, person) in self.state.people() {
+            if let (Some(touched), Some(belief)) = (person.touched(), person.belief())
+                && !store.has(id, touched)
+            {
+                store.save(id, touched, belief);
+            }
+        }
+        store.set_head(self.state.head());
+    }
+
+    /// What follows from the log.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The store, where there can be one.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// Where things are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Entries of the log from its beginning.
+    pub fn entries(&self) -> Result<Reader<Box<dyn io::Read + Send + '_>>, HomeError> {
+        let read = |source| LogError::Storage { operation: "read", source };
+        Ok(Reader::new(self.writer.storage().read_from(0).map_err(read)?))
+    }
+
+    /// Replaces the log by one with other content: for erasure only.
+    pub(crate) fn rewrite(&mut self, records: Vec<(Timestamp, Record)>) -> Result<(), HomeError> {
+        let mut state = State::new();
+        self.writer.rewrite(records)?;
+        for entry in self.entries()? {
+            state.note(&entry?)?;
+        }
+        state.fold()?;
+        self.state = state;
+        if let Some(store) = self.store.take() {
+            self.store = store.rebuild(&self.paths.store(), Unusable::OtherLog).0;
+        }
+        self.checkpoint();
+        Ok(())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.checkpoint();
+        if let Some(store) = &self.store {
+            store.flush();
+        }
+    }
+}
+
+/// Records to be added together, checked as they come.
+#[derive(Debug)]
+pub struct Draft {
+    state: State,
+    batch: Batch,
+}
+
+impl Draft {
+    /// Adds a record, if it fits.
+    pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
+        let entry = self.batch.push(time, record)?;
+        self.state.note(&entry)?;
+        Ok(entry)
+    }
+
+    /// The state with everything added so far, without its beliefs.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+fn files(path: &Path) -> Result<Files, HomeError> {
+    Files::open(path).map_err(|source| HomeError::Files { operation: "open", path: path.to_owned(), source })
+}
+
+fn open_store(paths: &Paths) -> (Option<Store>, Condition) {
+    match private_directory(&paths.store()) {
+        Ok(()) => Store::open(&paths.store()),
+        Err(why) => (None, Condition::Unavailable(why.to_string())),
+    }
+}
+
+fn locked(paths: &Paths) -> Result<File, HomeError> {
+    private_directory(&paths.root)?;
+    let path = paths.lock();
+    let failed = |operation, source| HomeError::Files { operation, path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(|e| failed("open", e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(HomeError::InUse(paths.root.clone())),
+        Err(TryLockError::Error(e)) => Err(failed("lock", e)),
+    }
+}
+
+/// Makes a directory that only its owner can look into; one that is there is left as it is.
+fn private_directory(path: &Path) -> Result<(), HomeError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| HomeError::Files { operation: "create", path: path.to_owned(), source })
+}

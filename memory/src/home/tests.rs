@@ -1,0 +1,203 @@
+use std::fs;
+
+use super::*;
+use crate::state::tests::{Scribe, alternative, choice, described, id, retraction, verdict};
+
+fn time(n: u64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_000 + n as i64).unwrap()
+}
+
+fn header() -> LogOpened {
+    let Record::LogOpened(header) = crate::log::tests::header() else { unreachable!() };
+    header
+}
+
+/// A home in which ada and bob have said something.
+fn lived_in(root: &Path) -> Home {
+    let mut home = Home::create(root, time(0), header()).unwrap();
+    let choices =
+        (0..12).map(|n| choice(if n % 3 == 0 { "bob" } else { "ada" }, n % 5, 5, [Some(0), Some(1), None][n % 3]));
+    for (n, record) in (0..6).map(described).chain(choices).chain([retraction(10)]).enumerate() {
+        home.append(time(n as u64), record).unwrap();
+    }
+    home
+}
+
+fn digests(home: &Home) -> Vec<(String, [u8; 32])> {
+    let people = home.state().people().iter();
+    people.map(|(id, person)| (id.to_string(), person.belief().expect("up to date").digest())).collect()
+}
+
+#[test]
+fn a_home_is_found_as_it_was_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = digests(&lived_in(dir.path()));
+    let (home, opening) = Home::open(dir.path()).unwrap();
+    assert_eq!(opening, Opening { torn: None, store: Condition::Folded(home.state().head().0) });
+    assert_eq!(digests(&home), left);
+}
+
+#[test]
+fn there_is_one_writer_and_readers_need_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    assert!(matches!(Home::open(dir.path()), Err(HomeError::InUse(_))));
+    assert!(matches!(Home::create(dir.path(), time(0), header()), Err(HomeError::InUse(_))));
+    let read: Vec<Entry> = home.paths().read_log().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read.len() as u64, home.state().head().0.0);
+    drop(home);
+    assert!(matches!(Home::create(dir.path(), time(0), header()), Err(HomeError::Exists(_))));
+    Home::open(dir.path()).unwrap();
+}
+
+#[test]
+fn nothing_there_is_said_clearly() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Home::open(&dir.path().join("none")).unwrap_err();
+    assert!(error.to_string().starts_with("there is no evidence log in"), "{error}");
+    assert!(!dir.path().join("none").exists(), "looking makes nothing");
+    fs::create_dir(dir.path().join("evidence")).unwrap();
+    fs::write(dir.path().join("evidence/log.jsonl"), b"{\"seq\":1,\"ti").unwrap();
+    assert!(matches!(Home::open(dir.path()), Err(HomeError::Missing(_))), "a header that was never finished");
+    Home::create(dir.path(), time(0), header()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_home_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("home");
+    let home = lived_in(&root);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&root), 0o700);
+    assert_eq!(mode(home.paths().log().parent().unwrap()), 0o700);
+    assert_eq!(mode(&home.paths().store()), 0o700);
+    assert_eq!(mode(&home.paths().log()), 0o600);
+    assert_eq!(mode(&home.paths().lock()), 0o600);
+}
+
+/// Every file below a directory.
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(all_files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_store_that_is_gone_or_damaged_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = digests(&lived_in(dir.path()));
+    let store = dir.path().join("store");
+    fs::remove_dir_all(&store).unwrap();
+    let (home, opening) = Home::open(dir.path()).unwrap();
+    assert_eq!((digests(&home), opening.store), (left.clone(), Condition::Missing));
+    drop(home);
+    let mut damages = 0;
+    for round in 0..8usize {
+        for path in all_files(&store) {
+            // sled makes other files when a store is made anew.
+            let Ok(mut bytes) = fs::read(&path) else { continue };
+            let before = bytes.clone();
+            match round {
+                0 => bytes.clear(),
+                1 => bytes.truncate(bytes.len() / 2),
+                _ => bytes.iter_mut().skip(round * 7).step_by(13 * round).for_each(|b| *b ^= 0x5a),
+            }
+            if bytes == before {
+                continue;
+            }
+            damages += 1;
+            fs::write(&path, bytes).unwrap();
+            let (home, _) = Home::open(dir.path()).unwrap();
+            assert_eq!(digests(&home), left, "round {round}, {}", path.display());
+        }
+    }
+    assert!(damages > 8);
+}
+
+#[test]
+fn a_store_of_another_log_is_not_believed() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let left = digests(&lived_in(one.path()));
+    let mut home = Home::create(other.path(), time(5), header()).unwrap();
+    for n in 0..6 {
+        home.append(time(9), described(n)).unwrap();
+    }
+    home.append(time(9), verdict("ada", 3, crate::record::Verdict::Agree)).unwrap();
+    drop(home);
+    fs::remove_dir_all(one.path().join("store")).unwrap();
+    fs::rename(other.path().join("store"), one.path().join("store")).unwrap();
+    let (home, opening) = Home::open(one.path()).unwrap();
+    assert_eq!((digests(&home), opening.store), (left, Condition::Rebuilt(Unusable::OtherLog)));
+}
+
+#[test]
+fn a_log_that_lost_records_is_noticed_by_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    let (head, log) = (home.state().head().0, home.paths().log());
+    drop(home);
+    let bytes = fs::read(&log).unwrap();
+    let cut = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    fs::write(&log, &bytes[..cut]).unwrap();
+    let (_, opening) = Home::open(dir.path()).unwrap();
+    assert_eq!(opening.store, Condition::Rebuilt(Unusable::AheadOfLog(head)));
+}
+
+#[test]
+fn a_torn_line_is_cut_off_and_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    let (left, log, head) = (digests(&home), home.paths().log(), home.state().head().0);
+    drop(home);
+    let mut bytes = fs::read(&log).unwrap();
+    bytes.extend_from_slice(b"{\"seq\":20,\"time\":\"20");
+    fs::write(&log, bytes).unwrap();
+    let (mut home, opening) = Home::open(dir.path()).unwrap();
+    assert_eq!(opening.torn, Some(Torn { bytes: 20, seq: head.next() }));
+    assert_eq!(digests(&home), left);
+    home.append(time(99), choice("ada", 1, 2, Some(0))).unwrap();
+}
+
+#[test]
+fn a_draft_is_added_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let before = fs::read(home.paths().log()).unwrap();
+    let mut draft = home.draft();
+    draft.push(time(30), choice("cleo", 0, 1, Some(1))).unwrap();
+    assert!(draft.push(time(31), choice("cleo", 0, 77, Some(1))).is_err());
+    drop(draft);
+    assert_eq!(fs::read(home.paths().log()).unwrap(), before);
+    let mut draft = home.draft();
+    for n in 0..4 {
+        draft.push(time(30), choice("cleo", n, 5, Some(1))).unwrap();
+    }
+    home.commit(draft).unwrap();
+    let left = digests(&home);
+    assert_eq!(home.state().person(&id("cleo")).unwrap().evidence().len(), 4);
+    home.append(time(40), choice("cleo", 4, 5, None)).unwrap();
+    assert_ne!(digests(&home), left);
+    let live = digests(&home);
+    drop(home);
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    assert_eq!(digests(&Home::open(dir.path()).unwrap().0), live);
+}
+
+#[test]
+fn a_home_and_a_scribe_believe_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    let mut scribe = Scribe::new();
+    for entry in home.entries().unwrap() {
+        scribe.write(entry.unwrap().record).unwrap();
+    }
+    let ada = scribe.state.belief(&id("ada")).unwrap();
+    assert_eq!(ada.digest(), home.state().belief(&id("ada")).unwrap().digest());
+    assert!(scribe.state.features(&alternative(0)).is_some());
+}

@@ -1,0 +1,152 @@
+//! The feature space: `[schema | text | judgement | constant:verdict, constant:rating | declared attributes ...]`.
+
+use std::fmt;
+
+use crate::ids::ValueId;
+use crate::record::{AttributeScale, LogOpened};
+
+/// Shares of the reference variance of a typical pair that each block carries (docs/belief.md, section 2).
+const SHARES: [f64; 3] = [0.7, 0.15, 0.15];
+
+/// Which component of a feature vector means what. It only ever grows, at its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    values: Vec<ValueId>,
+    text: usize,
+    /// Generation whose judgement is read.
+    generation: u32,
+    attributes: Vec<AttributeScale>,
+}
+
+/// What one component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Feature {
+    /// A value of the schema.
+    Value(ValueId),
+    /// A principal component of the text, from 1.
+    Text(usize),
+    /// The model's overall judgement.
+    Judgement,
+    /// The centre of approval in verdicts.
+    VerdictCentre,
+    /// The centre of approval in ratings.
+    RatingCentre,
+    /// A declared attribute.
+    Attribute(String),
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Feature::Value(value) => value.fmt(f),
+            Feature::Text(n) => write!(f, "text:{n}"),
+            Feature::Judgement => f.write_str("judgement"),
+            Feature::VerdictCentre => f.write_str("constant:verdict"),
+            Feature::RatingCentre => f.write_str("constant:rating"),
+            Feature::Attribute(name) => write!(f, "attribute:{name}"),
+        }
+    }
+}
+
+impl Layout {
+    /// The layout of a new log.
+    pub fn new(header: &LogOpened) -> Self {
+        Self {
+            values: header.values.clone(),
+            text: header.text_features,
+            generation: header.model.generation,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// With more attributes at its end.
+    pub fn with_attributes(&self, attributes: &[AttributeScale]) -> Self {
+        let mut new = self.clone();
+        new.attributes.extend_from_slice(attributes);
+        new
+    }
+
+    /// The schema's values, which come first.
+    pub fn values(&self) -> &[ValueId] {
+        &self.values
+    }
+
+    /// Number of text features.
+    pub fn text(&self) -> usize {
+        self.text
+    }
+
+    /// The generation whose judgement is read.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The declared attributes, which come last.
+    pub fn attributes(&self) -> &[AttributeScale] {
+        &self.attributes
+    }
+
+    /// 1 if the model judges alternatives, 0 in a log without any block that a model reads.
+    pub fn judgements(&self) -> usize {
+        usize::from(!self.values.is_empty() || self.text > 0)
+    }
+
+    /// Components that a model reads: schema, text, judgement. The length of an elicited prior.
+    pub fn read_by_model(&self) -> usize {
+        self.values.len() + self.text + self.judgements()
+    }
+
+    /// All components.
+    pub fn dimension(&self) -> usize {
+        self.read_by_model() + 2 + self.attributes.len()
+    }
+
+    /// Place of the judgement, if there is one.
+    pub fn judgement(&self) -> Option<usize> {
+        (self.judgements() == 1).then(|| self.values.len() + self.text)
+    }
+
+    /// Place of the constant that is 1 in verdicts.
+    pub fn verdict_centre(&self) -> usize {
+        self.read_by_model()
+    }
+
+    /// Place of the constant that is 1 in ratings.
+    pub fn rating_centre(&self) -> usize {
+        self.read_by_model() + 1
+    }
+
+    /// Place of a value's weight.
+    pub fn value(&self, value: &ValueId) -> Option<usize> {
+        self.values.iter().position(|v| v == value)
+    }
+
+    /// What each component is, in order.
+    pub fn features(&self) -> Vec<Feature> {
+        let values = self.values.iter().cloned().map(Feature::Value);
+        let text = (1..=self.text).map(Feature::Text);
+        let judgement = (0..self.judgements()).map(|_| Feature::Judgement);
+        let attributes = self.attributes.iter().map(|a| Feature::Attribute(a.name.clone()));
+        values
+            .chain(text)
+            .chain(judgement)
+            .chain([Feature::VerdictCentre, Feature::RatingCentre])
+            .chain(attributes)
+            .collect()
+    }
+
+    /// Which weights the signal scale applies to: all but the two constants.
+    pub fn scaled(&self) -> Vec<bool> {
+        let constants = self.verdict_centre()..=self.rating_centre();
+        (0..self.dimension()).map(|i| !constants.contains(&i)).collect()
+    }
+
+    /// The reference variance of each component that a model reads, when no bank was read: features standardised and
+    /// independent, so that a pair's difference has twice the variance of one.
+    pub fn default_reference_variance(&self) -> Vec<f64> {
+        let widths = [self.values.len(), self.text, self.judgements()];
+        let present: f64 = SHARES.iter().zip(widths).filter(|(_, width)| *width > 0).map(|(share, _)| share).sum();
+        let blocks = SHARES.iter().zip(widths);
+        blocks.flat_map(|(share, width)| vec![share / present / (2.0 * width as f64); width]).collect()
+    }
+}

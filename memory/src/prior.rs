@@ -1,0 +1,41 @@
+//! Prior locations in the whole feature space: what the log says of the model's part, continued to all of it.
+
+use crate::belief::{Location, LocationName, Priors};
+use crate::layout::Layout;
+use crate::number::Finite;
+use crate::record::PriorElicited;
+
+/// Prior variance of the centre of approval in verdicts and in ratings; not scaled by the signal.
+const CONSTANT_VARIANCE: f64 = 1.0;
+
+/// The zero location, and the elicited one if the model's prior was read.
+pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>) -> Priors {
+    let reference: Vec<f64> = match elicited {
+        Some(prior) => prior.reference_variance.iter().map(|v| v.get()).collect(),
+        None => layout.default_reference_variance(),
+    };
+    let mut locations = vec![continued(layout, LocationName::Zero, vec![0.0; reference.len()], diagonal(&reference))];
+    if let Some(prior) = elicited {
+        let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect::<Vec<f64>>();
+        let (mean, covariance) = (numbers(&prior.mean), numbers(&prior.covariance));
+        locations.push(continued(layout, LocationName::Elicited, mean, covariance));
+    }
+    Priors { locations, lattices: Vec::new(), scaled: layout.scaled() }
+}
+
+/// Continues a mean with zeros, and a covariance (lower triangle by rows) with the variances of constants and attributes.
+fn continued(layout: &Layout, name: LocationName, mut mean: Vec<f64>, mut covariance: Vec<f64>) -> Location {
+    let attributes = layout.attributes().iter().map(|a| a.reference_variance.get());
+    for variance in [CONSTANT_VARIANCE; 2].into_iter().chain(attributes) {
+        covariance.resize(covariance.len() + mean.len(), 0.0);
+        covariance.push(variance);
+        mean.push(0.0);
+    }
+    Location { name, mean, covariance }
+}
+
+/// The lower triangle, by rows, of a diagonal matrix.
+fn diagonal(variances: &[f64]) -> Vec<f64> {
+    let rows = variances.iter().enumerate();
+    rows.flat_map(|(i, variance)| std::iter::repeat_n(0.0, i).chain([*variance])).collect()
+}

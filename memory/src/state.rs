@@ -1,0 +1,407 @@
+//! State is a fold of the log: who said what and survives, what was described, what is believed.
+//!
+//! [`State::prepare`] says what a record would do, without doing it, so that nothing illegal is ever appended;
+//! [`State::install`] does it. [`State::apply`] is both, for a record that stands in a log.
+
+mod check;
+mod person;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
+use crate::evidence::DescriptionIndex;
+use crate::ids::{AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
+use crate::layout::Layout;
+use crate::log::Entry;
+use crate::observation::Features;
+use crate::record::{
+    ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
+    SessionStarted, TaskGiven,
+};
+
+pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
+pub use person::{Asked, Person};
+
+use check::Change;
+
+/// What a belief is formed under, apart from evidence. A new one begins with every record that changes any of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Epoch {
+    /// The record it began with.
+    pub since: Seq,
+    /// The engine's settings.
+    pub settings: Settings,
+    /// The feature space.
+    pub layout: Layout,
+    /// Prior locations in it.
+    pub priors: Priors,
+}
+
+/// A sitting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// How it began.
+    pub started: SessionStarted,
+    /// How it ended, if it has.
+    pub ended: Option<SessionEnded>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// What was asked for.
+    pub given: TaskGiven,
+    /// What has been proposed for it, in order, and by whom.
+    pub proposed: Vec<(AlternativeId, String)>,
+    /// What was done.
+    pub actions: Vec<ActionTaken>,
+    /// Whether the person said stop.
+    pub stopped: bool,
+}
+
+/// Everything that follows from a log.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    header: Option<Arc<LogOpened>>,
+    head: Option<(Seq, Hash)>,
+    elicited: Option<Arc<PriorElicited>>,
+    epochs: Vec<Arc<Epoch>>,
+    descriptions: Vec<AlternativeDescribed>,
+    described: HashMap<AlternativeId, DescriptionIndex>,
+    people: BTreeMap<PersonId, Person>,
+    sessions: BTreeMap<SessionId, Session>,
+    tasks: BTreeMap<TaskId, Task>,
+    decisions: Vec<(Seq, DecisionMade)>,
+    imported: Vec<(Seq, Imported)>,
+}
+
+/// Why a record cannot follow.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It contradicts what the log holds.
+    #[error("record {seq} does not fit the log")]
+    Illegal {
+        /// The record.
+        seq: Seq,
+        /// What is wrong.
+        source: Illegal,
+    },
+    /// Belief cannot be formed with it.
+    #[error("record {seq} cannot be learned from")]
+    Belief {
+        /// The record.
+        seq: Seq,
+        /// Why.
+        source: BeliefError,
+    },
+}
+
+/// What a record did to the state.
+#[derive(Debug)]
+pub enum Applied {
+    /// It was noted; nobody's belief changed.
+    Noted,
+    /// One person's belief changed.
+    Learned {
+        /// Whose.
+        person: PersonId,
+        /// How well it had been predicted.
+        surprise: Surprise,
+    },
+    /// Beliefs were folded anew.
+    Refolded {
+        /// Whose.
+        people: Vec<PersonId>,
+    },
+}
+
+/// A record's consequences, worked out before it is appended.
+#[derive(Debug)]
+pub struct Prepared {
+    change: Change,
+    beliefs: Vec<(PersonId, Mixture)>,
+    surprise: Option<Surprise>,
+}
+
+impl State {
+    /// The state of an empty log.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Works out what a record would do, beliefs included.
+    ///
+    /// # Errors
+    /// The record does not fit the log, or cannot be learned from: it must not be appended.
+    pub fn prepare(&self, record: &Record) -> Result<Prepared, StateError> {
+        let seq = self.head().0.next();
+        let change = self.plan(seq, record)?;
+        let believe = |source| StateError::Belief { seq, source };
+        let mut surprise = None;
+        let beliefs = match &change {
+            Change::Evidence { person, evidence } => {
+                let epoch = self.epochs.last().expect("evidence is only legal after the header");
+                let (id, person) = (person, self.people.get(person));
+                let mut belief = match person {
+                    Some(person) => person.caught_up(epoch, &self.descriptions).map_err(believe)?,
+                    None => Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?,
+                };
+                let observation = crate::observation::resolve(evidence, &self.descriptions, &epoch.layout);
+                surprise = Some(belief.observe(&observation).map_err(believe)?);
+                vec![(id.clone(), belief)]
+            }
+            Change::Retraction { person, target } => {
+                let epoch = self.epochs.last().expect("a retraction is only legal after the header");
+                let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
+                let belief = person::fold(epoch, &self.descriptions, survivors).map_err(believe)?;
+                vec![(person.clone(), belief)]
+            }
+            Change::Epoch { epoch, .. } => {
+                // Even without people, a prior nobody could believe under is refused here.
+                Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?;
+                let people: Vec<(&PersonId, &Person)> = self.people.iter().collect();
+                let folded = people.into_par_iter().map(|(id, person)| {
+                    let belief = person::fold(epoch, &self.descriptions, person.evidence()).map_err(believe)?;
+                    Ok((id.clone(), belief))
+                });
+                folded.collect::<Result<_, StateError>>()?
+            }
+            Change::Header(_) | Change::Description(_) | Change::Note => Vec::new(),
+        };
+        Ok(Prepared { change, beliefs, surprise })
+    }
+
+    /// Does what was prepared for this entry.
+    pub fn install(&mut self, entry: &Entry, prepared: Prepared) -> Applied {
+        let Prepared { change, beliefs, surprise } = prepared;
+        let learner = if let Change::Evidence { person, .. } = &change { Some(person.clone()) } else { None };
+        self.change(entry, change);
+        let mut refolded = Vec::with_capacity(beliefs.len());
+        for (id, belief) in beliefs {
+            self.people.get_mut(&id).expect("only known people have beliefs").believe(belief);
+            refolded.push(id);
+        }
+        match (learner, surprise) {
+            (Some(person), Some(surprise)) => Applied::Learned { person, surprise },
+            _ if refolded.is_empty() => Applied::Noted,
+            _ => Applied::Refolded { people: refolded },
+        }
+    }
+
+    /// Applies an entry, beliefs included.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Applied, StateError> {
+        let prepared = self.prepare(&entry.record)?;
+        Ok(self.install(entry, prepared))
+    }
+
+    /// Takes an entry in without forming beliefs; [`State::fold`] forms them all at once later, to the same bits.
+    pub fn note(&mut self, entry: &Entry) -> Result<(), StateError> {
+        let change = self.plan(self.head().0.next(), &entry.record)?;
+        self.change(entry, change);
+        Ok(())
+    }
+
+    /// Forms every belief that is not up to date, people in parallel.
+    pub fn fold(&mut self) -> Result<(), StateError> {
+        let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
+        let descriptions = &self.descriptions;
+        self.people.par_iter_mut().try_for_each(|(_, person)| {
+            let seq = person.touched().map_or(epoch.since, |(seq, _)| seq);
+            let belief = person.caught_up(&epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
+            person.believe(belief);
+            Ok(())
+        })
+    }
+
+    /// Gives a person a belief that was formed before, if it is of this very history: `touched` is the record, and its
+    /// hash, through which it was formed. Says whether it was taken.
+    pub fn restore(&mut self, person: &PersonId, touched: (Seq, Hash), belief: Mixture) -> bool {
+        match self.people.get_mut(person) {
+            Some(person) if person.touched() == Some(touched) => {
+                person.believe(belief);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn change(&mut self, entry: &Entry, change: Change) {
+        let touched = (entry.seq, entry.hash);
+        match change {
+            Change::Header(header) => {
+                let layout = Layout::new(&header);
+                let priors = crate::prior::priors(&layout, None);
+                let settings = header.belief.clone();
+                self.epochs.push(Arc::new(Epoch { since: entry.seq, settings, layout, priors }));
+                self.header = Some(header);
+            }
+            Change::Epoch { epoch, elicited } => {
+                if let Some(elicited) = elicited {
+                    self.elicited = Some(elicited);
+                }
+                self.epochs.push(epoch);
+                self.people.values_mut().for_each(|person| person.start_anew(touched));
+            }
+            Change::Description(described) => {
+                let index = DescriptionIndex::try_from(self.descriptions.len()).expect("checked when planned");
+                self.described.insert(described.alternative, index);
+                self.descriptions.push(described);
+            }
+            Change::Evidence { person, evidence } => {
+                self.people.entry(person).or_default().learn(evidence, touched);
+            }
+            Change::Retraction { person, target } => {
+                self.people.get_mut(&person).expect("checked when planned").retract(target, touched);
+            }
+            Change::Note => self.note_down(entry),
+        }
+        self.head = Some(touched);
+    }
+
+    /// Records that change no belief but are remembered.
+    fn note_down(&mut self, entry: &Entry) {
+        let seq = entry.seq;
+        match &entry.record {
+            Record::SessionStarted(r) => {
+                self.people.entry(r.person.clone()).or_default();
+                self.sessions.insert(r.session.clone(), Session { started: r.clone(), ended: None });
+            }
+            Record::SessionEnded(r) => {
+                if let Some(session) = self.sessions.get_mut(&r.session) {
+                    session.ended = Some(r.clone());
+                }
+            }
+            Record::QuestionAsked(r) => self.people.entry(r.person.clone()).or_default().ask(seq, r),
+            Record::QuestionSkipped(r) => self.people.entry(r.person.clone()).or_default().skip(seq, r.question),
+            Record::BeliefRecorded(r) => self.people.entry(r.person.clone()).or_default().record_digest(seq, r),
+            Record::TaskGiven(r) => {
+                let task = Task { given: r.clone(), proposed: Vec::new(), actions: Vec::new(), stopped: false };
+                self.people.entry(r.person.clone()).or_default();
+                self.tasks.insert(r.task.clone(), task);
+            }
+            Record::AlternativesProposed(r) => {
+                if let Some(task) = self.tasks.get_mut(&r.task) {
+                    task.proposed.extend(r.alternatives.iter().map(|a| (*a, r.by.clone())));
+                }
+            }
+            Record::DecisionMade(r) => self.decisions.push((seq, r.clone())),
+            Record::ActionTaken(r) => {
+                if let Some(task) = r.task.as_ref().and_then(|t| self.tasks.get_mut(t)) {
+                    task.actions.push(r.clone());
+                }
+            }
+            Record::StopRequested(r) => {
+                if let Some(task) = r.task.as_ref().and_then(|t| self.tasks.get_mut(t)) {
+                    task.stopped = true;
+                }
+            }
+            Record::Imported(r) => self.imported.push((seq, r.clone())),
+            Record::LogOpened(_)
+            | Record::ConfigurationChanged(_)
+            | Record::PriorElicited(_)
+            | Record::AttributesDeclared(_)
+            | Record::AlternativeDescribed(_)
+            | Record::ChoiceMade(_)
+            | Record::RankingGiven(_)
+            | Record::VerdictGiven(_)
+            | Record::RatingGiven(_)
+            | Record::CorrectionMade(_)
+            | Record::DemonstrationGiven(_)
+            | Record::ImportanceStated(_)
+            | Record::Retracted(_)
+            | Record::Erased(_)
+            | Record::PersonErased(_) => {}
+        }
+    }
+
+    /// The last record and its hash; 0 and zeros in an empty log.
+    pub fn head(&self) -> (Seq, Hash) {
+        self.head.unwrap_or((Seq(0), Hash::ZERO))
+    }
+
+    /// The header, unless the log is empty.
+    pub fn header(&self) -> Option<&LogOpened> {
+        self.header.as_deref()
+    }
+
+    /// The model's prior, if it was read.
+    pub fn elicited(&self) -> Option<&PriorElicited> {
+        self.elicited.as_deref()
+    }
+
+    /// What beliefs are formed under now, unless the log is empty.
+    pub fn epoch(&self) -> Option<&Epoch> {
+        self.epochs.last().map(Arc::as_ref)
+    }
+
+    /// Everything beliefs were formed under, in order.
+    pub fn epochs(&self) -> &[Arc<Epoch>] {
+        &self.epochs
+    }
+
+    /// All descriptions, in the order of the log; an alternative described more fully later stands here more than once.
+    pub fn descriptions(&self) -> &[AlternativeDescribed] {
+        &self.descriptions
+    }
+
+    /// The latest description of an alternative.
+    pub fn description(&self, alternative: &AlternativeId) -> Option<&AlternativeDescribed> {
+        self.described.get(alternative).map(|index| &self.descriptions[*index as usize])
+    }
+
+    /// Features of a described alternative in the present layout.
+    pub fn features(&self, alternative: &AlternativeId) -> Option<Features> {
+        Some(Features::of(self.description(alternative)?, &self.epoch()?.layout))
+    }
+
+    /// Everyone who gave evidence, was asked or gave a task, in the order of their names.
+    pub fn people(&self) -> &BTreeMap<PersonId, Person> {
+        &self.people
+    }
+
+    /// One person.
+    pub fn person(&self, person: &PersonId) -> Option<&Person> {
+        self.people.get(person)
+    }
+
+    /// What is believed about a person: for someone unknown, the prior.
+    ///
+    /// # Errors
+    /// Belief cannot be formed under the log's settings.
+    pub fn belief(&self, person: &PersonId) -> Result<Mixture, StateError> {
+        let seq = self.head().0;
+        let Some(epoch) = self.epochs.last() else {
+            return Err(StateError::Illegal { seq: seq.next(), source: Illegal::NoHeader });
+        };
+        match self.people.get(person) {
+            Some(person) => person.caught_up(epoch, &self.descriptions),
+            None => Mixture::new(&epoch.settings, &epoch.priors),
+        }
+        .map_err(|source| StateError::Belief { seq, source })
+    }
+
+    /// All sittings.
+    pub fn sessions(&self) -> &BTreeMap<SessionId, Session> {
+        &self.sessions
+    }
+
+    /// All tasks.
+    pub fn tasks(&self) -> &BTreeMap<TaskId, Task> {
+        &self.tasks
+    }
+
+    /// All decisions, in the order of the log.
+    pub fn decisions(&self) -> &[(Seq, DecisionMade)] {
+        &self.decisions
+    }
+
+    /// All imports, in the order of the log.
+    pub fn imported(&self) -> &[(Seq, Imported)] {
+        &self.imported
+    }
+}

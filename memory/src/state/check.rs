@@ -1,0 +1,583 @@
+//! What may follow in a log, and what may not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::belief::BeliefError;
+use crate::evidence::{DescriptionIndex, Evidence, Form};
+use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
+use crate::layout::Layout;
+use crate::log::FORMAT;
+use crate::number::Finite;
+use crate::observation::graded_key;
+use crate::prior::priors;
+use crate::record::{
+    AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
+    PriorElicited, QuestionAsked, RatingGiven, Record,
+};
+
+use super::{Epoch, State, StateError};
+
+/// The most alternatives in one question, choice, ranking or decision.
+pub const ALTERNATIVES_MAX: usize = 100;
+/// The most features, so that a covariance stays within a line of the log.
+pub const FEATURES_MAX: usize = 500;
+/// The largest magnitude of a feature or an error variance: standardised features are of the order of 1.
+pub const FEATURE_MAX: f64 = 1e6;
+/// The most levels of a rating.
+pub const LEVELS_MAX: u32 = 100;
+
+/// What a legal record changes.
+#[derive(Debug)]
+pub(super) enum Change {
+    Header(Arc<LogOpened>),
+    Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
+    Description(AlternativeDescribed),
+    Evidence { person: PersonId, evidence: Evidence },
+    Retraction { person: PersonId, target: Seq },
+    Note,
+}
+
+/// Why a record does not fit the log.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Illegal {
+    /// Something before the header.
+    #[error("the log has no header yet")]
+    NoHeader,
+    /// A second header.
+    #[error("the log already has a header")]
+    SecondHeader,
+    /// A header of another format.
+    #[error("a header of format {0} in a log of format {FORMAT}")]
+    Format(u32),
+    /// A name given twice.
+    #[error("{what} {name:?} is there already")]
+    Duplicate {
+        /// What kind of name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that nothing has.
+    #[error("there is no {what} {name:?} at this point of the log")]
+    Unknown {
+        /// What kind of name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A number of things other than it must be.
+    #[error("{what}: {found} given, {expected} expected")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: String,
+    },
+    /// A number out of its range.
+    #[error("{what} is {found}, which is not {expected}")]
+    Range {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        found: f64,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// Settings the engine refuses.
+    #[error("the belief settings are not usable")]
+    Settings {
+        /// Why.
+        source: BeliefError,
+    },
+    /// An id that is not the hash of what it identifies.
+    #[error("the {what} is identified as {stated}, but its content has the identity {actual}")]
+    WrongIdentity {
+        /// What.
+        what: &'static str,
+        /// The id in the record.
+        stated: Hash,
+        /// The id that its content has.
+        actual: Hash,
+    },
+    /// The same words with other features: a weight would change its meaning.
+    #[error("alternative {0} was described before with other features; a log has one feature space")]
+    DescribedOtherwise(AlternativeId),
+    /// A prior in another feature space than alternatives were described in.
+    #[error(
+        "the prior is of feature space {found}, but the log's alternatives were described in {expected}: a log has one feature space"
+    )]
+    OtherFeatureSpace {
+        /// The prior's.
+        found: Hash,
+        /// The log's.
+        expected: Hash,
+    },
+    /// An alternative twice in one question.
+    #[error("alternative {0} is there twice")]
+    SameAlternative(AlternativeId),
+    /// "No preference" where it cannot be.
+    #[error("\"no preference\" is an answer to two alternatives, and only where it was offered")]
+    NoPreference,
+    /// A person who is not the session's.
+    #[error("session {session} is not one of {person}")]
+    OthersSession {
+        /// The sitting.
+        session: SessionId,
+        /// The person.
+        person: PersonId,
+    },
+    /// A session that is over.
+    #[error("session {0} has ended")]
+    SessionOver(SessionId),
+    /// A retraction of something else than evidence.
+    #[error("record {0} is not evidence, so it cannot be retracted")]
+    NotEvidence(Seq),
+    /// A second retraction.
+    #[error("record {0} was retracted before")]
+    AlreadyRetracted(Seq),
+    /// A record that refers to the future.
+    #[error("it refers to record {0}, which does not come before it")]
+    NotBefore(Seq),
+    /// An importance statement about nothing, or about one value twice.
+    #[error("an importance statement needs one value, or two different ones, out of at least two")]
+    ImportanceOfNothing,
+    /// The same file again.
+    #[error("the same content was imported before, as record {0}")]
+    AlreadyImported(Seq),
+}
+
+fn count(what: &'static str, found: usize, expected: usize) -> Result<(), Illegal> {
+    if found == expected { Ok(()) } else { Err(Illegal::Count { what, found, expected: expected.to_string() }) }
+}
+
+fn between(what: &'static str, found: usize, least: usize, most: usize) -> Result<(), Illegal> {
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(Illegal::Count { what, found, expected: format!("{least} to {most}") })
+    }
+}
+
+fn bounded(what: &'static str, values: &[Finite]) -> Result<(), Illegal> {
+    match values.iter().find(|v| v.get().abs() > FEATURE_MAX) {
+        Some(v) => Err(Illegal::Range { what, found: v.get(), expected: "between -1e6 and 1e6" }),
+        None => Ok(()),
+    }
+}
+
+fn not_negative(what: &'static str, values: &[Finite]) -> Result<(), Illegal> {
+    bounded(what, values)?;
+    match values.iter().find(|v| v.get() < 0.0) {
+        Some(v) => Err(Illegal::Range { what, found: v.get(), expected: "a variance, which is 0 or more" }),
+        None => Ok(()),
+    }
+}
+
+fn positive(what: &'static str, value: Finite) -> Result<(), Illegal> {
+    bounded(what, &[value])?;
+    if value.get() > 0.0 { Ok(()) } else { Err(Illegal::Range { what, found: value.get(), expected: "positive" }) }
+}
+
+fn distinct(alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+    let mut seen = BTreeSet::new();
+    match alternatives.iter().find(|a| !seen.insert(**a)) {
+        Some(twice) => Err(Illegal::SameAlternative(*twice)),
+        None => Ok(()),
+    }
+}
+
+fn same_question(stated: QuestionId, alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+    let actual = QuestionId::of(alternatives);
+    if stated == actual {
+        return Ok(());
+    }
+    Err(Illegal::WrongIdentity { what: "question", stated: stated.hash(), actual: actual.hash() })
+}
+
+impl State {
+    /// What a record would change, if it may follow.
+    pub(super) fn plan(&self, seq: Seq, record: &Record) -> Result<Change, StateError> {
+        self.legal(seq, record).map_err(|source| StateError::Illegal { seq, source })
+    }
+
+    fn legal(&self, seq: Seq, record: &Record) -> Result<Change, Illegal> {
+        let epoch = match (self.epochs.last(), record) {
+            (None, Record::LogOpened(header)) => return header_change(header),
+            (Some(_), Record::LogOpened(_)) => return Err(Illegal::SecondHeader),
+            (None, _) => return Err(Illegal::NoHeader),
+            (Some(epoch), _) => epoch,
+        };
+        let evidence = |from: &Origin, form: Form, question: Option<Hash>| {
+            self.in_session(&from.person, from.session.as_ref())?;
+            Ok(Change::Evidence { person: from.person.clone(), evidence: Evidence { seq, form, question } })
+        };
+        match record {
+            Record::LogOpened(_) => Err(Illegal::SecondHeader),
+            Record::ConfigurationChanged(r) => {
+                r.belief.check().map_err(|source| Illegal::Settings { source })?;
+                let epoch = Epoch { since: seq, settings: r.belief.clone(), ..(**epoch).clone() };
+                Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
+            }
+            Record::PriorElicited(r) => self.prior_change(seq, epoch, r),
+            Record::AttributesDeclared(r) => self.attributes_change(seq, epoch, r),
+            Record::AlternativeDescribed(r) => self.description_change(&epoch.layout, r),
+            Record::SessionStarted(r) => match self.sessions.get(&r.session) {
+                Some(_) => Err(Illegal::Duplicate { what: "session", name: r.session.to_string() }),
+                None => Ok(Change::Note),
+            },
+            Record::SessionEnded(r) => self.open_session(&r.session).map(|()| Change::Note),
+            Record::QuestionAsked(r) => self.question_asked(r).map(|()| Change::Note),
+            Record::QuestionSkipped(r) => match self.people.get(&r.person) {
+                Some(person) if person.asked().iter().rev().any(|a| a.question == r.question) => Ok(Change::Note),
+                _ => Err(Illegal::Unknown { what: "question to this person", name: r.question.to_string() }),
+            },
+            Record::ChoiceMade(r) => {
+                let (form, question) = self.choice(r)?;
+                evidence(&r.from, form, question)
+            }
+            Record::RankingGiven(r) => {
+                between("alternatives in a ranking", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
+                between("ranked alternatives", r.order.len(), 1, r.alternatives.len())?;
+                distinct(&r.alternatives)?;
+                let mut seen = BTreeSet::new();
+                for place in &r.order {
+                    if *place >= r.alternatives.len() || !seen.insert(*place) {
+                        let expected = "a place among the alternatives, each at most once";
+                        return Err(Illegal::Range { what: "a rank", found: *place as f64, expected });
+                    }
+                }
+                evidence(&r.from, self.order(&r.alternatives, &r.order, false)?, None)
+            }
+            Record::VerdictGiven(r) => {
+                let alternative = self.index(&r.alternative)?;
+                let form = Form::Verdict { alternative, verdict: r.verdict };
+                evidence(&r.from, form, Some(graded_key(r.alternative, None)))
+            }
+            Record::RatingGiven(r) => {
+                let form = self.rating(r)?;
+                evidence(&r.from, form, Some(graded_key(r.alternative, Some(r.levels))))
+            }
+            Record::CorrectionMade(r) => {
+                distinct(&[r.preferred, r.rejected])?;
+                let pair = [self.index(&r.preferred)?, self.index(&r.rejected)?];
+                evidence(&r.from, Form::Indirect { pair, demonstrated: false }, None)
+            }
+            Record::DemonstrationGiven(r) => {
+                between("alternatives not taken", r.over.len(), 1, ALTERNATIVES_MAX - 1)?;
+                let alternatives: Vec<AlternativeId> =
+                    std::iter::once(r.chosen).chain(r.over.iter().copied()).collect();
+                distinct(&alternatives)?;
+                evidence(&r.from, self.order(&alternatives, &[0], true)?, None)
+            }
+            Record::ImportanceStated(r) => evidence(&r.from, importance(&epoch.layout, r)?, None),
+            Record::Retracted(r) => self.retraction(seq, r.target),
+            Record::BeliefRecorded(r) => {
+                if r.through >= seq {
+                    return Err(Illegal::NotBefore(r.through));
+                }
+                Ok(Change::Note)
+            }
+            Record::TaskGiven(r) => match self.tasks.get(&r.task) {
+                Some(_) => Err(Illegal::Duplicate { what: "task", name: r.task.to_string() }),
+                None => Ok(Change::Note),
+            },
+            Record::AlternativesProposed(r) => {
+                self.known_task(Some(&r.task))?;
+                self.all_described(&r.alternatives)?;
+                Ok(Change::Note)
+            }
+            Record::DecisionMade(r) => self.decision(seq, r).map(|()| Change::Note),
+            Record::ActionTaken(r) => {
+                self.known_task(r.task.as_ref())?;
+                self.index(&r.alternative)?;
+                Ok(Change::Note)
+            }
+            Record::StopRequested(r) => self.known_task(r.task.as_ref()).map(|()| Change::Note),
+            Record::Imported(r) => match self.imported.iter().find(|(_, i)| i.content_hash == r.content_hash) {
+                Some((before, _)) => Err(Illegal::AlreadyImported(*before)),
+                None => Ok(Change::Note),
+            },
+            Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+        }
+    }
+
+    fn index(&self, alternative: &AlternativeId) -> Result<DescriptionIndex, Illegal> {
+        let unknown = || Illegal::Unknown { what: "description of alternative", name: alternative.to_string() };
+        self.described.get(alternative).copied().ok_or_else(unknown)
+    }
+
+    fn all_described(&self, alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+        alternatives.iter().try_for_each(|a| self.index(a).map(drop))
+    }
+
+    fn known_task(&self, task: Option<&TaskId>) -> Result<(), Illegal> {
+        match task {
+            Some(task) if !self.tasks.contains_key(task) => {
+                Err(Illegal::Unknown { what: "task", name: task.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open_session(&self, session: &SessionId) -> Result<(), Illegal> {
+        match self.sessions.get(session) {
+            None => Err(Illegal::Unknown { what: "session", name: session.to_string() }),
+            Some(found) if found.ended.is_some() => Err(Illegal::SessionOver(session.clone())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn in_session(&self, person: &PersonId, session: Option<&SessionId>) -> Result<(), Illegal> {
+        let Some(session) = session else { return Ok(()) };
+        self.open_session(session)?;
+        if self.sessions[session].started.person == *person {
+            return Ok(());
+        }
+        Err(Illegal::OthersSession { session: session.clone(), person: person.clone() })
+    }
+
+    fn prior_change(&self, seq: Seq, epoch: &Epoch, r: &PriorElicited) -> Result<Change, Illegal> {
+        let dimension = epoch.layout.read_by_model();
+        count("numbers in the prior's mean", r.mean.len(), dimension)?;
+        count("numbers in the prior's covariance", r.covariance.len(), dimension * (dimension + 1) / 2)?;
+        count("reference variances", r.reference_variance.len(), dimension)?;
+        bounded("the prior's mean", &r.mean)?;
+        bounded("the prior's covariance", &r.covariance)?;
+        r.reference_variance.iter().try_for_each(|v| positive("a reference variance", *v))?;
+        if let Some(before) = &self.elicited
+            && before.feature_space_hash != r.feature_space_hash
+            && !self.descriptions.is_empty()
+        {
+            return Err(Illegal::OtherFeatureSpace {
+                found: r.feature_space_hash,
+                expected: before.feature_space_hash,
+            });
+        }
+        let priors = priors(&epoch.layout, Some(r));
+        let epoch = Epoch { since: seq, priors, ..epoch.clone() };
+        Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
+    }
+
+    fn attributes_change(&self, seq: Seq, epoch: &Epoch, r: &AttributesDeclared) -> Result<Change, Illegal> {
+        between("attributes", r.attributes.len(), 1, FEATURES_MAX)?;
+        between("features", epoch.layout.dimension() + r.attributes.len(), 1, FEATURES_MAX)?;
+        let mut names: BTreeSet<&str> = epoch.layout.attributes().iter().map(|a| a.name.as_str()).collect();
+        for attribute in &r.attributes {
+            positive("an attribute's scale", attribute.scale)?;
+            positive("an attribute's reference variance", attribute.reference_variance)?;
+            if !names.insert(&attribute.name) {
+                return Err(Illegal::Duplicate { what: "attribute", name: attribute.name.clone() });
+            }
+        }
+        let layout = epoch.layout.with_attributes(&r.attributes);
+        let priors = priors(&layout, self.elicited.as_deref());
+        let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors };
+        Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
+    }
+
+    fn description_change(&self, layout: &Layout, r: &AlternativeDescribed) -> Result<Change, Illegal> {
+        let actual = AlternativeId::of(&r.situation, &r.text);
+        if r.alternative != actual {
+            let (stated, actual) = (r.alternative.hash(), actual.hash());
+            return Err(Illegal::WrongIdentity { what: "alternative", stated, actual });
+        }
+        let absent_or = |what, found: &[Finite], expected| {
+            if found.is_empty() { Ok(()) } else { count(what, found.len(), expected) }
+        };
+        absent_or("schema features", &r.schema, layout.values().len())?;
+        absent_or("schema errors", &r.schema_error, layout.values().len())?;
+        absent_or("text features", &r.text_block, layout.text())?;
+        bounded("a schema feature", &r.schema)?;
+        not_negative("a schema feature's error", &r.schema_error)?;
+        bounded("a text feature", &r.text_block)?;
+        r.judgement.values().try_for_each(|v| bounded("the judgement", &[*v]))?;
+        for (name, value) in &r.attributes {
+            let Some(scale) = layout.attributes().iter().find(|a| a.name == *name) else {
+                return Err(Illegal::Unknown { what: "declared attribute", name: name.clone() });
+            };
+            let found = (value.get() - scale.centre.get()) / scale.scale.get();
+            if !found.is_finite() || found.abs() > FEATURE_MAX {
+                let what = "an attribute, standardised,";
+                return Err(Illegal::Range { what, found, expected: "between -1e6 and 1e6" });
+            }
+        }
+        match self.description(&r.alternative) {
+            Some(before) if before == r => Ok(Change::Note),
+            Some(before) if !fuller(before, r) => Err(Illegal::DescribedOtherwise(r.alternative)),
+            _ => {
+                between("descriptions", self.descriptions.len() + 1, 1, DescriptionIndex::MAX as usize)?;
+                Ok(Change::Description(r.clone()))
+            }
+        }
+    }
+
+    fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {
+        between("alternatives in a question", r.alternatives.len(), 1, ALTERNATIVES_MAX)?;
+        distinct(&r.alternatives)?;
+        self.all_described(&r.alternatives)?;
+        same_question(r.question, &r.alternatives)?;
+        if r.alternatives.len() == 1 {
+            // A verdict or a rating: the levels, lowest first.
+            between("predicted probabilities", r.predicted.len(), 2, LEVELS_MAX as usize)?;
+        } else {
+            count(
+                "predicted probabilities",
+                r.predicted.len(),
+                r.alternatives.len() + usize::from(r.indifference_offered),
+            )?;
+        }
+        if r.indifference_offered && r.alternatives.len() != 2 {
+            return Err(Illegal::NoPreference);
+        }
+        let total: f64 = r.predicted.iter().map(|p| p.get()).sum();
+        if (total - 1.0).abs() > 1e-6 {
+            return Err(Illegal::Range { what: "the sum of predicted probabilities", found: total, expected: "1" });
+        }
+        self.in_session(&r.person, r.session.as_ref())
+    }
+
+    fn choice(&self, r: &ChoiceMade) -> Result<(Form, Option<Hash>), Illegal> {
+        between("alternatives in a choice", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
+        distinct(&r.alternatives)?;
+        if let Some(question) = r.question {
+            same_question(question, &r.alternatives)?;
+        }
+        if let Some(chosen) = r.chosen
+            && chosen >= r.alternatives.len()
+        {
+            let expected = "a place among the alternatives, from 0";
+            return Err(Illegal::Range { what: "the chosen alternative", found: chosen as f64, expected });
+        }
+        match (r.alternatives.as_slice(), r.chosen) {
+            ([first, second], chosen) => {
+                if chosen.is_none() && !r.indifference_offered {
+                    return Err(Illegal::NoPreference);
+                }
+                // Formed in the order of the ids, so that the order shown changes nothing but the outcome.
+                let swapped = second < first;
+                let (a, b) = if swapped { (second, first) } else { (first, second) };
+                let chosen = chosen.map(|c| u8::from((c == 1) != swapped));
+                let pair = [self.index(a)?, self.index(b)?];
+                let form = Form::Choice { pair, chosen, indifference_offered: r.indifference_offered };
+                Ok((form, Some(QuestionId::of(&r.alternatives).hash())))
+            }
+            (_, None) => Err(Illegal::NoPreference),
+            (_, Some(_)) if r.indifference_offered => Err(Illegal::NoPreference),
+            (all, Some(chosen)) => Ok((self.order(all, &[chosen], false)?, None)),
+        }
+    }
+
+    /// An order of some of several alternatives; of two it is a comparison.
+    fn order(&self, alternatives: &[AlternativeId], order: &[usize], demonstrated: bool) -> Result<Form, Illegal> {
+        let indices: Vec<DescriptionIndex> = alternatives.iter().map(|a| self.index(a)).collect::<Result<_, _>>()?;
+        if let [first, second] = indices[..] {
+            let best = order[0];
+            if demonstrated {
+                return Ok(Form::Indirect { pair: [first, second], demonstrated });
+            }
+            let swapped = alternatives[1] < alternatives[0];
+            let pair = if swapped { [second, first] } else { [first, second] };
+            let chosen = Some(u8::from((best == 1) != swapped));
+            return Ok(Form::Choice { pair, chosen, indifference_offered: false });
+        }
+        let order = order.iter().map(|place| u16::try_from(*place).expect("fewer alternatives than that")).collect();
+        Ok(Form::Order { alternatives: indices.into(), order, demonstrated })
+    }
+
+    fn rating(&self, r: &RatingGiven) -> Result<Form, Illegal> {
+        between("levels of a rating", r.levels as usize, 2, LEVELS_MAX as usize)?;
+        if r.level < 1 || r.level > r.levels {
+            let expected = "a level, from 1 to the number of levels";
+            return Err(Illegal::Range { what: "the rating", found: f64::from(r.level), expected });
+        }
+        let alternative = self.index(&r.alternative)?;
+        let (level, levels) = (r.level as u8, r.levels as u8);
+        Ok(Form::Rating { alternative, level, levels })
+    }
+
+    fn retraction(&self, seq: Seq, target: Seq) -> Result<Change, Illegal> {
+        if target >= seq {
+            return Err(Illegal::NotBefore(target));
+        }
+        for (id, person) in &self.people {
+            if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
+                return Ok(Change::Retraction { person: id.clone(), target });
+            }
+            if person.retracted().iter().any(|(_, e)| e.seq == target) {
+                return Err(Illegal::AlreadyRetracted(target));
+            }
+        }
+        Err(Illegal::NotEvidence(target))
+    }
+
+    fn decision(&self, seq: Seq, r: &DecisionMade) -> Result<(), Illegal> {
+        between("alternatives in a decision", r.alternatives.len(), 1, ALTERNATIVES_MAX)?;
+        distinct(&r.alternatives)?;
+        self.all_described(&r.alternatives)?;
+        self.known_task(r.task.as_ref())?;
+        count("expected utilities", r.expected_utility.len(), r.alternatives.len())?;
+        count("probabilities of being best", r.probability_best.len(), r.alternatives.len())?;
+        if let Some(later) = r.reasons.iter().flat_map(|reason| &reason.evidence).find(|e| **e >= seq) {
+            return Err(Illegal::NotBefore(*later));
+        }
+        match &r.outcome {
+            Outcome::Act { alternative } if !r.alternatives.contains(alternative) => {
+                Err(Illegal::Unknown { what: "alternative of this decision", name: alternative.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn header_change(header: &LogOpened) -> Result<Change, Illegal> {
+    if header.format != FORMAT {
+        return Err(Illegal::Format(header.format));
+    }
+    header.belief.check().map_err(|source| Illegal::Settings { source })?;
+    let features = header.values.len().saturating_add(header.text_features).saturating_add(3);
+    between("features", features, 1, FEATURES_MAX)?;
+    let mut seen: BTreeSet<&ValueId> = BTreeSet::new();
+    match header.values.iter().find(|v| !seen.insert(v)) {
+        Some(twice) => Err(Illegal::Duplicate { what: "value", name: twice.to_string() }),
+        None => Ok(Change::Header(Arc::new(header.clone()))),
+    }
+}
+
+fn importance(layout: &Layout, r: &ImportanceStated) -> Result<Form, Illegal> {
+    let place = |value: &ValueId| {
+        let unknown = || Illegal::Unknown { what: "value", name: value.to_string() };
+        layout.value(value).map(|place| place as u16).ok_or_else(unknown)
+    };
+    let (value, other, favoured) = match (&r.more, &r.less) {
+        (Some(more), Some(less)) => (place(more)?, Some(place(less)?), true),
+        (Some(more), None) => (place(more)?, None, true),
+        (None, Some(less)) => (place(less)?, None, false),
+        (None, None) => return Err(Illegal::ImportanceOfNothing),
+    };
+    if other == Some(value) || layout.values().len() < 2 {
+        return Err(Illegal::ImportanceOfNothing);
+    }
+    let misreading = r.misreading.map_or(0.0, |p| p.get());
+    if misreading >= 1.0 {
+        return Err(Illegal::Range { what: "the misreading probability", found: misreading, expected: "below 1" });
+    }
+    // Kept in the order of the schema, as a pair is in the order of its ids.
+    let (value, other, favoured) = match other {
+        Some(less) if less < value => (less, Some(value), false),
+        other => (value, other, favoured),
+    };
+    Ok(Form::Importance { value, other, favoured, strength: r.strength, misreading })
+}
+
+/// Whether `new` says everything that `old` says, and the same.
+fn fuller(old: &AlternativeDescribed, new: &AlternativeDescribed) -> bool {
+    let block = |old: &[Finite], new: &[Finite]| old.is_empty() || old == new;
+    block(&old.schema, &new.schema)
+        && block(&old.schema_error, &new.schema_error)
+        && block(&old.text_block, &new.text_block)
+        && old.judgement.iter().all(|(generation, value)| new.judgement.get(generation) == Some(value))
+        && old.attributes.iter().all(|(name, value)| new.attributes.get(name) == Some(value))
+}

@@ -1,0 +1,154 @@
+//! One person: what they said that still stands, what they were asked, what is believed of them.
+
+use crate::belief::{BeliefError, Mixture, Observation};
+use crate::evidence::Evidence;
+use crate::ids::{AlternativeId, Hash, QuestionId, Seq, SessionId};
+use crate::observation::resolve;
+use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
+
+use super::Epoch;
+
+/// One person's part of the state.
+#[derive(Debug, Clone, Default)]
+pub struct Person {
+    evidence: Vec<Evidence>,
+    retracted: Vec<(Seq, Evidence)>,
+    asked: Vec<Asked>,
+    skipped: Vec<(Seq, QuestionId)>,
+    digests: Vec<(Seq, BeliefRecorded)>,
+    touched: Option<(Seq, Hash)>,
+    belief: Option<Belief>,
+}
+
+/// A question that was put.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The record.
+    pub seq: Seq,
+    /// The question.
+    pub question: QuestionId,
+    /// In which sitting.
+    pub session: Option<SessionId>,
+    /// The alternatives in the order shown.
+    pub alternatives: Box<[AlternativeId]>,
+    /// Whether it was asked again on purpose.
+    pub reask: bool,
+}
+
+/// A belief and how many of the surviving records are in it.
+#[derive(Debug, Clone)]
+struct Belief {
+    mixture: Mixture,
+    folded: usize,
+}
+
+impl Person {
+    /// Surviving evidence, in the order of the log.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// Evidence withdrawn, each with the record that withdrew it.
+    pub fn retracted(&self) -> &[(Seq, Evidence)] {
+        &self.retracted
+    }
+
+    /// Questions put, in the order of the log.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// Questions passed over, in the order of the log.
+    pub fn skipped(&self) -> &[(Seq, QuestionId)] {
+        &self.skipped
+    }
+
+    /// Digests recorded of this person's belief, with the records that hold them.
+    pub fn digests(&self) -> &[(Seq, BeliefRecorded)] {
+        &self.digests
+    }
+
+    /// The last record that changed what is believed, with its hash, which stands for all records before it.
+    pub fn touched(&self) -> Option<(Seq, Hash)> {
+        self.touched
+    }
+
+    /// What is believed, if it is up to date.
+    pub fn belief(&self) -> Option<&Mixture> {
+        self.belief.as_ref().filter(|b| b.folded == self.evidence.len()).map(|b| &b.mixture)
+    }
+
+    /// Surviving evidence as the engine observes it.
+    pub fn observations(&self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Vec<(Seq, Observation)> {
+        self.evidence.iter().map(|e| (e.seq, resolve(e, descriptions, &epoch.layout))).collect()
+    }
+
+    /// What is believed when all surviving evidence is in.
+    pub(super) fn caught_up(
+        &self,
+        epoch: &Epoch,
+        descriptions: &[AlternativeDescribed],
+    ) -> Result<Mixture, BeliefError> {
+        match &self.belief {
+            Some(Belief { mixture, folded }) => {
+                let mut mixture = mixture.clone();
+                for evidence in &self.evidence[*folded..] {
+                    mixture.observe(&resolve(evidence, descriptions, &epoch.layout))?;
+                }
+                Ok(mixture)
+            }
+            None => fold(epoch, descriptions, &self.evidence),
+        }
+    }
+
+    pub(super) fn believe(&mut self, mixture: Mixture) {
+        self.belief = Some(Belief { mixture, folded: self.evidence.len() });
+    }
+
+    pub(super) fn start_anew(&mut self, touched: (Seq, Hash)) {
+        self.belief = None;
+        self.touched = Some(touched);
+    }
+
+    pub(super) fn learn(&mut self, evidence: Evidence, touched: (Seq, Hash)) {
+        self.evidence.push(evidence);
+        self.touched = Some(touched);
+    }
+
+    pub(super) fn retract(&mut self, target: Seq, touched: (Seq, Hash)) {
+        if let Ok(at) = self.evidence.binary_search_by_key(&target, |e| e.seq) {
+            let evidence = self.evidence.remove(at);
+            self.retracted.push((touched.0, evidence));
+        }
+        self.start_anew(touched);
+    }
+
+    pub(super) fn ask(&mut self, seq: Seq, asked: &QuestionAsked) {
+        self.asked.push(Asked {
+            seq,
+            question: asked.question,
+            session: asked.session.clone(),
+            alternatives: asked.alternatives.as_slice().into(),
+            reask: asked.reask,
+        });
+    }
+
+    pub(super) fn skip(&mut self, seq: Seq, question: QuestionId) {
+        self.skipped.push((seq, question));
+    }
+
+    pub(super) fn record_digest(&mut self, seq: Seq, recorded: &BeliefRecorded) {
+        self.digests.push((seq, recorded.clone()));
+    }
+}
+
+/// Belief from the prior on.
+pub(super) fn fold<'a>(
+    epoch: &Epoch,
+    descriptions: &[AlternativeDescribed],
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+) -> Result<Mixture, BeliefError> {
+    let observations: Vec<Observation> =
+        evidence.into_iter().map(|e| resolve(e, descriptions, &epoch.layout)).collect();
+    Mixture::fold(&epoch.settings, &epoch.priors, &observations)
+}

@@ -1,0 +1,231 @@
+//! The store: derived state in sled, so that opening a home need not form every belief anew.
+//!
+//! sled calls itself beta, so nothing in it is the only copy and nothing in it is trusted: every value carries its own hash,
+//! beliefs name the record they were formed through, and whatever does not fit the log is thrown away and made again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::belief::Mixture;
+use crate::ids::{Hash, PersonId, Seq};
+
+/// Version of what is stored; another one is thrown away.
+const STORE_FORMAT: u32 = 1;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    db: sled::Db,
+    beliefs: sled::Tree,
+    cache: sled::Tree,
+}
+
+/// How the store was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// There was none.
+    Missing,
+    /// It was of this log, and had folded so many records of it.
+    Folded(Seq),
+    /// It could not be used and was made anew.
+    Rebuilt(Unusable),
+    /// There can be none here; beliefs are formed anew at every opening.
+    Unavailable(String),
+}
+
+/// Why a store was thrown away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// It was made by another version.
+    #[error("the store was written by another version of this program")]
+    OtherFormat,
+    /// It is of another log, or of this log before it was erased from or replaced.
+    #[error("the store is of another log")]
+    OtherLog,
+    /// It has folded records that the log no longer has: the log lost acknowledged records.
+    #[error("the store has seen records up to {0}, which the log no longer has")]
+    AheadOfLog(Seq),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    seq: Seq,
+    hash: Hash,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Snapshot<B> {
+    seq: Seq,
+    hash: Hash,
+    belief: B,
+}
+
+/// A belief as it was stored, and the record, with its hash, through which it was formed.
+#[derive(Debug)]
+pub struct StoredBelief {
+    /// Whose.
+    pub person: PersonId,
+    /// Through which record.
+    pub touched: (Seq, Hash),
+    /// What.
+    pub belief: Mixture,
+}
+
+impl Store {
+    /// Opens the store in a directory; what cannot be read is thrown away and made anew.
+    pub fn open(path: &Path) -> (Option<Self>, Condition) {
+        let existed = path.exists();
+        match Self::try_open(path) {
+            Ok(store) if !existed => (Some(store), Condition::Missing),
+            Ok(store) => match store.head() {
+                Ok(Some((seq, _))) => (Some(store), Condition::Folded(seq)),
+                Ok(None) => (Some(store), Condition::Missing),
+                Err(why) => {
+                    drop(store);
+                    Self::anew(path, why)
+                }
+            },
+            Err(why) => Self::anew(path, Unusable::Damaged(why)),
+        }
+    }
+
+    /// Throws the store away and begins another.
+    pub fn rebuild(self, path: &Path, why: Unusable) -> (Option<Self>, Condition) {
+        drop(self);
+        Self::anew(path, why)
+    }
+
+    fn anew(path: &Path, why: Unusable) -> (Option<Self>, Condition) {
+        tracing::warn!(%why, path = %path.display(), "making the store anew");
+        let cleared = match std::fs::remove_dir_all(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.to_string()),
+            _ => Ok(()),
+        };
+        match cleared.and_then(|()| Self::try_open(path)) {
+            Ok(store) => (Some(store), Condition::Rebuilt(why)),
+            Err(why) => (None, Condition::Unavailable(why)),
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, String> {
+        guarded(|| {
+            let db = sled::Config::new().path(path).cache_capacity(64 << 20).open()?;
+            let (beliefs, cache) = (db.open_tree("beliefs")?, db.open_tree("cache")?);
+            Ok(Self { db, beliefs, cache })
+        })
+    }
+
+    /// The last record folded, with its hash.
+    pub fn head(&self) -> Result<Option<(Seq, Hash)>, Unusable> {
+        let bytes = guarded(|| self.db.get("head")).map_err(Unusable::Damaged)?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let head: Head = unsealed(b"head", &bytes).ok_or_else(|| Unusable::Damaged("its head is unreadable".into()))?;
+        if head.format != STORE_FORMAT {
+            return Err(Unusable::OtherFormat);
+        }
+        Ok(Some((head.seq, head.hash)))
+    }
+
+    /// Notes the last record folded. Failures are logged and otherwise harmless.
+    pub fn set_head(&self, (seq, hash): (Seq, Hash)) {
+        let head = Head { format: STORE_FORMAT, seq, hash };
+        self.put(&self.db, b"head", &head);
+    }
+
+    /// Keeps a belief.
+    pub fn save(&self, person: &PersonId, (seq, hash): (Seq, Hash), belief: &Mixture) {
+        self.put(&self.beliefs, person.as_str().as_bytes(), &Snapshot { seq, hash, belief });
+    }
+
+    /// Whether a belief formed through this record is kept already.
+    pub fn has(&self, person: &PersonId, (seq, hash): (Seq, Hash)) -> bool {
+        // Its place and hash stand at the beginning, behind the seal.
+        let start = postcard::to_stdvec(&(seq, hash)).unwrap_or_default();
+        let found = guarded(|| self.beliefs.get(person.as_str()));
+        found.is_ok_and(|bytes| bytes.is_some_and(|b| b.get(32..).is_some_and(|content| content.starts_with(&start))))
+    }
+
+    /// All readable beliefs. Whether they fit the log is for [`crate::state::State::restore`] to say.
+    pub fn beliefs(&self) -> Vec<StoredBelief> {
+        let read = guarded(|| {
+            let mut found = Vec::new();
+            for item in self.beliefs.iter() {
+                let (key, bytes) = item?;
+                let person = str::from_utf8(&key).ok().and_then(|name| PersonId::new(name).ok());
+                if let (Some(person), Some(Snapshot { seq, hash, belief })) = (person, unsealed(&key, &bytes)) {
+                    found.push(StoredBelief { person, touched: (seq, hash), belief });
+                }
+            }
+            Ok(found)
+        });
+        read.unwrap_or_else(|why| {
+            tracing::warn!(why, "beliefs in the store cannot be read; they are formed anew");
+            Vec::new()
+        })
+    }
+
+    /// Something cached under a hash of everything it depends on.
+    pub fn cached(&self, key: Hash) -> Option<Vec<u8>> {
+        let bytes = guarded(|| self.cache.get(key.0)).ok().flatten()?;
+        unsealed(&key.0, &bytes)
+    }
+
+    /// Caches something under a hash of everything it depends on.
+    pub fn cache(&self, key: Hash, bytes: &[u8]) {
+        self.put(&self.cache, &key.0, &bytes);
+    }
+
+    /// Returns when everything kept is on the medium.
+    pub fn flush(&self) {
+        if let Err(why) = guarded(|| self.db.flush()) {
+            tracing::warn!(why, "the store could not be flushed");
+        }
+    }
+
+    fn put(&self, tree: &sled::Tree, key: &[u8], value: &impl Serialize) {
+        let Some(bytes) = sealed(key, value) else { return };
+        if let Err(why) = guarded(|| tree.insert(key, bytes)) {
+            tracing::warn!(why, "the store could not be written; it will be behind");
+        }
+    }
+}
+
+/// Where a home keeps its store.
+pub fn path_in(home: &Path) -> PathBuf {
+    home.join("store")
+}
+
+/// sled may panic on files that were changed under it.
+fn guarded<T>(work: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err("sled gave up on it".into()),
+    }
+}
+
+/// Content behind its hash, which covers the key too.
+fn sealed(key: &[u8], value: &impl Serialize) -> Option<Vec<u8>> {
+    let content = postcard::to_stdvec(value).ok()?;
+    let mut bytes = seal(key, &content).0.to_vec();
+    bytes.extend_from_slice(&content);
+    Some(bytes)
+}
+
+fn unsealed<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
+    let (hash, content) = bytes.split_at_checked(32)?;
+    if seal(key, content).0 != *hash {
+        return None;
+    }
+    postcard::from_bytes(content).ok()
+}
+
+fn seal(key: &[u8], content: &[u8]) -> Hash {
+    Hash::of_parts("credence store 1", [key, content])
+}
