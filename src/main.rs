@@ -1,6 +1,16 @@
 //! The `credence` command.
 
-#[allow(dead_code, unused_imports, reason = "until `credence session` sits people down")]
+mod cli;
+mod commands;
+mod exit;
 mod front;
+mod progress;
+mod surroundings;
 
-fn main() {}
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    surroundings::start_tracing(cli.global.verbose);
+    exit::report(commands::run(cli))
+}

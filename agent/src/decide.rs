@@ -1,0 +1,207 @@
+//! Act, ask or defer: the decision between alternatives, under the mixture, in the person's noise units.
+
+use credence_memory::belief::decision::{Assessment, assess};
+use credence_memory::belief::information::value_of_information;
+use credence_memory::belief::{Mixture, Question};
+use credence_memory::home::Home;
+use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, TaskId};
+use credence_memory::number::{Finite, Probability};
+use credence_memory::record::{DecisionMade, Outcome, Reason, Record};
+use credence_memory::state::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::influence;
+use crate::knowledge::Knowledge;
+use crate::protocol::Contribution;
+use crate::session::SessionError;
+use crate::views;
+
+/// The most questions a run is thought ahead.
+const RUN_MAX: usize = 3;
+/// Reasons kept in a record, and evidence records named for each.
+const REASONS_MAX: usize = 6;
+const EVIDENCE_MAX: usize = 3;
+
+/// When to act and when to ask. Noise units: 1 is the standard deviation of a person's own wavering between two alternatives.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bars {
+    /// Act when the expected regret of acting now is below this.
+    pub regret_max: f64,
+    /// A question costs the person this much.
+    pub question_cost: f64,
+}
+
+impl Default for Bars {
+    /// A tenth of the person's own wavering may be lost by acting; a question is worth a fifth of that.
+    fn default() -> Self {
+        Self { regret_max: 0.1, question_cost: 0.02 }
+    }
+}
+
+/// A pair among the alternatives that could be asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairQuestion {
+    /// Its identity.
+    pub question: QuestionId,
+    /// The pair.
+    pub alternatives: [AlternativeId; 2],
+    /// What one answer is expected to be worth to this decision.
+    pub value: f64,
+    /// What a short run of answers is expected to be worth, for each question.
+    pub value_of_run: f64,
+}
+
+/// A decision with its grounds, not yet recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What to do.
+    pub outcome: Outcome,
+    /// Expected utilities, probabilities of being best, expected regret.
+    pub assessment: Assessment,
+    /// Places in `alternatives` of the best and the runner-up by expected utility.
+    pub best: usize,
+    /// The runner-up.
+    pub second: usize,
+    /// The parts of their difference, largest first.
+    pub contributions: Vec<Contribution>,
+    /// The question worth most, if any is worth its cost.
+    pub question: Option<PairQuestion>,
+    /// The reasons with the evidence behind them, for the record.
+    pub reasons: Vec<Reason>,
+}
+
+/// Decides between described alternatives. `asked` are pairs that this person has already answered for this decision: they are
+/// not asked again. `may_ask` is false when the limit of questions is reached.
+pub fn decide(
+    state: &State,
+    person: &PersonId,
+    alternatives: &[AlternativeId],
+    bars: Bars,
+    may_ask: bool,
+) -> Result<Decided, SessionError> {
+    let belief = state.belief(person)?;
+    let features = alternatives.iter().map(|a| state.vector(a)).collect::<Result<Vec<_>, _>>()?;
+    let assessment = assess(&belief, &features).map_err(SessionError::Belief)?;
+    let mut order: Vec<usize> = (0..alternatives.len()).collect();
+    order.sort_by(|&a, &b| assessment.expected_utility[b].total_cmp(&assessment.expected_utility[a]).then(a.cmp(&b)));
+    let (best, second) = (order[0], order[1]);
+    let difference = state.difference(&alternatives[best], &alternatives[second])?;
+    let contributions = views::contributions(state, &belief, &difference, str::to_owned);
+    let question = if may_ask { best_question(state, &belief, person, alternatives, &features, bars)? } else { None };
+    let outcome = if assessment.expected_regret <= bars.regret_max {
+        Outcome::Act { alternative: alternatives[best] }
+    } else if let Some(q) = &question {
+        Outcome::Ask { question: q.question }
+    } else {
+        Outcome::Defer { because: unclear(&assessment, &contributions, bars) }
+    };
+    let reasons = reasons(state, person, &belief, &difference)?;
+    Ok(Decided { outcome, assessment, best, second, contributions, question, reasons })
+}
+
+fn best_question(
+    state: &State,
+    belief: &Mixture,
+    person: &PersonId,
+    alternatives: &[AlternativeId],
+    features: &[Vec<f64>],
+    bars: Bars,
+) -> Result<Option<PairQuestion>, SessionError> {
+    let mut best: Option<PairQuestion> = None;
+    for i in 0..alternatives.len() {
+        for j in i + 1..alternatives.len() {
+            let pair = [alternatives[i], alternatives[j]];
+            let id = QuestionId::of(&pair);
+            if state.answers_to(person, &id) > 0 {
+                continue;
+            }
+            let question = state.choice_question(&pair, true)?;
+            let value = value_of_information(belief, &question, features);
+            let value_of_run = value_of_information(belief, &run_of(&question), features) / RUN_MAX as f64;
+            if best.as_ref().is_none_or(|b| value.max(value_of_run) > b.value.max(b.value_of_run)) {
+                best = Some(PairQuestion { question: id, alternatives: pair, value, value_of_run });
+            }
+        }
+    }
+    Ok(best.filter(|q| q.value.max(q.value_of_run) > bars.question_cost))
+}
+
+/// A short run of questions about one difference tells about as much as one question with that much less noise.
+fn run_of(question: &Question) -> Question {
+    let mut run = question.clone();
+    if let Question::Comparison { difference, question, .. } = &mut run {
+        difference.iter_mut().for_each(|d| *d *= (RUN_MAX as f64).sqrt());
+        *question = None;
+    }
+    run
+}
+
+fn unclear(assessment: &Assessment, contributions: &[Contribution], bars: Bars) -> String {
+    let mut open: Vec<&Contribution> = contributions.iter().filter(|c| c.sd > c.contribution.abs()).collect();
+    open.sort_by(|a, b| b.sd.total_cmp(&a.sd));
+    let names: Vec<&str> = open.iter().take(3).map(|c| c.name.as_str()).collect();
+    let about = if names.is_empty() {
+        "the alternatives are too close".to_owned()
+    } else {
+        format!("it is unclear how much {} weigh(s) here", names.join(", "))
+    };
+    format!(
+        "acting now would lose {:.2} in expectation, the bar is {:.2}, and no question is worth its cost; {about}",
+        assessment.expected_regret, bars.regret_max
+    )
+}
+
+fn reasons(
+    state: &State,
+    person: &PersonId,
+    belief: &Mixture,
+    difference: &[f64],
+) -> Result<Vec<Reason>, SessionError> {
+    let mut parts: Vec<(usize, f64)> = difference
+        .iter()
+        .enumerate()
+        .map(|(i, d)| (i, d * belief.weight(i).mean()))
+        .filter(|(_, c)| *c != 0.0)
+        .collect();
+    parts.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    parts
+        .into_iter()
+        .take(REASONS_MAX)
+        .map(|(feature, contribution)| {
+            let mut direction = vec![0.0; difference.len()];
+            direction[feature] = 1.0;
+            let evidence: Vec<Seq> =
+                influence::ranked(state, person, &direction)?.into_iter().take(EVIDENCE_MAX).map(|i| i.seq).collect();
+            Ok(Reason { feature: state.feature_name(feature), contribution: Finite::new(contribution)?, evidence })
+        })
+        .collect()
+}
+
+/// Records a decision.
+pub fn record(
+    home: &mut Home,
+    person: &PersonId,
+    task: Option<&TaskId>,
+    alternatives: &[AlternativeId],
+    decided: &Decided,
+    now: Timestamp,
+) -> Result<Seq, SessionError> {
+    let a = &decided.assessment;
+    let record = DecisionMade {
+        person: person.clone(),
+        task: task.cloned(),
+        alternatives: alternatives.to_vec(),
+        expected_utility: Finite::vector(&a.expected_utility)?,
+        probability_best: a
+            .probability_best
+            .iter()
+            .map(|p| Probability::new(p.clamp(0.0, 1.0)))
+            .collect::<Result<_, _>>()?,
+        expected_regret: Finite::new(a.expected_regret.max(0.0))?,
+        outcome: decided.outcome.clone(),
+        reasons: decided.reasons.clone(),
+    };
+    Ok(home.append(now, Record::DecisionMade(record))?.0.seq)
+}

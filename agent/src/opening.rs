@@ -1,0 +1,202 @@
+//! Opening a home for use: its header, its prior, and whether it belongs to the model and schema at hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credence_memory::belief::Settings;
+use credence_memory::home::{Home, Paths};
+use credence_memory::ids::{Hash, ValueId};
+use credence_memory::record::{LogOpened, ModelRecord, PriorElicited, Record};
+use credence_priors::schema::ValueSchema;
+use credence_priors::{LanguageModel, ModelError, ModelHandle, ModelIdentity};
+use jiff::Timestamp;
+use rand::RngExt;
+
+use crate::protocol::Progress;
+use crate::reader::{Reader, ReaderError};
+use crate::session::{SessionError, record_described};
+
+/// Loads the model when it is first needed: a sitting whose log has all it needs never does.
+pub type Loader = Arc<dyn Fn() -> Result<ModelHandle, LoadError> + Send + Sync>;
+
+/// Why a model could not be loaded; the command's own errors fit in.
+pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a home is opened with.
+#[derive(Clone)]
+pub struct Opening {
+    /// The model's reference.
+    pub reference: String,
+    /// BLAKE3 of its file.
+    pub gguf_hash: Hash,
+    /// The value schema.
+    pub schema: Arc<ValueSchema>,
+    /// The charter.
+    pub charter: String,
+    /// Folder of the cache of readings.
+    pub readings: Option<PathBuf>,
+    /// The belief engine's settings for a new log.
+    pub belief: Settings,
+    /// Loads the model.
+    pub load: Loader,
+}
+
+/// A home that is ready for use.
+pub struct OpenHome {
+    /// The home.
+    pub home: Home,
+    /// What reads alternatives, if the model had to be loaded.
+    pub reader: Option<Reader>,
+    /// What the person should be told.
+    pub notices: Vec<String>,
+}
+
+/// Why a home could not be opened for use.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningError {
+    /// The log was made with something else.
+    #[error(
+        "this log was made with {what} {in_log}, not {given}: weights would silently change their meaning. \
+         Give the {what} it was made with, or another home with --home DIR"
+    )]
+    Mismatch {
+        /// Model or schema.
+        what: &'static str,
+        /// What the header says.
+        in_log: String,
+        /// What was asked for.
+        given: String,
+    },
+    /// The model could not be loaded.
+    #[error("the model could not be loaded")]
+    Load(#[source] LoadError),
+    /// The model could not be read from.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The home or its state failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl Opening {
+    /// Refuses a log that was made with another model or schema. A log without a header suits anything.
+    fn check(&self, home: &Home) -> Result<(), OpeningError> {
+        let Some(header) = home.state().header() else { return Ok(()) };
+        if header.model.gguf_hash != self.gguf_hash {
+            return Err(OpeningError::Mismatch {
+                what: "model",
+                in_log: format!("{} ({})", header.model.reference, short(&header.model.gguf_hash)),
+                given: format!("{} ({})", self.reference, short(&self.gguf_hash)),
+            });
+        }
+        let schema_hash = self.schema_hash();
+        if header.schema_hash != schema_hash {
+            return Err(OpeningError::Mismatch {
+                what: "schema",
+                in_log: short(&header.schema_hash),
+                given: format!("{} ({})", self.schema.name, short(&schema_hash)),
+            });
+        }
+        Ok(())
+    }
+
+    /// A line for the person when the charter is not the one that the log began with.
+    fn charter_notice(&self, home: &Home) -> Option<String> {
+        let header = home.state().header()?;
+        (header.charter_hash != Hash::of(self.charter.as_bytes()))
+            .then(|| "this log began with another charter; completions now follow the present one".into())
+    }
+
+    fn schema_hash(&self) -> Hash {
+        Hash::of(self.schema.hash().as_bytes())
+    }
+
+    /// Opens the home in `root`, or begins one there. A new one needs the model: its prior is read before anything is believed.
+    pub fn open(
+        &self,
+        root: &Path,
+        now: Timestamp,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<OpenHome, OpeningError> {
+        if Paths::of(root).has_log() {
+            let (home, opened) = Home::open(root).map_err(SessionError::from)?;
+            self.check(&home)?;
+            let mut notices: Vec<String> = self.charter_notice(&home).into_iter().collect();
+            notices.extend(opened.torn.map(|torn| {
+                format!("the log's last line was torn ({} bytes, never acknowledged) and has been cut off", torn.bytes)
+            }));
+            if home.state().elicited().is_some() {
+                return Ok(OpenHome { home, reader: None, notices });
+            }
+            let (reader, home) = self.elicit(Some(home), root, now, on_progress)?;
+            return Ok(OpenHome { home, reader: Some(reader), notices });
+        }
+        let (reader, home) = self.elicit(None, root, now, on_progress)?;
+        Ok(OpenHome { home, reader: Some(reader), notices: Vec::new() })
+    }
+
+    fn elicit(
+        &self,
+        home: Option<Home>,
+        root: &Path,
+        now: Timestamp,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Reader, Home), OpeningError> {
+        let model = (self.load)().map_err(OpeningError::Load)?;
+        let identity = model.describe();
+        let elicited = Reader::elicit(model, self.schema.clone(), self.readings.clone(), &mut |done, total| {
+            on_progress(Progress { what: "reading the model's prior".into(), done: done as u64, total: total as u64 });
+        })?;
+        let mut home = match home {
+            Some(home) => home,
+            None => {
+                let header = self.header(&identity, elicited.text_features())?;
+                Home::create(root, now, header).map_err(SessionError::from)?
+            }
+        };
+        home.append(now, Record::PriorElicited(elicited.record)).map_err(SessionError::from)?;
+        record_described(&mut home, elicited.described, now).map_err(SessionError::from)?;
+        Ok((elicited.reader, home))
+    }
+
+    /// A reader for alternatives that the log does not describe yet; loads the model.
+    pub fn reader(&self, prior: &PriorElicited) -> Result<Reader, OpeningError> {
+        let model = (self.load)().map_err(OpeningError::Load)?;
+        Ok(Reader::resume(model, self.schema.clone(), prior, self.readings.clone())?)
+    }
+
+    fn header(&self, identity: &ModelIdentity, text_features: usize) -> Result<LogOpened, OpeningError> {
+        // Identity of a log, not evidence: the only randomness that no seed gives.
+        let log_id: u128 = rand::rng().random();
+        Ok(LogOpened {
+            format: credence_memory::log::FORMAT,
+            log_id: format!("{log_id:032x}"),
+            software: concat!("credence ", env!("CARGO_PKG_VERSION")).into(),
+            model: ModelRecord {
+                reference: self.reference.clone(),
+                gguf_hash: self.gguf_hash,
+                scoring_precision: identity.scoring_precision.clone(),
+                llama_cpp: identity.llama_cpp_version.clone(),
+                generation: 0,
+            },
+            schema_hash: self.schema_hash(),
+            charter_hash: Hash::of(self.charter.as_bytes()),
+            values: self
+                .schema
+                .values
+                .iter()
+                .map(|v| ValueId::new(&v.id))
+                .collect::<Result<_, _>>()
+                .map_err(SessionError::from)?,
+            text_features,
+            belief: self.belief.clone(),
+        })
+    }
+}
+
+fn short(hash: &Hash) -> String {
+    hash.to_string().chars().take(12).collect()
+}

@@ -1,0 +1,219 @@
+//! Reading alternatives with the model, as records: what the model says becomes `AlternativeDescribed` and `PriorElicited`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use credence_memory::ids::{AlternativeId, Hash};
+use credence_memory::number::{Finite, NumberError};
+use credence_memory::record::{AlternativeDescribed, PriorElicited};
+use credence_priors::elicited::ElicitedPrior;
+use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace, FittedBank};
+use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
+use credence_priors::readout::Alternative;
+use credence_priors::schema::ValueSchema;
+use credence_priors::{LanguageModel, ModelHandle};
+
+use crate::bank::{Bank, BankAlternative, BankQuestion};
+
+/// Every how many questions of the built-in bank one takes part in fitting the feature space and the prior. The rest is
+/// read in the background: fitting on all of them would make a newcomer wait four times as long for the first question.
+const FITTED_EVERY: usize = 4;
+
+/// Reads alternatives in one feature space. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    model: ModelHandle,
+    schema: Arc<ValueSchema>,
+    space: Arc<FeatureSpace>,
+    readings: Option<PathBuf>,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The model or the feature space would not.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
+    /// The cache of readings failed.
+    #[error(transparent)]
+    Cache(#[from] ReadingCacheError),
+    /// The model gave a number that is none.
+    #[error("the model's reading of {text:?} has a number that is not finite")]
+    NotFinite {
+        /// The alternative.
+        text: String,
+        /// Which number.
+        source: NumberError,
+    },
+    /// The feature space in the log could not be understood.
+    #[error("the log's feature space cannot be used by this version")]
+    Space(#[source] serde_json::Error),
+}
+
+/// A prior just elicited, with the bank it came from.
+#[derive(Debug)]
+pub struct Elicited {
+    /// What reads from now on.
+    pub reader: Reader,
+    /// The prior as elicited, with its spreads.
+    pub prior: ElicitedPrior,
+    /// The prior, for the log.
+    pub record: PriorElicited,
+    /// The alternatives it was fitted on, for the log.
+    pub described: Vec<AlternativeDescribed>,
+}
+
+impl Elicited {
+    /// How many text features the space has.
+    pub fn text_features(&self) -> usize {
+        self.reader.space.text_features_len()
+    }
+}
+
+impl Reader {
+    /// Continues in the feature space that stands in a log.
+    ///
+    /// `readings` is the folder of the cache of readings, or `None` to keep none.
+    pub fn resume(
+        model: ModelHandle,
+        schema: Arc<ValueSchema>,
+        prior: &PriorElicited,
+        readings: Option<PathBuf>,
+    ) -> Result<Self, ReaderError> {
+        let space: FeatureSpace = serde_json::from_value(prior.feature_space.clone()).map_err(ReaderError::Space)?;
+        space.check(&model.describe(), &schema)?;
+        Ok(Self { model, schema, space: Arc::new(space), readings })
+    }
+
+    /// Reads the reference set and a fixed part of the built-in bank, fits the feature space and elicits the prior.
+    /// `on_progress` is told how many of how many alternatives are read.
+    pub fn elicit(
+        mut model: ModelHandle,
+        schema: Arc<ValueSchema>,
+        readings: Option<PathBuf>,
+        on_progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Elicited, ReaderError> {
+        let bank = Bank::built_in();
+        let fitted: Vec<&BankQuestion> = bank.questions.iter().step_by(FITTED_EVERY).collect();
+        let alternatives: Vec<(&str, &BankAlternative)> =
+            fitted.iter().flat_map(|q| q.alternatives.iter().map(|a| (q.situation.as_str(), a))).collect();
+        let asked: Vec<Alternative> = alternatives.iter().map(|(s, a)| to_read(s, &a.text)).collect();
+        let mut cache = open_cache(readings.as_ref(), &model, &schema)?;
+        let fit = FittedBank::read_and_fit(&mut model, &schema, &asked, cache.as_mut(), on_progress)?;
+        let prior = ElicitedPrior::from_bank(&fit);
+        let record = prior_record(&fit.space, &prior)?;
+        let by_alternative: BTreeMap<String, &DescribedAlternative> =
+            fit.alternatives.iter().map(Alternative::key).zip(&fit.described).collect();
+        let described = alternatives
+            .iter()
+            .zip(&asked)
+            .filter_map(|((s, a), read)| Some(describe_record(s, a, by_alternative.get(&read.key())?)))
+            .collect::<Result<_, _>>()?;
+        let reader = Self { model, schema, space: Arc::new(fit.space), readings };
+        Ok(Elicited { reader, prior, record, described })
+    }
+
+    /// Describes alternatives in a situation: live, unless they were read before on this machine.
+    pub fn describe(
+        &mut self,
+        situation: &str,
+        alternatives: &[BankAlternative],
+    ) -> Result<Vec<AlternativeDescribed>, ReaderError> {
+        let asked: Vec<Alternative> = alternatives.iter().map(|a| to_read(situation, &a.text)).collect();
+        let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
+        let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
+        alternatives.iter().zip(&described).map(|(a, d)| describe_record(situation, a, d)).collect()
+    }
+
+    /// Describes the alternatives of many questions, handing each question's over as it is done, until `take` says no.
+    /// One opening of the cache for all of them.
+    pub fn describe_questions(
+        &mut self,
+        questions: &[BankQuestion],
+        take: &mut dyn FnMut(Vec<AlternativeDescribed>) -> bool,
+    ) -> Result<(), ReaderError> {
+        let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
+        for question in questions {
+            let asked: Vec<Alternative> =
+                question.alternatives.iter().map(|a| to_read(&question.situation, &a.text)).collect();
+            let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
+            let records = question
+                .alternatives
+                .iter()
+                .zip(&described)
+                .map(|(a, d)| describe_record(&question.situation, a, d))
+                .collect::<Result<_, _>>()?;
+            if !take(records) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The model.
+    pub fn model(&self) -> &ModelHandle {
+        &self.model
+    }
+
+    /// A reader whose work gives way to anything in the foreground and ends when `cancel` is set.
+    pub fn background(&self, cancel: credence_priors::Cancel) -> Self {
+        Self { model: self.model.background(cancel), ..self.clone() }
+    }
+}
+
+fn to_read(situation: &str, text: &str) -> Alternative {
+    Alternative::new((!situation.trim().is_empty()).then_some(situation), text)
+}
+
+fn open_cache(
+    folder: Option<&PathBuf>,
+    model: &ModelHandle,
+    schema: &ValueSchema,
+) -> Result<Box<dyn ReadingCache>, ReaderError> {
+    Ok(match folder {
+        Some(folder) => Box::new(FileReadingCache::open(folder, &model.describe(), schema)?),
+        None => Box::new(MemoryReadingCache::default()),
+    })
+}
+
+fn describe_record(
+    situation: &str,
+    alternative: &BankAlternative,
+    described: &DescribedAlternative,
+) -> Result<AlternativeDescribed, ReaderError> {
+    let not_finite = |source| ReaderError::NotFinite { text: alternative.text.clone(), source };
+    let attributes = alternative
+        .attributes
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), Finite::new(*value)?)))
+        .collect::<Result<_, NumberError>>()
+        .map_err(not_finite)?;
+    Ok(AlternativeDescribed {
+        alternative: AlternativeId::of(situation, &alternative.text),
+        situation: situation.to_owned(),
+        text: alternative.text.clone(),
+        schema: Finite::vector(&described.schema).map_err(not_finite)?,
+        schema_error: Finite::vector(&described.schema_error).map_err(not_finite)?,
+        text_block: Finite::vector(&described.text).map_err(not_finite)?,
+        judgement: BTreeMap::from([(0, Finite::new(described.judgement).map_err(not_finite)?)]),
+        attributes,
+    })
+}
+
+fn prior_record(space: &FeatureSpace, prior: &ElicitedPrior) -> Result<PriorElicited, ReaderError> {
+    let not_finite = |source| ReaderError::NotFinite { text: "the prior".into(), source };
+    let feature_space = serde_json::to_value(space).map_err(ReaderError::Space)?;
+    let dimension = prior.dimension();
+    let triangle: Vec<f64> =
+        (0..dimension).flat_map(|i| prior.covariance[i * dimension..=i * dimension + i].to_vec()).collect();
+    Ok(PriorElicited {
+        feature_space_hash: Hash::of(feature_space.to_string().as_bytes()),
+        feature_space,
+        bank_size: prior.bank,
+        mean: Finite::vector(&prior.mean).map_err(not_finite)?,
+        covariance: Finite::vector(&triangle).map_err(not_finite)?,
+        reference_variance: Finite::vector(&prior.reference_variance).map_err(not_finite)?,
+        r_squared: Finite::new(prior.r2).map_err(not_finite)?,
+    })
+}

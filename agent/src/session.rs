@@ -1,0 +1,546 @@
+//! A sitting with one person: ask, believe, show; every step a record before it is a fact.
+//!
+//! No clock, no input and no output here: time is an argument, what is shown is returned. Live use, files of answers and
+//! simulated people all drive this one machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use credence_memory::belief::{BeliefError, Mixture};
+use credence_memory::home::{Home, HomeError};
+use credence_memory::ids::{AlternativeId, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
+use credence_memory::number::{Finite, NumberError, Probability};
+use credence_memory::record::{
+    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionSkipped, Record,
+    Retracted, SessionEnded, SessionStarted,
+};
+use credence_memory::state::StateError;
+use jiff::Timestamp;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::ask::{self, Scored, Strategy};
+use crate::bank::{Bank, BankQuestion};
+use crate::importance::{Importance, NamedValue, NotImportance};
+use crate::knowledge::Knowledge;
+use crate::protocol::{Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView};
+use crate::views;
+
+/// A batch copies the log, so it pays from some records on.
+const WRITTEN_ONE_BY_ONE: usize = 8;
+
+/// How a sitting goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOptions {
+    /// How the next question is chosen.
+    pub strategy: Strategy,
+    /// Seed of ties, orders and re-asks.
+    pub seed: u64,
+    /// Share of questions that are asked again, once enough have been answered.
+    pub reask_share: f64,
+    /// A question comes again only after this many others.
+    pub reask_distance: usize,
+    /// The channel that answers come through.
+    pub source: String,
+    /// Names of values for people, by id.
+    pub names: BTreeMap<String, String>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::InformationGain,
+            seed: 0,
+            reask_share: 0.07,
+            reask_distance: 5,
+            source: "terminal".into(),
+            names: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a step could not be taken. Nothing was recorded, unless the message says so.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The home would not take a record.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Belief or its parts could not be had from the state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The belief engine refused.
+    #[error(transparent)]
+    Belief(#[from] BeliefError),
+    /// A name that cannot be one.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A number that is none.
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    /// Words that are no statement of importance.
+    #[error(transparent)]
+    Importance(#[from] NotImportance),
+    /// An answer without an open question.
+    #[error("no question is open")]
+    NothingAsked,
+    /// An answer that the open question does not have.
+    #[error("the open question has {alternatives} alternatives; there is no alternative {chosen}")]
+    NoSuchAlternative {
+        /// 1-based number that was given.
+        chosen: usize,
+        /// How many there are.
+        alternatives: usize,
+    },
+    /// "No preference" where it was not offered.
+    #[error("\"no preference\" is not an answer to this question")]
+    NotOffered,
+    /// A task that the log does not have.
+    #[error("the log has no task {0}")]
+    NoSuchTask(TaskId),
+    /// A task with nothing to decide between.
+    #[error("a task needs at least two different alternatives, there are {found}; give some with --alternative")]
+    TooFewAlternatives {
+        /// How many there were.
+        found: usize,
+    },
+    /// Nothing to undo.
+    #[error("nothing was answered in this sitting that could be undone")]
+    NothingToUndo,
+}
+
+impl SessionError {
+    /// Whether it is about what the person said, so that they can say it otherwise and nothing else is wrong.
+    pub fn is_the_persons(&self) -> bool {
+        match self {
+            Self::Importance(_)
+            | Self::NothingAsked
+            | Self::NoSuchAlternative { .. }
+            | Self::NotOffered
+            | Self::NoSuchTask(_)
+            | Self::TooFewAlternatives { .. }
+            | Self::NothingToUndo => true,
+            Self::Home(_) | Self::State(_) | Self::Belief(_) | Self::Id(_) | Self::Number(_) => false,
+        }
+    }
+}
+
+/// An answer to the open question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The alternative at this 0-based place in the order shown.
+    Choose(usize),
+    /// No preference.
+    NoPreference,
+}
+
+/// A question of the bank whose alternatives are all described in the log.
+#[derive(Debug, Clone)]
+struct Candidate {
+    id: QuestionId,
+    situation: String,
+    alternatives: Vec<AlternativeId>,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    candidate: Candidate,
+    /// In the order shown.
+    shown: Vec<AlternativeId>,
+    predicted: Vec<f64>,
+    gain_nats: f64,
+    candidates: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Given {
+    seq: Seq,
+    question: Option<QuestionId>,
+    /// ln of the probability given to the answer before it came.
+    predicted_ln: Option<f64>,
+}
+
+/// One sitting.
+#[derive(Debug)]
+pub struct Session {
+    person: PersonId,
+    id: SessionId,
+    options: SessionOptions,
+    rng: ChaCha8Rng,
+    bank: Vec<BankQuestion>,
+    candidates: Vec<Candidate>,
+    known: BTreeSet<QuestionId>,
+    open: Option<Open>,
+    given: Vec<Given>,
+    skipped: BTreeSet<QuestionId>,
+    asked_count: usize,
+}
+
+impl Session {
+    /// Begins a sitting. The home must have its header and its prior.
+    pub fn begin(
+        home: &mut Home,
+        person: PersonId,
+        bank: &Bank,
+        options: SessionOptions,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        let id = SessionId::new(&format!("{person}-{}", home.state().next_seq()))?;
+        let started = SessionStarted {
+            session: id.clone(),
+            person: person.clone(),
+            seed: options.seed,
+            strategy: ask::name(options.strategy).into(),
+        };
+        home.append(now, Record::SessionStarted(started))?;
+        let mut session = Self {
+            person,
+            id,
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+            options,
+            bank: bank.questions.clone(),
+            candidates: Vec::new(),
+            known: BTreeSet::new(),
+            open: None,
+            given: Vec::new(),
+            skipped: BTreeSet::new(),
+            asked_count: 0,
+        };
+        session.refresh(home);
+        Ok(session)
+    }
+
+    /// Takes up the bank's questions that have been described since.
+    pub fn refresh(&mut self, home: &Home) {
+        for question in &self.bank {
+            let alternatives: Vec<AlternativeId> =
+                question.alternatives.iter().map(|a| AlternativeId::of(&question.situation, &a.text)).collect();
+            let id = QuestionId::of(&alternatives);
+            if !self.known.contains(&id) && alternatives.iter().all(|a| home.state().description(a).is_some()) {
+                self.known.insert(id);
+                self.candidates.push(Candidate { id, situation: question.situation.clone(), alternatives });
+            }
+        }
+    }
+
+    /// Records alternatives that were read in the background, and takes up their questions.
+    pub fn take_described(
+        &mut self,
+        home: &mut Home,
+        described: Vec<AlternativeDescribed>,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        record_described(home, described, now)?;
+        self.refresh(home);
+        Ok(())
+    }
+
+    /// Chooses the next question and records that it was asked, with the prediction made before the answer.
+    /// `None` when no question is left that has not been asked.
+    pub fn next_question(&mut self, home: &mut Home, now: Timestamp) -> Result<Option<QuestionView>, SessionError> {
+        let Some((candidate, scored, candidates, reask)) = self.choose(home)? else { return Ok(None) };
+        let mut shown = candidate.alternatives.clone();
+        if reask {
+            // The other way round than last time: consistency is tested against the order as well.
+            shown = home.state().last_order(&self.person, &candidate.id).unwrap_or(shown);
+            shown.reverse();
+        } else {
+            shown.shuffle(&mut self.rng);
+        }
+        let indifference_offered = shown.len() == 2;
+        let belief = home.state().belief(&self.person)?;
+        let predicted = home.state().predict_choice(&belief, &shown, indifference_offered)?;
+        let asked = QuestionAsked {
+            person: self.person.clone(),
+            session: Some(self.id.clone()),
+            question: candidate.id,
+            alternatives: shown.clone(),
+            indifference_offered,
+            strategy: ask::name(self.options.strategy).into(),
+            gain_nats: Finite::new(scored.gain_nats)?,
+            predicted: predicted.iter().map(|p| Probability::new(p.clamp(0.0, 1.0))).collect::<Result<_, _>>()?,
+            reask,
+        };
+        home.append(now, Record::QuestionAsked(asked))?;
+        self.asked_count += 1;
+        let text = |id: &AlternativeId| home.state().description(id).map_or_else(String::new, |d| d.text.clone());
+        let view = QuestionView {
+            number: self.asked_count,
+            situation: candidate.situation.clone(),
+            alternatives: shown.iter().map(text).collect(),
+            indifference_offered,
+            gain_nats: scored.gain_nats,
+            reask,
+            remaining: candidates.saturating_sub(1),
+        };
+        self.open = Some(Open { candidate, shown, predicted, gain_nats: scored.gain_nats, candidates });
+        Ok(Some(view))
+    }
+
+    fn choose(&mut self, home: &Home) -> Result<Option<(Candidate, Scored, usize, bool)>, SessionError> {
+        let state = home.state();
+        let belief = state.belief(&self.person)?;
+        let answered = state.answered(&self.person);
+        let fresh: Vec<&Candidate> = self
+            .candidates
+            .iter()
+            .filter(|c| !answered.contains(&c.id.hash()) && !self.skipped.contains(&c.id))
+            .collect();
+        let mut again: Vec<&Candidate> = Vec::new();
+        if self.given.len() > self.options.reask_distance {
+            let recent: BTreeSet<QuestionId> =
+                self.given.iter().rev().take(self.options.reask_distance).filter_map(|g| g.question).collect();
+            again = self
+                .candidates
+                .iter()
+                .filter(|c| {
+                    c.alternatives.len() == 2 && !recent.contains(&c.id) && state.answers_to(&self.person, &c.id) == 1
+                })
+                .collect();
+        }
+        let reask = !again.is_empty() && (self.rng.random_bool(self.options.reask_share) && !fresh.is_empty());
+        let pool = if reask { again } else { fresh };
+        if pool.is_empty() {
+            return Ok(None);
+        }
+        let questions = pool
+            .iter()
+            .map(|c| state.choice_question(&c.alternatives, c.alternatives.len() == 2))
+            .collect::<Result<Vec<_>, _>>()?;
+        // EUBO is told the second alternative in the order in which the question was put: that of the ids.
+        let second = pool
+            .iter()
+            .map(|c| c.alternatives.iter().max().map_or_else(|| Ok(Vec::new()), |a| state.vector(a)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let scored = ask::best(self.options.strategy, &belief, &questions, &second, &mut self.rng);
+        Ok(Some((pool[scored.index].clone(), scored, pool.len(), reask)))
+    }
+
+    /// Records the answer to the open question and says what moved.
+    pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<MovedView, SessionError> {
+        let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
+        let offered = open.shown.len() == 2;
+        let (chosen, outcome) = match answer {
+            Answer::Choose(i) if i < open.shown.len() => (Some(i), i),
+            Answer::Choose(i) => {
+                return Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: open.shown.len() });
+            }
+            Answer::NoPreference if offered => (None, 2),
+            Answer::NoPreference => return Err(SessionError::NotOffered),
+        };
+        let said = match chosen {
+            Some(i) => home.state().description(&open.shown[i]).map_or_else(String::new, |d| d.text.clone()),
+            None => "no preference".into(),
+        };
+        let predicted = open.predicted.get(outcome).copied();
+        let record = Record::ChoiceMade(ChoiceMade {
+            from: self.origin()?,
+            question: Some(open.candidate.id),
+            alternatives: open.shown.clone(),
+            chosen,
+            indifference_offered: offered,
+        });
+        let question = open.candidate.id;
+        let moved = self.evidence(home, record, said, predicted, Some(question), now)?;
+        self.open = None;
+        Ok(moved)
+    }
+
+    /// Records a statement of importance; the open question stays open.
+    pub fn importance(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<MovedView, SessionError> {
+        let values: Vec<NamedValue> = home
+            .state()
+            .epoch()
+            .map(|e| e.layout.values().to_vec())
+            .unwrap_or_default()
+            .iter()
+            .map(|v| NamedValue { id: v.to_string(), name: self.name(v.as_str()) })
+            .collect();
+        let statement = Importance::parse(words, &values)?;
+        let said = statement.sentence(|id| self.name(id));
+        let value = |id: &Option<String>| id.as_deref().map(ValueId::new).transpose();
+        let record = Record::ImportanceStated(ImportanceStated {
+            from: self.origin()?,
+            more: value(&statement.more)?,
+            less: value(&statement.less)?,
+            strength: statement.strength,
+            words: words.to_owned(),
+            misreading: None,
+        });
+        self.evidence(home, record, said, None, None, now)
+    }
+
+    fn evidence(
+        &mut self,
+        home: &mut Home,
+        record: Record,
+        said: String,
+        predicted: Option<f64>,
+        question: Option<QuestionId>,
+        now: Timestamp,
+    ) -> Result<MovedView, SessionError> {
+        let before = self.values(home)?;
+        let seq = home.append(now, record)?.0.seq;
+        self.given.push(Given { seq, question, predicted_ln: predicted.map(|p| p.max(f64::MIN_POSITIVE).ln()) });
+        self.record_belief(home, now)?;
+        self.moved(home, seq, said, predicted, &before)
+    }
+
+    /// Withdraws the last evidence of this sitting. Belief is then, bit for bit, that of a log which never had it.
+    pub fn undo(&mut self, home: &mut Home, now: Timestamp) -> Result<MovedView, SessionError> {
+        let last = self.given.last().cloned().ok_or(SessionError::NothingToUndo)?;
+        let before = self.values(home)?;
+        let retracted = Retracted { target: last.seq, reason: "undone by the person".into() };
+        let seq = home.append(now, Record::Retracted(retracted))?.0.seq;
+        self.given.pop();
+        self.open = None;
+        self.record_belief(home, now)?;
+        self.moved(home, seq, format!("undone: record {}", last.seq), None, &before)
+    }
+
+    /// Passes over the open question; that is recorded and is no evidence.
+    pub fn skip(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
+        let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
+        let skipped = QuestionSkipped { person: self.person.clone(), question: open.candidate.id };
+        home.append(now, Record::QuestionSkipped(skipped))?;
+        self.skipped.insert(open.candidate.id);
+        self.open = None;
+        Ok(())
+    }
+
+    /// Why the open question was chosen.
+    pub fn why(&self, home: &Home) -> Result<WhyView, SessionError> {
+        let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
+        let belief = home.state().belief(&self.person)?;
+        let values = if open.shown.len() == 2 {
+            let difference = home.state().difference(&open.shown[0], &open.shown[1])?;
+            self.contributions(home, &belief, &difference)
+        } else {
+            Vec::new()
+        };
+        let undecided =
+            values.iter().filter(|c| c.sd > c.contribution.abs()).map(|c| c.name.clone()).take(3).collect::<Vec<_>>();
+        let about = if undecided.is_empty() { "how consistent your answers are".into() } else { undecided.join(", ") };
+        let text = format!(
+            "Of {} questions that could be asked, your answer to this one is expected to teach the most ({:.2} nats; \
+             complete surprise between two answers would be 0.69): it turns on {about}.",
+            open.candidates, open.gain_nats
+        );
+        Ok(WhyView {
+            text,
+            gain_nats: open.gain_nats,
+            predicted: open.predicted.clone(),
+            values,
+            candidates: open.candidates,
+        })
+    }
+
+    /// Contributions of the features to a utility difference, largest first.
+    fn contributions(&self, home: &Home, belief: &Mixture, difference: &[f64]) -> Vec<Contribution> {
+        views::contributions(home.state(), belief, difference, |feature| self.name(feature))
+    }
+
+    /// The values as now believed, beside what was believed before this person's first evidence.
+    pub fn values(&self, home: &Home) -> Result<ValuesView, SessionError> {
+        Ok(views::values(home.state(), &self.person, |id| self.name(id))?)
+    }
+
+    /// Who sits down, and what is believed so far.
+    pub fn opened(&self, home: &Home) -> Result<OpenedView, SessionError> {
+        Ok(OpenedView {
+            name: self.person.to_string(),
+            values: self.values(home)?,
+            person: views::person(home.state(), &self.person)?,
+        })
+    }
+
+    /// Ends the sitting.
+    pub fn end(&mut self, home: &mut Home, reason: &str, now: Timestamp) -> Result<SummaryView, SessionError> {
+        let ended = SessionEnded { session: self.id.clone(), reason: reason.into(), answers: self.given.len() as u64 };
+        home.append(now, Record::SessionEnded(ended))?;
+        let values = self.values(home)?;
+        let unsure = values.values.iter().filter(|v| v.low < 0.0 && v.high > 0.0).map(|v| v.name.clone()).collect();
+        let losses: Vec<f64> = self.given.iter().filter_map(|g| g.predicted_ln).map(|ln| -ln).collect();
+        let log_loss = (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64);
+        Ok(SummaryView {
+            reason: reason.into(),
+            answers: self.given.len(),
+            values,
+            unsure,
+            person: views::person(home.state(), &self.person)?,
+            log_loss,
+            log: home.paths().log().display().to_string(),
+        })
+    }
+
+    /// How many pieces of evidence this sitting has given that still count.
+    pub fn answers(&self) -> usize {
+        self.given.len()
+    }
+
+    /// Whether a question is open.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// How many of the bank's questions can be asked.
+    pub fn askable(&self) -> usize {
+        self.candidates.len()
+    }
+
+    fn record_belief(&self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
+        let digest = home.state().belief_digest(&self.person)?;
+        let recorded = BeliefRecorded { person: self.person.clone(), through: home.state().head().0, digest };
+        home.append(now, Record::BeliefRecorded(recorded))?;
+        Ok(())
+    }
+
+    fn moved(
+        &self,
+        home: &Home,
+        seq: Seq,
+        said: String,
+        predicted: Option<f64>,
+        before: &ValuesView,
+    ) -> Result<MovedView, SessionError> {
+        let values = self.values(home)?;
+        let person = views::person(home.state(), &self.person)?;
+        Ok(MovedView { seq: seq.0, said, predicted, changes: views::changes(before, &values), values, person })
+    }
+
+    fn origin(&self) -> Result<Origin, SessionError> {
+        Ok(Origin {
+            person: self.person.clone(),
+            source: SourceId::new(&self.options.source)?,
+            session: Some(self.id.clone()),
+        })
+    }
+
+    fn name(&self, id: &str) -> String {
+        self.options.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+}
+
+/// Records alternatives that the log does not have yet: few of them one by one, many in one write.
+pub fn record_described(
+    home: &mut Home,
+    described: Vec<AlternativeDescribed>,
+    now: Timestamp,
+) -> Result<(), HomeError> {
+    let mut seen = BTreeSet::new();
+    let new: Vec<Record> = described
+        .into_iter()
+        .filter(|d| home.state().description(&d.alternative).is_none() && seen.insert(d.alternative))
+        .map(Record::AlternativeDescribed)
+        .collect();
+    if new.len() <= WRITTEN_ONE_BY_ONE {
+        for record in new {
+            home.append(now, record)?;
+        }
+        return Ok(());
+    }
+    let mut draft = home.draft();
+    for record in new {
+        draft.push(now, record)?;
+    }
+    home.commit(draft)
+}

@@ -1,0 +1,223 @@
+//! A sitting in real time: a person on one side, background reading on the other, and Ctrl-C at any moment.
+
+use std::path::Path;
+use std::sync::mpsc::Sender;
+
+use credence_memory::home::Home;
+use credence_memory::ids::PersonId;
+use credence_memory::record::AlternativeDescribed;
+use credence_priors::Cancel;
+use jiff::Timestamp;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::bank::{Bank, BankQuestion};
+use crate::knowledge::Knowledge;
+use crate::opening::{OpenHome, Opening, OpeningError};
+use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
+use crate::reader::Reader;
+use crate::session::{Answer, Session, SessionError, SessionOptions};
+
+/// The person's side.
+#[derive(Debug)]
+pub struct Front {
+    /// What is shown to them. A closed channel means that they are gone.
+    pub shown: Sender<Shown>,
+    /// What they say. A closed channel means the same as [`Said::Stop`].
+    pub said: UnboundedReceiver<Said>,
+}
+
+impl Front {
+    fn show(&self, shown: Shown) {
+        // A person's side that has gone is noticed when it says nothing more.
+        let _ = self.shown.send(shown);
+    }
+}
+
+enum Read {
+    Described(Vec<AlternativeDescribed>),
+    Progress(Progress),
+    Failed(String),
+}
+
+/// Runs a sitting from its first record to its summary.
+///
+/// `clock` is asked once for each record. `answers_max` ends the sitting after so many answers.
+pub async fn sit(
+    root: &Path,
+    person: PersonId,
+    bank: &Bank,
+    options: SessionOptions,
+    opening: &Opening,
+    mut front: Front,
+    answers_max: Option<usize>,
+    clock: impl Fn() -> Timestamp,
+) -> Result<SummaryView, OpeningError> {
+    let shown = front.shown.clone();
+    let OpenHome { mut home, reader, notices } = tokio::task::block_in_place(|| {
+        opening.open(root, clock(), &mut |progress| drop(shown.send(Shown::Progress(progress))))
+    })?;
+    let home = &mut home;
+    for text in notices {
+        front.show(Shown::Notice { text });
+    }
+    let mut session = Session::begin(home, person, bank, options, clock())?;
+    front.show(Shown::Opened(session.opened(home)?));
+    let cancel = Cancel::default();
+    let mut background = Background::start(home, bank, opening, reader, cancel.clone());
+    let reason = converse(home, &mut session, &mut front, &mut background, answers_max, &clock).await?;
+    cancel.cancel();
+    let summary = session.end(home, &reason, clock())?;
+    home.checkpoint();
+    front.show(Shown::Summary(summary.clone()));
+    Ok(summary)
+}
+
+async fn converse(
+    home: &mut Home,
+    session: &mut Session,
+    front: &mut Front,
+    background: &mut Background,
+    answers_max: Option<usize>,
+    clock: &impl Fn() -> Timestamp,
+) -> Result<String, SessionError> {
+    let mut asked: Option<QuestionView> = None;
+    // Whether the person is owed the question that stands: after every turn but "why" and "values".
+    let mut owed = true;
+    loop {
+        if answers_max.is_some_and(|most| session.answers() >= most) {
+            return Ok("as many answers as were asked for".into());
+        }
+        if !session.is_open() {
+            asked = session.next_question(home, clock())?;
+            owed = true;
+            if asked.is_none() && !background.is_reading() {
+                return Ok("no question is left".into());
+            }
+        }
+        if let Some(question) = asked.as_ref().filter(|_| owed) {
+            front.show(Shown::Question(question.clone()));
+            owed = false;
+        }
+        tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => return Ok("interrupted by the person".into()),
+            said = front.said.recv() => match said {
+                None | Some(Said::Stop) => return Ok("stopped by the person".into()),
+                Some(said) => {
+                    owed = !matches!(said, Said::Why | Said::Values);
+                    if let Some(shown) = step(home, session, said, clock())? {
+                        owed &= !matches!(shown, Shown::Problem { .. });
+                        front.show(shown);
+                    }
+                }
+            },
+            read = background.next() => match read {
+                Read::Described(described) => session.take_described(home, described, clock())?,
+                Read::Progress(progress) => front.show(Shown::Progress(progress)),
+                Read::Failed(text) => front.show(Shown::Problem { text }),
+            },
+        }
+    }
+}
+
+/// One thing said, and what to show for it. What cannot be used is shown as a problem and ends nothing.
+fn step(home: &mut Home, session: &mut Session, said: Said, now: Timestamp) -> Result<Option<Shown>, SessionError> {
+    let result = match said {
+        Said::Choose { index } => session.answer(home, Answer::Choose(index), now).map(Shown::Moved),
+        Said::NoPreference => session.answer(home, Answer::NoPreference, now).map(Shown::Moved),
+        Said::Skip => session.skip(home, now).map(|()| Shown::Notice { text: "passed over".into() }),
+        Said::Important { words } => session.importance(home, &words, now).map(Shown::Moved),
+        Said::Undo => session.undo(home, now).map(Shown::Moved),
+        Said::Why => session.why(home).map(Shown::Why),
+        Said::Values => session.values(home).map(Shown::Values),
+        Said::Yes | Said::No => Ok(Shown::Notice { text: "there is nothing to confirm".into() }),
+        Said::Stop => return Ok(None),
+    };
+    match result {
+        Ok(shown) => Ok(Some(shown)),
+        Err(error) if error.is_the_persons() => Ok(Some(Shown::Problem { text: error.to_string() })),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reading of the bank's alternatives that the log does not describe yet.
+struct Background {
+    read: UnboundedReceiver<Read>,
+    finished: bool,
+}
+
+impl Background {
+    fn start(home: &Home, bank: &Bank, opening: &Opening, reader: Option<Reader>, cancel: Cancel) -> Self {
+        let (send, read) = unbounded_channel();
+        let missing: Vec<BankQuestion> = bank
+            .questions
+            .iter()
+            .filter(|q| !q.alternatives.iter().all(|a| home.state().is_described(&q.situation, &a.text)))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            let (opening, prior) = (opening.clone(), home.state().elicited().cloned());
+            tokio::task::spawn_blocking(move || {
+                let reader = match (reader, prior) {
+                    (Some(reader), _) => Ok(reader),
+                    (None, Some(prior)) => opening.reader(&prior),
+                    (None, None) => unreachable!("a prepared home has a prior"),
+                };
+                let failed = match reader {
+                    Ok(reader) => read_all(&reader, &missing, &cancel, &send).err().map(|e| chain(&e)),
+                    Err(error) => Some(chain(&error)),
+                };
+                if let Some(why) = failed.filter(|_| !cancel.is_cancelled()) {
+                    let text = format!("questions that were not read yet cannot be asked: {why}");
+                    drop(send.send(Read::Failed(text)));
+                }
+            });
+        }
+        Self { read, finished: false }
+    }
+
+    fn is_reading(&self) -> bool {
+        !self.finished
+    }
+
+    /// What was read next; waits for ever once nothing more will come.
+    async fn next(&mut self) -> Read {
+        if !self.finished {
+            if let Some(read) = self.read.recv().await {
+                return read;
+            }
+            self.finished = true;
+            // One last turn of the loop, so that it notices that nothing more will come.
+            return Read::Described(Vec::new());
+        }
+        std::future::pending().await
+    }
+}
+
+fn read_all(
+    reader: &Reader,
+    missing: &[BankQuestion],
+    cancel: &Cancel,
+    send: &UnboundedSender<Read>,
+) -> Result<(), crate::reader::ReaderError> {
+    let total = missing.len() as u64;
+    let mut done = 0;
+    reader.background(cancel.clone()).describe_questions(missing, &mut |described| {
+        done += 1;
+        let progress = Progress { what: "reading the question bank".into(), done, total };
+        send.send(Read::Described(described)).is_ok()
+            && send.send(Read::Progress(progress)).is_ok()
+            && !cancel.is_cancelled()
+    })
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

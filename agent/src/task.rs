@@ -1,0 +1,195 @@
+//! A task: propose, ask, then act or leave it to the person; observe the reaction and learn from it.
+
+use std::collections::BTreeSet;
+
+use credence_memory::home::Home;
+use credence_memory::ids::{AlternativeId, PersonId, QuestionId, SourceId, TaskId};
+use credence_memory::number::{Finite, Probability};
+use credence_memory::record::{
+    ActionTaken, AlternativesProposed, BeliefRecorded, ChoiceMade, CorrectionMade, Origin, Outcome, QuestionAsked,
+    Record, StopRequested, TaskGiven,
+};
+use jiff::Timestamp;
+
+use crate::decide::{self, Bars, Decided};
+use crate::knowledge::Knowledge;
+use crate::session::{Answer, SessionError};
+
+/// A task that is being worked on.
+#[derive(Debug)]
+pub struct TaskRun {
+    person: PersonId,
+    source: SourceId,
+    id: TaskId,
+    alternatives: Vec<AlternativeId>,
+    bars: Bars,
+    questions_left: usize,
+    open: Option<(QuestionId, [AlternativeId; 2])>,
+}
+
+/// What the agent does next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// It acts; the action is recorded.
+    Act(AlternativeId, Decided),
+    /// It asks which of two the person would rather have.
+    Ask([AlternativeId; 2], Decided),
+    /// It leaves the decision to the person.
+    Defer(String, Decided),
+}
+
+impl TaskRun {
+    /// Takes up a new task with alternatives that are described in the log; `proposed` by the model, `added` by the person.
+    pub fn begin(
+        home: &mut Home,
+        person: PersonId,
+        text: &str,
+        proposed: &[AlternativeId],
+        added: &[AlternativeId],
+        limits: (Bars, usize),
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        let id = TaskId::new(&format!("task-{}", home.state().next_seq()))?;
+        let given = TaskGiven { task: id.clone(), person: person.clone(), text: text.to_owned() };
+        home.append(now, Record::TaskGiven(given))?;
+        for (alternatives, by) in [(proposed, "model"), (added, "person")] {
+            if !alternatives.is_empty() {
+                let proposed =
+                    AlternativesProposed { task: id.clone(), alternatives: alternatives.to_vec(), by: by.into() };
+                home.append(now, Record::AlternativesProposed(proposed))?;
+            }
+        }
+        let all = proposed.iter().chain(added).copied().collect();
+        Self::with(person, id, all, limits)
+    }
+
+    /// Goes on with a task from the log.
+    pub fn resume(home: &Home, person: PersonId, id: TaskId, limits: (Bars, usize)) -> Result<Self, SessionError> {
+        let task = home.state().tasks().get(&id).ok_or_else(|| SessionError::NoSuchTask(id.clone()))?;
+        let alternatives = task.proposed.iter().map(|(a, _)| *a).collect();
+        Self::with(person, id, alternatives, limits)
+    }
+
+    fn with(
+        person: PersonId,
+        id: TaskId,
+        alternatives: Vec<AlternativeId>,
+        (bars, questions_left): (Bars, usize),
+    ) -> Result<Self, SessionError> {
+        let mut seen = BTreeSet::new();
+        let alternatives: Vec<_> = alternatives.into_iter().filter(|a| seen.insert(*a)).collect();
+        if alternatives.len() < 2 {
+            return Err(SessionError::TooFewAlternatives { found: alternatives.len() });
+        }
+        Ok(Self { person, source: SourceId::new("task")?, id, alternatives, bars, questions_left, open: None })
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// The alternatives weighed.
+    pub fn alternatives(&self) -> &[AlternativeId] {
+        &self.alternatives
+    }
+
+    /// Decides what to do next and records it. An act is recorded before this returns, so that it can be carried out after.
+    pub fn step(&mut self, home: &mut Home, now: Timestamp) -> Result<Step, SessionError> {
+        let decided =
+            decide::decide(home.state(), &self.person, &self.alternatives, self.bars, self.questions_left > 0)?;
+        decide::record(home, &self.person, Some(&self.id), &self.alternatives, &decided, now)?;
+        match &decided.outcome {
+            Outcome::Act { alternative } => {
+                let taken =
+                    ActionTaken { person: self.person.clone(), task: Some(self.id.clone()), alternative: *alternative };
+                home.append(now, Record::ActionTaken(taken))?;
+                Ok(Step::Act(*alternative, decided))
+            }
+            Outcome::Ask { .. } => {
+                let Some(pair) = decided.question.as_ref().map(|q| q.alternatives) else {
+                    return Ok(Step::Defer("there is no question to ask".into(), decided));
+                };
+                self.ask(home, pair, now)?;
+                Ok(Step::Ask(pair, decided))
+            }
+            Outcome::Defer { because } => Ok(Step::Defer(because.clone(), decided)),
+        }
+    }
+
+    fn ask(&mut self, home: &mut Home, pair: [AlternativeId; 2], now: Timestamp) -> Result<(), SessionError> {
+        let question = home.state().choice_question(&pair, true)?;
+        let belief = home.state().belief(&self.person)?;
+        let predicted = home.state().predict_choice(&belief, &pair, true)?;
+        let gain =
+            credence_memory::belief::information::expected_information_gain(&belief, std::slice::from_ref(&question))
+                [0];
+        let asked = QuestionAsked {
+            person: self.person.clone(),
+            session: None,
+            question: QuestionId::of(&pair),
+            alternatives: pair.to_vec(),
+            indifference_offered: true,
+            strategy: "value_of_information".into(),
+            gain_nats: Finite::new(gain)?,
+            predicted: predicted.iter().map(|p| Probability::new(p.clamp(0.0, 1.0))).collect::<Result<_, _>>()?,
+            reask: false,
+        };
+        home.append(now, Record::QuestionAsked(asked))?;
+        self.questions_left = self.questions_left.saturating_sub(1);
+        self.open = Some((QuestionId::of(&pair), pair));
+        Ok(())
+    }
+
+    /// Records the answer to the open question.
+    pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<(), SessionError> {
+        let (question, pair) = self.open.ok_or(SessionError::NothingAsked)?;
+        let chosen = match answer {
+            Answer::Choose(i) if i < 2 => Some(i),
+            Answer::Choose(i) => return Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: 2 }),
+            Answer::NoPreference => None,
+        };
+        let made = ChoiceMade {
+            from: self.origin(),
+            question: Some(question),
+            alternatives: pair.to_vec(),
+            chosen,
+            indifference_offered: true,
+        };
+        home.append(now, Record::ChoiceMade(made))?;
+        self.open = None;
+        self.record_belief(home, now)
+    }
+
+    /// The person would rather have had another alternative than the one acted on: a correction, and evidence.
+    pub fn correct(
+        &mut self,
+        home: &mut Home,
+        preferred: AlternativeId,
+        rejected: AlternativeId,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let made = CorrectionMade { from: self.origin(), preferred, rejected };
+        home.append(now, Record::CorrectionMade(made))?;
+        self.record_belief(home, now)
+    }
+
+    /// The person said stop: recorded, obeyed, and nothing else follows from it.
+    pub fn stop(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<(), SessionError> {
+        let stop = StopRequested { person: self.person.clone(), words: words.to_owned(), task: Some(self.id.clone()) };
+        home.append(now, Record::StopRequested(stop))?;
+        self.open = None;
+        Ok(())
+    }
+
+    fn record_belief(&self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
+        let digest = home.state().belief_digest(&self.person)?;
+        let recorded = BeliefRecorded { person: self.person.clone(), through: home.state().head().0, digest };
+        home.append(now, Record::BeliefRecorded(recorded))?;
+        Ok(())
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { person: self.person.clone(), source: self.source.clone(), session: None }
+    }
+}

@@ -1,0 +1,107 @@
+//! What belief looks like to a person: values with intervals, what moved, how consistent they are.
+
+use credence_memory::belief::information::consistency as same_answer_again;
+use credence_memory::belief::{Functional, Mixture, Question};
+use credence_memory::ids::PersonId;
+use credence_memory::state::{State, StateError};
+
+use crate::knowledge::Knowledge;
+use crate::protocol::{Contribution, PersonView, ValueChange, ValueView, ValuesView};
+
+/// The level of every interval shown.
+pub const LEVEL: f64 = 0.9;
+
+/// The schema's values as believed of a person, beside the belief before their first evidence.
+pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
+    let now = state.belief(person)?;
+    let before = state.prior_belief()?;
+    let schema = state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
+    let values = schema
+        .iter()
+        .enumerate()
+        .map(|(i, id)| {
+            let (posterior, prior) = (now.weight(i), before.weight(i));
+            let ((low, high), (prior_low, prior_high)) = (posterior.interval(LEVEL), prior.interval(LEVEL));
+            ValueView {
+                id: id.to_string(),
+                name: name(id.as_str()),
+                mean: posterior.mean(),
+                low,
+                high,
+                prior_mean: prior.mean(),
+                prior_low,
+                prior_high,
+                probability_positive: posterior.probability_positive(),
+            }
+        })
+        .collect();
+    Ok(ValuesView { values, answers: now.record_count() })
+}
+
+/// How each value moved, the largest first; movement is measured in the earlier interval's half width, so that a small
+/// step of a sure value counts as much as a large one of an unsure value.
+pub fn changes(before: &ValuesView, after: &ValuesView) -> Vec<ValueChange> {
+    let mut rows: Vec<(f64, ValueChange)> = before
+        .values
+        .iter()
+        .zip(&after.values)
+        .map(|(b, a)| {
+            let half_width = ((b.high - b.low) / 2.0).max(1e-12);
+            let change = ValueChange {
+                id: a.id.clone(),
+                name: a.name.clone(),
+                mean_change: a.mean - b.mean,
+                width_change: (a.high - a.low) - (b.high - b.low),
+            };
+            (change.mean_change.abs() / half_width, change)
+        })
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    rows.into_iter().map(|(_, change)| change).collect()
+}
+
+/// The person beyond the values.
+pub fn person(state: &State, person: &PersonId) -> Result<PersonView, StateError> {
+    let belief = state.belief(person)?;
+    Ok(PersonView {
+        consistency: consistency(state, &belief),
+        low_signal: belief.low_signal_mass(),
+        lapse_rate: belief.lapse_rates().iter().map(|(rate, mass)| rate * mass).sum(),
+        trust_in_model: belief.model_mass(),
+    })
+}
+
+/// How many typical questions consistency is averaged over.
+const TYPICAL_PAIRS: usize = 12;
+
+/// Predicted probability of the same answer again to a typical question; docs/belief.md, section 8.
+fn consistency(state: &State, belief: &Mixture) -> f64 {
+    let typical: Vec<Question> =
+        state.typical_pairs(TYPICAL_PAIRS).into_iter().map(|difference| Question::choice(difference, true)).collect();
+    same_answer_again(belief, &typical)
+}
+
+/// Each feature's part in a utility difference, the largest first; parts that are zero are left out.
+pub fn contributions(
+    state: &State,
+    belief: &Mixture,
+    difference: &[f64],
+    name: impl Fn(&str) -> String,
+) -> Vec<Contribution> {
+    let mut rows: Vec<Contribution> = difference
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| **d != 0.0)
+        .map(|(i, d)| {
+            let weight: Functional = belief.weight(i);
+            Contribution {
+                name: name(&state.feature_name(i)),
+                contribution: d * weight.mean(),
+                sd: d.abs() * weight.sd(),
+            }
+        })
+        .collect();
+    let size = |c: &Contribution| c.contribution.abs() + c.sd;
+    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    rows
+}

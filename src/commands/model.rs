@@ -1,0 +1,80 @@
+//! `credence model`: fetch, list, describe and measure models.
+
+use credence_priors::Llama;
+use credence_priors::bench::bench;
+use credence_priors::reference::ModelReference;
+
+use crate::cli::{Global, ModelCommand};
+use crate::progress::PullBar;
+use crate::surroundings::{cache, pull, say, say_json};
+
+/// Rounds of the benchmark, after one that is not counted.
+const BENCH_ROUNDS: usize = 5;
+
+/// Runs `credence model ...`.
+pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> {
+    match command {
+        ModelCommand::Pull { reference, sha256 } => {
+            let parsed: ModelReference = reference.parse()?;
+            let model = cache(global).pull(&parsed, &mut PullBar::default())?;
+            if let Some(expected) = sha256.filter(|s| !s.eq_ignore_ascii_case(&model.sha256)) {
+                anyhow::bail!("{reference} has the SHA-256 hash {}, expected {expected}", model.sha256);
+            }
+            say(format!(
+                "{}\n  file     {}\n  size     {} bytes\n  sha256   {}",
+                model.reference,
+                model.path.display(),
+                model.bytes,
+                model.sha256
+            ))
+        }
+        ModelCommand::List { json } => {
+            let models = cache(global).list()?;
+            if json {
+                return say_json(&models);
+            }
+            if models.is_empty() {
+                return say("no model is in the cache; `credence model pull` fetches the default one");
+            }
+            models.iter().try_for_each(|m| say(format!("{}  {:.0} MB", m.reference, m.bytes as f64 / 1e6)))
+        }
+        ModelCommand::Info { reference, json } => {
+            let parsed: ModelReference = reference.parse()?;
+            let info = cache(global).info(&parsed)?;
+            if json {
+                return say_json(&serde_json::json!({
+                    "model": info.model, "architecture": info.head.architecture, "name": info.head.name,
+                    "parameters": info.head.parameters, "precision": info.head.precision(),
+                }));
+            }
+            say(format!(
+                "{}\n  file          {}\n  name          {}\n  architecture  {}\n  parameters    {:.1} million\n  precision     {}\n  sha256        {}\n  blake3        {}",
+                info.model.reference,
+                info.model.path.display(),
+                info.head.name.as_deref().unwrap_or("-"),
+                info.head.architecture,
+                info.head.parameters as f64 / 1e6,
+                info.head.precision(),
+                info.model.sha256,
+                info.model.blake3,
+            ))
+        }
+        ModelCommand::Bench { reference, json } => {
+            let pulled = pull(global, &reference)?;
+            let mut model = Llama::load(&pulled.path, &cache(global).llama_options())?;
+            let report = bench(&mut model, BENCH_ROUNDS)?;
+            if json {
+                return say_json(&report);
+            }
+            say(format!(
+                "prompt tokens a second, median of {} rounds\n  raw decoding        {:.0}\n  unrelated prompts   {:.0}  ({:.2} of raw)\n  shared prefixes     {:.0}  ({:.2} of raw)",
+                report.rounds,
+                report.raw_rate,
+                report.unrelated_rate,
+                report.unrelated_ratio,
+                report.shared_rate,
+                report.shared_ratio,
+            ))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `credence session`: a sitting with one person.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use credence_agent::ask::Strategy;
+use credence_agent::bank::Bank;
+use credence_agent::session::SessionOptions;
+use credence_agent::sitting::{Front, sit};
+
+use crate::cli::{Global, SessionArgs, StrategyArg};
+use crate::exit::Interrupted;
+use crate::front::{self, Ending, FrontKind};
+use crate::surroundings::{home, now, opening, person};
+
+/// Runs `credence session`.
+pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
+    let bank = match &args.questions {
+        Some(path) => Bank::load(path)?,
+        None => Bank::built_in(),
+    };
+    let person = person(&args.person)?;
+    let opening = opening(global, &args.model)?;
+    let root = home(global)?;
+    let names: BTreeMap<String, String> =
+        opening.schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
+    let options = SessionOptions {
+        strategy: strategy(args.strategy),
+        seed: args.seed.unwrap_or_else(|| now().as_millisecond().unsigned_abs()),
+        source: match &args.answers {
+            Some(path) => format!("file:{}", path.file_name().map_or_else(Default::default, |n| n.to_string_lossy())),
+            None => "terminal".into(),
+        },
+        names,
+        ..SessionOptions::default()
+    };
+    let kind = FrontKind::pick(args.json, args.answers.clone());
+    let (shown, to_show) = std::sync::mpsc::channel();
+    let (say, said) = tokio::sync::mpsc::unbounded_channel();
+    let front_thread = std::thread::Builder::new()
+        .name("front".into())
+        .spawn(move || front::run(kind, to_show, say))
+        .context("failed to start the thread of the screen")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let sat =
+        runtime.block_on(sit(&root, person, &bank, options, &opening, Front { shown, said }, args.questions_max, now));
+    // Background reading ends between two chunks; the person need not wait for it.
+    runtime.shutdown_background();
+    let ended = front_thread.join().map_err(|_| anyhow::anyhow!("the screen's thread failed"))?;
+    sat?;
+    match ended? {
+        Ending::Interrupted => Err(Interrupted.into()),
+        Ending::Summarised | Ending::HungUp => Ok(()),
+    }
+}
+
+fn strategy(arg: StrategyArg) -> Strategy {
+    match arg {
+        StrategyArg::Gain => Strategy::InformationGain,
+        StrategyArg::Eubo => Strategy::Eubo,
+        StrategyArg::Uncertainty => Strategy::MaxUncertainty,
+        StrategyArg::Random => Strategy::Random,
+    }
+}

@@ -1,0 +1,117 @@
+//! Exit codes, and which error leads to which.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use credence_agent::bank::BankError;
+use credence_agent::opening::OpeningError;
+use credence_agent::reader::ReaderError;
+use credence_agent::session::SessionError;
+use credence_memory::home::HomeError;
+use credence_memory::log::LogError;
+use credence_priors::ModelError;
+use credence_priors::download::PullError;
+use credence_priors::schema::SchemaError;
+
+use crate::front::AnswersError;
+
+/// Shown below every `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0  done
+  1  something failed that has no code of its own
+  2  the command line is wrong
+  3  an input file is wrong (its name and line are in the message)
+  4  another process is using this home
+  5  the log is damaged, or was written by a newer version
+  6  the model cannot be had or used
+  7  the log belongs to another model or schema
+  8  the disk is full, read-only or failing; nothing answered is lost
+  9  a replay or a verification did not match
+130  interrupted";
+
+/// A replay or verification that did not match.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct DidNotMatch(pub String);
+
+/// A signal, a second Ctrl-C or a closed pipe ended it.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; everything answered is in the log")]
+pub(crate) struct Interrupted;
+
+/// An input that is wrong, where no library error says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongInput(pub String);
+
+/// Prints the error, with its causes, and gives its exit code.
+pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+    ExitCode::from(code(&error))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(code_of).unwrap_or(1)
+}
+
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    // Transparent errors hide what they carry from the chain, so they are opened here one by one.
+    if let Some(error) = error.downcast_ref() {
+        return of_opening(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_session(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_home(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_log(error);
+    }
+    if error.is::<BankError>() || error.is::<SchemaError>() || error.is::<WrongInput>() || error.is::<AnswersError>() {
+        return Some(3);
+    }
+    if error.is::<DidNotMatch>() {
+        return Some(9);
+    }
+    if error.is::<Interrupted>() {
+        return Some(130);
+    }
+    (error.is::<ModelError>() || error.is::<PullError>() || error.is::<ReaderError>()).then_some(6)
+}
+
+fn of_opening(error: &OpeningError) -> Option<u8> {
+    match error {
+        OpeningError::Mismatch { .. } => Some(7),
+        OpeningError::Load(error) => code_of(error.as_ref()).or(Some(6)),
+        OpeningError::Reader(_) | OpeningError::Model(_) => Some(6),
+        OpeningError::Session(error) => of_session(error),
+    }
+}
+
+fn of_session(error: &SessionError) -> Option<u8> {
+    match error {
+        SessionError::Home(error) => of_home(error),
+        error if error.is_the_persons() => Some(3),
+        _ => None,
+    }
+}
+
+fn of_home(error: &HomeError) -> Option<u8> {
+    match error {
+        HomeError::InUse(_) => Some(4),
+        HomeError::Files { .. } => Some(8),
+        HomeError::Log(error) => of_log(error),
+        HomeError::Missing(_) | HomeError::Exists(_) | HomeError::State(_) => None,
+    }
+}
+
+fn of_log(error: &LogError) -> Option<u8> {
+    match error {
+        LogError::Storage { .. } | LogError::NotAppended { .. } | LogError::Poisoned { .. } => Some(8),
+        LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::UnknownKind { .. } => Some(5),
+        _ => None,
+    }
+}

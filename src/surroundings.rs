@@ -1,0 +1,214 @@
+//! Where the command runs: the clock, the home, the person's name, the model it loads, what it prints.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use credence_agent::opening::{OpenHome, Opening};
+use credence_agent::reader::Reader as AlternativeReader;
+use credence_memory::home::Home;
+use credence_memory::ids::{Hash, PersonId};
+use credence_memory::log::Reader;
+use credence_memory::state::State;
+use credence_priors::cache::{ModelCache, PulledModel};
+use credence_priors::reference::ModelReference;
+use credence_priors::schema::ValueSchema;
+use credence_priors::{Llama, ModelHandle};
+use jiff::Timestamp;
+
+use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::progress::{PullBar, counting};
+
+/// The charter that ships with the program.
+const CHARTER: &str = include_str!("../priors/data/charter.md");
+
+/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says.
+pub(crate) fn start_tracing(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "credence=info,credence_memory=info,credence_priors=info,credence_agent=info,credence_evals=info,warn",
+        _ => {
+            "credence=debug,credence_memory=debug,credence_priors=debug,credence_agent=debug,credence_evals=debug,info"
+        }
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// The time now. The only reading of the clock in the program; everything below gets it as an argument.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Prints a line to standard output; a closed pipe ends the program quietly.
+pub(crate) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.context("failed to write to standard output"),
+    }
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string(value)?)
+}
+
+/// The folder of evidence and belief.
+pub(crate) fn home(global: &Global) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &global.home {
+        return Ok(dir.clone());
+    }
+    directories::ProjectDirs::from("", "", "credence")
+        .map(|dirs| dirs.data_dir().join("home"))
+        .context("no data directory is known for this user: give one with --home DIR or CREDENCE_HOME")
+}
+
+/// The person, by default the login name.
+pub(crate) fn person(args: &PersonArgs) -> anyhow::Result<PersonId> {
+    let name = match &args.person {
+        Some(name) => name.clone(),
+        None => whoami::username().unwrap_or_else(|_| "me".into()),
+    };
+    PersonId::new(&name).with_context(|| format!("{name:?} cannot be a person's name"))
+}
+
+/// The cache of models.
+pub(crate) fn cache(global: &Global) -> ModelCache {
+    ModelCache::of_user(global.offline)
+}
+
+/// The value schema asked for.
+pub(crate) fn schema(args: &ModelArgs) -> anyhow::Result<ValueSchema> {
+    Ok(match &args.schema {
+        Some(path) => ValueSchema::load(path)?,
+        None => ValueSchema::embedded(),
+    })
+}
+
+/// The charter asked for.
+pub(crate) fn charter(args: &ModelArgs) -> anyhow::Result<String> {
+    match &args.charter {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("failed to read the charter {}", path.display()))
+        }
+        None => Ok(CHARTER.to_owned()),
+    }
+}
+
+/// Finds or fetches the model's file, with a progress bar.
+pub(crate) fn pull(global: &Global, reference: &str) -> anyhow::Result<PulledModel> {
+    let reference: ModelReference = reference.parse()?;
+    Ok(cache(global).pull(&reference, &mut PullBar::default())?)
+}
+
+/// Loads a model on its own thread; the schema must suit it.
+pub(crate) fn load(global: &Global, model: &PulledModel, schema: &ValueSchema) -> anyhow::Result<ModelHandle> {
+    let options = cache(global).llama_options();
+    let path = model.path.clone();
+    let mut handle = ModelHandle::spawn(move || Llama::load(&path, &options))?;
+    schema.check_against(&mut handle)?;
+    Ok(handle)
+}
+
+/// Model, schema and where readings are kept, from the command's options.
+pub(crate) fn model_and_schema(
+    global: &Global,
+    args: &ModelArgs,
+) -> anyhow::Result<(ModelHandle, Arc<ValueSchema>, PathBuf)> {
+    let schema = schema(args)?;
+    let pulled = pull(global, &args.model)?;
+    let handle = load(global, &pulled, &schema)?;
+    Ok((handle, Arc::new(schema), cache(global).readings()))
+}
+
+/// A home that is ready for use, and what reads for it.
+pub(crate) struct Opened {
+    /// The home.
+    pub(crate) home: Home,
+    /// What it was opened with.
+    pub(crate) opening: Opening,
+    reader: Option<AlternativeReader>,
+}
+
+impl Opened {
+    /// Opens the home, reading the model's prior first if the log has none.
+    pub(crate) fn open(global: &Global, args: &ModelArgs) -> anyhow::Result<Self> {
+        let opening = opening(global, args)?;
+        let root = home(global)?;
+        let bar = counting("reading the model's prior");
+        let OpenHome { home, reader, notices } = opening
+            .open(&root, now(), &mut |p| {
+                bar.set_length(p.total);
+                bar.set_position(p.done);
+            })
+            .with_context(|| format!("failed to open the home {}", root.display()))?;
+        bar.finish_and_clear();
+        for notice in notices {
+            tracing::warn!("{notice}");
+        }
+        Ok(Self { home, opening, reader })
+    }
+
+    /// What reads alternatives; loads the model when it is first needed.
+    pub(crate) fn reader(&mut self) -> anyhow::Result<&mut AlternativeReader> {
+        if self.reader.is_none() {
+            let prior = self.home.state().elicited().context("the log has no prior")?.clone();
+            self.reader = Some(self.opening.reader(&prior)?);
+        }
+        self.reader.as_mut().context("a reader was just made")
+    }
+}
+
+/// Opens the home for writing.
+pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
+    let dir = home(global)?;
+    let (home, opened) = Home::open(&dir).with_context(|| format!("failed to open the home {}", dir.display()))?;
+    if let Some(torn) = opened.torn {
+        tracing::warn!(bytes = torn.bytes, "the log's last line was torn, never acknowledged, and has been cut off");
+    }
+    Ok(home)
+}
+
+/// What a home is opened with, from the command's options. The model's file is found or fetched; it is not loaded.
+pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Opening> {
+    let schema = schema(args)?;
+    let charter = charter(args)?;
+    let pulled = pull(global, &args.model)?;
+    let gguf_hash: Hash = pulled.blake3.parse().context("the cache's manifest has a hash that is none")?;
+    let (options, path) = (cache(global).llama_options(), pulled.path.clone());
+    let schema = Arc::new(schema);
+    let checked = schema.clone();
+    Ok(Opening {
+        reference: args.model.clone(),
+        gguf_hash,
+        schema,
+        charter,
+        readings: Some(cache(global).readings()),
+        belief: credence_memory::belief::Settings::default(),
+        load: Arc::new(move || {
+            let (path, options) = (path.clone(), options.clone());
+            let mut handle = ModelHandle::spawn(move || Llama::load(&path, &options))?;
+            checked.check_against(&mut handle)?;
+            Ok(handle)
+        }),
+    })
+}
+
+/// The log of the home.
+pub(crate) fn log_path(global: &Global) -> anyhow::Result<PathBuf> {
+    Ok(home(global)?.join("evidence").join("log.jsonl"))
+}
+
+/// The state of the home's log, read without opening the home: a sitting may go on meanwhile.
+pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
+    let path = log_path(global)?;
+    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
+    let mut state = State::new();
+    for entry in Reader::new(file) {
+        state.note(&entry?)?;
+    }
+    state.fold()?;
+    Ok(state)
+}
