@@ -97,7 +97,7 @@ pub struct QuestionView {
     pub remaining: usize,
 }
 
-/// A value as believed: under the mixture, in noise units for a step of one reference standard deviation.
+/// A value as believed: its weight under the mixture, in units of the person's typical weight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValueView {
     /// The value's id.

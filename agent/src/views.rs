@@ -11,11 +11,18 @@ use crate::protocol::{Contribution, PersonView, ValueChange, ValueView, ValuesVi
 /// The level of every interval shown.
 pub const LEVEL: f64 = 0.9;
 
+/// Values that `what moved` names, at most.
+const CHANGES_MAX: usize = 5;
+
 /// The schema's values as believed of a person, beside the belief before their first evidence.
+///
+/// Weights are shown in units of the person's typical weight (the root mean square over the schema's values, under the same
+/// belief): a decided person's weights are larger in noise units, and what a reader wants to compare is one value with another.
 pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
     let now = state.belief(person)?;
     let before = state.prior_belief()?;
     let schema = state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
+    let (unit_now, unit_before) = (typical_weight(&now, schema.len()), typical_weight(&before, schema.len()));
     let values = schema
         .iter()
         .enumerate()
@@ -25,12 +32,12 @@ pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -
             ValueView {
                 id: id.to_string(),
                 name: name(id.as_str()),
-                mean: posterior.mean(),
-                low,
-                high,
-                prior_mean: prior.mean(),
-                prior_low,
-                prior_high,
+                mean: posterior.mean() / unit_now,
+                low: low / unit_now,
+                high: high / unit_now,
+                prior_mean: prior.mean() / unit_before,
+                prior_low: prior_low / unit_before,
+                prior_high: prior_high / unit_before,
                 probability_positive: posterior.probability_positive(),
             }
         })
@@ -38,7 +45,16 @@ pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -
     Ok(ValuesView { values, answers: now.record_count() })
 }
 
-/// How each value moved, the largest first; movement is measured in the earlier interval's half width, so that a small
+/// Root mean square of the first `values` weights under a belief, in noise units.
+fn typical_weight(belief: &Mixture, values: usize) -> f64 {
+    let squares = (0..values).map(|i| {
+        let weight = belief.weight(i);
+        weight.mean() * weight.mean() + weight.variance()
+    });
+    (squares.sum::<f64>() / values.max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
+}
+
+/// How the values moved most, the largest first; movement is measured in the earlier interval's half width, so that a small
 /// step of a sure value counts as much as a large one of an unsure value.
 pub fn changes(before: &ValuesView, after: &ValuesView) -> Vec<ValueChange> {
     let mut rows: Vec<(f64, ValueChange)> = before
@@ -57,7 +73,7 @@ pub fn changes(before: &ValuesView, after: &ValuesView) -> Vec<ValueChange> {
         })
         .collect();
     rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    rows.into_iter().map(|(_, change)| change).collect()
+    rows.into_iter().map(|(_, change)| change).take(CHANGES_MAX).collect()
 }
 
 /// The person beyond the values.
