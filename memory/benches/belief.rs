@@ -7,7 +7,7 @@ use credence_memory::belief::simulate::{Person, normals};
 use credence_memory::belief::{
     Location, LocationName, Mixture, Observation, Priors, Question, Settings, expected_information_gain,
 };
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -54,22 +54,22 @@ fn by_history(c: &mut Criterion) {
             let (past, next) = records.split_at(n);
             let belief = Mixture::fold(&one(), &priors(d), past).expect("sound records");
             let id = format!("D{d}/N{n}");
-            c.bench_with_input(BenchmarkId::new("update", &id), &belief, |b, belief| {
+            c.bench_function(format!("update/{id}").as_str(), |b| {
                 b.iter_batched_ref(
                     || belief.clone(),
                     |belief| belief.observe(black_box(&next[0])),
                     BatchSize::LargeInput,
                 );
             });
-            c.bench_function(BenchmarkId::new("refit", &id).to_string().as_str(), |b| {
+            c.bench_function(format!("refit/{id}").as_str(), |b| {
                 b.iter(|| Mixture::fold(&one(), &priors(d), black_box(past)));
             });
             // Removal is the fold of the survivors.
-            c.bench_function(BenchmarkId::new("removal", &id).to_string().as_str(), |b| {
+            c.bench_function(format!("removal/{id}").as_str(), |b| {
                 b.iter(|| Mixture::fold(&one(), &priors(d), black_box(past[..n / 2].iter().chain(&past[n / 2 + 1..]))));
             });
             let question = next[0].question();
-            c.bench_function(BenchmarkId::new("predict", &id).to_string().as_str(), |b| {
+            c.bench_function(format!("predict/{id}").as_str(), |b| {
                 b.iter(|| belief.predict(black_box(&question)));
             });
         }
