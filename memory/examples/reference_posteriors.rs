@@ -282,7 +282,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let start = normals(d, &mut rng);
                 let mut sampler = nuts.new_chain(chain, CpuMath::new(Density(&problem)), &mut rng)?;
                 sampler.set_position(&start)?;
-                let mut draws: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); d];
+                let mut draws: Vec<Vec<f64>> = vec![Vec::new(); d];
                 for k in 0..1000 + DRAWS {
                     let (draw, progress) = sampler.draw()?;
                     if k >= 1000 {
