@@ -1,4 +1,4 @@
-//! Prints the tables of docs/belief.md, section 10: `belief_curves random|consistent SEEDS`, `belief_curves calibration SIMULATIONS SEED`.
+//! Prints the tables of docs/belief.md, section 10: `belief_curves random|consistent SEEDS`, `belief_curves calibration SIMULATIONS SEED [one:Choice]`.
 #![allow(clippy::print_stdout)]
 
 use credence_memory::belief::Settings;
@@ -20,14 +20,13 @@ fn curve(answers: Answers, offered: bool, seeds: u64, counts: &[usize]) -> Resul
     Ok(())
 }
 
-fn calibration(simulations: usize, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
+fn calibration(simulations: usize, seed: u64, only: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
     println!(
         "| evidence | grid | answers | coverage of 90% intervals | distance from uniform | band (1e-3) | skipped |\n|---|---|---|---|---|---|---|"
     );
     for (grid, settings) in [("one", Settings::single(1.5, 0.1, 0.5)), ("default", Settings::default())] {
-        for evidence in Evidence::ALL {
+        for evidence in Evidence::ALL.into_iter().filter(|e| only.is_none_or(|only| only == format!("{grid}:{e:?}"))) {
             for records in [10, 40] {
-                let simulations = if grid == "one" { simulations } else { simulations / 4 };
                 let c = calibrate(&settings, evidence, 4, records, simulations, seed)?;
                 println!(
                     "| {evidence:?} | {grid} | {records} | {:.3} | {:.3} | {:.3} | {} |",
@@ -54,7 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             curve(Answers::Consistent(1.5), true, seeds.parse()?, &counts)?;
             curve(Answers::Consistent(5.0), true, seeds.parse()?, &counts)
         }
-        ["calibration", simulations, seed] => calibration(simulations.parse()?, seed.parse()?),
+        ["calibration", simulations, seed] => calibration(simulations.parse()?, seed.parse()?, None),
+        ["calibration", simulations, seed, only] => calibration(simulations.parse()?, seed.parse()?, Some(only)),
         _ => Err("usage: belief_curves random|consistent SEEDS | belief_curves calibration SIMULATIONS SEED".into()),
     }
 }

@@ -35,7 +35,7 @@ impl Bank {
                 a
             })
             .collect();
-        let mut variances = vec![1.0; DIMENSION];
+        let mut variances = [1.0; DIMENSION];
         for (block, share) in [(0..SCHEMA, 0.7), (SCHEMA..SCHEMA + TEXT, 0.15), (SCHEMA + TEXT..DIMENSION - 2, 0.15)] {
             let square = |a: &Vec<f64>| a[block.clone()].iter().map(|x| x * x).sum::<f64>();
             let mean = differences.iter().map(square).sum::<f64>() / pairs as f64;

@@ -3,6 +3,7 @@
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
 pub mod bank;
+mod block;
 pub mod decision;
 mod dense;
 mod finite;
@@ -15,7 +16,9 @@ mod mixture;
 pub mod normal;
 mod observation;
 mod points;
+mod prediction;
 mod ranking;
+mod refinement;
 mod regret;
 mod retest;
 mod settings;

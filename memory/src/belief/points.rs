@@ -15,13 +15,10 @@ pub(crate) fn normal_points(count: usize, dimension: usize) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(0x0c7e_de0c);
     let mut raw = Vec::with_capacity(count * dimension);
     for i in 0..count {
-        for j in 0..dimension {
-            let u = if dimension <= PRIMES.len() {
-                radical_inverse(i as u32 + 1, PRIMES[j])
-            } else {
-                ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-            };
-            raw.push(quantile(u));
+        if dimension <= PRIMES.len() {
+            raw.extend(PRIMES[..dimension].iter().map(|&base| quantile(radical_inverse(i as u32 + 1, base))));
+        } else {
+            raw.extend((0..dimension).map(|_| quantile(((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64)));
         }
     }
     // Whiten: with second moments L L', the points L^-1 x have the identity's.

@@ -1,0 +1,319 @@
+//! Writes `memory/tests/data/reference_posteriors.json`: small problems over every likelihood, sampled by the No-U-Turn sampler
+//! of `nuts-rs`. The likelihoods are written out again here, from docs/belief.md, and share no code with the engine.
+//!
+//! `cargo run --release -p credence-memory --example reference_posteriors -- memory/tests/data/reference_posteriors.json`
+#![allow(clippy::print_stdout)]
+
+use std::collections::HashMap;
+
+use credence_memory::belief::simulate::{Evidence, Person, normals};
+use credence_memory::belief::{Channel, Observation, Preference, Settings, Strength};
+use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings as _};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+const SEED: u64 = 20_260_801;
+const CHAINS: u64 = 4;
+const DRAWS: usize = 8_000;
+
+fn phi_cdf(x: f64) -> f64 {
+    0.5 * statrs::function::erf::erfc(-x / std::f64::consts::SQRT_2)
+}
+
+/// Nodes of the trapezoidal rule for an expectation under a standard normal.
+fn expectation(f: impl Fn(f64) -> f64) -> f64 {
+    (-14..=14).map(|k| 0.4 * f64::from(k)).map(|x| f(x) * (-0.5 * x * x).exp()).sum::<f64>() * 0.4
+        / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+struct Problem {
+    settings: Settings,
+    observations: Vec<Observation>,
+    prior_sd: Vec<f64>,
+}
+
+impl Problem {
+    fn lapse(&self, p: f64, outcomes: f64, misreading: f64) -> f64 {
+        let eps = 1.0 - (1.0 - self.settings.lapse_rates[0]) * (1.0 - misreading);
+        (1.0 - eps) * p + eps / outcomes
+    }
+
+    fn interval(lo: f64, hi: f64, z: f64, variance: f64) -> f64 {
+        let s = variance.sqrt();
+        phi_cdf((hi - z) / s) - phi_cdf((lo - z) / s)
+    }
+
+    fn bounds(&self, observation: &Observation) -> (f64, f64, f64, f64) {
+        let (inf, delta) = (f64::INFINITY, self.settings.bands[0]);
+        match observation {
+            Observation::Comparison {
+                outcome,
+                indifference_offered: true,
+                channel: Channel::Choice,
+                misreading,
+                ..
+            } => match outcome {
+                Preference::First => (delta, inf, 3.0, *misreading),
+                Preference::Second => (-inf, -delta, 3.0, *misreading),
+                Preference::Neither => (-delta, delta, 3.0, *misreading),
+            },
+            Observation::Comparison { outcome, misreading, .. } => match outcome {
+                Preference::First => (0.0, inf, 2.0, *misreading),
+                _ => (-inf, 0.0, 2.0, *misreading),
+            },
+            Observation::Importance { favoured, strength, misreading, .. } => {
+                let (lo, hi) = match strength {
+                    Strength::Slight => (0.0, 0.5),
+                    Strength::Clear => (0.5, 1.0),
+                    Strength::Strong => (1.0, inf),
+                };
+                if *favoured { (lo, hi, 6.0, *misreading) } else { (-hi, -lo, 6.0, *misreading) }
+            }
+            Observation::Graded { level, levels, misreading, .. } => {
+                let l = *levels as f64;
+                let threshold = |k: f64| delta * (2.0 * k - l);
+                let k = *level as f64;
+                (
+                    if *level == 0 { -inf } else { threshold(k) },
+                    if level + 1 == *levels { inf } else { threshold(k + 1.0) },
+                    l,
+                    *misreading,
+                )
+            }
+            Observation::Ranking { .. } => unreachable!("not an interval"),
+        }
+    }
+
+    /// The functional and its measurement error (equation 3 with this prior).
+    fn functional(&self, observation: &Observation) -> (Vec<f64>, f64) {
+        let (a, e, kappa) = match observation {
+            Observation::Comparison { difference, error, channel, .. } => {
+                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+                (difference.clone(), error.clone(), kappa)
+            }
+            Observation::Importance { direction, .. } => (direction.clone(), vec![0.0; direction.len()], 1.0),
+            Observation::Graded { features, error, .. } => (features.clone(), error.clone(), 1.0),
+            Observation::Ranking { .. } => unreachable!("not an interval"),
+        };
+        let q = e.iter().zip(&self.prior_sd).map(|(e, s)| kappa * kappa * e * s * s).sum();
+        (a.iter().map(|x| kappa * x).collect(), q)
+    }
+
+    fn ln_density(&self, w: &[f64]) -> f64 {
+        let dot = |a: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
+        let mut ln = -0.5 * w.iter().zip(&self.prior_sd).map(|(w, s)| (w / s).powi(2)).sum::<f64>();
+        let key = |o: &Observation| match o {
+            Observation::Comparison { question, .. } | Observation::Graded { question, .. } => *question,
+            _ => None,
+        };
+        for (i, observation) in self.observations.iter().enumerate() {
+            if let Observation::Ranking { features, order, .. } = observation {
+                let u: Vec<f64> = features.iter().map(|f| dot(f)).collect();
+                let n = u.len();
+                let root2 = std::f64::consts::FRAC_1_SQRT_2;
+                // The last of the order at y: its better ones above, the unranked below; full orders of three turn on the middle one.
+                let p = if order.len() == 1 {
+                    expectation(|x| {
+                        let y = u[order[0]] + root2 * x;
+                        (0..n).filter(|k| *k != order[0]).map(|k| phi_cdf((y - u[k]) / root2)).product()
+                    })
+                } else {
+                    assert!(n == 3 && order.len() >= 2, "orders of three only");
+                    expectation(|x| {
+                        let y = u[order[1]] + root2 * x;
+                        let third = 3 - order[0] - order[1];
+                        phi_cdf((u[order[0]] - y) / root2) * phi_cdf((y - u[third]) / root2)
+                    })
+                };
+                let outcomes = (0..order.len()).map(|k| (n - k) as f64).product();
+                ln += self.lapse(p, outcomes, 0.0).ln();
+                continue;
+            }
+            let (a, q) = self.functional(observation);
+            let z = dot(&a);
+            match key(observation) {
+                Some(asked) => {
+                    if self.observations[..i].iter().any(|o| key(o) == Some(asked)) {
+                        continue;
+                    }
+                    let rho = self.settings.residual_share;
+                    let again: Vec<(f64, f64, f64, f64)> =
+                        self.observations.iter().filter(|o| key(o) == Some(asked)).map(|o| self.bounds(o)).collect();
+                    ln += expectation(|x| {
+                        let t = z + (rho + q).sqrt() * x;
+                        again
+                            .iter()
+                            .map(|&(lo, hi, l, mu)| self.lapse(Self::interval(lo, hi, t, 1.0 - rho), l, mu))
+                            .product()
+                    })
+                    .ln();
+                }
+                None => {
+                    let (lo, hi, l, mu) = self.bounds(observation);
+                    ln += self.lapse(Self::interval(lo, hi, z, 1.0 + q), l, mu).ln();
+                }
+            }
+        }
+        ln
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Never {}
+
+impl LogpError for Never {
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+}
+
+struct Density<'a>(&'a Problem);
+
+impl HasDims for Density<'_> {
+    fn dim_sizes(&self) -> HashMap<String, u64> {
+        HashMap::from([("unconstrained_parameter".to_owned(), self.0.prior_sd.len() as u64)])
+    }
+}
+
+impl CpuLogpFunc for Density<'_> {
+    type LogpError = Never;
+    type ExpandedVector = Vec<f64>;
+    type FlowParameters = ();
+
+    fn dim(&self) -> usize {
+        self.0.prior_sd.len()
+    }
+
+    fn logp(&mut self, position: &[f64], grad: &mut [f64]) -> Result<f64, Never> {
+        let mut at = position.to_vec();
+        for i in 0..at.len() {
+            let step = 1e-5;
+            at[i] = position[i] + step;
+            let above = self.0.ln_density(&at);
+            at[i] = position[i] - step;
+            grad[i] = (above - self.0.ln_density(&at)) / (2.0 * step);
+            at[i] = position[i];
+        }
+        Ok(self.0.ln_density(position))
+    }
+
+    fn expand_vector<R: rand::Rng + ?Sized>(&mut self, _: &mut R, array: &[f64]) -> Result<Vec<f64>, CpuMathError> {
+        Ok(array.to_vec())
+    }
+}
+
+/// Split R-hat and bulk effective sample size of rank-normalised draws (Vehtari et al. 2021).
+fn diagnose(chains: &[Vec<f64>]) -> (f64, f64) {
+    let halves: Vec<&[f64]> = chains.iter().flat_map(|c| c.chunks_exact(c.len() / 2)).collect();
+    let (m, n) = (halves.len(), halves[0].len());
+    let mut order: Vec<(usize, usize)> = (0..m).flat_map(|c| (0..n).map(move |i| (c, i))).collect();
+    order.sort_by(|a, b| halves[a.0][a.1].total_cmp(&halves[b.0][b.1]));
+    let mut z = vec![vec![0.0; n]; m];
+    let total = (m * n) as f64;
+    for (rank, (c, i)) in order.into_iter().enumerate() {
+        let p = (rank as f64 + 1.0 - 0.375) / (total + 0.25);
+        z[c][i] = -std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * p);
+    }
+    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+    let means: Vec<f64> = z.iter().map(|c| mean(c)).collect();
+    let grand = mean(&means);
+    let between = n as f64 * means.iter().map(|x| (x - grand).powi(2)).sum::<f64>() / (m as f64 - 1.0);
+    let autocovariance = |lag: usize| {
+        let each = z
+            .iter()
+            .zip(&means)
+            .map(|(c, mu)| (0..n - lag).map(|i| (c[i] - mu) * (c[i + lag] - mu)).sum::<f64>() / n as f64);
+        each.sum::<f64>() / m as f64
+    };
+    let within = autocovariance(0) * n as f64 / (n as f64 - 1.0);
+    let variance = within * (n as f64 - 1.0) / n as f64 + between / n as f64;
+    let rho = |lag: usize| 1.0 - (within - autocovariance(lag)) / variance;
+    let (mut tau, mut last, mut lag) = (-1.0, f64::INFINITY, 0);
+    while lag + 1 < n {
+        let pair = (if lag == 0 { 1.0 } else { rho(lag) }) + rho(lag + 1);
+        if pair < 0.0 {
+            break;
+        }
+        last = pair.min(last);
+        tau += 2.0 * last;
+        lag += 2;
+    }
+    ((variance / within).sqrt(), total / tau.max(1.0 / total.log10()))
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors OUTPUT.json")?;
+    let kinds = [
+        (Evidence::Choice, 24),
+        (Evidence::ChoiceOrNeither, 24),
+        (Evidence::Verdict, 24),
+        (Evidence::Rating, 24),
+        (Evidence::Correction, 24),
+        (Evidence::Importance, 24),
+        (Evidence::Error, 24),
+        (Evidence::Misread, 24),
+        (Evidence::Repeat, 24),
+        (Evidence::BestOfThree, 16),
+        (Evidence::BestOfFour, 16),
+        (Evidence::RankingOfThree, 16),
+    ];
+    let mut problems = Vec::new();
+    for (number, (evidence, records)) in kinds.into_iter().enumerate() {
+        for lapse in [0.0, 0.1] {
+            let d = 4;
+            let settings = Settings::single(1.5, lapse, 0.5);
+            let mut rng = ChaCha8Rng::seed_from_u64(SEED + number as u64);
+            let mut prior_sd = vec![1.5 / ((d - 1) as f64).sqrt(); d];
+            prior_sd[d - 1] = 1.0;
+            let weights: Vec<f64> = normals(d, &mut rng).iter().zip(&prior_sd).map(|(x, s)| x * s).collect();
+            let mut person = Person::new(weights, lapse, 0.5, &settings);
+            let mut observations = Vec::new();
+            for k in 0..records {
+                let question = evidence.question(d, k, &mut rng);
+                let outcome = person.answer(&question, &mut rng)?;
+                observations.push(question.answer(outcome));
+            }
+            let problem = Problem { settings: settings.clone(), observations, prior_sd };
+            let mut chains: Vec<Vec<Vec<f64>>> = vec![Vec::new(); d];
+            let mut divergences = 0;
+            for chain in 0..CHAINS {
+                let nuts = DiagNutsSettings { num_tune: 1000, num_draws: DRAWS as u64, ..DiagNutsSettings::default() };
+                let mut rng = ChaCha8Rng::seed_from_u64(SEED ^ (chain + 1) ^ ((number as u64) << 8));
+                let start = normals(d, &mut rng);
+                let mut sampler = nuts.new_chain(chain, CpuMath::new(Density(&problem)), &mut rng)?;
+                sampler.set_position(&start)?;
+                let mut draws: Vec<Vec<f64>> = vec![Vec::new(); d];
+                for k in 0..1000 + DRAWS {
+                    let (draw, progress) = sampler.draw()?;
+                    if k >= 1000 {
+                        divergences += usize::from(progress.diverging);
+                        draw.iter().zip(&mut draws).for_each(|(x, to)| to.push(*x));
+                    }
+                }
+                draws.into_iter().zip(&mut chains).for_each(|(x, to)| to.push(x));
+            }
+            let (mut mean, mut sd, mut r_hat, mut ess) = (Vec::new(), Vec::new(), 0.0f64, f64::INFINITY);
+            for chains in &chains {
+                let all: Vec<f64> = chains.iter().flatten().copied().collect();
+                let m = all.iter().sum::<f64>() / all.len() as f64;
+                mean.push(m);
+                sd.push((all.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (all.len() as f64 - 1.0)).sqrt());
+                let (r, e) = diagnose(chains);
+                r_hat = r_hat.max(r);
+                ess = ess.min(e);
+            }
+            println!("{evidence:?} lapse {lapse}: R-hat {r_hat:.4}, bulk ESS {ess:.0}, {divergences} divergences");
+            problems.push(serde_json::json!({
+                "evidence": evidence, "lapse": lapse, "band": 0.5, "signal_scale": 1.5, "dimension": d,
+                "observations": problem.observations, "mean": mean, "sd": sd,
+                "r_hat_max": r_hat, "ess_bulk_min": ess, "divergences": divergences,
+            }));
+        }
+    }
+    let table = serde_json::json!({
+        "method": "NUTS (nuts-rs 0.19), diagonal mass matrix, gradients by central differences, likelihoods written independently",
+        "seed": SEED, "chains": CHAINS, "tuning_draws": 1000, "draws_per_chain": DRAWS, "problems": problems,
+    });
+    std::fs::write(path, serde_json::to_string(&table)? + "\n")?;
+    Ok(())
+}

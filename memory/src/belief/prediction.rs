@@ -1,0 +1,141 @@
+//! What one hypothesis expects of a question, before it is answered.
+
+use super::finite::{ln_answers, ln_sum_exp, softmax};
+use super::hypothesis::{Form, History, Hypothesis, Marginal, Prior, State, remove, shared_share, utilities_of_atoms};
+use super::interval::{self, Seen};
+use super::observation::{Answer, IntervalQuestion, Prepared, RankingQuestion, Record};
+use super::ranking;
+use super::retest;
+use super::settings::Settings;
+
+impl Hypothesis {
+    /// Probabilities of all outcomes of a question; `repeated` is the site of earlier answers to it.
+    pub(crate) fn predict(
+        &self,
+        settings: &Settings,
+        prior: &Prior,
+        history: &History,
+        question: &Prepared,
+        repeated: Option<usize>,
+        g: &mut Vec<f64>,
+    ) -> Vec<f64> {
+        match question {
+            Prepared::Interval(q) => match repeated {
+                None => self.predict_interval(prior, q, g),
+                Some(site) => self.predict_again(settings, prior, history, q, site, g),
+            },
+            Prepared::Ranking(q) => self.predict_ranking(prior, q, g),
+        }
+    }
+
+    fn predict_interval(&self, prior: &Prior, q: &IntervalQuestion, g: &mut Vec<f64>) -> Vec<f64> {
+        let scale = self.attenuation(prior, &q.error);
+        g.resize(q.direction.len(), 0.0);
+        let marginal = self.marginal(prior, &q.direction, g);
+        let count = q.outcomes.count();
+        let seen = |outcome| self.seen(Answer { outcomes: q.outcomes, outcome, misreading: q.misreading }, scale);
+        match marginal {
+            Marginal::Normal { mean, variance } => (0..count)
+                .map(|k| interval::probability(mean * scale, 1.0 + variance * scale * scale, seen(k)))
+                .collect(),
+            Marginal::Atoms { values, masses } => (0..count)
+                .map(|k| {
+                    let seen = seen(k);
+                    values.iter().zip(&masses).map(|(z, p)| p * interval::probability(z * scale, 1.0, seen)).sum()
+                })
+                .collect(),
+        }
+    }
+
+    /// Equation (5) as a prediction: `Z(y_1..y_k) / Z(y_1..y_{k-1})`, normalised over outcomes.
+    fn predict_again(
+        &self,
+        settings: &Settings,
+        prior: &Prior,
+        history: &History,
+        q: &IntervalQuestion,
+        index: usize,
+        g: &mut Vec<f64>,
+    ) -> Vec<f64> {
+        let Record::Interval { direction, error, answers, .. } = &history.records[index] else {
+            return self.predict_interval(prior, q, g);
+        };
+        let scale = self.attenuation(prior, error);
+        let rho = shared_share(settings, scale);
+        let count = q.outcomes.count();
+        let mut with: Vec<Seen> = self.seen_all(answers, scale);
+        let mut extended = answers.clone();
+        let mut ln: Vec<f64> = Vec::with_capacity(count);
+        g.resize(direction.len(), 0.0);
+        let mut masses = Vec::new();
+        let mut values = Vec::new();
+        let mut cavity = (0.0, 0.0);
+        match (&self.form, prior) {
+            (Form::Finite(finite), Prior::Finite(atoms)) => {
+                values = atoms.values(direction).map(|z| z * scale).collect();
+                masses = finite.masses();
+                for (mass, &z) in masses.iter_mut().zip(&values) {
+                    *mass = libm::log(*mass) - ln_answers(z, rho, &with);
+                }
+            }
+            (Form::Gaussian { belief, sites }, Prior::Gaussian(_)) if !self.drifts() => {
+                let (mean, variance) = belief.functional(direction, g);
+                let (mean, variance) = (mean * scale, variance * scale * scale);
+                cavity = match &sites[index] {
+                    State::Scalar { site, .. } => remove(*site, mean, variance).unwrap_or((mean, variance)),
+                    State::Block(_) => (mean, variance),
+                };
+            }
+            _ => {}
+        }
+        for outcome in 0..count {
+            let answer = Answer { outcomes: q.outcomes, outcome, misreading: q.misreading };
+            with.push(self.seen(answer, scale));
+            extended.push(answer);
+            ln.push(match (&self.form, prior) {
+                (Form::Gaussian { .. }, _) if self.drifts() => {
+                    self.clone().refold(settings, prior, history, Some((index, &extended)), g)
+                }
+                (Form::Gaussian { .. }, _) => retest::tilt(cavity.0, cavity.1, rho, &with).ln_z,
+                (Form::Finite(_), _) => {
+                    let joint: Vec<f64> =
+                        masses.iter().zip(&values).map(|(m, &z)| m + ln_answers(z, rho, &with)).collect();
+                    ln_sum_exp(&joint)
+                }
+            });
+            with.pop();
+            extended.pop();
+        }
+        softmax(&mut ln);
+        ln
+    }
+
+    fn predict_ranking(&self, prior: &Prior, q: &RankingQuestion, g: &mut Vec<f64>) -> Vec<f64> {
+        let noise = self.ranking_noise(prior, q.n, &q.error);
+        match (&self.form, prior) {
+            (Form::Gaussian { belief, .. }, _) => {
+                let (u, mut k) = self.utilities(belief, &q.features, q.n, g);
+                for i in 0..q.n {
+                    k[i * q.n + i] += noise[i];
+                }
+                ranking::probabilities(q.ranked, &u, &k, self.lapse_rate)
+            }
+            (Form::Finite(finite), Prior::Finite(atoms)) => {
+                let k: Vec<f64> =
+                    (0..q.n * q.n).map(|i| if i % (q.n + 1) == 0 { noise[i / q.n] } else { 0.0 }).collect();
+                let mut p = vec![0.0; ranking::outcome_count(q.n, q.ranked)];
+                for (u, mass) in utilities_of_atoms(atoms, &q.features, q.n).zip(finite.masses()) {
+                    if mass > 1e-12 {
+                        for (p, x) in p.iter_mut().zip(ranking::probabilities(q.ranked, &u, &k, self.lapse_rate)) {
+                            *p += mass * x;
+                        }
+                    }
+                }
+                let total: f64 = p.iter().sum();
+                p.iter_mut().for_each(|p| *p /= total);
+                p
+            }
+            (Form::Finite(_), Prior::Gaussian(_)) => unreachable!("a finite belief has atoms"),
+        }
+    }
+}

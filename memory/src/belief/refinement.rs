@@ -1,0 +1,280 @@
+//! Sites made again beside the others: refinement sweeps, the marginal likelihood, the drift filter's refold (docs/belief.md, section 5).
+
+use super::block::Block;
+use super::dense;
+use super::gaussian::{Anchor, Move};
+use super::hypothesis::{Form, History, Hypothesis, MARGIN, Prior, State, remove, shared_share};
+use super::interval::{self, Site};
+use super::observation::{Answer, Record};
+use super::ranking;
+use super::retest;
+use super::settings::Settings;
+
+/// Steps are halved no further than this.
+const SHARE_MIN: f64 = 0.25;
+/// Rank-one rounding is left alone until so many sites are there.
+const REBUILD_SITES_MIN: usize = 17;
+
+impl Hypothesis {
+    /// Removes a site, tilts its cavity and includes it again, moved by `share` of the way; `false` when it had to be
+    /// skipped. `moved` is raised to the largest move in standard deviations; moves below `ignore` are not made.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn resite(
+        &mut self,
+        settings: &Settings,
+        prior: &Prior,
+        record: &Record,
+        index: usize,
+        share: f64,
+        ignore: f64,
+        g: &mut Vec<f64>,
+        moved: &mut f64,
+    ) -> bool {
+        match record {
+            Record::Interval { direction, answers, .. } => {
+                let Form::Gaussian { belief, sites } = &self.form else { return false };
+                let State::Scalar { scale, site } = sites[index] else { return false };
+                g.resize(direction.len(), 0.0);
+                let (mean, variance) = belief.functional(direction, g);
+                let (mean, variance) = (mean * scale, variance * scale * scale);
+                let Some((mu, v)) = remove(site, mean, variance) else { return false };
+                let t = match answers.as_slice() {
+                    [answer] => interval::tilt(mu, v, 1.0, self.seen(*answer, scale)),
+                    _ => retest::tilt(mu, v, shared_share(settings, scale), &self.seen_all(answers, scale)),
+                };
+                let mut new = Site::from_tilt(&t, mu, v);
+                if share < 1.0 {
+                    new.tau = site.tau + share * (new.tau - site.tau);
+                    new.nu = site.nu + share * (new.nu - site.nu);
+                }
+                new.normalise(t.ln_z, mu, v);
+                let (dt, dn) = (new.tau - site.tau, new.nu - site.nu);
+                let grown = 1.0 + dt * variance;
+                if !(grown > MARGIN && new.ln_c.is_finite() && new.nu.is_finite()) {
+                    return false;
+                }
+                let size = (dt * v).abs().max((dn * v.sqrt()).abs());
+                *moved = moved.max(size);
+                let Form::Gaussian { belief, sites } = &mut self.form else { return false };
+                if size >= ignore {
+                    let by = Move { shrink: dt / grown, step: (dn - dt * mean) / grown, nu: dn, grown };
+                    belief.include(direction, g, scale, by);
+                    sites[index] = State::Scalar { scale, site: new };
+                }
+                true
+            }
+            Record::Ranking { n, features, error, order } => {
+                let n = *n;
+                let noise = self.ranking_noise(prior, n, error);
+                let Form::Gaussian { belief, sites } = &self.form else { return false };
+                let State::Block(old) = &sites[index] else { return false };
+                let (u, s) = self.utilities(belief, features, n, g);
+                let Some((cavity_u, cavity_s)) = old.remove(&u, &s) else { return false };
+                let t: ranking::RankingTilt = ranking::tilt(order, &cavity_u, &cavity_s, &noise, self.lapse_rate);
+                let Some(mut new) = Block::from_tilt(&t, &cavity_u, &cavity_s) else { return false };
+                if share < 1.0 {
+                    for (new, old) in new.tau.iter_mut().zip(&old.tau).chain(new.nu.iter_mut().zip(&old.nu)) {
+                        *new = old + share * (*new - old);
+                    }
+                    if !new.normalise(t.ln_z, &cavity_u, &cavity_s) {
+                        return false;
+                    }
+                }
+                let old = old.clone();
+                let mut size: f64 = 0.0;
+                for i in 0..n {
+                    let sd = cavity_s[i * n + i].max(0.0).sqrt();
+                    size = size.max((new.nu[i] - old.nu[i]).abs() * sd);
+                    for j in 0..n {
+                        let change = (new.tau[i * n + j] - old.tau[i * n + j]).abs();
+                        size = size.max(change * sd * cavity_s[j * n + j].max(0.0).sqrt());
+                    }
+                }
+                *moved = moved.max(size);
+                if size >= ignore {
+                    if !self.move_block(features, n, &u, &s, &old, &new, g) {
+                        return false;
+                    }
+                    if let Form::Gaussian { sites, .. } = &mut self.form {
+                        sites[index] = State::Block(Box::new(new));
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    /// Moves a ranking's site from `old` to `new`; `false`, with nothing changed, when the covariance would not stay positive.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn move_block(
+        &mut self,
+        features: &[f64],
+        n: usize,
+        u: &[f64],
+        s: &[f64],
+        old: &Block,
+        new: &Block,
+        g: &[f64],
+    ) -> bool {
+        let dt: Vec<f64> = new.tau.iter().zip(&old.tau).map(|(a, b)| a - b).collect();
+        let dn: Vec<f64> = new.nu.iter().zip(&old.nu).map(|(a, b)| a - b).collect();
+        if !dt.iter().chain(&dn).all(|x| x.is_finite()) {
+            return false;
+        }
+        // Positive if and only if I + L' dt L is, where s = L L'.
+        let l = dense::factor(s, n);
+        let mut inner = dense::multiply(&transpose(&l, n), &dense::multiply(&dt, &l, n), n);
+        for i in 0..n {
+            inner[i * n + i] += 1.0;
+        }
+        if !dense::is_positive(&inner, n) {
+            return false;
+        }
+        // M = (I + dt s)^-1 dt, step = (I + dt s)^-1 (dn - dt u).
+        let grown = dense::identity_plus(&dt, s, n);
+        let pull: Vec<f64> = dn.iter().zip(dense::apply(&dt, u)).map(|(a, b)| a - b).collect();
+        let Some((mut shrink, ln_grown)) = dense::solve(&grown, &dt, n, n) else { return false };
+        let Some((step, _)) = dense::solve(&grown, &pull, n, 1) else { return false };
+        dense::symmetrise(&mut shrink, n);
+        let Form::Gaussian { belief, .. } = &mut self.form else { return false };
+        let d = belief.mean.len();
+        belief.include_block(&g[..n * d], &shrink, &step, ln_grown);
+        for (i, dn) in dn.iter().enumerate() {
+            belief.shift_by(*dn, &features[i * d..(i + 1) * d]);
+        }
+        true
+    }
+
+    /// Refinement sweeps over all sites (docs/belief.md, section 5). Nothing to do for drifting and finite hypotheses.
+    pub(crate) fn refine(&mut self, settings: &Settings, prior: &Prior, history: &History, g: &mut Vec<f64>) {
+        let Prior::Gaussian(anchor) = prior else { return };
+        if self.drifts() {
+            return;
+        }
+        // With lapses there may be no fixed point to find; then nothing that was tried on the way is believed.
+        let (form, before) = (self.form.clone(), self.ln_marginal);
+        let (mut share, mut last): (f64, f64) = (1.0, f64::INFINITY);
+        let mut settled = false;
+        for _ in 0..settings.sweeps_max {
+            self.sweeps += 1;
+            let (mut moved, mut sound) = (0.0, true);
+            for (index, record) in history.records.iter().enumerate() {
+                if !self.resite(settings, prior, record, index, share, 0.1 * settings.tolerance, g, &mut moved) {
+                    self.skipped += 1;
+                    sound = false;
+                }
+            }
+            if moved < settings.tolerance {
+                settled = sound;
+                break;
+            }
+            if moved > last {
+                share = (0.5 * share).max(SHARE_MIN);
+            }
+            last = moved;
+        }
+        if settled {
+            if history.records.len() >= REBUILD_SITES_MIN {
+                self.rebuild(anchor, history);
+            }
+            self.ln_marginal = self.log_marginal_likelihood(anchor);
+        }
+        if !(settled && self.ln_marginal <= 0.0) {
+            self.form = form;
+            self.ln_marginal = before;
+            self.abandoned += 1;
+        }
+    }
+
+    /// Equation (11).
+    fn log_marginal_likelihood(&self, anchor: &Anchor) -> f64 {
+        let Form::Gaussian { belief, sites } = &self.form else { return self.ln_marginal };
+        let constants: f64 = sites
+            .iter()
+            .map(|state| match state {
+                State::Scalar { site, .. } => site.ln_c,
+                State::Block(block) => block.ln_c,
+            })
+            .sum();
+        constants + belief.log_partition_gain(anchor)
+    }
+
+    pub(crate) fn rebuild(&mut self, anchor: &Anchor, history: &History) {
+        let Form::Gaussian { belief, sites } = &mut self.form else { return };
+        // A block as rank-one terms: tau_ij (a_i a_j' + a_j a_i') through sums and differences.
+        let mut owned: Vec<(f64, f64, Vec<f64>)> = Vec::new();
+        let mut plain: Vec<(f64, f64, &[f64])> = Vec::with_capacity(sites.len());
+        for (record, state) in history.records.iter().zip(sites.iter()) {
+            match (record, state) {
+                (Record::Interval { direction, .. }, State::Scalar { scale, site }) => {
+                    plain.push((site.tau * scale * scale, site.nu * scale, direction));
+                }
+                (Record::Ranking { n, features, .. }, State::Block(block)) => {
+                    let d = features.len() / n;
+                    let row = |i: usize| &features[i * d..(i + 1) * d];
+                    for i in 0..*n {
+                        plain.push((block.tau[i * n + i], block.nu[i], row(i)));
+                        for j in 0..i {
+                            let half = 0.5 * block.tau[i * n + j];
+                            let pairs = row(i).iter().zip(row(j));
+                            owned.push((half, 0.0, pairs.clone().map(|(a, b)| a + b).collect()));
+                            owned.push((-half, 0.0, pairs.map(|(a, b)| a - b).collect()));
+                        }
+                    }
+                }
+                _ => unreachable!("a record and its site are of one form"),
+            }
+        }
+        let all = plain.into_iter().chain(owned.iter().map(|(tau, nu, a)| (*tau, *nu, a.as_slice())));
+        if !belief.rebuild(anchor, all) {
+            self.skipped += 1;
+        }
+    }
+
+    /// The drift filter from the start, joint sites at their first position; `with` replaces the answers of one site.
+    /// Returns the new `ln Z`.
+    pub(crate) fn refold(
+        &mut self,
+        settings: &Settings,
+        prior: &Prior,
+        history: &History,
+        with: Option<(usize, &[Answer])>,
+        g: &mut Vec<f64>,
+    ) -> f64 {
+        let Prior::Gaussian(anchor) = prior else { return self.ln_marginal };
+        if let Form::Gaussian { belief, sites } = &mut self.form {
+            belief.reset(anchor);
+            sites.clear();
+        }
+        self.ln_marginal = 0.0;
+        for &index in &history.timeline {
+            let index = index as usize;
+            let known = match &self.form {
+                Form::Gaussian { sites, .. } => sites.len(),
+                Form::Finite(_) => 0,
+            };
+            if index == known {
+                match (&history.records[index], with) {
+                    (Record::Interval { direction, error, key, .. }, Some((site, answers))) if site == index => {
+                        let record = Record::Interval {
+                            direction: direction.clone(),
+                            error: error.clone(),
+                            answers: answers.to_vec(),
+                            key: *key,
+                        };
+                        self.append(settings, prior, &record, g);
+                    }
+                    (record, _) => {
+                        self.append(settings, prior, record, g);
+                    }
+                }
+            }
+            self.tick(anchor);
+        }
+        self.ln_marginal
+    }
+}
+
+fn transpose(a: &[f64], n: usize) -> Vec<f64> {
+    (0..n * n).map(|k| a[(k % n) * n + k / n]).collect()
+}
