@@ -1,6 +1,7 @@
 //! Evidence, the log, belief and replay: the Bayesian core. It knows no model and no async runtime.
 
 pub mod belief;
+pub mod erase;
 pub mod evidence;
 pub mod home;
 pub mod ids;
@@ -10,6 +11,7 @@ pub mod number;
 pub mod observation;
 pub mod prior;
 pub mod record;
+pub mod replay;
 pub mod state;
 pub mod storage;
 pub mod store;

@@ -25,6 +25,7 @@ use crate::record::{
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
+pub(crate) use person::fold;
 pub use person::{Asked, Person};
 
 use check::Change;
@@ -155,7 +156,8 @@ impl State {
                 surprise = Some(belief.observe(&observation).map_err(believe)?);
                 vec![(id.clone(), belief)]
             }
-            Change::Retraction { person, target } => {
+            // Beliefs that nobody has asked for yet are formed when somebody does.
+            Change::Retraction { person, target } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
                 let belief = person::fold(epoch, &self.descriptions, survivors).map_err(believe)?;
@@ -164,14 +166,14 @@ impl State {
             Change::Epoch { epoch, .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
                 Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?;
-                let people: Vec<(&PersonId, &Person)> = self.people.iter().collect();
-                let folded = people.into_par_iter().map(|(id, person)| {
+                let believed: Vec<_> = self.people.iter().filter(|(_, person)| person.is_believed()).collect();
+                let folded = believed.into_par_iter().map(|(id, person)| {
                     let belief = person::fold(epoch, &self.descriptions, person.evidence()).map_err(believe)?;
                     Ok((id.clone(), belief))
                 });
                 folded.collect::<Result<_, StateError>>()?
             }
-            Change::Header(_) | Change::Description(_) | Change::Note => Vec::new(),
+            Change::Header(_) | Change::Description(_) | Change::Retraction { .. } | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
     }
@@ -199,23 +201,33 @@ impl State {
         Ok(self.install(entry, prepared))
     }
 
-    /// Takes an entry in without forming beliefs; [`State::fold`] forms them all at once later, to the same bits.
+    /// Takes an entry in without forming beliefs: they are formed later, to the same bits, when they are asked for or by
+    /// [`State::fold`].
     pub fn note(&mut self, entry: &Entry) -> Result<(), StateError> {
-        let change = self.plan(self.head().0.next(), &entry.record)?;
+        let change = self.plan(entry.seq, &entry.record)?;
         self.change(entry, change);
         Ok(())
     }
 
-    /// Forms every belief that is not up to date, people in parallel.
+    /// Passes over an entry, as if it said nothing.
+    pub(crate) fn pass_over(&mut self, entry: &Entry) {
+        self.head = Some((entry.seq, entry.hash));
+    }
+
+    /// Forms every belief that is not up to date, people in parallel. A belief takes about a megabyte.
     pub fn fold(&mut self) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
         let descriptions = &self.descriptions;
-        self.people.par_iter_mut().try_for_each(|(_, person)| {
-            let seq = person.touched().map_or(epoch.since, |(seq, _)| seq);
-            let belief = person.caught_up(&epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
-            person.believe(belief);
-            Ok(())
-        })
+        self.people.par_iter_mut().try_for_each(|(_, person)| person.catch_up(&epoch, descriptions))
+    }
+
+    /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.
+    pub fn believe(&mut self, person: &PersonId) -> Result<(), StateError> {
+        let Some(epoch) = self.epochs.last() else { return Ok(()) };
+        match self.people.get_mut(person) {
+            Some(person) => person.catch_up(epoch, &self.descriptions),
+            None => Ok(()),
+        }
     }
 
     /// Gives a person a belief that was formed before, if it is of this very history: `touched` is the record, and its
@@ -314,6 +326,7 @@ impl State {
             | Record::DemonstrationGiven(_)
             | Record::ImportanceStated(_)
             | Record::Retracted(_)
+            | Record::Exported(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => {}
         }

@@ -300,7 +300,7 @@ impl State {
                 Some((before, _)) => Err(Illegal::AlreadyImported(*before)),
                 None => Ok(Change::Note),
             },
-            Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+            Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::ids::{AlternativeId, Hash, QuestionId, Seq, SessionId};
 use crate::observation::resolve;
 use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
 
-use super::Epoch;
+use super::{Epoch, StateError};
 
 /// One person's part of the state.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +73,7 @@ impl Person {
         self.touched
     }
 
-    /// What is believed, if it is up to date.
+    /// What is believed, if it was asked for and is up to date: see [`super::State::believe`].
     pub fn belief(&self) -> Option<&Mixture> {
         self.belief.as_ref().filter(|b| b.folded == self.evidence.len()).map(|b| &b.mixture)
     }
@@ -99,6 +99,21 @@ impl Person {
             }
             None => fold(epoch, descriptions, &self.evidence),
         }
+    }
+
+    /// Forms what is believed, if it is not up to date.
+    pub(super) fn catch_up(&mut self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Result<(), StateError> {
+        if self.belief().is_none() {
+            let seq = self.touched.map_or(epoch.since, |(seq, _)| seq);
+            let belief = self.caught_up(epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
+            self.believe(belief);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has asked what is believed, even if that is not up to date.
+    pub(super) fn is_believed(&self) -> bool {
+        self.belief.is_some()
     }
 
     pub(super) fn believe(&mut self, mixture: Mixture) {
@@ -143,7 +158,7 @@ impl Person {
 }
 
 /// Belief from the prior on.
-pub(super) fn fold<'a>(
+pub(crate) fn fold<'a>(
     epoch: &Epoch,
     descriptions: &[AlternativeDescribed],
     evidence: impl IntoIterator<Item = &'a Evidence>,
