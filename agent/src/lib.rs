@@ -1,1 +1,4 @@
 //! The loop: propose, ask, decide, learn, schedule.
+
+pub mod bank;
+pub mod protocol;

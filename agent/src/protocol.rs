@@ -1,0 +1,257 @@
+//! What passes between a sitting and the person's side of it: the screen, plain lines, a file of answers, a simulated person.
+//!
+//! The sitting sends [`Shown`], the person's side sends [`Said`]. Both are data, so `--json` prints exactly what the screen draws.
+//!
+//! # Turns
+//!
+//! A sitting opens with [`Shown::Opened`]. [`Shown::Question`] and [`Shown::Confirm`] give the person the turn. One [`Said`] takes it back, except
+//! that [`Said::Why`] and [`Said::Values`] leave open what was open; [`Shown::gives_turn_after`] says what gives it again. So after every answer,
+//! statement and undo the sitting sends, after whatever it moved, the question that now stands, even when it is the same one: an answer can then
+//! never fall on a question that the person has not seen. [`Said::Stop`] may come at any time, and the person's side hanging up means the same.
+
+use serde::{Deserialize, Serialize};
+
+/// What a sitting shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "shown", rename_all = "snake_case")]
+pub enum Shown {
+    /// The sitting begins: who sits down, and what is believed so far.
+    Opened(OpenedView),
+    /// Something slow goes on in the background or before the first question.
+    Progress(Progress),
+    /// A question to answer.
+    Question(QuestionView),
+    /// What the last evidence moved.
+    Moved(MovedView),
+    /// Why the open question was chosen.
+    Why(WhyView),
+    /// The values as now believed.
+    Values(ValuesView),
+    /// A line of plain information.
+    Notice {
+        /// The line.
+        text: String,
+    },
+    /// Something that was said could not be used; nothing was recorded. The open question stays open.
+    Problem {
+        /// What was wrong and what was expected.
+        text: String,
+    },
+    /// A reading of free words, to be confirmed.
+    Confirm(ConfirmView),
+    /// The end of the sitting.
+    Summary(SummaryView),
+}
+
+impl Shown {
+    /// Whether this gives the turn to the person, who last said `said` (`None`: nothing yet).
+    pub fn gives_turn_after(&self, said: Option<&Said>) -> bool {
+        match self {
+            Self::Question(_) | Self::Confirm(_) => true,
+            Self::Problem { .. } => said.is_some(),
+            Self::Why(_) => said == Some(&Said::Why),
+            Self::Values(_) => said == Some(&Said::Values),
+            Self::Opened(_) | Self::Progress(_) | Self::Moved(_) | Self::Notice { .. } | Self::Summary(_) => false,
+        }
+    }
+}
+
+/// Who sits down, and what is believed before the first question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenedView {
+    /// The person's name or id.
+    pub name: String,
+    /// The values as believed now, earlier sittings included.
+    pub values: ValuesView,
+    /// What is believed about the person beyond the values.
+    pub person: PersonView,
+}
+
+/// Progress of something slow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done: "reading alternatives".
+    pub what: String,
+    /// How many are done.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+/// A question as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuestionView {
+    /// 1 for the first question of the sitting.
+    pub number: usize,
+    /// The situation's text; may be empty.
+    pub situation: String,
+    /// The alternatives in the order shown.
+    pub alternatives: Vec<String>,
+    /// Whether "no preference" may be answered.
+    pub indifference_offered: bool,
+    /// Expected information gain, nats.
+    pub gain_nats: f64,
+    /// Whether it is asked again on purpose.
+    pub reask: bool,
+    /// Questions that could still be asked after this one.
+    pub remaining: usize,
+}
+
+/// A value as believed: under the mixture, in noise units for a step of one reference standard deviation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueView {
+    /// The value's id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Posterior mean.
+    pub mean: f64,
+    /// Lower end of the 90% interval.
+    pub low: f64,
+    /// Upper end of the 90% interval.
+    pub high: f64,
+    /// Mean before this person's first evidence.
+    pub prior_mean: f64,
+    /// Lower end of the 90% interval before.
+    pub prior_low: f64,
+    /// Upper end of the 90% interval before.
+    pub prior_high: f64,
+    /// Probability that the weight is positive.
+    pub probability_positive: f64,
+}
+
+/// All values, in the schema's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValuesView {
+    /// The values.
+    pub values: Vec<ValueView>,
+    /// Evidence records of this person that count.
+    pub answers: usize,
+}
+
+/// What one piece of evidence moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MovedView {
+    /// Sequence number of the evidence record, or of the retraction.
+    pub seq: u64,
+    /// In words: "you chose: return the wallet".
+    pub said: String,
+    /// Probability that had been given to this answer; absent for retractions.
+    pub predicted: Option<f64>,
+    /// The values that moved most, largest first: id, name, change of the mean, change of the interval's width.
+    pub changes: Vec<ValueChange>,
+    /// All values after it.
+    pub values: ValuesView,
+    /// How consistent this person is believed to be.
+    pub person: PersonView,
+}
+
+/// How one value moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueChange {
+    /// The value's id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Change of the posterior mean.
+    pub mean_change: f64,
+    /// Change of the 90% interval's width; negative when surer.
+    pub width_change: f64,
+}
+
+/// What is believed about the person beyond the values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonView {
+    /// Predicted probability of giving the same answer again to a typical question.
+    pub consistency: f64,
+    /// Posterior mass on low signal: answers that values hardly explain.
+    pub low_signal: f64,
+    /// Expected lapse rate.
+    pub lapse_rate: f64,
+    /// Posterior mass on the model's prior.
+    pub trust_in_model: f64,
+}
+
+/// Why a question was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyView {
+    /// One or two sentences.
+    pub text: String,
+    /// Expected information gain, nats.
+    pub gain_nats: f64,
+    /// Predicted probability of each answer (first, [no preference,] second).
+    pub predicted: Vec<f64>,
+    /// Values whose weights decide between the alternatives: name and contribution to the utility difference, largest first.
+    pub values: Vec<Contribution>,
+    /// Its rank among how many candidates.
+    pub candidates: usize,
+}
+
+/// A value's part in a difference of utility.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The feature's name.
+    pub name: String,
+    /// Expected contribution, noise units; positive speaks for the first alternative.
+    pub contribution: f64,
+    /// Its standard deviation.
+    pub sd: f64,
+}
+
+/// A reading of free words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfirmView {
+    /// The reading in one sentence: "honesty matters more to you than comfort: right?"
+    pub text: String,
+}
+
+/// The end of a sitting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SummaryView {
+    /// Why it ended.
+    pub reason: String,
+    /// Evidence records given in this sitting that still count.
+    pub answers: usize,
+    /// The values.
+    pub values: ValuesView,
+    /// Names of the values whose sign is still unsure.
+    pub unsure: Vec<String>,
+    /// The person beyond the values.
+    pub person: PersonView,
+    /// Mean log loss of the predictions made before each answer, nats; absent without answers.
+    pub log_loss: Option<f64>,
+    /// Where the log stands.
+    pub log: String,
+}
+
+/// What the person's side says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "said", rename_all = "snake_case")]
+pub enum Said {
+    /// The alternative at this 0-based index of the question shown.
+    Choose {
+        /// Which.
+        index: usize,
+    },
+    /// No preference.
+    NoPreference,
+    /// Pass over the question.
+    Skip,
+    /// A statement of importance, in words such as "honesty > privacy" or "honesty matters a lot".
+    Important {
+        /// The words.
+        words: String,
+    },
+    /// Yes to a [`Shown::Confirm`].
+    Yes,
+    /// No to a [`Shown::Confirm`].
+    No,
+    /// Why this question?
+    Why,
+    /// Withdraw the last evidence.
+    Undo,
+    /// Show the values.
+    Values,
+    /// End the sitting.
+    Stop,
+}

@@ -1,0 +1,233 @@
+//! Deciding among alternatives under the mixture (docs/belief.md, section 7). Utilities are in the person's noise units.
+
+use super::BeliefError;
+use super::dense;
+use super::finite::Finite;
+use super::hypothesis::Prior;
+use super::mixture::Mixture;
+use super::normal::{cdf, density};
+use super::points::normal_points;
+use super::symmetric::{dot, multiply};
+
+/// Pairs of quasi-random points for each hypothesis where there are more than two alternatives.
+const POINTS: usize = 512;
+
+/// What is expected of acting now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// `E[u_k]` of each alternative.
+    pub expected_utility: Vec<f64>,
+    /// Probability that each alternative is the best; they sum to 1.
+    pub probability_best: Vec<f64>,
+    /// The alternative of greatest expected utility; the first of equals.
+    pub best: usize,
+    /// `E[max_k u_k] - max_k E[u_k]`, in noise units, at least 0: the value of perfect information.
+    pub expected_regret: f64,
+    /// For each hypothesis its weight and its share of the regret: `E_h[max_k u_k] - E_h[u_best]`.
+    pub regret_by_hypothesis: Vec<(f64, f64)>,
+}
+
+/// Assesses alternatives given by their features (raw, not attenuated).
+///
+/// # Errors
+/// No alternatives, or features of the wrong length.
+pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment, BeliefError> {
+    check(mixture, alternatives)?;
+    let k = alternatives.len();
+    let weights = mixture.weights();
+    let (_, priors, hypotheses, _) = mixture.parts();
+    let points = if k > 2 { normal_points(POINTS, k) } else { Vec::new() };
+    let mut expected = vec![0.0; k];
+    let mut best = vec![0.0; k];
+    let mut per_hypothesis = Vec::with_capacity(hypotheses.len());
+    for (h, &weight) in hypotheses.iter().zip(&weights) {
+        let part = match (h.gaussian(), h.finite(), &priors[h.prior]) {
+            (Some(belief), _, _) => {
+                let (u, s) = joint(&belief.mean, &belief.covariance, alternatives);
+                gaussian_part(u, &s, &points)
+            }
+            (_, Some(finite), Prior::Finite(atoms)) => finite_part(finite, atoms, alternatives),
+            _ => unreachable!("a hypothesis is Gaussian or finite"),
+        };
+        for i in 0..k {
+            expected[i] += weight * part.mean[i];
+            best[i] += weight * part.best[i];
+        }
+        per_hypothesis.push((weight, part));
+    }
+    let total: f64 = best.iter().sum();
+    best.iter_mut().for_each(|p| *p /= total);
+    let chosen = first_max(&expected);
+    let regret_by_hypothesis: Vec<(f64, f64)> =
+        per_hypothesis.iter().map(|(w, part)| (*w, (part.max - part.mean[chosen]).max(0.0))).collect();
+    let expected_regret = regret_by_hypothesis.iter().map(|(w, r)| w * r).sum();
+    Ok(Assessment {
+        expected_utility: expected,
+        probability_best: best,
+        best: chosen,
+        expected_regret,
+        regret_by_hypothesis,
+    })
+}
+
+/// What each feature adds to the expected advantage of `one` over `other`: `(phi_one - phi_other)_i E[w_i]`; they sum to the
+/// difference of the expected utilities.
+pub fn contributions(mixture: &Mixture, one: &[f64], other: &[f64]) -> Vec<f64> {
+    mixture.mean().iter().zip(one.iter().zip(other)).map(|(w, (a, b))| w * (a - b)).collect()
+}
+
+pub(crate) fn check(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(), BeliefError> {
+    let expected = mixture.dimension();
+    if alternatives.is_empty() {
+        return Err(BeliefError::Ranking { alternatives: 0, ranked: 1 });
+    }
+    for phi in alternatives {
+        if phi.len() != expected {
+            return Err(BeliefError::Dimension { expected, found: phi.len() });
+        }
+        if !phi.iter().all(|x| x.is_finite()) {
+            return Err(BeliefError::Number { what: "a feature" });
+        }
+    }
+    Ok(())
+}
+
+/// Mean, probability of being best, and expected maximum under one hypothesis.
+struct Part {
+    mean: Vec<f64>,
+    best: Vec<f64>,
+    max: f64,
+}
+
+/// Means and covariance of utilities.
+pub(crate) fn joint(mean: &[f64], covariance: &[f64], alternatives: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+    let k = alternatives.len();
+    let mut g = vec![0.0; mean.len()];
+    let mut s = vec![0.0; k * k];
+    for (i, phi) in alternatives.iter().enumerate() {
+        multiply(covariance, phi, &mut g);
+        for (j, other) in alternatives.iter().enumerate() {
+            s[i * k + j] = dot(&g, other);
+        }
+    }
+    dense::symmetrise(&mut s, k);
+    (alternatives.iter().map(|phi| dot(phi, mean)).collect(), s)
+}
+
+fn gaussian_part(u: Vec<f64>, s: &[f64], points: &[f64]) -> Part {
+    match u.len() {
+        1 => Part { max: u[0], best: vec![1.0], mean: u },
+        2 => {
+            let (mu, v) = (u[0] - u[1], (s[0] - s[1] - s[2] + s[3]).max(0.0));
+            let first = above_zero(mu, v);
+            Part { max: u[1] + positive_part(mu, v), best: vec![first, 1.0 - first], mean: u }
+        }
+        k => {
+            let l = dense::factor(s, k);
+            let mut best = vec![0.0; k];
+            let mut max = 0.0;
+            let count = points.len() / k;
+            for x in points.chunks_exact(k) {
+                let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
+                let top = first_max(&y);
+                best[top] += 1.0 / count as f64;
+                max += y[top] / count as f64;
+            }
+            // The points are antithetic, so the sample mean of every utility is exact and the maximum is no less than any.
+            Part { max: max.max(u[first_max(&u)]), best, mean: u }
+        }
+    }
+}
+
+fn finite_part(finite: &Finite, atoms: &super::finite::Atoms, alternatives: &[Vec<f64>]) -> Part {
+    let k = alternatives.len();
+    let mut part = Part { mean: vec![0.0; k], best: vec![0.0; k], max: 0.0 };
+    let masses = finite.masses();
+    for (w, mass) in atoms.weights.chunks_exact(alternatives[0].len()).zip(masses) {
+        let u: Vec<f64> = alternatives.iter().map(|phi| dot(phi, w)).collect();
+        let top = first_max(&u);
+        part.best[top] += mass;
+        part.max += mass * u[top];
+        part.mean.iter_mut().zip(&u).for_each(|(m, u)| *m += mass * u);
+    }
+    part
+}
+
+/// `P(x > 0)`, `x ~ N(mu, v)`; a half where it is exactly nothing.
+pub(crate) fn above_zero(mu: f64, v: f64) -> f64 {
+    if v > 0.0 {
+        cdf(mu / v.sqrt())
+    } else if mu == 0.0 {
+        0.5
+    } else {
+        f64::from(u8::from(mu > 0.0))
+    }
+}
+
+/// `E[max(x, 0)]`, `x ~ N(mu, v)`: equation (16).
+pub(crate) fn positive_part(mu: f64, v: f64) -> f64 {
+    if v <= 0.0 {
+        return mu.max(0.0);
+    }
+    let s = v.sqrt();
+    let t = mu / s;
+    (s * (density(t) + t * cdf(t))).max(mu.max(0.0))
+}
+
+/// Index of the greatest; the first of equals.
+pub(crate) fn first_max(x: &[f64]) -> usize {
+    x.iter().enumerate().fold(0, |best, (i, &v)| if v > x[best] { i } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::belief::{Location, LocationName, Priors, Question, Settings};
+
+    fn belief() -> Mixture {
+        let priors = Priors {
+            locations: vec![Location {
+                name: LocationName::Zero,
+                mean: vec![0.0; 3],
+                covariance: vec![1.0, 0.2, 0.8, 0.0, -0.1, 0.5],
+            }],
+            scaled: vec![true; 3],
+            lattices: Vec::new(),
+        };
+        let mut mixture = Mixture::new(&Settings::default(), &priors).expect("a sound prior");
+        for (a, outcome) in [([1.0, 0.3, -0.5], 0), ([0.2, -1.0, 0.4], 1), ([-0.7, 0.1, 1.0], 1)] {
+            mixture.observe(&Question::choice(a.to_vec(), false).answer(outcome)).expect("a sound record");
+        }
+        mixture
+    }
+
+    #[test]
+    fn two_alternatives_in_closed_form_agree_with_points() {
+        let mixture = belief();
+        let (a, b) = (vec![1.0, 0.0, 0.5], vec![0.2, 0.9, -0.3]);
+        let two = assess(&mixture, &[a.clone(), b.clone()]).expect("two alternatives");
+        // A third that is hopeless under every hypothesis would not be; so a copy of the second takes the general path.
+        let three = assess(&mixture, &[a.clone(), b.clone(), b.clone()]).expect("three alternatives");
+        assert!(
+            (two.expected_regret - three.expected_regret).abs() < 0.02 * two.expected_regret.max(0.1),
+            "{} {}",
+            two.expected_regret,
+            three.expected_regret
+        );
+        assert!((two.probability_best[0] - three.probability_best[0]).abs() < 0.01);
+        assert!((two.expected_regret - two.regret_by_hypothesis.iter().map(|(w, r)| w * r).sum::<f64>()).abs() < 1e-12);
+        let total: f64 = contributions(&mixture, &a, &b).iter().sum();
+        assert!((total - (two.expected_utility[0] - two.expected_utility[1])).abs() < 1e-12);
+    }
+
+    #[test]
+    fn identical_alternatives_cost_nothing() {
+        let mixture = belief();
+        let same = vec![0.3, 0.1, -0.2];
+        let two = assess(&mixture, &[same.clone(), same.clone()]).expect("two alternatives");
+        assert!(two.expected_regret < 1e-12 && two.best == 0 && (two.probability_best[0] - 0.5).abs() < 1e-12);
+        let one = assess(&mixture, &[same]).expect("one alternative");
+        assert!(one.expected_regret == 0.0 && one.probability_best == [1.0]);
+        assert!(assess(&mixture, &[]).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! A linear functional of the weights under the mixture: moments, quantiles, intervals.
+
+use super::normal::cdf;
+
+/// The distribution of `a . w`: a mixture of normals, or of points where a standard deviation is 0.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Functional {
+    parts: Vec<(f64, f64, f64)>,
+}
+
+impl Functional {
+    pub(crate) fn push(&mut self, weight: f64, mean: f64, sd: f64) {
+        self.parts.push((weight, mean, sd));
+    }
+
+    /// Weight, mean and standard deviation of each part.
+    pub fn parts(&self) -> &[(f64, f64, f64)] {
+        &self.parts
+    }
+
+    /// Mean.
+    pub fn mean(&self) -> f64 {
+        self.parts.iter().map(|(w, m, _)| w * m).sum()
+    }
+
+    /// Variance: within the parts plus between them.
+    pub fn variance(&self) -> f64 {
+        let mean = self.mean();
+        self.parts.iter().map(|(w, m, s)| w * (s * s + (m - mean) * (m - mean))).sum()
+    }
+
+    /// Standard deviation.
+    pub fn sd(&self) -> f64 {
+        self.variance().sqrt()
+    }
+
+    /// `P(a . w <= x)`.
+    pub fn cdf(&self, x: f64) -> f64 {
+        let below = |m: f64, s: f64| {
+            if s > 0.0 { cdf((x - m) / s) } else { f64::from(u8::from(m <= x)) }
+        };
+        self.parts.iter().map(|&(w, m, s)| w * below(m, s)).sum()
+    }
+
+    /// `P(a . w > 0)`.
+    pub fn probability_positive(&self) -> f64 {
+        (1.0 - self.cdf(0.0)).clamp(0.0, 1.0)
+    }
+
+    /// The smallest `x` with `P(a . w <= x) >= p`, by bisection to the last bits; `p` in (0, 1).
+    pub fn quantile(&self, p: f64) -> f64 {
+        let (mut lo, mut hi) = (f64::INFINITY, f64::NEG_INFINITY);
+        for &(w, m, s) in &self.parts {
+            if w > 0.0 {
+                lo = lo.min(m - 40.0 * s);
+                hi = hi.max(m + 40.0 * s);
+            }
+        }
+        if self.cdf(lo) >= p {
+            return lo;
+        }
+        for _ in 0..200 {
+            let middle = 0.5 * (lo + hi);
+            if middle <= lo || middle >= hi {
+                break;
+            }
+            if self.cdf(middle) < p {
+                lo = middle;
+            } else {
+                hi = middle;
+            }
+        }
+        hi
+    }
+
+    /// The central interval that holds `level` of the mass.
+    pub fn interval(&self, level: f64) -> (f64, f64) {
+        let tail = 0.5 * (1.0 - level);
+        (self.quantile(tail), self.quantile(1.0 - tail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_normal() {
+        let mut f = Functional::default();
+        f.push(1.0, 2.0, 3.0);
+        assert!((f.quantile(0.5) - 2.0).abs() < 1e-12);
+        let (lo, hi) = f.interval(0.9);
+        assert!((lo - (2.0 - 3.0 * 1.644_853_626_951_472)).abs() < 1e-9);
+        assert!((hi - (2.0 + 3.0 * 1.644_853_626_951_472)).abs() < 1e-9);
+        assert!((f.probability_positive() - cdf(2.0 / 3.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn points_and_two_normals() {
+        let mut f = Functional::default();
+        f.push(0.25, -1.0, 0.0);
+        f.push(0.75, 2.0, 0.0);
+        assert!((f.mean() - 1.25).abs() < 1e-15 && (f.variance() - 1.6875).abs() < 1e-15);
+        assert!((f.quantile(0.2) + 1.0).abs() < 1e-9 && (f.quantile(0.3) - 2.0).abs() < 1e-9);
+        let mut g = Functional::default();
+        g.push(0.5, -10.0, 1.0);
+        g.push(0.5, 10.0, 1.0);
+        assert!((g.variance() - 101.0).abs() < 1e-12 && (g.cdf(g.quantile(0.7)) - 0.7).abs() < 1e-9);
+    }
+}

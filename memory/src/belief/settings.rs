@@ -1,0 +1,131 @@
+//! The grid of hypotheses and the constants of the likelihoods: what stands in a log's header.
+
+use serde::{Deserialize, Serialize};
+
+use super::BeliefError;
+
+/// Stands for everything that fixes bits: the order of hypotheses and sites, node counts, tolerances' meaning, caps.
+pub const ENGINE_VERSION: u32 = 1;
+
+/// Constants of the engine (docs/belief.md, sections 2 and 3). Kept in the log's header: other constants, other beliefs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// [`ENGINE_VERSION`] of the engine that wrote this.
+    pub engine_version: u32,
+    /// `sigma`: standard deviation of a typical utility difference in noise units; uniform.
+    pub signal_scales: Vec<f64>,
+    /// `eps`, in [0, 1); uniform.
+    pub lapse_rates: Vec<f64>,
+    /// `delta`: half width of indifference, and half the step between rating thresholds; uniform.
+    pub bands: Vec<f64>,
+    /// Prior weight of slow drift, in [0, 1); 0 leaves drift out.
+    pub slow_drift_weight: f64,
+    /// Records over which a drifting person forgets by a factor `e`.
+    pub drift_records: f64,
+    /// `kappa`: the signal of a correction or a demonstration relative to a choice's.
+    pub indirect_scale: f64,
+    /// `rho`: the share of the noise that is the same when a question is asked again, in [0, 1).
+    pub residual_share: f64,
+    /// Refinement stops when no site moves by more than this many standard deviations.
+    pub tolerance: f64,
+    /// Most sweeps in one refinement.
+    pub sweeps_max: u32,
+    /// Signal scales up to this one count as low signal.
+    pub low_signal_max: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            engine_version: ENGINE_VERSION,
+            signal_scales: vec![0.1, 0.4, 1.5, 5.0],
+            lapse_rates: vec![0.01, 0.1, 0.3],
+            bands: vec![0.3, 1.0],
+            slow_drift_weight: 0.1,
+            drift_records: 300.0,
+            indirect_scale: 0.5,
+            residual_share: 0.5,
+            tolerance: 1e-4,
+            sweeps_max: 24,
+            low_signal_max: 0.4,
+        }
+    }
+}
+
+impl Settings {
+    /// One hypothesis for each prior location: for benchmarks, references and closed forms.
+    pub fn single(signal_scale: f64, lapse_rate: f64, band: f64) -> Self {
+        Self {
+            signal_scales: vec![signal_scale],
+            lapse_rates: vec![lapse_rate],
+            bands: vec![band],
+            slow_drift_weight: 0.0,
+            ..Self::default()
+        }
+    }
+
+    /// Refuses values no belief can be formed under.
+    pub fn check(&self) -> Result<(), BeliefError> {
+        let refuse = |what: &'static str| Err(BeliefError::Settings { what });
+        let positive = |values: &[f64]| !values.is_empty() && values.iter().all(|v| v.is_finite() && *v > 0.0);
+        let share = |v: f64| (0.0..1.0).contains(&v);
+        if self.engine_version != ENGINE_VERSION {
+            return Err(BeliefError::EngineVersion { found: self.engine_version });
+        }
+        if !positive(&self.signal_scales) {
+            return refuse("signal_scales must be positive, and at least one");
+        }
+        if self.lapse_rates.is_empty() || !self.lapse_rates.iter().all(|&v| share(v)) {
+            return refuse("lapse_rates must lie in [0, 1), and at least one");
+        }
+        if !positive(&self.bands) {
+            return refuse("bands must be positive, and at least one");
+        }
+        if !share(self.slow_drift_weight) {
+            return refuse("slow_drift_weight must lie in [0, 1)");
+        }
+        if !share(self.residual_share) {
+            return refuse("residual_share must lie in [0, 1)");
+        }
+        if !positive(&[self.drift_records, self.indirect_scale, self.tolerance]) {
+            return refuse("drift_records, indirect_scale and tolerance must be positive");
+        }
+        if self.sweeps_max == 0 {
+            return refuse("sweeps_max must be at least 1");
+        }
+        if !self.low_signal_max.is_finite() {
+            return refuse("low_signal_max must be a number");
+        }
+        Ok(())
+    }
+
+    /// Whether the sites are refined when this many records survive: at 1 to 16, then 24, 36, 54, ...
+    pub fn refines_at(count: u64) -> bool {
+        let mut scheduled = 16;
+        while scheduled < count {
+            scheduled = (3 * scheduled).div_ceil(2);
+        }
+        count > 0 && (count <= 16 || scheduled == count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refinement_counts_are_the_documented_ones() {
+        let counts: Vec<u64> = (0..100).filter(|&n| Settings::refines_at(n)).collect();
+        assert_eq!(counts[..16], (1..=16).collect::<Vec<_>>());
+        assert_eq!(counts[16..], [24, 36, 54, 81]);
+    }
+
+    #[test]
+    fn settings_are_checked_and_closed() {
+        assert!(Settings::default().check().is_ok());
+        assert!(Settings { lapse_rates: vec![1.0], ..Settings::default() }.check().is_err());
+        assert!(Settings { engine_version: 7, ..Settings::default() }.check().is_err());
+        assert!(serde_json::from_str::<Settings>(r#"{"lapse_rate": [0.1]}"#).is_err(), "unknown keys are refused");
+    }
+}

@@ -1,0 +1,290 @@
+//! The seam to the language model: a batch of readings in, log-probabilities out.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A question to the model about one next token: how probable is each continuation right after the prompt?
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Reading {
+    /// Text the model has read so far.
+    pub prompt: String,
+    /// Texts that might come next, with their leading space (`" kind"`). Only the first token of each is looked at,
+    /// so that one forward pass answers all of them.
+    pub continuations: Vec<String>,
+}
+
+/// The answer to one [`Reading`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Readout {
+    /// ln p of the first token of each continuation, in nats, in the order they were asked for; finite and <= 0.
+    pub ln_p: Vec<f64>,
+}
+
+/// A question to the model about a whole text: how probable is it after the prompt?
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Text the model has read so far.
+    pub prompt: String,
+    /// The text to be scored, with its leading space.
+    pub text: String,
+}
+
+/// The answer to one [`Continuation`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LogLikelihood {
+    /// ln p of the whole text, in nats: the sum over its tokens; finite and <= 0.
+    pub ln_p: f64,
+    /// How many tokens the text has.
+    pub tokens: usize,
+}
+
+/// Who speaks in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What they say.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of the person.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self { role: Role::User, content: content.into() }
+    }
+
+    /// A turn of the model.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self { role: Role::Assistant, content: content.into() }
+    }
+}
+
+/// What the model is to complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// Text continued as it stands.
+    Text(String),
+    /// A chat, rendered by the model's own chat template (ChatML if it has none); the model speaks next.
+    Chat(Vec<Message>),
+}
+
+/// A text to be written by the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompletionRequest {
+    /// System prompt: the charter. For [`Prompt::Text`] it is put in front, followed by an empty line.
+    pub system: Option<String>,
+    /// What to complete.
+    pub prompt: Prompt,
+    /// GBNF grammar the text must follow; its start rule is `root`.
+    pub grammar: Option<String>,
+    /// The most tokens to write.
+    pub tokens_max: usize,
+    /// Sampling temperature; 0 takes the most probable token.
+    pub temperature: f32,
+    /// Seed of the sampler.
+    pub seed: u32,
+    /// The text ends before the first of these.
+    pub stop: Vec<String>,
+}
+
+impl CompletionRequest {
+    /// A chat of one user turn, greedy, at most 256 tokens.
+    pub fn ask(question: impl Into<String>) -> Self {
+        Self {
+            system: None,
+            prompt: Prompt::Chat(vec![Message::user(question)]),
+            grammar: None,
+            tokens_max: 256,
+            temperature: 0.0,
+            seed: 0,
+            stop: Vec::new(),
+        }
+    }
+}
+
+/// Why a completion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// The model, or its grammar, said so.
+    EndOfText,
+    /// A stop text was reached.
+    Stop,
+    /// `tokens_max` were written, or the context was full.
+    Length,
+    /// The listener asked for no more.
+    Interrupted,
+}
+
+/// A text written by the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// The text, without the stop text.
+    pub text: String,
+    /// How many tokens were written.
+    pub tokens: usize,
+    /// Why it ended.
+    pub ending: Ending,
+}
+
+/// Which model this is: what a log's header states so that features from two models are never mixed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// `general.name` of the GGUF file, else its file name.
+    pub name: String,
+    /// `general.architecture`, such as `llama`.
+    pub architecture: String,
+    /// BLAKE3 hash, in hex, of the GGUF file as downloaded.
+    pub gguf_blake3: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Context length the model was trained with, in tokens.
+    pub context_train: u32,
+    /// Context length in use here, in tokens.
+    pub context: u32,
+    /// Width of [`LanguageModel::hidden`].
+    pub width: usize,
+    /// What the weights are stored as while scoring: `F16`, or the file's own type.
+    pub scoring_precision: String,
+    /// Crate and version that carries llama.cpp, such as `llama-cpp-sys-2 0.1.161`.
+    pub llama_cpp_version: String,
+}
+
+impl ModelIdentity {
+    /// BLAKE3 hash, in hex, of everything that readings depend on. Readings of models with equal keys may be mixed.
+    pub fn key(&self) -> String {
+        let text = format!("{}|{}|{}", self.gguf_blake3, self.scoring_precision, self.llama_cpp_version);
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// A language model as the rest of Credence sees it. Two implementations: [`crate::llama::Llama`] and
+/// [`crate::scripted::Scripted`]; [`crate::handle::ModelHandle`] is either, owned by another thread.
+pub trait LanguageModel {
+    /// For each reading, ln p of every continuation asked for, in the same order.
+    fn read(&mut self, readings: &[Reading]) -> Result<Vec<Readout>, ModelError>;
+
+    /// For each continuation, ln p of its whole text after its prompt.
+    fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError>;
+
+    /// For each prompt, the last layer's normalised hidden state at its last token; every vector has
+    /// [`ModelIdentity::width`] entries.
+    fn hidden(&mut self, prompts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
+
+    /// Writes a text, handing over each piece as it comes; the listener may break off.
+    fn complete(
+        &mut self,
+        request: &CompletionRequest,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Completion, ModelError>;
+
+    /// The tokens of a text, without any that mark its beginning.
+    fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
+
+    /// How many tokens a text has.
+    fn count_tokens(&mut self, text: &str) -> Result<usize, ModelError> {
+        Ok(self.tokenize(text)?.len())
+    }
+
+    /// Which model this is.
+    fn describe(&self) -> ModelIdentity;
+}
+
+/// What can go wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file cannot be read at all.
+    #[error("failed to read the model file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a whole GGUF file.
+    #[error("{} cannot be used as a model: expected a complete GGUF file", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::gguf::GgufError,
+    },
+    /// llama.cpp would not load the file.
+    #[error("llama.cpp cannot load {} (architecture {architecture}): {reason}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Its architecture.
+        architecture: String,
+        /// llama.cpp's own words.
+        reason: String,
+    },
+    /// The F16 copy could not be made.
+    #[error("failed to write the F16 copy {} of {}: {reason}", copy.display(), path.display())]
+    Copy {
+        /// The downloaded file.
+        path: PathBuf,
+        /// The copy.
+        copy: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// This processor lacks instructions that llama.cpp was compiled with.
+    #[error(
+        "this program was compiled for a processor with {}; this one lacks {}. \
+         Run scripts/cpu-features.sh on this machine and build again",
+        compiled.join(", "), missing.join(", ")
+    )]
+    Processor {
+        /// What llama.cpp was compiled with.
+        compiled: Vec<String>,
+        /// What is missing here.
+        missing: Vec<String>,
+    },
+    /// The text does not fit into the context.
+    #[error(
+        "the text has {tokens} tokens and the model's context holds {context}; it begins with {beginning:?}. Shorten it"
+    )]
+    TooLong {
+        /// Length of the text in tokens.
+        tokens: usize,
+        /// Length of the context in tokens.
+        context: usize,
+        /// The first words of the text.
+        beginning: String,
+    },
+    /// Nothing to read: an empty prompt or an empty continuation.
+    #[error("expected a text with at least one token, found {0:?}")]
+    Empty(String),
+    /// The grammar is not one.
+    #[error("the completion's grammar cannot be used: {0}")]
+    Grammar(String),
+    /// llama.cpp failed while computing.
+    #[error("llama.cpp failed to {doing}: {reason}")]
+    Compute {
+        /// What it was asked to do.
+        doing: &'static str,
+        /// Its own words.
+        reason: String,
+    },
+    /// A scripted model was asked something that is not in its script.
+    #[error("the scripted model has no answer for {0:?}")]
+    NotScripted(String),
+    /// The work was cancelled before it was done.
+    #[error("reading was cancelled")]
+    Cancelled,
+    /// The thread that owned the model has ended.
+    #[error("the model's thread has ended")]
+    Gone,
+}

@@ -1,0 +1,175 @@
+//! What a sitting shows, as lines of plain text: wrapped, aligned, without colour.
+
+use credence_agent::protocol::{
+    MovedView, OpenedView, PersonView, QuestionView, SummaryView, ValueView, ValuesView, WhyView,
+};
+
+use super::text::{counted, pad, percent, signed, width, wrap};
+
+/// Columns that the name of a value may take.
+const NAME_COLUMNS_MAX: usize = 28;
+
+/// Lines about a person's values and what else is believed of them.
+pub(crate) fn opened(view: &OpenedView, columns: usize) -> Vec<String> {
+    let mut lines = vec![format!("{}: {} so far.", view.name, counted(view.values.answers, "answer"))];
+    if view.values.answers > 0 {
+        lines.extend(person(&view.person, columns));
+    }
+    lines
+}
+
+/// A question with its numbered alternatives.
+pub(crate) fn question(view: &QuestionView, columns: usize) -> Vec<String> {
+    let again = if view.reask { "  (asked again, to see how steady the answers are)" } else { "" };
+    let mut lines = vec![String::new(), format!("Question {}{again}", view.number), String::new()];
+    if !view.situation.trim().is_empty() {
+        lines.extend(wrap(&view.situation, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
+        lines.push(String::new());
+    }
+    for (index, alternative) in view.alternatives.iter().enumerate() {
+        lines.extend(hanging(&format!("  {}  ", index + 1), alternative, columns));
+    }
+    if view.indifference_offered {
+        lines.push("  =  no preference".to_owned());
+    }
+    lines.push(String::new());
+    lines
+}
+
+/// What an answer moved.
+pub(crate) fn moved(view: &MovedView, columns: usize) -> Vec<String> {
+    let predicted =
+        view.predicted.map_or_else(String::new, |predicted| format!(" (predicted: {})", percent(predicted)));
+    let mut lines = wrap(&format!("{}{predicted}", sentence(&view.said)), columns);
+    let changes: Vec<_> = view.changes.iter().filter(|change| signed(change.mean_change) != signed(0.0)).collect();
+    let name_columns = changes.iter().map(|change| width(&change.name)).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
+    for change in &changes {
+        let surer = match signed(change.width_change) {
+            same if same == signed(0.0) => String::new(),
+            narrower if change.width_change < 0.0 => format!("   surer by {}", &narrower[1..]),
+            wider => format!("   less sure by {}", &wider[1..]),
+        };
+        lines.push(format!("  {}  {}{surer}", pad(&change.name, name_columns), signed(change.mean_change)));
+    }
+    if changes.is_empty() {
+        lines.push("  nothing moved by as much as 0.01".to_owned());
+    }
+    lines
+}
+
+/// The values in a table: mean and 90% interval, now and before.
+pub(crate) fn values(view: &ValuesView, columns: usize) -> Vec<String> {
+    let name_columns =
+        view.values.iter().map(|value| width(&value.name)).max().unwrap_or(0).clamp("value".len(), NAME_COLUMNS_MAX);
+    let mut lines = vec![format!("{}      now   90% interval      before   90% interval", pad("value", name_columns))];
+    for value in &view.values {
+        let ValueView { name, mean, low, high, prior_mean, prior_low, prior_high, .. } = value;
+        lines.push(format!(
+            "{}   {:>6}   {}   {:>6}   {}",
+            pad(name, name_columns),
+            signed(*mean),
+            interval(*low, *high),
+            signed(*prior_mean),
+            interval(*prior_low, *prior_high)
+        ));
+    }
+    lines.extend(wrap(
+        &format!("after {}; positive means that it speaks for an alternative", counted(view.answers, "answer")),
+        columns,
+    ));
+    lines
+}
+
+/// Why a question was chosen.
+pub(crate) fn why(view: &WhyView, columns: usize) -> Vec<String> {
+    let mut lines = wrap(&view.text, columns);
+    lines.push(format!("  worth about {:.2} nats; {} weighed", view.gain_nats, counted(view.candidates, "candidate")));
+    let labels = prediction_labels(view.predicted.len());
+    for (label, probability) in labels.iter().zip(&view.predicted) {
+        lines.push(format!("  {label:<13}  predicted: {:>4}", percent(*probability)));
+    }
+    let name_columns = view.values.iter().map(|value| width(&value.name)).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
+    for value in &view.values {
+        lines.push(format!(
+            "  {}  {} for {}, give or take {:.2}",
+            pad(&value.name, name_columns),
+            &signed(value.contribution.abs())[1..],
+            if value.contribution >= 0.0 { 1 } else { 2 },
+            value.sd
+        ));
+    }
+    lines
+}
+
+/// What each of `count` predicted answers is: first, with three "no preference", second.
+pub(crate) fn prediction_labels(count: usize) -> Vec<String> {
+    match count {
+        3 => ["1", "no preference", "2"].map(str::to_owned).to_vec(),
+        _ => (1..=count).map(|number| number.to_string()).collect(),
+    }
+}
+
+/// How consistent a person is, and how far the model can be trusted about them.
+pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
+    wrap(
+        &format!(
+            "Consistency {}: the chance of the same answer to a question asked again. Answers that values hardly explain: {}. \
+             Slips: {}. Trust in the model's prior: {}.",
+            percent(view.consistency),
+            percent(view.low_signal),
+            percent(view.lapse_rate),
+            percent(view.trust_in_model)
+        ),
+        columns,
+    )
+}
+
+/// The end of a sitting.
+pub(crate) fn summary(view: &SummaryView, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    lines.extend(wrap(
+        &format!("The end: {}. {} counted in this sitting.", view.reason, counted(view.answers, "answer")),
+        columns,
+    ));
+    lines.push(String::new());
+    lines.extend(values(&view.values, columns));
+    lines.push(String::new());
+    lines.extend(summary_remarks(view, columns));
+    lines
+}
+
+/// What a summary says besides the values.
+pub(crate) fn summary_remarks(view: &SummaryView, columns: usize) -> Vec<String> {
+    let mut lines = if view.unsure.is_empty() {
+        vec!["The direction of every value is clear.".to_owned()]
+    } else {
+        wrap(&format!("Still unsure which way: {}.", view.unsure.join(", ")), columns)
+    };
+    lines.extend(person(&view.person, columns));
+    if let Some(log_loss) = view.log_loss {
+        lines.push(format!("Predictions before each answer: {log_loss:.3} nats of log loss on average."));
+    }
+    lines.push(format!("Everything that was answered stands in {}", view.log));
+    lines
+}
+
+/// "[-0.35, +0.75]", always as wide.
+pub(crate) fn interval(low: f64, high: f64) -> String {
+    format!("[{:>5}, {:>5}]", signed(low), signed(high))
+}
+
+/// `text` after `label`, its further lines indented as far.
+pub(crate) fn hanging(label: &str, text: &str, columns: usize) -> Vec<String> {
+    let indent = width(label);
+    wrap(text, columns.saturating_sub(indent))
+        .into_iter()
+        .enumerate()
+        .map(|(row, line)| if row == 0 { format!("{label}{line}") } else { format!("{}{line}", " ".repeat(indent)) })
+        .collect()
+}
+
+/// `text` with a capital at its beginning.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

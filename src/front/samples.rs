@@ -1,0 +1,130 @@
+//! Messages for tests: one person, six values, one question.
+
+use credence_agent::protocol::{
+    ConfirmView, Contribution, MovedView, OpenedView, PersonView, Progress, QuestionView, Shown, SummaryView,
+    ValueChange, ValueView, ValuesView, WhyView,
+};
+
+pub(crate) fn question() -> QuestionView {
+    QuestionView {
+        number: 13,
+        situation:
+            "You find a wallet on the train. It holds 200 euros, a library card with a name on it, and a photograph. \
+                    Nobody saw you pick it up."
+                .to_owned(),
+        alternatives: vec![
+            "hand it in at the station, money and all".to_owned(),
+            "keep the money and post the rest to the library".to_owned(),
+        ],
+        indifference_offered: true,
+        gain_nats: 0.21,
+        reask: false,
+        remaining: 87,
+    }
+}
+
+pub(crate) fn values() -> ValuesView {
+    let value =
+        |id: &str, name: &str, [mean, low, high]: [f64; 3], [prior_mean, prior_low, prior_high]: [f64; 3]| ValueView {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            mean,
+            low,
+            high,
+            prior_mean,
+            prior_low,
+            prior_high,
+            probability_positive: if low > 0.0 { 0.99 } else { 0.6 },
+        };
+    ValuesView {
+        values: vec![
+            value("honesty", "honesty", [0.92, 0.51, 1.33], [0.40, -0.60, 1.40]),
+            value("care", "care for others", [0.55, 0.10, 1.00], [0.35, -0.65, 1.35]),
+            value("fairness", "fairness", [0.20, -0.35, 0.75], [0.30, -0.70, 1.30]),
+            value("privacy", "privacy", [-0.30, -0.85, 0.25], [0.05, -0.95, 1.05]),
+            value("comfort", "comfort and convenience", [-0.62, -1.10, -0.14], [-0.10, -1.10, 0.90]),
+            value("law", "respect for law", [0.12, -0.50, 0.74], [0.25, -0.75, 1.25]),
+        ],
+        answers: 12,
+    }
+}
+
+pub(crate) fn person() -> PersonView {
+    PersonView { consistency: 0.84, low_signal: 0.07, lapse_rate: 0.05, trust_in_model: 0.71 }
+}
+
+pub(crate) fn moved() -> MovedView {
+    let change = |id: &str, name: &str, mean_change, width_change| ValueChange {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        mean_change,
+        width_change,
+    };
+    MovedView {
+        seq: 42,
+        said: "you chose: tell your friend what you heard".to_owned(),
+        predicted: Some(0.81),
+        changes: vec![
+            change("honesty", "honesty", 0.14, -0.12),
+            change("comfort", "comfort and convenience", -0.09, -0.05),
+            change("privacy", "privacy", -0.06, -0.03),
+            change("fairness", "fairness", 0.001, -0.001),
+        ],
+        values: values(),
+        person: person(),
+    }
+}
+
+pub(crate) fn why() -> WhyView {
+    WhyView {
+        text: "Your answer would tell most about how honesty weighs against comfort, where your answers so far point both ways."
+            .to_owned(),
+        gain_nats: 0.21,
+        predicted: vec![0.62, 0.10, 0.28],
+        values: vec![
+            Contribution { name: "honesty".to_owned(), contribution: 0.81, sd: 0.30 },
+            Contribution { name: "comfort and convenience".to_owned(), contribution: -0.44, sd: 0.25 },
+            Contribution { name: "respect for law".to_owned(), contribution: 0.10, sd: 0.20 },
+        ],
+        candidates: 112,
+    }
+}
+
+pub(crate) fn summary() -> SummaryView {
+    SummaryView {
+        reason: "every question of the bank was answered".to_owned(),
+        answers: 12,
+        values: values(),
+        unsure: vec!["fairness".to_owned(), "privacy".to_owned(), "respect for law".to_owned()],
+        person: person(),
+        log_loss: Some(0.512),
+        log: "evidence/log.jsonl".to_owned(),
+    }
+}
+
+pub(crate) fn opened() -> OpenedView {
+    OpenedView { name: "ada".to_owned(), values: values(), person: person() }
+}
+
+pub(crate) fn progress() -> Progress {
+    Progress { what: "reading alternatives".to_owned(), done: 120, total: 300 }
+}
+
+pub(crate) fn confirm() -> ConfirmView {
+    ConfirmView { text: "Honesty matters more to you than comfort: right?".to_owned() }
+}
+
+pub(crate) fn one_of_each() -> Vec<Shown> {
+    vec![
+        Shown::Opened(opened()),
+        Shown::Progress(progress()),
+        Shown::Question(question()),
+        Shown::Moved(moved()),
+        Shown::Why(why()),
+        Shown::Values(values()),
+        Shown::Notice { text: "the model was read again".to_owned() },
+        Shown::Problem { text: "\"honnesty\" is no value: try honesty".to_owned() },
+        Shown::Confirm(confirm()),
+        Shown::Summary(summary()),
+    ]
+}
