@@ -198,10 +198,10 @@ mod tests {
         let mut home = Home::create(root, time(0), header()).unwrap();
         let task = Record::TaskGiven(TaskGiven {
             task: "t".parse().unwrap(),
-            person: id("ada"),
+            person: id("adelaide"),
             text: "a secret errand".into(),
         });
-        let said = [choice("ada", 0, 5, Some(0)), choice("bob", 0, 1, Some(1)), choice("ada", 2, 3, None)];
+        let said = [choice("adelaide", 0, 5, Some(0)), choice("bob", 0, 1, Some(1)), choice("adelaide", 2, 3, None)];
         let later = [task, retraction(8), choice("bob", 3, 2, Some(0))];
         for record in (0..6).map(described).chain(said).chain(later) {
             home.append(time(1), record).unwrap();
@@ -215,24 +215,24 @@ mod tests {
         let mut home = home(dir.path());
         let bob = home.believe(&id("bob")).unwrap().digest();
         let before = home.state().head().0;
-        let erasure = Erasure::of(&home, &id("ada")).unwrap();
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
         assert_eq!((erasure.records(), erasure.evidence(), erasure.descriptions()), (4, 2, 1));
-        erasure.carry_out(&mut home, "ada", time(9), "asked to", vec![]).unwrap();
+        erasure.carry_out(&mut home, "adelaide", time(9), "asked to", vec![]).unwrap();
         let text = fs::read_to_string(home.paths().log()).unwrap();
-        for word in ["ada", "secret", "do thing 5"] {
+        for word in ["adelaide", "secret", "do thing 5"] {
             assert!(!text.contains(word), "{word}");
         }
         assert!(text.contains("do thing 4"));
         assert_eq!(home.state().head().0, before.next());
         assert_eq!(home.believe(&id("bob")).unwrap().digest(), bob);
-        assert!(home.state().person(&id("ada")).is_none());
+        assert!(home.state().person(&id("adelaide")).is_none());
         home.append(time(10), choice("bob", 0, 2, Some(0))).unwrap();
         let live = home.believe(&id("bob")).unwrap().digest();
         drop(home);
         for file in fs::read_dir(dir.path().join("store")).unwrap() {
             let path = file.unwrap().path();
             if path.is_file() {
-                assert!(!fs::read(path).unwrap().windows(3).any(|w| w == b"ada"));
+                assert!(!fs::read(path).unwrap().windows(8).any(|w| w == b"adelaide"));
             }
         }
         let (mut home, _) = Home::open(dir.path()).unwrap();
@@ -245,11 +245,11 @@ mod tests {
         let mut home = home(dir.path());
         let before = fs::read(home.paths().log()).unwrap();
         assert!(matches!(Erasure::of(&home, &id("eve")), Err(EraseError::NoSuchPerson(_))));
-        let erasure = Erasure::of(&home, &id("ada")).unwrap();
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
         let result = erasure.clone().carry_out(&mut home, "bob", time(9), "", vec![]);
         assert!(matches!(result, Err(EraseError::NotConfirmed { .. })));
         assert_eq!(fs::read(home.paths().log()).unwrap(), before);
-        home.append(time(10), choice("ada", 0, 1, Some(0))).unwrap();
-        assert!(matches!(erasure.carry_out(&mut home, "ada", time(9), "", vec![]), Err(EraseError::Outdated)));
+        home.append(time(10), choice("adelaide", 0, 1, Some(0))).unwrap();
+        assert!(matches!(erasure.carry_out(&mut home, "adelaide", time(9), "", vec![]), Err(EraseError::Outdated)));
     }
 }

@@ -18,7 +18,7 @@ use crate::evidence::Evidence;
 use crate::ids::{Hash, PersonId, Seq};
 use crate::log::{Entry, LogError, Reader, Tail};
 use crate::observation::resolve;
-use crate::record::{AlternativeDescribed, Record};
+use crate::record::Record;
 use crate::state::{Epoch, Person, State, StateError};
 
 pub use options::{Options, PriorChoice, Restriction, RestrictionError, Selector, SelectorError, Until};
@@ -153,7 +153,7 @@ pub fn replay_watched(
     let epochs = state.epochs().iter().map(|e| options.epoch(e, &state)).collect::<Result<Vec<Epoch>, _>>()?;
     let wanted = state.people().iter().filter(|(id, _)| options.person.as_ref().is_none_or(|p| p == *id));
     let wanted: Vec<(&PersonId, &Person)> = wanted.collect();
-    let fold = Fold { epochs: &epochs, descriptions: state.descriptions(), verify: options.verify };
+    let fold = Fold { epochs: &epochs, state: &state, verify: options.verify };
     let people = wanted.into_par_iter().map(|(id, person)| {
         fold.person(id, person, &watch).map_err(|source| ReplayError::Belief { person: id.clone(), source })
     });
@@ -223,7 +223,7 @@ enum Event<'a> {
 
 struct Fold<'a> {
     epochs: &'a [Epoch],
-    descriptions: &'a [AlternativeDescribed],
+    state: &'a State,
     verify: bool,
 }
 
@@ -250,9 +250,11 @@ impl Fold<'_> {
         let mut predictions = Vec::with_capacity(person.evidence().len());
         let mut score = Score::default();
         let mut digests = Vec::new();
+        // Nothing that was described more fully later was so before: every such record begins an epoch.
+        let described = |epoch: &Epoch, index| self.state.description_through(index, epoch.since);
         let formed = |belief: &mut Option<Mixture>, epoch: &Epoch, survivors: &[&Evidence]| match belief.take() {
             Some(belief) => Ok(belief),
-            None => crate::state::fold(epoch, self.descriptions, survivors.iter().copied()),
+            None => crate::state::fold(epoch, |i| described(epoch, i), survivors.iter().copied()),
         };
         for event in self.timeline(person) {
             match event {
@@ -263,7 +265,7 @@ impl Fold<'_> {
                 }
                 Event::Learn(evidence) => {
                     let mut now = formed(&mut belief, epoch, &survivors)?;
-                    let surprise = now.observe(&resolve(evidence, self.descriptions, &epoch.layout))?;
+                    let surprise = now.observe(&resolve(evidence, |i| described(epoch, i), &epoch.layout))?;
                     predictions.push(Prediction { seq: evidence.seq, ln_predictive: surprise.ln_predictive });
                     score.take(&surprise);
                     watch(&Step { person: id, evidence, surprise: &surprise, belief: &now, epoch });

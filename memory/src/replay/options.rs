@@ -1,6 +1,7 @@
 //! What a replay is to do differently from what happened.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -212,9 +213,9 @@ impl Options {
 
     /// What an epoch of the log is in this replay.
     pub(super) fn epoch(&self, logged: &Epoch, state: &State) -> Result<Epoch, ReplayError> {
-        let mut epoch = Epoch { settings: self.hypotheses.settings(&logged.settings), ..logged.clone() };
+        let mut epoch = Epoch { settings: Arc::new(self.hypotheses.settings(&logged.settings)), ..logged.clone() };
         let keep = |epoch: &mut Epoch, names: &[LocationName]| {
-            epoch.priors.locations.retain(|l| names.contains(&l.name));
+            Arc::make_mut(&mut epoch.priors).locations.retain(|l| names.contains(&l.name));
         };
         match &self.prior {
             PriorChoice::AsLogged => {}
@@ -228,7 +229,7 @@ impl Options {
                     keep(&mut epoch, &[LocationName::Elicited]);
                 }
             }
-            PriorChoice::Stated(prior) => epoch.priors = crate::prior::priors(&epoch.layout, Some(prior)),
+            PriorChoice::Stated(prior) => epoch.priors = Arc::new(crate::prior::priors(&epoch.layout, Some(prior))),
         }
         if let Some(names) = &self.hypotheses.locations {
             let restricted = names.iter().filter(|n| epoch.priors.locations.iter().any(|l| l.name == **n)).count();

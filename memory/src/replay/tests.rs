@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::belief::LocationName;
-use crate::record::BeliefRecorded;
-use crate::state::tests::{Scribe, any_evidence, choice, id, prior, retraction};
+use crate::record::{AlternativeDescribed, BeliefRecorded};
+use crate::state::tests::{Scribe, any_evidence, choice, described, id, prior, retraction};
 
 /// Records what is believed of a person now.
 fn record_digest(scribe: &mut Scribe, person: &str) {
@@ -35,6 +37,14 @@ fn eventful() -> Scribe {
     record_digest(&mut scribe, "ada");
     scribe.write(choice("ada", 4, 2, Some(1))).unwrap();
     record_digest(&mut scribe, "ada");
+    // Described more fully after it was spoken about.
+    let Record::AlternativeDescribed(full) = described(8) else { unreachable!() };
+    let bare = AlternativeDescribed { schema: vec![], judgement: BTreeMap::new(), ..full.clone() };
+    scribe.write(Record::AlternativeDescribed(bare)).unwrap();
+    scribe.write(choice("ada", 8, 2, Some(1))).unwrap();
+    record_digest(&mut scribe, "ada");
+    scribe.write(Record::AlternativeDescribed(full)).unwrap();
+    record_digest(&mut scribe, "ada");
     scribe
 }
 
@@ -42,10 +52,10 @@ fn eventful() -> Scribe {
 fn what_was_believed_live_is_found_again() {
     let scribe = eventful();
     let replay = replayed(&scribe, &Options { verify: true, ..Options::default() });
-    assert_eq!(replay.people.iter().map(|p| p.digests.len()).sum::<usize>(), 5);
+    assert_eq!(replay.people.iter().map(|p| p.digests.len()).sum::<usize>(), 7);
     assert_eq!(replay.disagreements().count(), 0);
     assert_eq!(person(&replay, "ada").belief.digest(), scribe.state.belief(&id("ada")).unwrap().digest());
-    assert_eq!(replay.score().answers, 4);
+    assert_eq!(replay.score().answers, 5);
 }
 
 #[test]

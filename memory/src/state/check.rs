@@ -9,7 +9,7 @@ use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, Task
 use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
-use crate::observation::graded_key;
+use crate::observation::{Features, graded_key};
 use crate::prior::priors;
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
@@ -32,7 +32,7 @@ pub const LEVELS_MAX: u32 = 100;
 pub(super) enum Change {
     Header(Arc<LogOpened>),
     Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
-    Description(AlternativeDescribed),
+    Description { described: AlternativeDescribed, replaces: Option<DescriptionIndex>, anew: Option<Arc<Epoch>> },
     Evidence { person: PersonId, evidence: Evidence },
     Retraction { person: PersonId, target: Seq },
     Note,
@@ -218,12 +218,12 @@ impl State {
             Record::LogOpened(_) => Err(Illegal::SecondHeader),
             Record::ConfigurationChanged(r) => {
                 r.belief.check().map_err(|source| Illegal::Settings { source })?;
-                let epoch = Epoch { since: seq, settings: r.belief.clone(), ..(**epoch).clone() };
+                let epoch = Epoch { since: seq, settings: Arc::new(r.belief.clone()), ..(**epoch).clone() };
                 Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
             }
             Record::PriorElicited(r) => self.prior_change(seq, epoch, r),
             Record::AttributesDeclared(r) => self.attributes_change(seq, epoch, r),
-            Record::AlternativeDescribed(r) => self.description_change(&epoch.layout, r),
+            Record::AlternativeDescribed(r) => self.description_change(seq, epoch, r),
             Record::SessionStarted(r) => match self.sessions.get(&r.session) {
                 Some(_) => Err(Illegal::Duplicate { what: "session", name: r.session.to_string() }),
                 None => Ok(Change::Note),
@@ -356,7 +356,7 @@ impl State {
                 expected: before.feature_space_hash,
             });
         }
-        let priors = priors(&epoch.layout, Some(r));
+        let priors = Arc::new(priors(&epoch.layout, Some(r)));
         let epoch = Epoch { since: seq, priors, ..epoch.clone() };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
@@ -372,13 +372,14 @@ impl State {
                 return Err(Illegal::Duplicate { what: "attribute", name: attribute.name.clone() });
             }
         }
-        let layout = epoch.layout.with_attributes(&r.attributes);
-        let priors = priors(&layout, self.elicited.as_deref());
+        let layout = Arc::new(epoch.layout.with_attributes(&r.attributes));
+        let priors = Arc::new(priors(&layout, self.elicited.as_deref()));
         let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
     }
 
-    fn description_change(&self, layout: &Layout, r: &AlternativeDescribed) -> Result<Change, Illegal> {
+    fn description_change(&self, seq: Seq, epoch: &Epoch, r: &AlternativeDescribed) -> Result<Change, Illegal> {
+        let layout = &*epoch.layout;
         let actual = AlternativeId::of(&r.situation, &r.text);
         if r.alternative != actual {
             let (stated, actual) = (r.alternative.hash(), actual.hash());
@@ -404,14 +405,21 @@ impl State {
                 return Err(Illegal::Range { what, found, expected: "between -1e6 and 1e6" });
             }
         }
-        match self.description(&r.alternative) {
-            Some(before) if before == r => Ok(Change::Note),
-            Some(before) if !fuller(before, r) => Err(Illegal::DescribedOtherwise(r.alternative)),
-            _ => {
-                between("descriptions", self.descriptions.len() + 1, 1, DescriptionIndex::MAX as usize)?;
-                Ok(Change::Description(r.clone()))
-            }
+        let Some(index) = self.described.get(&r.alternative).copied() else {
+            between("descriptions", self.descriptions.len() + 1, 1, DescriptionIndex::MAX as usize)?;
+            return Ok(Change::Description { described: r.clone(), replaces: None, anew: None });
+        };
+        let before = &self.descriptions[index as usize];
+        if before == r {
+            return Ok(Change::Note);
         }
+        if !fuller(before, r) {
+            return Err(Illegal::DescribedOtherwise(r.alternative));
+        }
+        // A judgement of another generation, say, changes no belief.
+        let same = Features::of(before, layout) == Features::of(r, layout);
+        let anew = (!same).then(|| Arc::new(Epoch { since: seq, ..epoch.clone() }));
+        Ok(Change::Description { described: r.clone(), replaces: Some(index), anew })
     }
 
     fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {

@@ -1,7 +1,7 @@
 //! One person: what they said that still stands, what they were asked, what is believed of them.
 
 use crate::belief::{BeliefError, Mixture, Observation};
-use crate::evidence::Evidence;
+use crate::evidence::{DescriptionIndex, Evidence};
 use crate::ids::{AlternativeId, Hash, QuestionId, Seq, SessionId};
 use crate::observation::resolve;
 use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
@@ -80,7 +80,7 @@ impl Person {
 
     /// Surviving evidence as the engine observes it.
     pub fn observations(&self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Vec<(Seq, Observation)> {
-        self.evidence.iter().map(|e| (e.seq, resolve(e, descriptions, &epoch.layout))).collect()
+        self.evidence.iter().map(|e| (e.seq, resolve(e, |i| &descriptions[i as usize], &epoch.layout))).collect()
     }
 
     /// What is believed when all surviving evidence is in.
@@ -93,11 +93,11 @@ impl Person {
             Some(Belief { mixture, folded }) => {
                 let mut mixture = mixture.clone();
                 for evidence in &self.evidence[*folded..] {
-                    mixture.observe(&resolve(evidence, descriptions, &epoch.layout))?;
+                    mixture.observe(&resolve(evidence, |i| &descriptions[i as usize], &epoch.layout))?;
                 }
                 Ok(mixture)
             }
-            None => fold(epoch, descriptions, &self.evidence),
+            None => fold(epoch, |i| &descriptions[i as usize], &self.evidence),
         }
     }
 
@@ -158,12 +158,12 @@ impl Person {
 }
 
 /// Belief from the prior on.
-pub(crate) fn fold<'a>(
+pub(crate) fn fold<'a, 'd>(
     epoch: &Epoch,
-    descriptions: &[AlternativeDescribed],
+    description: impl Fn(DescriptionIndex) -> &'d AlternativeDescribed,
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Result<Mixture, BeliefError> {
     let observations: Vec<Observation> =
-        evidence.into_iter().map(|e| resolve(e, descriptions, &epoch.layout)).collect();
+        evidence.into_iter().map(|e| resolve(e, &description, &epoch.layout)).collect();
     Mixture::fold(&epoch.settings, &epoch.priors, &observations)
 }
