@@ -3,8 +3,10 @@
 pub mod belief;
 pub mod erase;
 pub mod evidence;
+pub mod export;
 pub mod home;
 pub mod ids;
+pub mod import;
 pub mod layout;
 pub mod log;
 pub mod number;

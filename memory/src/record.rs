@@ -666,6 +666,20 @@ impl Record {
         }
     }
 
+    /// As [`Record::evidence_origin`], to be changed.
+    pub fn evidence_origin_mut(&mut self) -> Option<&mut Origin> {
+        match self {
+            Record::ChoiceMade(r) => Some(&mut r.from),
+            Record::RankingGiven(r) => Some(&mut r.from),
+            Record::VerdictGiven(r) => Some(&mut r.from),
+            Record::RatingGiven(r) => Some(&mut r.from),
+            Record::CorrectionMade(r) => Some(&mut r.from),
+            Record::DemonstrationGiven(r) => Some(&mut r.from),
+            Record::ImportanceStated(r) => Some(&mut r.from),
+            _ => None,
+        }
+    }
+
     /// The described alternatives it refers to.
     pub fn alternatives(&self) -> Vec<AlternativeId> {
         match self {

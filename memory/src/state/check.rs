@@ -182,6 +182,9 @@ fn positive(what: &'static str, value: Finite) -> Result<(), Illegal> {
 }
 
 fn distinct(alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+    if let [a, b] = alternatives {
+        return if a == b { Err(Illegal::SameAlternative(*a)) } else { Ok(()) };
+    }
     let mut seen = BTreeSet::new();
     match alternatives.iter().find(|a| !seen.insert(**a)) {
         Some(twice) => Err(Illegal::SameAlternative(*twice)),
@@ -450,8 +453,12 @@ impl State {
     fn choice(&self, r: &ChoiceMade) -> Result<(Form, Option<Hash>), Illegal> {
         between("alternatives in a choice", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
         distinct(&r.alternatives)?;
-        if let Some(question) = r.question {
-            same_question(question, &r.alternatives)?;
+        let question = QuestionId::of(&r.alternatives);
+        if let Some(stated) = r.question
+            && stated != question
+        {
+            let (stated, actual) = (stated.hash(), question.hash());
+            return Err(Illegal::WrongIdentity { what: "question", stated, actual });
         }
         if let Some(chosen) = r.chosen
             && chosen >= r.alternatives.len()
@@ -470,7 +477,7 @@ impl State {
                 let chosen = chosen.map(|c| u8::from((c == 1) != swapped));
                 let pair = [self.index(a)?, self.index(b)?];
                 let form = Form::Choice { pair, chosen, indifference_offered: r.indifference_offered };
-                Ok((form, Some(QuestionId::of(&r.alternatives).hash())))
+                Ok((form, Some(question.hash())))
             }
             (_, None) => Err(Illegal::NoPreference),
             (_, Some(_)) if r.indifference_offered => Err(Illegal::NoPreference),
