@@ -3,9 +3,7 @@
 use crate::ids::{Hash, Seq};
 use crate::record::{Strength, Verdict};
 
-/// Place of a description in [`crate::state::State::descriptions`].
-///
-/// A description is never changed, only followed by a fuller one, so evidence keeps meaning what it meant when it was given.
+/// Place of an alternative in [`crate::state::State::descriptions`].
 pub type DescriptionIndex = u32;
 
 /// A surviving evidence record of one person.

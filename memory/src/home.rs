@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::belief::Mixture;
+use crate::ids::PersonId;
 use crate::log::{Batch, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
 use crate::state::{Applied, State, StateError};
@@ -136,7 +138,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Opens a home: reads its log, cuts off a torn last line, and forms every belief that the store does not have.
+    /// Opens a home: reads its log and cuts off a torn last line. Beliefs are formed when they are asked for.
     pub fn open(root: &Path) -> Result<(Self, Opening), HomeError> {
         let paths = Paths::of(root);
         if !paths.has_log() {
@@ -159,12 +161,10 @@ impl Home {
             let why = if seq > state.head().0 { Unusable::AheadOfLog(seq) } else { Unusable::OtherLog };
             (store, condition) = store.take().expect("it has a head").rebuild(&paths.store(), why);
         }
-        for stored in store.iter().flat_map(Store::beliefs) {
-            state.restore(&stored.person, stored.touched, stored.belief);
+        let home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
+        if let Some(store) = &home.store {
+            store.set_head(home.state.head());
         }
-        state.fold()?;
-        let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
-        home.checkpoint();
         Ok((home, Opening { torn, store: condition }))
     }
 
@@ -173,6 +173,9 @@ impl Home {
     /// # Errors
     /// The record does not fit, or could not be written: neither the log nor the state has it.
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<(Entry, Applied), HomeError> {
+        if let Some(from) = record.evidence_origin() {
+            self.believe(&from.person)?;
+        }
         let prepared = self.state.prepare(&record)?;
         let entry = self.writer.append(time, record)?;
         let applied = self.state.install(&entry, prepared);
@@ -193,15 +196,26 @@ impl Home {
 
     /// Adds a draft's records: all of them or none.
     pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
-        let Draft { mut state, batch } = draft;
-        state.fold()?;
+        let Draft { state, batch } = draft;
         self.writer.commit(batch)?;
         self.state = state;
         self.checkpoint();
         Ok(())
     }
 
-    /// Keeps beliefs in the store.
+    /// Brings a person's belief up to date, from the store if it has it, and gives it; for someone unknown, the prior.
+    pub fn believe(&mut self, person: &PersonId) -> Result<Mixture, HomeError> {
+        let known = self.state.person(person);
+        if known.is_some_and(|p| p.belief().is_none())
+            && let Some((touched, belief)) = self.store.as_ref().and_then(|store| store.load(person))
+        {
+            self.state.restore(person, touched, belief);
+        }
+        self.state.believe(person)?;
+        Ok(self.state.belief(person)?)
+    }
+
+    /// Keeps the beliefs that were asked for in the store.
     pub fn checkpoint(&mut self) {
         self.since_snapshot = 0;
         let Some(store) = &self.store else { return };
@@ -243,7 +257,6 @@ impl Home {
         for entry in self.entries()? {
             state.note(&entry?)?;
         }
-        state.fold()?;
         self.state = state;
         if let Some(store) = self.store.take() {
             self.store = store.rebuild(&self.paths.store(), Unusable::OtherLog).0;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -64,7 +64,10 @@ impl Hash {
 
     /// The hash of some parts under a purpose: parts cannot run into each other, nor purposes.
     pub fn of_parts<'a>(purpose: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        Self::of_parts_under(blake3::Hasher::new_derive_key(purpose), parts)
+    }
+
+    fn of_parts_under<'a>(mut hasher: blake3::Hasher, parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
@@ -193,9 +196,16 @@ impl AlternativeId {
 impl QuestionId {
     /// The question about these alternatives.
     pub fn of(alternatives: &[AlternativeId]) -> Self {
+        // Made once: every choice in a log has its question's identity worked out.
+        static PURPOSE: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("credence question 1"));
+        let hash = |parts: &[&[u8]]| Self(Hash::of_parts_under(PURPOSE.clone(), parts.iter().copied()));
+        if let [a, b] = alternatives {
+            let (a, b) = if b < a { (b, a) } else { (a, b) };
+            return hash(&[&a.0.0, &b.0.0]);
+        }
         let mut sorted: Vec<&[u8]> = alternatives.iter().map(|a| a.0.0.as_slice()).collect();
         sorted.sort_unstable();
-        Self(Hash::of_parts("credence question 1", sorted))
+        hash(&sorted)
     }
 }
 

@@ -64,9 +64,13 @@ impl Features {
     }
 }
 
-/// What the engine observes in a piece of evidence.
-pub fn resolve(evidence: &Evidence, descriptions: &[AlternativeDescribed], layout: &Layout) -> Observation {
-    let features = |index: DescriptionIndex| Features::of(&descriptions[index as usize], layout);
+/// What the engine observes in a piece of evidence, alternatives being described as told.
+pub fn resolve<'a>(
+    evidence: &Evidence,
+    description: impl Fn(DescriptionIndex) -> &'a AlternativeDescribed,
+    layout: &Layout,
+) -> Observation {
+    let features = |index: DescriptionIndex| Features::of(description(index), layout);
     let question = evidence.question.map(|key| key.0);
     match &evidence.form {
         Form::Choice { pair, chosen, indifference_offered } => {

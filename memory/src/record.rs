@@ -62,6 +62,8 @@ pub enum Record {
     StopRequested(StopRequested),
     /// The records that follow were imported from elsewhere.
     Imported(Imported),
+    /// Something from the log was written to a file elsewhere.
+    Exported(Exported),
     /// What a record held was erased; its number remains.
     Erased(Erased),
     /// A person was erased: what was removed and why, without who.
@@ -531,6 +533,20 @@ pub struct Imported {
     pub people: u64,
 }
 
+/// A file that the program wrote from the log, so that an erasure can name it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    /// The form: "trl-paired", "trl-unpaired", "csv", "parquet", "dataset".
+    pub format: String,
+    /// Where it was written.
+    pub path: String,
+    /// BLAKE3 of what was written.
+    pub content_hash: Hash,
+    /// How many rows.
+    pub rows: u64,
+}
+
 /// What stood here was erased at the request of the person it was from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -554,7 +570,7 @@ pub struct PersonErased {
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 26] = [
+    pub const KINDS: [&'static str; 27] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -579,6 +595,7 @@ impl Record {
         "ActionTaken",
         "StopRequested",
         "Imported",
+        "Exported",
         "Erased",
         "PersonErased",
     ];
@@ -610,8 +627,9 @@ impl Record {
             Record::ActionTaken(_) => 21,
             Record::StopRequested(_) => 22,
             Record::Imported(_) => 23,
-            Record::Erased(_) => 24,
-            Record::PersonErased(_) => 25,
+            Record::Exported(_) => 24,
+            Record::Erased(_) => 25,
+            Record::PersonErased(_) => 26,
         }]
     }
 
@@ -642,8 +660,56 @@ impl Record {
             | Record::ActionTaken(_)
             | Record::StopRequested(_)
             | Record::Imported(_)
+            | Record::Exported(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => None,
+        }
+    }
+
+    /// As [`Record::evidence_origin`], to be changed.
+    pub fn evidence_origin_mut(&mut self) -> Option<&mut Origin> {
+        match self {
+            Record::ChoiceMade(r) => Some(&mut r.from),
+            Record::RankingGiven(r) => Some(&mut r.from),
+            Record::VerdictGiven(r) => Some(&mut r.from),
+            Record::RatingGiven(r) => Some(&mut r.from),
+            Record::CorrectionMade(r) => Some(&mut r.from),
+            Record::DemonstrationGiven(r) => Some(&mut r.from),
+            Record::ImportanceStated(r) => Some(&mut r.from),
+            _ => None,
+        }
+    }
+
+    /// The described alternatives it refers to.
+    pub fn alternatives(&self) -> Vec<AlternativeId> {
+        match self {
+            Record::QuestionAsked(r) => r.alternatives.clone(),
+            Record::ChoiceMade(r) => r.alternatives.clone(),
+            Record::RankingGiven(r) => r.alternatives.clone(),
+            Record::VerdictGiven(r) => vec![r.alternative],
+            Record::RatingGiven(r) => vec![r.alternative],
+            Record::CorrectionMade(r) => vec![r.preferred, r.rejected],
+            Record::DemonstrationGiven(r) => std::iter::once(r.chosen).chain(r.over.iter().copied()).collect(),
+            Record::AlternativesProposed(r) => r.alternatives.clone(),
+            Record::DecisionMade(r) => r.alternatives.clone(),
+            Record::ActionTaken(r) => vec![r.alternative],
+            Record::AlternativeDescribed(_)
+            | Record::LogOpened(_)
+            | Record::ConfigurationChanged(_)
+            | Record::PriorElicited(_)
+            | Record::AttributesDeclared(_)
+            | Record::SessionStarted(_)
+            | Record::SessionEnded(_)
+            | Record::QuestionSkipped(_)
+            | Record::ImportanceStated(_)
+            | Record::Retracted(_)
+            | Record::BeliefRecorded(_)
+            | Record::TaskGiven(_)
+            | Record::StopRequested(_)
+            | Record::Imported(_)
+            | Record::Exported(_)
+            | Record::Erased(_)
+            | Record::PersonErased(_) => Vec::new(),
         }
     }
 }

@@ -18,28 +18,30 @@ use crate::evidence::DescriptionIndex;
 use crate::ids::{AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::layout::Layout;
 use crate::log::Entry;
-use crate::observation::Features;
+use crate::observation::{Features, resolve};
 use crate::record::{
     ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
     SessionStarted, TaskGiven,
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
+pub(crate) use person::fold;
 pub use person::{Asked, Person};
 
 use check::Change;
 
-/// What a belief is formed under, apart from evidence. A new one begins with every record that changes any of it.
+/// What a belief is formed under, apart from evidence. A new one begins with every record after which people are folded
+/// anew: one that changes any of this, or the features of an alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Epoch {
     /// The record it began with.
     pub since: Seq,
     /// The engine's settings.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// The feature space.
-    pub layout: Layout,
+    pub layout: Arc<Layout>,
     /// Prior locations in it.
-    pub priors: Priors,
+    pub priors: Arc<Priors>,
 }
 
 /// A sitting.
@@ -73,6 +75,8 @@ pub struct State {
     epochs: Vec<Arc<Epoch>>,
     descriptions: Vec<AlternativeDescribed>,
     described: HashMap<AlternativeId, DescriptionIndex>,
+    /// Descriptions that a later record replaced by a fuller one, with that record.
+    superseded: HashMap<DescriptionIndex, Vec<(Seq, AlternativeDescribed)>>,
     people: BTreeMap<PersonId, Person>,
     sessions: BTreeMap<SessionId, Session>,
     tasks: BTreeMap<TaskId, Task>,
@@ -151,29 +155,42 @@ impl State {
                     Some(person) => person.caught_up(epoch, &self.descriptions).map_err(believe)?,
                     None => Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?,
                 };
-                let observation = crate::observation::resolve(evidence, &self.descriptions, &epoch.layout);
+                let observation = resolve(evidence, |i| self.latest(i), &epoch.layout);
                 surprise = Some(belief.observe(&observation).map_err(believe)?);
                 vec![(id.clone(), belief)]
             }
-            Change::Retraction { person, target } => {
+            // Beliefs that nobody has asked for yet are formed when somebody does.
+            Change::Retraction { person, target } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
-                let belief = person::fold(epoch, &self.descriptions, survivors).map_err(believe)?;
+                let belief = person::fold(epoch, |i| self.latest(i), survivors).map_err(believe)?;
                 vec![(person.clone(), belief)]
             }
             Change::Epoch { epoch, .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
                 Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?;
-                let people: Vec<(&PersonId, &Person)> = self.people.iter().collect();
-                let folded = people.into_par_iter().map(|(id, person)| {
-                    let belief = person::fold(epoch, &self.descriptions, person.evidence()).map_err(believe)?;
-                    Ok((id.clone(), belief))
-                });
-                folded.collect::<Result<_, StateError>>()?
+                self.refolded(epoch, |i| self.latest(i)).map_err(believe)?
             }
-            Change::Header(_) | Change::Description(_) | Change::Note => Vec::new(),
+            Change::Description { described, replaces: Some(replaced), anew: Some(epoch) } => {
+                let description = |i| if i == *replaced { described } else { self.latest(i) };
+                self.refolded(epoch, description).map_err(believe)?
+            }
+            Change::Header(_) | Change::Description { .. } | Change::Retraction { .. } | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
+    }
+
+    /// Everyone's belief that somebody has asked for, under a new epoch.
+    fn refolded<'a>(
+        &self,
+        epoch: &Epoch,
+        description: impl Fn(DescriptionIndex) -> &'a AlternativeDescribed + Sync,
+    ) -> Result<Vec<(PersonId, Mixture)>, BeliefError> {
+        let believed: Vec<_> = self.people.iter().filter(|(_, person)| person.is_believed()).collect();
+        let folded = believed
+            .into_par_iter()
+            .map(|(id, person)| Ok((id.clone(), person::fold(epoch, &description, person.evidence())?)));
+        folded.collect()
     }
 
     /// Does what was prepared for this entry.
@@ -199,23 +216,33 @@ impl State {
         Ok(self.install(entry, prepared))
     }
 
-    /// Takes an entry in without forming beliefs; [`State::fold`] forms them all at once later, to the same bits.
+    /// Takes an entry in without forming beliefs: they are formed later, to the same bits, when they are asked for or by
+    /// [`State::fold`].
     pub fn note(&mut self, entry: &Entry) -> Result<(), StateError> {
-        let change = self.plan(self.head().0.next(), &entry.record)?;
+        let change = self.plan(entry.seq, &entry.record)?;
         self.change(entry, change);
         Ok(())
     }
 
-    /// Forms every belief that is not up to date, people in parallel.
+    /// Passes over an entry, as if it said nothing.
+    pub(crate) fn pass_over(&mut self, entry: &Entry) {
+        self.head = Some((entry.seq, entry.hash));
+    }
+
+    /// Forms every belief that is not up to date, people in parallel. A belief takes about a megabyte.
     pub fn fold(&mut self) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
         let descriptions = &self.descriptions;
-        self.people.par_iter_mut().try_for_each(|(_, person)| {
-            let seq = person.touched().map_or(epoch.since, |(seq, _)| seq);
-            let belief = person.caught_up(&epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
-            person.believe(belief);
-            Ok(())
-        })
+        self.people.par_iter_mut().try_for_each(|(_, person)| person.catch_up(&epoch, descriptions))
+    }
+
+    /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.
+    pub fn believe(&mut self, person: &PersonId) -> Result<(), StateError> {
+        let Some(epoch) = self.epochs.last() else { return Ok(()) };
+        match self.people.get_mut(person) {
+            Some(person) => person.catch_up(epoch, &self.descriptions),
+            None => Ok(()),
+        }
     }
 
     /// Gives a person a belief that was formed before, if it is of this very history: `touched` is the record, and its
@@ -234,9 +261,9 @@ impl State {
         let touched = (entry.seq, entry.hash);
         match change {
             Change::Header(header) => {
-                let layout = Layout::new(&header);
-                let priors = crate::prior::priors(&layout, None);
-                let settings = header.belief.clone();
+                let layout = Arc::new(Layout::new(&header));
+                let priors = Arc::new(crate::prior::priors(&layout, None));
+                let settings = Arc::new(header.belief.clone());
                 self.epochs.push(Arc::new(Epoch { since: entry.seq, settings, layout, priors }));
                 self.header = Some(header);
             }
@@ -247,10 +274,22 @@ impl State {
                 self.epochs.push(epoch);
                 self.people.values_mut().for_each(|person| person.start_anew(touched));
             }
-            Change::Description(described) => {
-                let index = DescriptionIndex::try_from(self.descriptions.len()).expect("checked when planned");
-                self.described.insert(described.alternative, index);
-                self.descriptions.push(described);
+            Change::Description { described, replaces, anew } => {
+                match replaces {
+                    Some(index) => {
+                        let before = std::mem::replace(&mut self.descriptions[index as usize], described);
+                        self.superseded.entry(index).or_default().push((entry.seq, before));
+                    }
+                    None => {
+                        let index = DescriptionIndex::try_from(self.descriptions.len()).expect("checked when planned");
+                        self.described.insert(described.alternative, index);
+                        self.descriptions.push(described);
+                    }
+                }
+                if let Some(epoch) = anew {
+                    self.epochs.push(epoch);
+                    self.people.values_mut().for_each(|person| person.start_anew(touched));
+                }
             }
             Change::Evidence { person, evidence } => {
                 self.people.entry(person).or_default().learn(evidence, touched);
@@ -314,6 +353,7 @@ impl State {
             | Record::DemonstrationGiven(_)
             | Record::ImportanceStated(_)
             | Record::Retracted(_)
+            | Record::Exported(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => {}
         }
@@ -344,7 +384,17 @@ impl State {
         &self.epochs
     }
 
-    /// All descriptions, in the order of the log; an alternative described more fully later stands here more than once.
+    fn latest(&self, index: DescriptionIndex) -> &AlternativeDescribed {
+        &self.descriptions[index as usize]
+    }
+
+    /// An alternative's description as it stood after a record.
+    pub fn description_through(&self, index: DescriptionIndex, through: Seq) -> &AlternativeDescribed {
+        let later = self.superseded.get(&index).and_then(|s| s.iter().find(|(seq, _)| *seq > through));
+        later.map_or_else(|| self.latest(index), |(_, before)| before)
+    }
+
+    /// The latest description of every alternative, in the order in which they were first described.
     pub fn descriptions(&self) -> &[AlternativeDescribed] {
         &self.descriptions
     }

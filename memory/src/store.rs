@@ -67,17 +67,6 @@ struct Snapshot<B> {
     belief: B,
 }
 
-/// A belief as it was stored, and the record, with its hash, through which it was formed.
-#[derive(Debug)]
-pub struct StoredBelief {
-    /// Whose.
-    pub person: PersonId,
-    /// Through which record.
-    pub touched: (Seq, Hash),
-    /// What.
-    pub belief: Mixture,
-}
-
 impl Store {
     /// Opens the store in a directory; what cannot be read is thrown away and made anew.
     pub fn open(path: &Path) -> (Option<Self>, Condition) {
@@ -152,23 +141,13 @@ impl Store {
         found.is_ok_and(|bytes| bytes.is_some_and(|b| b.get(32..).is_some_and(|content| content.starts_with(&start))))
     }
 
-    /// All readable beliefs. Whether they fit the log is for [`crate::state::State::restore`] to say.
-    pub fn beliefs(&self) -> Vec<StoredBelief> {
-        let read = guarded(|| {
-            let mut found = Vec::new();
-            for item in self.beliefs.iter() {
-                let (key, bytes) = item?;
-                let person = str::from_utf8(&key).ok().and_then(|name| PersonId::new(name).ok());
-                if let (Some(person), Some(Snapshot { seq, hash, belief })) = (person, unsealed(&key, &bytes)) {
-                    found.push(StoredBelief { person, touched: (seq, hash), belief });
-                }
-            }
-            Ok(found)
-        });
-        read.unwrap_or_else(|why| {
-            tracing::warn!(why, "beliefs in the store cannot be read; they are formed anew");
-            Vec::new()
-        })
+    /// The belief kept of a person, with the record through which it was formed. Whether it fits the log is for
+    /// [`crate::state::State::restore`] to say.
+    pub fn load(&self, person: &PersonId) -> Option<((Seq, Hash), Mixture)> {
+        let key = person.as_str().as_bytes();
+        let bytes = guarded(|| self.beliefs.get(key)).ok().flatten()?;
+        let Snapshot { seq, hash, belief } = unsealed(key, &bytes)?;
+        Some(((seq, hash), belief))
     }
 
     /// Something cached under a hash of everything it depends on.

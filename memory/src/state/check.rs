@@ -9,7 +9,7 @@ use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, Task
 use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
-use crate::observation::graded_key;
+use crate::observation::{Features, graded_key};
 use crate::prior::priors;
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
@@ -32,7 +32,7 @@ pub const LEVELS_MAX: u32 = 100;
 pub(super) enum Change {
     Header(Arc<LogOpened>),
     Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
-    Description(AlternativeDescribed),
+    Description { described: AlternativeDescribed, replaces: Option<DescriptionIndex>, anew: Option<Arc<Epoch>> },
     Evidence { person: PersonId, evidence: Evidence },
     Retraction { person: PersonId, target: Seq },
     Note,
@@ -182,6 +182,9 @@ fn positive(what: &'static str, value: Finite) -> Result<(), Illegal> {
 }
 
 fn distinct(alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+    if let [a, b] = alternatives {
+        return if a == b { Err(Illegal::SameAlternative(*a)) } else { Ok(()) };
+    }
     let mut seen = BTreeSet::new();
     match alternatives.iter().find(|a| !seen.insert(**a)) {
         Some(twice) => Err(Illegal::SameAlternative(*twice)),
@@ -218,12 +221,12 @@ impl State {
             Record::LogOpened(_) => Err(Illegal::SecondHeader),
             Record::ConfigurationChanged(r) => {
                 r.belief.check().map_err(|source| Illegal::Settings { source })?;
-                let epoch = Epoch { since: seq, settings: r.belief.clone(), ..(**epoch).clone() };
+                let epoch = Epoch { since: seq, settings: Arc::new(r.belief.clone()), ..(**epoch).clone() };
                 Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
             }
             Record::PriorElicited(r) => self.prior_change(seq, epoch, r),
             Record::AttributesDeclared(r) => self.attributes_change(seq, epoch, r),
-            Record::AlternativeDescribed(r) => self.description_change(&epoch.layout, r),
+            Record::AlternativeDescribed(r) => self.description_change(seq, epoch, r),
             Record::SessionStarted(r) => match self.sessions.get(&r.session) {
                 Some(_) => Err(Illegal::Duplicate { what: "session", name: r.session.to_string() }),
                 None => Ok(Change::Note),
@@ -300,7 +303,7 @@ impl State {
                 Some((before, _)) => Err(Illegal::AlreadyImported(*before)),
                 None => Ok(Change::Note),
             },
-            Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+            Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
         }
     }
 
@@ -356,7 +359,7 @@ impl State {
                 expected: before.feature_space_hash,
             });
         }
-        let priors = priors(&epoch.layout, Some(r));
+        let priors = Arc::new(priors(&epoch.layout, Some(r)));
         let epoch = Epoch { since: seq, priors, ..epoch.clone() };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
@@ -372,13 +375,14 @@ impl State {
                 return Err(Illegal::Duplicate { what: "attribute", name: attribute.name.clone() });
             }
         }
-        let layout = epoch.layout.with_attributes(&r.attributes);
-        let priors = priors(&layout, self.elicited.as_deref());
+        let layout = Arc::new(epoch.layout.with_attributes(&r.attributes));
+        let priors = Arc::new(priors(&layout, self.elicited.as_deref()));
         let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
     }
 
-    fn description_change(&self, layout: &Layout, r: &AlternativeDescribed) -> Result<Change, Illegal> {
+    fn description_change(&self, seq: Seq, epoch: &Epoch, r: &AlternativeDescribed) -> Result<Change, Illegal> {
+        let layout = &*epoch.layout;
         let actual = AlternativeId::of(&r.situation, &r.text);
         if r.alternative != actual {
             let (stated, actual) = (r.alternative.hash(), actual.hash());
@@ -404,14 +408,21 @@ impl State {
                 return Err(Illegal::Range { what, found, expected: "between -1e6 and 1e6" });
             }
         }
-        match self.description(&r.alternative) {
-            Some(before) if before == r => Ok(Change::Note),
-            Some(before) if !fuller(before, r) => Err(Illegal::DescribedOtherwise(r.alternative)),
-            _ => {
-                between("descriptions", self.descriptions.len() + 1, 1, DescriptionIndex::MAX as usize)?;
-                Ok(Change::Description(r.clone()))
-            }
+        let Some(index) = self.described.get(&r.alternative).copied() else {
+            between("descriptions", self.descriptions.len() + 1, 1, DescriptionIndex::MAX as usize)?;
+            return Ok(Change::Description { described: r.clone(), replaces: None, anew: None });
+        };
+        let before = &self.descriptions[index as usize];
+        if before == r {
+            return Ok(Change::Note);
         }
+        if !fuller(before, r) {
+            return Err(Illegal::DescribedOtherwise(r.alternative));
+        }
+        // A judgement of another generation, say, changes no belief.
+        let same = Features::of(before, layout) == Features::of(r, layout);
+        let anew = (!same).then(|| Arc::new(Epoch { since: seq, ..epoch.clone() }));
+        Ok(Change::Description { described: r.clone(), replaces: Some(index), anew })
     }
 
     fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {
@@ -442,8 +453,12 @@ impl State {
     fn choice(&self, r: &ChoiceMade) -> Result<(Form, Option<Hash>), Illegal> {
         between("alternatives in a choice", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
         distinct(&r.alternatives)?;
-        if let Some(question) = r.question {
-            same_question(question, &r.alternatives)?;
+        let question = QuestionId::of(&r.alternatives);
+        if let Some(stated) = r.question
+            && stated != question
+        {
+            let (stated, actual) = (stated.hash(), question.hash());
+            return Err(Illegal::WrongIdentity { what: "question", stated, actual });
         }
         if let Some(chosen) = r.chosen
             && chosen >= r.alternatives.len()
@@ -462,7 +477,7 @@ impl State {
                 let chosen = chosen.map(|c| u8::from((c == 1) != swapped));
                 let pair = [self.index(a)?, self.index(b)?];
                 let form = Form::Choice { pair, chosen, indifference_offered: r.indifference_offered };
-                Ok((form, Some(QuestionId::of(&r.alternatives).hash())))
+                Ok((form, Some(question.hash())))
             }
             (_, None) => Err(Illegal::NoPreference),
             (_, Some(_)) if r.indifference_offered => Err(Illegal::NoPreference),

@@ -1,12 +1,12 @@
 //! One person: what they said that still stands, what they were asked, what is believed of them.
 
 use crate::belief::{BeliefError, Mixture, Observation};
-use crate::evidence::Evidence;
+use crate::evidence::{DescriptionIndex, Evidence};
 use crate::ids::{AlternativeId, Hash, QuestionId, Seq, SessionId};
 use crate::observation::resolve;
 use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
 
-use super::Epoch;
+use super::{Epoch, StateError};
 
 /// One person's part of the state.
 #[derive(Debug, Clone, Default)]
@@ -73,14 +73,14 @@ impl Person {
         self.touched
     }
 
-    /// What is believed, if it is up to date.
+    /// What is believed, if it was asked for and is up to date: see [`super::State::believe`].
     pub fn belief(&self) -> Option<&Mixture> {
         self.belief.as_ref().filter(|b| b.folded == self.evidence.len()).map(|b| &b.mixture)
     }
 
     /// Surviving evidence as the engine observes it.
     pub fn observations(&self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Vec<(Seq, Observation)> {
-        self.evidence.iter().map(|e| (e.seq, resolve(e, descriptions, &epoch.layout))).collect()
+        self.evidence.iter().map(|e| (e.seq, resolve(e, |i| &descriptions[i as usize], &epoch.layout))).collect()
     }
 
     /// What is believed when all surviving evidence is in.
@@ -93,12 +93,27 @@ impl Person {
             Some(Belief { mixture, folded }) => {
                 let mut mixture = mixture.clone();
                 for evidence in &self.evidence[*folded..] {
-                    mixture.observe(&resolve(evidence, descriptions, &epoch.layout))?;
+                    mixture.observe(&resolve(evidence, |i| &descriptions[i as usize], &epoch.layout))?;
                 }
                 Ok(mixture)
             }
-            None => fold(epoch, descriptions, &self.evidence),
+            None => fold(epoch, |i| &descriptions[i as usize], &self.evidence),
         }
+    }
+
+    /// Forms what is believed, if it is not up to date.
+    pub(super) fn catch_up(&mut self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Result<(), StateError> {
+        if self.belief().is_none() {
+            let seq = self.touched.map_or(epoch.since, |(seq, _)| seq);
+            let belief = self.caught_up(epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
+            self.believe(belief);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has asked what is believed, even if that is not up to date.
+    pub(super) fn is_believed(&self) -> bool {
+        self.belief.is_some()
     }
 
     pub(super) fn believe(&mut self, mixture: Mixture) {
@@ -143,12 +158,12 @@ impl Person {
 }
 
 /// Belief from the prior on.
-pub(super) fn fold<'a>(
+pub(crate) fn fold<'a, 'd>(
     epoch: &Epoch,
-    descriptions: &[AlternativeDescribed],
+    description: impl Fn(DescriptionIndex) -> &'d AlternativeDescribed,
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Result<Mixture, BeliefError> {
     let observations: Vec<Observation> =
-        evidence.into_iter().map(|e| resolve(e, descriptions, &epoch.layout)).collect();
+        evidence.into_iter().map(|e| resolve(e, &description, &epoch.layout)).collect();
     Mixture::fold(&epoch.settings, &epoch.priors, &observations)
 }

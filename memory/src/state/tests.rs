@@ -291,6 +291,39 @@ fn without_a_bank_a_typical_pair_has_unit_variance() {
     assert!((total - 1.0).abs() < 1e-12, "{total}");
 }
 
+#[test]
+fn a_fuller_description_speaks_for_what_was_said_before() {
+    let Record::AlternativeDescribed(full) = described(9) else { unreachable!() };
+    let bare = AlternativeDescribed {
+        schema: vec![],
+        schema_error: vec![],
+        text_block: vec![],
+        judgement: BTreeMap::new(),
+        ..full.clone()
+    };
+    let say = |scribe: &mut Scribe| {
+        scribe.write(verdict("ada", 9, Verdict::Agree)).unwrap();
+        scribe.write(choice("ada", 0, 9, Some(1))).unwrap();
+    };
+    let mut late = Scribe::begun();
+    late.write(Record::AlternativeDescribed(bare)).unwrap();
+    say(&mut late);
+    let before = late.digest("ada");
+    let applied = late.write(Record::AlternativeDescribed(full.clone())).unwrap();
+    assert!(matches!(applied, Applied::Refolded { people } if people == [id("ada")]));
+    assert_ne!(late.digest("ada"), before);
+    let mut early = Scribe::begun();
+    early.write(Record::AlternativeDescribed(full.clone())).unwrap();
+    say(&mut early);
+    assert_eq!(late.digest("ada"), early.digest("ada"));
+    // Another generation's judgement changes nothing that is believed now.
+    let mut judged = full;
+    judged.judgement.insert(1, Finite::new(0.5).unwrap());
+    let applied = late.write(Record::AlternativeDescribed(judged)).unwrap();
+    assert!(matches!(applied, Applied::Noted));
+    assert_eq!(late.digest("ada"), early.digest("ada"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

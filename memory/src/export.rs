@@ -1,0 +1,239 @@
+//! Exporting what people said, with what is believed of it now: TRL preference data, CSV, Parquet.
+//!
+//! The soft label of a pair is the posterior's own probability that the person would choose the first; of a verdict, that
+//! they would agree. Teaching a model these works better than teaching the answers (Qiu et al. 2026).
+
+mod parquet;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::belief::{Mixture, Question};
+use crate::ids::{AlternativeId, PersonId, Seq};
+use crate::log::{Entry, LogError};
+use crate::record::{Record, Strength, Verdict};
+use crate::state::{State, StateError};
+
+pub use parquet::write_parquet;
+
+/// One surviving piece of evidence in words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The record.
+    pub seq: Seq,
+    /// When.
+    pub time: Timestamp,
+    /// Who.
+    pub person: PersonId,
+    /// Through what.
+    pub source: String,
+    /// The record's kind.
+    pub kind: &'static str,
+    /// The situation; empty for statements about values.
+    pub situation: String,
+    /// The first alternative, or the only one, or the value that matters more.
+    pub first: String,
+    /// The second alternative, or the value that matters less.
+    pub second: Option<String>,
+    /// `first`, `second`, `neither`; `agree`, `pass`, `disagree`; `3/5`; `slight`, `clear`, `strong`.
+    pub outcome: String,
+    /// Probability of `first`, of `agree`.
+    pub soft_label: Option<f64>,
+}
+
+/// Rows, and how much has no form as a row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// In the order of the log.
+    pub rows: Vec<Row>,
+    /// Surviving choices among three or more and rankings: they are not so many independent pairs, so they are left out.
+    pub left_out: u64,
+}
+
+/// Why an export failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A belief cannot be formed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The output cannot be written.
+    #[error("failed to write the export")]
+    Write(#[from] io::Error),
+}
+
+/// Surviving evidence of a log as rows, with soft labels by each person's belief now.
+pub fn table(entries: impl IntoIterator<Item = Result<Entry, LogError>>, state: &State) -> Result<Table, ExportError> {
+    let survivors: BTreeSet<Seq> = state.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
+    let mut table = Table::default();
+    let mut asked: BTreeMap<PersonId, Vec<(usize, Question)>> = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        if !survivors.contains(&entry.seq) {
+            continue;
+        }
+        match row(&entry, state) {
+            Some((row, question)) => {
+                if let Some(question) = question {
+                    asked.entry(row.person.clone()).or_default().push((table.rows.len(), question));
+                }
+                table.rows.push(row);
+            }
+            None => table.left_out += 1,
+        }
+    }
+    for (person, questions) in asked {
+        // One belief at a time: each takes about a megabyte.
+        let belief = state.belief(&person)?;
+        for (at, question) in questions {
+            table.rows[at].soft_label = Some(soft_label(&belief, &question));
+        }
+    }
+    Ok(table)
+}
+
+fn soft_label(belief: &Mixture, question: &Question) -> f64 {
+    let predicted = belief.predict(question);
+    match question {
+        Question::Comparison { .. } => predicted[0],
+        _ => predicted[predicted.len() - 1],
+    }
+}
+
+fn row(entry: &Entry, state: &State) -> Option<(Row, Option<Question>)> {
+    let from = entry.record.evidence_origin()?;
+    let words =
+        |alternative: &AlternativeId| state.description(alternative).map(|d| (d.situation.clone(), d.text.clone()));
+    let pair = |first: &AlternativeId, second: &AlternativeId| {
+        let (situation, text) = words(first)?;
+        let (a, b) = (state.features(first)?, state.features(second)?);
+        let question = Question::choice(a.minus(&b).mean, false);
+        Some((situation, text, Some(words(second)?.1), Some(question)))
+    };
+    let (parts, outcome) = match &entry.record {
+        Record::ChoiceMade(r) => match r.alternatives.as_slice() {
+            [first, second] => {
+                let outcome = match r.chosen {
+                    Some(0) => "first",
+                    Some(_) => "second",
+                    None => "neither",
+                };
+                (pair(first, second)?, outcome.to_owned())
+            }
+            _ => return None,
+        },
+        Record::CorrectionMade(r) => (pair(&r.preferred, &r.rejected)?, "first".to_owned()),
+        Record::DemonstrationGiven(r) => match r.over.as_slice() {
+            [only] => (pair(&r.chosen, only)?, "first".to_owned()),
+            _ => return None,
+        },
+        Record::VerdictGiven(r) => {
+            let (situation, text) = words(&r.alternative)?;
+            let layout = &state.epoch()?.layout;
+            let features = state.features(&r.alternative)?.with_constant(layout.verdict_centre()).mean;
+            let error = vec![0.0; features.len()];
+            let question = Question::Graded { features, error, levels: 3, misreading: 0.0, question: None };
+            let outcome = match r.verdict {
+                Verdict::Agree => "agree",
+                Verdict::Pass => "pass",
+                Verdict::Disagree => "disagree",
+            };
+            ((situation, text, None, Some(question)), outcome.to_owned())
+        }
+        Record::RatingGiven(r) => {
+            let (situation, text) = words(&r.alternative)?;
+            ((situation, text, None, None), format!("{}/{}", r.level, r.levels))
+        }
+        Record::ImportanceStated(r) => {
+            let name = |value: &Option<crate::ids::ValueId>| value.as_ref().map(ToString::to_string);
+            let outcome = match r.strength {
+                Strength::Slight => "slight",
+                Strength::Clear => "clear",
+                Strength::Strong => "strong",
+            };
+            ((String::new(), name(&r.more).unwrap_or_default(), name(&r.less), None), outcome.to_owned())
+        }
+        _ => return None,
+    };
+    let (situation, first, second, question) = parts;
+    let (seq, time, person, source) = (entry.seq, entry.time, from.person.clone(), from.source.to_string());
+    let kind = entry.record.kind();
+    let row = Row { seq, time, person, source, kind, situation, first, second, outcome, soft_label: None };
+    Some((row, question))
+}
+
+/// Writes pairs as TRL's paired preference data, with `chosen_probability` as a soft label. Gives the number of lines.
+pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        prompt: &'a str,
+        chosen: &'a str,
+        rejected: &'a str,
+        chosen_probability: Option<f64>,
+        person: &'a PersonId,
+        seq: Seq,
+    }
+    let mut lines = 0;
+    for row in &table.rows {
+        let Some(second) = &row.second else { continue };
+        let (chosen, rejected, chosen_probability) = match row.outcome.as_str() {
+            "first" => (row.first.as_str(), second.as_str(), row.soft_label),
+            "second" => (second.as_str(), row.first.as_str(), row.soft_label.map(|p| 1.0 - p)),
+            _ => continue,
+        };
+        let (prompt, person, seq) = (row.situation.as_str(), &row.person, row.seq);
+        let line = Line { prompt, chosen, rejected, chosen_probability, person, seq };
+        write_line(out, &line)?;
+        lines += 1;
+    }
+    Ok(lines)
+}
+
+/// Writes verdicts as TRL's unpaired preference data, with `probability` of agreeing as a soft label; passes have no
+/// label and are left out. Gives the number of lines.
+pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        prompt: &'a str,
+        completion: &'a str,
+        label: bool,
+        probability: Option<f64>,
+        person: &'a PersonId,
+        seq: Seq,
+    }
+    let mut lines = 0;
+    for row in &table.rows {
+        let label = match row.outcome.as_str() {
+            "agree" => true,
+            "disagree" => false,
+            _ => continue,
+        };
+        let (prompt, completion, person, seq) = (row.situation.as_str(), row.first.as_str(), &row.person, row.seq);
+        write_line(out, &Line { prompt, completion, label, probability: row.soft_label, person, seq })?;
+        lines += 1;
+    }
+    Ok(lines)
+}
+
+/// Writes every row as CSV with a header. Gives the number of rows.
+pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
+    let mut writer = csv::Writer::from_writer(out);
+    for row in &table.rows {
+        writer.serialize(row).map_err(io::Error::from)?;
+    }
+    writer.flush()?;
+    Ok(table.rows.len() as u64)
+}
+
+fn write_line(out: &mut dyn Write, line: &impl Serialize) -> Result<(), ExportError> {
+    let mut bytes = serde_json::to_vec(line).map_err(io::Error::from)?;
+    bytes.push(b'\n');
+    Ok(out.write_all(&bytes)?)
+}

@@ -1,0 +1,75 @@
+//! Merging another Credence log: its descriptions and its surviving evidence, with where they came from.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::lines::open;
+use super::{Import, ImportError, Report};
+use crate::ids::{Hash, PersonId, Seq, SourceId};
+use crate::log::Reader;
+use crate::record::{Origin, Record};
+use crate::replay::ReplayError;
+use crate::state::State;
+
+pub(super) fn read(
+    path: &Path,
+    prefix: Option<&str>,
+    into: &State,
+    mut report: Report<'_>,
+) -> Result<Import, ImportError> {
+    let failed = |source: ReplayError| ImportError::Log { path: path.to_owned(), source: Box::new(source) };
+    let mut other = State::new();
+    let mut entries = Vec::new();
+    let mut reader = Reader::new(open(path, &mut report)?);
+    for entry in &mut reader {
+        let entry = entry.map_err(|e| failed(e.into()))?;
+        other.note(&entry).map_err(|e| failed(e.into()))?;
+        entries.push(entry);
+    }
+    let (Some(header), Some(ours)) = (other.header(), into.header()) else {
+        return Err(ImportError::Empty(path.to_owned()));
+    };
+    let space = |state: &State| state.elicited().map(|p| p.feature_space_hash);
+    let attributes = |state: &State| state.epoch().map(|e| e.layout.attributes().to_vec());
+    let differs = |what| Err(ImportError::OtherSpace { path: path.to_owned(), what });
+    if (header.schema_hash, &header.values) != (ours.schema_hash, &ours.values) {
+        return differs("value schema");
+    }
+    if header.model.gguf_hash != ours.model.gguf_hash || header.text_features != ours.text_features {
+        return differs("model");
+    }
+    if space(&other) != space(into) {
+        return differs("feature space");
+    }
+    if attributes(&other) != attributes(into) {
+        return differs("list of declared attributes");
+    }
+    let source = SourceId::new(&format!("import:credence:{}", header.log_id))?;
+    let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
+    let mut people = BTreeSet::new();
+    let mut evidence = Vec::new();
+    for description in other.descriptions() {
+        if into.description(&description.alternative) != Some(description) {
+            evidence.push((None, Record::AlternativeDescribed(description.clone())));
+        }
+    }
+    for entry in entries.into_iter().filter(|e| survivors.contains(&e.seq)) {
+        let mut record = entry.record;
+        if let Some(from) = record.evidence_origin_mut() {
+            let person = match prefix {
+                Some(prefix) => PersonId::new(&format!("{prefix}{}", from.person))?,
+                None => from.person.clone(),
+            };
+            people.insert(person.clone());
+            *from = Origin { person, source: source.clone(), session: None };
+        }
+        evidence.push((Some(entry.time), record));
+    }
+    if people.is_empty() {
+        return Err(ImportError::Empty(path.to_owned()));
+    }
+    let notes = vec![format!("{} of its records are evidence that still stands", survivors.len())];
+    // The last record's hash stands for the whole log.
+    let content_hash: Hash = other.head().1;
+    Ok(Import { format: "credence-log", source, content_hash, statements: Vec::new(), evidence, people, notes })
+}

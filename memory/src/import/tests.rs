@@ -1,0 +1,211 @@
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::log::tests::header;
+use crate::record::{ChoiceMade, Verdict, VerdictGiven};
+use crate::state::tests::{choice, described, id, retraction};
+
+fn time(n: i64) -> Timestamp {
+    Timestamp::from_millisecond(n).unwrap()
+}
+
+fn home(root: &Path) -> Home {
+    let Record::LogOpened(header) = header() else { unreachable!() };
+    let mut home = Home::create(root, time(0), header).unwrap();
+    for n in 0..6 {
+        home.append(time(1), described(n)).unwrap();
+    }
+    home
+}
+
+/// A directory with these files.
+fn files(contents: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in contents {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    dir
+}
+
+const COMMENTS: &str = "timestamp,datetime,comment-id,author-id,agrees,disagrees,moderated,comment-body\n\
+                        1,x,7,0,1,0,0,\"Taxes, \"\"all\"\" of them,\nare fair\"\n2,x,9,0,1,0,0,More buses\n";
+const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n30,x,7,0,1\n10,x,9,1,-1\n20,x,9,0,0\n40,x,7,0,-1\n";
+
+fn polis(contents: &[(&str, &str)]) -> Result<Import, ImportError> {
+    Import::polis(files(contents).path(), "town", &mut |_| {})
+}
+
+#[test]
+fn a_polis_conversation_is_read_as_polis_counts_it() {
+    let summary = "topic,The town\nurl,x\n";
+    let import = polis(&[("comments.csv", COMMENTS), ("votes.csv", VOTES), ("summary.csv", summary)]).unwrap();
+    assert_eq!(import.statements()[0].text, "Taxes, \"all\" of them,\nare fair");
+    assert_eq!(import.statements()[0].situation, "The town");
+    let found: Vec<(i64, String, Verdict)> = import
+        .evidence
+        .iter()
+        .map(|(time, record)| match record {
+            Record::VerdictGiven(VerdictGiven { from, verdict, .. }) => {
+                (time.unwrap().as_millisecond(), from.person.to_string(), *verdict)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [(10, "polis:town:1", Verdict::Disagree), (20, "polis:town:0", Verdict::Pass)];
+    let expected = expected.into_iter().chain([(40, "polis:town:0", Verdict::Disagree)]);
+    assert_eq!(found, expected.map(|(t, p, v)| (t, p.to_owned(), v)).collect::<Vec<_>>());
+    assert_eq!(import.notes().len(), 1);
+}
+
+#[test]
+fn errors_name_the_line() {
+    fn check(result: Result<Import, ImportError>, expect: &str) {
+        let error = result.expect_err(expect).to_string();
+        assert!(error.ends_with(expect), "{error:?} should end with {expect:?}");
+    }
+    let votes = |line: &str| polis(&[("comments.csv", COMMENTS), ("votes.csv", &format!("{VOTES}{line}\n"))]);
+    check(votes("1,x,8,0,1"), "votes.csv, line 6: comment-id is \"8\", which is not in comments.csv");
+    check(votes("1,x,7,0,2"), "line 6: vote is \"2\", which is not 1 (agree), 0 (pass) or -1 (disagree)");
+    check(votes("soon,x,7,0,1"), "line 6: timestamp is \"soon\", which is not a time in milliseconds since 1970");
+    check(votes("1,x,7"), "line 6: it is not CSV: 3 fields where the header has 5");
+    check(
+        polis(&[("comments.csv", "comment-id\n3\n"), ("votes.csv", VOTES)]),
+        "line 2: there is no column \"comment-body\"",
+    );
+    assert!(matches!(polis(&[("comments.csv", COMMENTS)]), Err(ImportError::Read { .. })));
+
+    let csv = |text: &str| Import::pairwise_csv(&files(&[("p.csv", text)]).path().join("p.csv"), &mut |_| {});
+    check(csv("person,first,second,chosen\nada,a,b,first\nada,a,a,first\n"), "line 3: both alternatives are the same");
+    check(
+        csv("person,first,second,chosen\nada,a,b,third\n"),
+        "chosen is \"third\", which is not first, second or neither",
+    );
+    check(
+        csv("person,first,second,chosen,mood\nada,a,b,first,x\n"),
+        "column \"mood\" is none of person, situation, first, second, chosen, time",
+    );
+    check(csv("person,first,second,chosen\n"), "holds no evidence");
+
+    let trl = |text: &str| Import::trl(&files(&[("t.jsonl", text)]).path().join("t.jsonl"), &id("ada"), &mut |_| {});
+    check(
+        trl("{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n\n{\"prompt\":\"p\",\"chosen\":\"a\"}\n"),
+        "it has other fields",
+    );
+    assert!(trl("{}\n").unwrap_err().to_string().contains("line 1"));
+    let nested = format!("{{\"prompt\":{}", "[".repeat(100_000));
+    assert!(trl(&nested).unwrap_err().to_string().contains("line 1"));
+    check(
+        trl(
+            "{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n{\"prompt\":\"p\",\"completion\":\"a\",\"label\":true}\n",
+        ),
+        "it is trl-unpaired",
+    );
+}
+
+#[test]
+fn pairs_and_preference_data_become_evidence() {
+    let csv = "person,situation,first,second,chosen,time\nada,s,a,b,neither,2026-01-31T12:00:00Z\nbob,s,b,a,first,\n";
+    let import = Import::pairwise_csv(&files(&[("p.csv", csv)]).path().join("p.csv"), &mut |_| {}).unwrap();
+    assert_eq!((import.records(), import.people().len(), import.statements().len()), (2, 2, 2));
+    let lines = r#"{"prompt":[{"role":"user","content":"hi"}],"chosen":[{"role":"assistant","content":"hello"}],"rejected":"go","score":3}"#;
+    let import = Import::trl(&files(&[("t", lines)]).path().join("t"), &id("ada"), &mut |_| {}).unwrap();
+    let Record::ChoiceMade(ChoiceMade { alternatives, chosen, .. }) = &import.evidence[0].1 else { panic!() };
+    assert_eq!((alternatives[0], *chosen), (AlternativeId::of("hi", "hello"), Some(0)));
+}
+
+#[test]
+fn an_import_is_committed_whole_dropped_without_trace_and_not_repeated() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), files(&[("comments.csv", COMMENTS), ("votes.csv", VOTES)]));
+    let mut home = home(dir.path());
+    let before = fs::read(home.paths().log()).unwrap();
+    let mut reports = 0;
+    let import = Import::polis(data.path(), "town", &mut |_| reports += 1).unwrap();
+    assert!(reports >= 2);
+    assert_eq!(import.undescribed(home.state()).count(), 2);
+    drop(import.clone().draft(&home, time(9), vec![]).unwrap());
+    assert_eq!(fs::read(home.paths().log()).unwrap(), before);
+    let draft = import.clone().draft(&home, time(9), vec![]).unwrap();
+    home.commit(draft).unwrap();
+    assert_eq!(home.state().person(&id("polis:town:0")).unwrap().evidence().len(), 2);
+    let again = import.draft(&home, time(10), vec![]).unwrap_err();
+    let causes: Vec<String> = std::iter::successors(Some(&again as &dyn std::error::Error), |e| e.source())
+        .map(ToString::to_string)
+        .collect();
+    assert!(causes.iter().any(|c| c.contains("was imported before")), "{causes:?}");
+    drop(home);
+    let (mut home, _) = Home::open(dir.path()).unwrap();
+    home.believe(&id("polis:town:0")).unwrap();
+}
+
+#[test]
+fn another_log_is_merged_with_its_survivors() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut theirs = home(other.path());
+    for record in [choice("ada", 0, 1, Some(0)), choice("ada", 2, 1, Some(0)), retraction(8), described(7)] {
+        theirs.append(time(5), record).unwrap();
+    }
+    let log = theirs.paths().log();
+    let mut ours = home(one.path());
+    ours.append(time(2), choice("ada", 3, 4, None)).unwrap();
+    let import = Import::credence_log(&log, Some("there:"), ours.state(), &mut |_| {}).unwrap();
+    let draft = import.draft(&ours, time(9), vec![]).unwrap();
+    ours.commit(draft).unwrap();
+    let merged = ours.believe(&id("there:ada")).unwrap().digest();
+    assert_eq!(merged, theirs.believe(&id("ada")).unwrap().digest());
+    assert!(ours.state().description(&AlternativeId::of("at work", "do thing 7")).is_some());
+    let Record::LogOpened(mut header) = header() else { unreachable!() };
+    header.schema_hash = Hash::of(b"another");
+    let third = tempfile::tempdir().unwrap();
+    let foreign = Home::create(third.path(), time(0), header).unwrap();
+    let refused = Import::credence_log(&log, None, foreign.state(), &mut |_| {});
+    assert!(matches!(refused, Err(ImportError::OtherSpace { what: "value schema", .. })));
+}
+
+#[test]
+fn the_public_conversations_can_be_imported() {
+    let data = std::env::var_os("CREDENCE_DATA").map_or_else(|| Path::new("../../shared/data").to_owned(), Into::into);
+    let Ok(conversations) = fs::read_dir(data.join("polis")) else {
+        tracing::warn!("no public data: set CREDENCE_DATA");
+        return;
+    };
+    for conversation in conversations.map(Result::unwrap).filter(|c| c.path().is_dir()) {
+        let name = conversation.file_name().into_string().unwrap();
+        let import = Import::polis(&conversation.path(), &name, &mut |_| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let (people, records) = (import.people().len(), import.records());
+        let draft = import.draft(&home, time(1), vec![]).unwrap();
+        home.commit(draft).unwrap();
+        assert_eq!(home.state().people().len(), people, "{name}");
+        assert_eq!(home.state().people().values().map(|p| p.evidence().len()).sum::<usize>(), records);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Anything at all ends in an import or in an error, and in no other way.
+    #[test]
+    fn no_bytes_make_an_importer_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), header in 0usize..3) {
+        let dir = tempfile::tempdir().unwrap();
+        let heads = ["", "timestamp,comment-id,voter-id,vote,comment-body\n", "person,first,second,chosen\n"];
+        let content = [heads[header].as_bytes(), &bytes].concat();
+        for name in ["comments.csv", "votes.csv", "summary.csv"] {
+            fs::write(dir.path().join(name), &content).unwrap();
+        }
+        let file = dir.path().join("votes.csv");
+        let _ = Import::polis(dir.path(), "x", &mut |_| {});
+        let _ = Import::pairwise_csv(&file, &mut |_| {});
+        let _ = Import::trl(&file, &id("ada"), &mut |_| {});
+        let _ = Import::credence_log(&file, None, &State::new(), &mut |_| {});
+    }
+
+    #[test]
+    fn no_json_makes_the_reader_of_preference_data_panic(text in "[\\[\\]{}\":,a-z0-9 promptchosenrejectedlabel\\n]{0,300}") {
+        let dir = files(&[("t", &text)]);
+        let _ = Import::trl(&dir.path().join("t"), &id("ada"), &mut |_| {});
+    }
+}
