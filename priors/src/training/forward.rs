@@ -187,7 +187,7 @@ impl<'a> Pass<'a> {
         let mut key = self.project(index, Projection::Key, &x, w.key_bias.as_deref());
         let value = self.project(index, Projection::Value, &x, w.value_bias.as_deref());
         drop(x);
-        let mut raw = |x: &mut Vec<f32>, gain: &Option<Vec<f32>>| {
+        let raw = |x: &mut Vec<f32>, gain: &Option<Vec<f32>>| {
             let gain = gain.as_ref()?;
             let normed = kernels::norm(x, gain, eps);
             Some(std::mem::replace(x, normed)).filter(|_| keep)

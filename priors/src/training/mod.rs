@@ -17,8 +17,10 @@ mod kernels;
 mod loss;
 mod matrix;
 mod optimiser;
+pub mod peft;
 mod predict;
 mod shape;
+pub mod tiny;
 mod train;
 mod weights;
 
@@ -31,3 +33,6 @@ pub use predict::{predict, Prediction, Predictions};
 pub use shape::{Activation, Architecture, ModelShape, RotaryPairs, SlidingWindow};
 pub use train::{train, Control, Progress, Trained, TrainingSettings};
 pub use weights::{file_hash, Weights};
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::shape::{Architecture, ModelShape};
 
 /// One block's weights. A matrix has a row for each output.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
+pub(crate) struct Layer {
     pub(crate) attention_norm: Vec<f32>,
     pub(crate) query: Matrix,
     pub(crate) key: Matrix,
