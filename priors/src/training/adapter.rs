@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::error::TrainingError;
 use super::files;
 use super::shape::{Architecture, ModelShape};
-use super::weights::{text, Tensors, Weights};
+use super::weights::{Tensors, Weights, text};
 
 /// Metadata entry that names the model, by the BLAKE3 of its file.
 const MODEL_KEY: &str = "credence.model.blake3";
@@ -43,8 +43,7 @@ pub enum Projection {
 
 impl Projection {
     /// All seven, in the order of computation.
-    pub const ALL: [Self; 7] =
-        [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+    pub const ALL: [Self; 7] = [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
 
     /// The tensor's name in a GGUF file.
     pub fn gguf_name(self) -> &'static str {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::exp;
-use super::matrix::{multiply_here, Put, View};
+use super::matrix::{Put, View, multiply_here};
 
 /// Queries that are treated together: scores of one block lie in the cache.
 const BLOCK: usize = 64;
@@ -70,7 +70,14 @@ impl Attention {
     }
 
     /// Scaled scores of a block of queries against the keys it can see.
-    fn scores(&self, i: &Inputs<'_>, first: usize, head: usize, queries: &Range<usize>, keys: &Range<usize>) -> Vec<f32> {
+    fn scores(
+        &self,
+        i: &Inputs<'_>,
+        first: usize,
+        head: usize,
+        queries: &Range<usize>,
+        keys: &Range<usize>,
+    ) -> Vec<f32> {
         let mut scores = vec![0.0; queries.len() * keys.len()];
         let q = self.view(i.query, self.heads, head, first, queries);
         let k = self.view(i.key, self.kv_heads, head / self.group(), first, keys);

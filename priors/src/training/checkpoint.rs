@@ -73,9 +73,9 @@ pub(crate) fn read(
     if head.parameters != parameters || numbers.len() != 12 * parameters {
         return Err(damaged());
     }
-    let mut runs = numbers.chunks_exact((4 * parameters).max(1)).map(|run| {
-        run.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<f32>>()
-    });
+    let mut runs = numbers
+        .chunks_exact((4 * parameters).max(1))
+        .map(|run| run.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<f32>>());
     let mut next = || runs.next().unwrap_or_default();
     let (parameters, first, second) = (next(), next(), next());
     Ok(Some((head, parameters, Moments { first, second })))

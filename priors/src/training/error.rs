@@ -33,7 +33,9 @@ pub enum TrainingError {
         source: Box<candle_core::Error>,
     },
     /// The model is of a family that cannot be trained here.
-    #[error("models of architecture {name:?} cannot be trained here ({reason}); they can still be served, and learn by posterior")]
+    #[error(
+        "models of architecture {name:?} cannot be trained here ({reason}); they can still be served, and learn by posterior"
+    )]
     Unsupported {
         /// What the file says of itself.
         name: String,

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::adapter::{Adapter, Projection};
 use super::attention::{Attended, Attention, Inputs};
 use super::kernels::{self, Rotary};
-use super::matrix::{multiply, Put, View};
+use super::matrix::{Put, View, multiply};
 use super::weights::{Layer, Weights};
 
 /// Sequences laid one after another.
@@ -74,7 +74,8 @@ impl<'a> Pass<'a> {
     pub(crate) fn new(weights: &'a Weights, adapter: Option<&'a Adapter>, batch: &'a Packed) -> Self {
         let s = &weights.shape;
         let factors = weights.rotary_factors.as_deref();
-        let rotary = |base, stretch| Rotary::new(s.rotary_pairs, s.rotary_dims, base, stretch, factors, batch.longest());
+        let rotary =
+            |base, stretch| Rotary::new(s.rotary_pairs, s.rotary_dims, base, stretch, factors, batch.longest());
         let rotary_near = s.window.map(|w| rotary(w.rotary_base, 1.0));
         Self { weights, adapter, batch, rotary: rotary(s.rotary_base, s.rotary_stretch), rotary_near }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainingError;
 use super::kernels;
-use super::matrix::{multiply, Put, View};
+use super::matrix::{Put, View, multiply};
 use super::shape::ModelShape;
 use super::weights::Weights;
 

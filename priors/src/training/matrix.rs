@@ -49,13 +49,7 @@ impl<'a> View<'a> {
 
     /// The transpose, without moving anything.
     pub(crate) fn t(self) -> Self {
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            row_step: self.column_step,
-            column_step: self.row_step,
-            ..self
-        }
+        Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
     }
 
     fn fits(&self) -> bool {

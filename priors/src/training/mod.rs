@@ -29,10 +29,10 @@ pub use error::TrainingError;
 pub use loss::{Among, Example, Target};
 pub use matrix::Matrix;
 pub use optimiser::{Decay, OptimiserSettings};
-pub use predict::{predict, Prediction, Predictions};
+pub use predict::{Prediction, Predictions, predict};
 pub use shape::{Activation, Architecture, ModelShape, RotaryPairs, SlidingWindow};
-pub use train::{train, Control, Progress, Trained, TrainingSettings};
-pub use weights::{file_hash, Weights};
+pub use train::{Control, Progress, Trained, TrainingSettings, train};
+pub use weights::{Weights, file_hash};
 
 #[cfg(test)]
 mod tests;

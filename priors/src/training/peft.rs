@@ -10,7 +10,7 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::adapter::{damaged, Adapter, Projection};
+use super::adapter::{Adapter, Projection, damaged};
 use super::error::TrainingError;
 use super::shape::RotaryPairs;
 use super::weights::Weights;
@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn halves_are_read() {
-        for (bits, x) in [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0), (0x3555, 0.333_251_95)]
+        for (bits, x) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0), (0x3555, 0.333_251_95)]
         {
             assert_eq!(from_f16(bits), x);
         }

@@ -3,7 +3,7 @@
 use super::adapter::Adapter;
 use super::error::TrainingError;
 use super::forward::{Packed, Pass};
-use super::loss::{score, Example};
+use super::loss::{Example, score};
 use super::train::{parts, rows, with_threads};
 use super::weights::Weights;
 

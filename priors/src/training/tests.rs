@@ -27,7 +27,11 @@ fn examples() -> Vec<Example> {
     (0..5)
         .map(|i| Example {
             tokens: tiny::tokens(11 + 3 * i, 100 + i as u64),
-            targets: vec![target(2 + i, Among::Candidates), target(10, Among::Vocabulary), target(5, Among::Vocabulary)],
+            targets: vec![
+                target(2 + i, Among::Candidates),
+                target(10, Among::Vocabulary),
+                target(5, Among::Vocabulary),
+            ],
         })
         .collect()
 }
@@ -165,12 +169,8 @@ fn cancelling_leaves_a_checkpoint_of_whole_steps() {
         assert!(p.loss.is_finite() && p.tokens_per_second > 0.0 && p.steps == 9);
         cancel.store(p.step == 4, Ordering::Relaxed);
     };
-    let mut control = Control {
-        progress: Some(&mut progress),
-        cancel: Some(&cancel),
-        checkpoint: Some(&path),
-        ..Default::default()
-    };
+    let mut control =
+        Control { progress: Some(&mut progress), cancel: Some(&cancel), checkpoint: Some(&path), ..Default::default() };
     let stopped = train(&weights, &examples(), &settings(), &mut control).unwrap();
     assert!(!stopped.finished && stopped.losses.len() == 4 && seen == 4);
     let whole = train(&weights, &examples(), &settings(), &mut Control::default()).unwrap();

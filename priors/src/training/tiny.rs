@@ -20,7 +20,6 @@ pub const LAYERS: usize = 6;
 const WIDTH: usize = 32;
 const HEADS: usize = 4;
 const KV_HEADS: usize = 2;
-const HEAD: usize = 16;
 const FEED_FORWARD: usize = 48;
 const WINDOW: u32 = 8;
 
@@ -31,6 +30,8 @@ const WINDOW: u32 = 8;
 pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), TrainingError> {
     let name = architecture.name();
     let gemma = architecture == Architecture::Gemma3;
+    // Qwen 2 has no say in the length of its heads; in the others they need not add up to the width.
+    let head = if architecture == Architecture::Qwen2 { WIDTH / HEADS } else { 16 };
     let mut metadata = vec![
         ("general.architecture".to_owned(), Value::String(name.to_owned())),
         ("general.name".to_owned(), Value::String("tiny".to_owned())),
@@ -43,9 +44,9 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
         ("embedding_length", WIDTH),
         ("attention.head_count", HEADS),
         ("attention.head_count_kv", KV_HEADS),
-        ("attention.key_length", HEAD),
-        ("attention.value_length", HEAD),
-        ("rope.dimension_count", HEAD),
+        ("attention.key_length", head),
+        ("attention.value_length", head),
+        ("rope.dimension_count", head),
         ("feed_forward_length", FEED_FORWARD),
         ("context_length", 256),
         ("vocab_size", VOCABULARY),
@@ -57,7 +58,7 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
         metadata.push((format!("{name}.attention.sliding_window"), Value::U32(WINDOW)));
     }
 
-    let (q, k) = (HEADS * HEAD, KV_HEADS * HEAD);
+    let (q, k) = (HEADS * head, KV_HEADS * head);
     let mut tensors: Vec<(String, Vec<usize>)> =
         vec![("token_embd.weight".to_owned(), vec![VOCABULARY, WIDTH]), ("output_norm.weight".to_owned(), vec![WIDTH])];
     for layer in 0..LAYERS {
@@ -77,8 +78,8 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
             push("attn_v.bias", &[k]);
         }
         if matches!(architecture, Architecture::Qwen3 | Architecture::Gemma3) {
-            push("attn_q_norm.weight", &[HEAD]);
-            push("attn_k_norm.weight", &[HEAD]);
+            push("attn_q_norm.weight", &[head]);
+            push("attn_k_norm.weight", &[head]);
         }
         if gemma {
             push("post_attention_norm.weight", &[WIDTH]);

@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, LoraSettings};
 use super::checkpoint::{self, Head};
 use super::error::TrainingError;
-use super::forward::{saved_floats, Packed, Pass};
-use super::loss::{score, Example, Target};
+use super::forward::{Packed, Pass, saved_floats};
+use super::loss::{Example, Target, score};
 use super::optimiser::{Moments, OptimiserSettings};
 use super::weights::Weights;
 
@@ -173,7 +173,9 @@ impl<'a> Run<'a> {
 
     fn to_the_end(mut self, control: &mut Control<'_>) -> Result<Trained, TrainingError> {
         if let Some(path) = control.checkpoint {
-            if let Some((head, parameters, moments)) = checkpoint::read(path, &self.name, self.adapter.parameters.len())? {
+            if let Some((head, parameters, moments)) =
+                checkpoint::read(path, &self.name, self.adapter.parameters.len())?
+            {
                 (self.adapter.parameters, self.moments, self.losses) = (parameters, moments, head.losses);
             }
         }

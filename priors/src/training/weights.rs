@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::Device;
+use candle_core::quantized::gguf_file::{Content, Value};
 
 use super::adapter::Projection;
 use super::error::TrainingError;
