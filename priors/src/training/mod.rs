@@ -9,9 +9,11 @@
 
 pub mod adapter;
 mod attention;
+pub mod bench;
 mod checkpoint;
 mod error;
 mod files;
+pub mod flight;
 mod forward;
 mod kernels;
 mod loss;
@@ -20,6 +22,7 @@ mod optimiser;
 pub mod peft;
 mod predict;
 mod shape;
+pub mod teaching;
 pub mod tiny;
 mod train;
 mod weights;
