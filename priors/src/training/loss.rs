@@ -9,7 +9,7 @@ use super::shape::ModelShape;
 use super::weights::Weights;
 
 /// Rows of logits over the whole vocabulary that exist at a time.
-const ROWS: usize = 16;
+const ROWS: usize = 64;
 
 /// Among which tokens a target's probabilities are to be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
