@@ -21,6 +21,9 @@ use super::weights::{Tensors, Weights, text};
 /// Metadata entry that names the model, by the BLAKE3 of its file.
 const MODEL_KEY: &str = "credence.model.blake3";
 
+/// A higher rank than this is damage: a rank is seldom above 64.
+const RANK_MAX: usize = 1024;
+
 /// A linear layer of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +133,15 @@ impl Slot {
     }
 }
 
+/// Numbers of one slot that were made elsewhere, with the rows in GGUF order.
+pub(crate) struct Part {
+    pub(crate) layer: usize,
+    pub(crate) projection: Projection,
+    pub(crate) rank: usize,
+    pub(crate) a: Vec<f32>,
+    pub(crate) b: Vec<f32>,
+}
+
 /// A LoRA adapter in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
@@ -151,8 +163,8 @@ impl Adapter {
     pub fn new(weights: &Weights, settings: &LoraSettings, seed: u64) -> Result<Self, TrainingError> {
         let shape = &weights.shape;
         let odd = |problem: &str| Err(TrainingError::Settings(problem.to_owned()));
-        if settings.rank == 0 || settings.rank > shape.width.min(256) {
-            return odd("the rank is 0, more than 256, or more than the model's width");
+        if settings.rank == 0 || settings.rank > shape.width.min(RANK_MAX) {
+            return odd("the rank is 0, more than 1024, or more than the model's width");
         }
         if !(settings.alpha.is_finite() && settings.alpha > 0.0) {
             return odd("alpha is not a number above 0");
@@ -276,7 +288,12 @@ impl Adapter {
                 let Ok(dims) = tensors.dims(&name('a')) else { continue };
                 let (outputs, inputs) = projection.dims(&weights.shape);
                 let rank = dims.first().copied().unwrap_or(0);
-                if dims.len() != 2 || rank == 0 || dims[1] != inputs || tensors.dims(&name('b'))? != [outputs, rank] {
+                if dims.len() != 2
+                    || rank == 0
+                    || rank > RANK_MAX
+                    || dims[1] != inputs
+                    || tensors.dims(&name('b'))? != [outputs, rank]
+                {
                     return Err(other(format!("the shape of {} does not fit", name('a'))));
                 }
                 let slot = adapter.push(&weights.shape, layer, projection, rank);
@@ -296,18 +313,14 @@ impl Adapter {
         Ok(adapter)
     }
 
-    /// An adapter from numbers made elsewhere: `(layer, projection, rank, A, B)` for each slot, rows in GGUF order.
-    pub(crate) fn from_parts(
-        weights: &Weights,
-        alpha: f32,
-        mut parts: Vec<(usize, Projection, usize, Vec<f32>, Vec<f32>)>,
-    ) -> Self {
-        parts.sort_by_key(|p| (p.0, p.1));
+    /// An adapter from numbers made elsewhere.
+    pub(crate) fn from_parts(weights: &Weights, alpha: f32, mut parts: Vec<Part>) -> Self {
+        parts.sort_by_key(|p| (p.layer, p.projection));
         let mut adapter = Self::empty(weights, alpha);
-        for (layer, projection, rank, a, b) in parts {
-            let slot = adapter.push(&weights.shape, layer, projection, rank);
-            adapter.parameters[slot.a()].copy_from_slice(&a);
-            adapter.parameters[slot.b()].copy_from_slice(&b);
+        for part in parts {
+            let slot = adapter.push(&weights.shape, part.layer, part.projection, part.rank);
+            adapter.parameters[slot.a()].copy_from_slice(&part.a);
+            adapter.parameters[slot.b()].copy_from_slice(&part.b);
         }
         adapter
     }

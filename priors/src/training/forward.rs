@@ -214,7 +214,7 @@ impl<'a> Pass<'a> {
         let down_out = raw(&mut out, &w.feed_forward_post_norm);
         kernels::add(&mut out, &middle);
 
-        let saved = keep.then(|| Saved {
+        let saved = keep.then_some(Saved {
             input,
             query_raw,
             key_raw,

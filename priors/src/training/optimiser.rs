@@ -73,7 +73,7 @@ impl OptimiserSettings {
             Some("the learning rate is not a number above 0")
         } else if !share(self.beta1) || !share(self.beta2) || !positive(self.eps) {
             Some("beta1, beta2 or eps is out of range")
-        } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) || !positive(self.clip_norm) {
+        } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0 && positive(self.clip_norm)) {
             Some("weight_decay or clip_norm is out of range")
         } else {
             None

@@ -10,7 +10,7 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::adapter::{Adapter, Projection, damaged};
+use super::adapter::{Adapter, Part, Projection, damaged};
 use super::error::TrainingError;
 use super::shape::RotaryPairs;
 use super::weights::Weights;
@@ -81,12 +81,12 @@ pub fn import(directory: &Path, weights: &Weights) -> Result<Adapter, TrainingEr
             RotaryPairs::Neighbours if turned => interleave(&b, weights.shape.head, rank),
             _ => b,
         };
-        parts.push((layer, projection, rank, a, b));
+        parts.push(Part { layer, projection, rank, a, b });
     }
     if parts.is_empty() {
         return Err(damaged(&path, "it has no tensors"));
     }
-    if parts.iter().any(|p| p.2 != parts[0].2) {
+    if parts.iter().any(|p| p.rank != parts[0].rank) {
         return Err(damaged(&path, "its ranks differ"));
     }
     Ok(Adapter::from_parts(weights, alpha as f32, parts))

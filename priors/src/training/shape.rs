@@ -235,7 +235,7 @@ impl ModelShape {
 
     /// How many tokens layer `layer` sees, where that is limited.
     pub fn window_of(&self, layer: usize) -> Option<SlidingWindow> {
-        self.window.filter(|w| w.period == 0 || (layer + 1) % w.period != 0)
+        self.window.filter(|w| !(layer + 1).is_multiple_of(w.period))
     }
 
     /// Width of all heads' queries together.

@@ -251,6 +251,42 @@ fn damaged_models_are_errors() {
     assert!(Weights::load(&path).unwrap_err().to_string().contains("is NaN"));
 }
 
+#[test]
+fn a_flipped_byte_is_never_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = tiny_model(dir.path(), Architecture::Llama);
+    let lora = LoraSettings { projections: vec![Projection::Value], top_layers: Some(1), ..Default::default() };
+    let (adapter, model) = (dir.path().join("adapter.gguf"), dir.path().join("llama.gguf"));
+    Adapter::new(&weights, &lora, 1).unwrap().write(&adapter).unwrap();
+    let path = dir.path().join("flipped.gguf");
+    let check = |bytes: &[u8], step: usize, read: &dyn Fn(&Path) -> bool| {
+        let (mut refused, mut all) = (0, 0);
+        for at in (0..bytes.len().min(4096)).step_by(step) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = bytes.to_vec();
+                bytes[at] ^= flip;
+                std::fs::write(&path, bytes).unwrap();
+                all += 1;
+                refused += usize::from(!read(&path));
+            }
+        }
+        assert!(refused > all / 10, "{refused} of {all} refused");
+    };
+    check(&std::fs::read(&adapter).unwrap(), 1, &|path| Adapter::read(path, &weights).is_ok());
+    check(&std::fs::read(&model).unwrap(), 17, &|path| Weights::load(path).is_ok());
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    super::files::replace(&path, b"old").unwrap();
+    let missing = dir.path().join("missing").join("file");
+    assert!(matches!(super::files::replace(&missing, b"new"), Err(TrainingError::Io { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_apart() {

@@ -104,7 +104,7 @@ pub fn train(
     settings: &TrainingSettings,
     control: &mut Control<'_>,
 ) -> Result<Trained, TrainingError> {
-    with_threads(control.threads, || Run::new(weights, examples, settings)?.to_the_end(control))
+    with_threads(control.threads, || Run::new(weights, examples, settings)?.finish(control))
 }
 
 /// Runs `work` on a pool of so many threads.
@@ -171,13 +171,12 @@ impl<'a> Run<'a> {
         self.examples.len().div_ceil(self.settings.batch)
     }
 
-    fn to_the_end(mut self, control: &mut Control<'_>) -> Result<Trained, TrainingError> {
-        if let Some(path) = control.checkpoint {
-            if let Some((head, parameters, moments)) =
+    fn finish(mut self, control: &mut Control<'_>) -> Result<Trained, TrainingError> {
+        if let Some(path) = control.checkpoint
+            && let Some((head, parameters, moments)) =
                 checkpoint::read(path, &self.name, self.adapter.parameters.len())?
-            {
-                (self.adapter.parameters, self.moments, self.losses) = (parameters, moments, head.losses);
-            }
+        {
+            (self.adapter.parameters, self.moments, self.losses) = (parameters, moments, head.losses);
         }
         let steps = self.settings.epochs * self.steps_an_epoch();
         let last = control.stop_after.unwrap_or(steps).min(steps);
@@ -205,7 +204,7 @@ impl<'a> Run<'a> {
                 let tokens_per_second = tokens as f64 / seconds.max(1e-9);
                 progress(&Progress { step: done, steps, loss, tokens_per_second, left: Duration::from_secs_f64(left) });
             }
-            if control.checkpoint_steps > 0 && done % control.checkpoint_steps == 0 && done < last {
+            if done.is_multiple_of(control.checkpoint_steps) && done < last {
                 self.freeze(control)?;
             }
         }
