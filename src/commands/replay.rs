@@ -133,7 +133,7 @@ fn replay(path: &PathBuf, until: Option<Until>, only: Option<LocationName>, args
 /// Folds everyone's surviving evidence anew from one prior location alone; the log losses on the way.
 fn fold_with(state: &mut State, only: LocationName) -> anyhow::Result<Vec<f64>> {
     let Some(epoch) = state.epoch().cloned() else { return Ok(Vec::new()) };
-    let mut priors = epoch.priors.clone();
+    let mut priors = (*epoch.priors).clone();
     priors.locations.retain(|l| l.name == only);
     if priors.locations.is_empty() {
         anyhow::bail!(WrongInput(format!("the log has no {only:?} prior").to_lowercase()));

@@ -1,0 +1,45 @@
+//! Prints how fast LoRA training is on a GGUF model: `training_speed MODEL [all|qv|top10] [steps]`.
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::path::Path;
+
+use credence_priors::training::bench::{BenchSettings, bench};
+use credence_priors::training::{LoraSettings, Projection, Weights};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, rest @ ..] = &arguments[..] else { return Err("which model?".into()) };
+    let what = rest.first().map_or("all", String::as_str);
+    let steps = rest.get(1).map_or(Ok(5), |s| s.parse())?;
+    let predicted = rest.get(2).map_or(Ok(128), |s| s.parse())?;
+    let part_tokens = rest.get(3).map_or(Ok(512), |s| s.parse())?;
+    let weights = Weights::load(Path::new(model))?;
+    let qv = vec![Projection::Query, Projection::Value];
+    let lora = match what {
+        "all" => LoraSettings::default(),
+        "qv" => LoraSettings { projections: qv, ..Default::default() },
+        "top10" => LoraSettings { top_layers: Some(10), ..Default::default() },
+        other => return Err(format!("{other:?} is none of all, qv, top10").into()),
+    };
+    let settings = BenchSettings {
+        lora,
+        batch: 8,
+        tokens: 128,
+        predicted,
+        steps,
+        repeated: what == "top10",
+        part_tokens,
+        threads: None,
+    };
+    let report = bench(&weights, &settings)?;
+    println!(
+        "{what}: 8 x 128 tokens, {predicted} predicted each: {:.0} tokens/s (best {:.0}), peak {:.0} MB, weights {:.0} MB, loss {:.3}",
+        report.tokens_per_second,
+        report.tokens_per_second_best,
+        report.peak_bytes.unwrap_or(0) as f64 / 1e6,
+        weights.bytes() as f64 / 1e6,
+        report.loss
+    );
+    Ok(())
+}

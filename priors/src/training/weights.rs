@@ -1,0 +1,209 @@
+//! The frozen weights, read from the GGUF file that llama.cpp serves and dequantised to f32.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use candle_core::Device;
+use candle_core::quantized::gguf_file::{Content, Value};
+
+use super::adapter::Projection;
+use super::error::TrainingError;
+use super::matrix::Matrix;
+use super::shape::{Architecture, ModelShape};
+
+/// One block's weights. A matrix has a row for each output.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Layer {
+    pub(crate) attention_norm: Vec<f32>,
+    pub(crate) query: Matrix,
+    pub(crate) key: Matrix,
+    pub(crate) value: Matrix,
+    pub(crate) query_bias: Option<Vec<f32>>,
+    pub(crate) key_bias: Option<Vec<f32>>,
+    pub(crate) value_bias: Option<Vec<f32>>,
+    pub(crate) query_norm: Option<Vec<f32>>,
+    pub(crate) key_norm: Option<Vec<f32>>,
+    pub(crate) output: Matrix,
+    pub(crate) attention_post_norm: Option<Vec<f32>>,
+    pub(crate) feed_forward_norm: Vec<f32>,
+    pub(crate) gate: Matrix,
+    pub(crate) up: Matrix,
+    pub(crate) down: Matrix,
+    pub(crate) feed_forward_post_norm: Option<Vec<f32>>,
+}
+
+impl Layer {
+    pub(crate) fn matrix(&self, projection: Projection) -> &Matrix {
+        match projection {
+            Projection::Query => &self.query,
+            Projection::Key => &self.key,
+            Projection::Value => &self.value,
+            Projection::Output => &self.output,
+            Projection::Gate => &self.gate,
+            Projection::Up => &self.up,
+            Projection::Down => &self.down,
+        }
+    }
+}
+
+/// A model as the trainer sees it: frozen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    /// Its numbers.
+    pub shape: ModelShape,
+    /// BLAKE3 of the GGUF file, in hexadecimal: the identity that adapters and checkpoints refer to.
+    pub hash: String,
+    pub(crate) embeddings: Matrix,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) output_norm: Vec<f32>,
+    /// `None` where the output matrix is the embedding matrix.
+    pub(crate) output: Option<Matrix>,
+    pub(crate) rotary_factors: Option<Vec<f32>>,
+}
+
+/// BLAKE3 of a file, in hexadecimal.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn file_hash(path: &Path) -> Result<String, TrainingError> {
+    let fail = |source| TrainingError::io("read", path, source);
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(fail)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(fail)? {
+            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            n => hasher.update(&buffer[..n]),
+        };
+    }
+}
+
+/// Tensors of an open GGUF file, by name.
+pub(crate) struct Tensors<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) file: BufReader<File>,
+    pub(crate) content: Content,
+}
+
+impl<'a> Tensors<'a> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self, TrainingError> {
+        let mut file = BufReader::new(File::open(path).map_err(|e| TrainingError::io("open", path, e))?);
+        let content = Content::read(&mut file).map_err(|e| TrainingError::gguf(path, e))?;
+        Ok(Self { path, file, content })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    pub(crate) fn dims(&self, name: &str) -> Result<Vec<usize>, TrainingError> {
+        match self.content.tensor_infos.get(name) {
+            Some(info) => Ok(info.shape.dims().to_vec()),
+            None => Err(TrainingError::Tensor { name: name.to_owned(), problem: "is missing".to_owned() }),
+        }
+    }
+
+    /// The tensor as f32, checked for shape and for NaN and infinity.
+    pub(crate) fn read(&mut self, name: &str, dims: &[usize]) -> Result<Vec<f32>, TrainingError> {
+        let odd = |problem: String| TrainingError::Tensor { name: name.to_owned(), problem };
+        let found = self.dims(name)?;
+        if found != dims {
+            return Err(odd(format!("has shape {found:?} and not {dims:?}")));
+        }
+        let path = self.path;
+        let fail = |e| TrainingError::gguf(path, e);
+        let tensor = self.content.tensor(&mut self.file, name, &Device::Cpu).map_err(fail)?;
+        let tensor = tensor.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()).map_err(fail)?;
+        let data = tensor.to_vec1::<f32>().map_err(fail)?;
+        match data.iter().position(|x| !x.is_finite()) {
+            Some(at) => Err(odd(format!("entry {at} is {}", data[at]))),
+            None => Ok(data),
+        }
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, TrainingError> {
+        Ok(Matrix { rows, columns, data: self.read(name, &[rows, columns])? })
+    }
+
+    fn maybe(&mut self, name: &str, length: usize) -> Result<Option<Vec<f32>>, TrainingError> {
+        if self.has(name) { self.read(name, &[length]).map(Some) } else { Ok(None) }
+    }
+
+    fn layer(&mut self, shape: &ModelShape, index: usize) -> Result<Layer, TrainingError> {
+        let (width, q, k, ff) = (shape.width, shape.query_width(), shape.key_width(), shape.feed_forward);
+        let name = |part: &str| format!("blk.{index}.{part}");
+        for unknown in ["attn_output.bias", "ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"] {
+            if self.has(&name(unknown)) {
+                let problem = "is a bias where this family has none".to_owned();
+                return Err(TrainingError::Tensor { name: name(unknown), problem });
+            }
+        }
+        let layer = Layer {
+            attention_norm: self.read(&name("attn_norm.weight"), &[width])?,
+            query: self.matrix(&name("attn_q.weight"), q, width)?,
+            key: self.matrix(&name("attn_k.weight"), k, width)?,
+            value: self.matrix(&name("attn_v.weight"), k, width)?,
+            query_bias: self.maybe(&name("attn_q.bias"), q)?,
+            key_bias: self.maybe(&name("attn_k.bias"), k)?,
+            value_bias: self.maybe(&name("attn_v.bias"), k)?,
+            query_norm: self.maybe(&name("attn_q_norm.weight"), shape.head)?,
+            key_norm: self.maybe(&name("attn_k_norm.weight"), shape.head)?,
+            output: self.matrix(&name("attn_output.weight"), width, q)?,
+            attention_post_norm: self.maybe(&name("post_attention_norm.weight"), width)?,
+            feed_forward_norm: self.read(&name("ffn_norm.weight"), &[width])?,
+            gate: self.matrix(&name("ffn_gate.weight"), ff, width)?,
+            up: self.matrix(&name("ffn_up.weight"), ff, width)?,
+            down: self.matrix(&name("ffn_down.weight"), width, ff)?,
+            feed_forward_post_norm: self.maybe(&name("post_ffw_norm.weight"), width)?,
+        };
+        let normed = matches!(shape.architecture, Architecture::Qwen3 | Architecture::Gemma3);
+        if normed != layer.query_norm.is_some() || normed != layer.key_norm.is_some() {
+            let problem = format!("norms on queries and keys do not go with {}", shape.architecture.name());
+            return Err(TrainingError::Tensor { name: name("attn_q_norm.weight"), problem });
+        }
+        Ok(layer)
+    }
+}
+
+impl Weights {
+    /// Reads and dequantises a model.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is damaged, the family is not supported, or a tensor is missing, misshapen or
+    /// not finite.
+    pub fn load(path: &Path) -> Result<Self, TrainingError> {
+        let mut tensors = Tensors::open(path)?;
+        let vocabulary = tensors.dims("token_embd.weight").ok().and_then(|d| d.first().copied()).unwrap_or(0);
+        let shape = ModelShape::from_metadata(&tensors.content.metadata, vocabulary)?;
+        let layers = (0..shape.layers).map(|i| tensors.layer(&shape, i)).collect::<Result<_, _>>()?;
+        let tied = !tensors.has("output.weight");
+        Ok(Self {
+            embeddings: tensors.matrix("token_embd.weight", vocabulary, shape.width)?,
+            output_norm: tensors.read("output_norm.weight", &[shape.width])?,
+            output: if tied { None } else { Some(tensors.matrix("output.weight", vocabulary, shape.width)?) },
+            rotary_factors: tensors.maybe("rope_freqs.weight", shape.rotary_dims / 2)?,
+            hash: file_hash(path)?,
+            layers,
+            shape,
+        })
+    }
+
+    /// The matrix that turns the last hidden state into logits.
+    pub(crate) fn output(&self) -> &Matrix {
+        self.output.as_ref().unwrap_or(&self.embeddings)
+    }
+
+    /// Bytes that the weights take in memory, as f32.
+    pub fn bytes(&self) -> usize {
+        let layer = |l: &Layer| Projection::ALL.iter().map(|p| l.matrix(*p).data.len()).sum::<usize>();
+        let matrices = self.embeddings.data.len() + self.output.as_ref().map_or(0, |o| o.data.len());
+        4 * (matrices + self.layers.iter().map(layer).sum::<usize>())
+    }
+}
+
+/// A metadata entry as text, where there is one.
+pub(crate) fn text<'a>(entries: &'a HashMap<String, Value>, key: &str) -> Option<&'a str> {
+    entries.get(key).and_then(|v| v.to_string().ok()).map(String::as_str)
+}
