@@ -197,7 +197,8 @@ impl QuestionId {
     /// The question about these alternatives.
     pub fn of(alternatives: &[AlternativeId]) -> Self {
         // Made once: every choice in a log has its question's identity worked out.
-        static PURPOSE: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("credence question 1"));
+        static PURPOSE: LazyLock<blake3::Hasher> =
+            LazyLock::new(|| blake3::Hasher::new_derive_key("credence question 1"));
         let hash = |parts: &[&[u8]]| Self(Hash::of_parts_under(PURPOSE.clone(), parts.iter().copied()));
         if let [a, b] = alternatives {
             let (a, b) = if b < a { (b, a) } else { (a, b) };
