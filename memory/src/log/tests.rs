@@ -52,8 +52,11 @@ fn read(bytes: &[u8]) -> Result<Vec<Entry>, LogError> {
     Reader::new(bytes).collect()
 }
 
+/// What is found on opening.
+type Opened = (Vec<Entry>, Option<Torn>, Writer<Faulty>);
+
 /// Opens what is stored; gives the entries, what was cut off and the writer.
-fn open(disk: Faulty) -> Result<(Vec<Entry>, Option<Torn>, Writer<Faulty>), LogError> {
+fn open(disk: Faulty) -> Result<Opened, LogError> {
     let mut entries = Vec::new();
     let (writer, torn) = Writer::open::<LogError>(disk, |e| {
         entries.push(e);

@@ -173,3 +173,34 @@ proptest! {
         prop_assert_eq!(found, live);
     }
 }
+
+/// Every kind of evidence, a retraction, epochs, digests: written once per format, then only ever read.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1.jsonl");
+
+#[test]
+#[ignore = "writes the golden log: only when a format is made"]
+fn write_the_golden_log() {
+    use crate::state::tests::{importance, verdict};
+    let mut scribe = eventful();
+    scribe.write(verdict("bob", 4, crate::record::Verdict::Pass)).unwrap();
+    scribe.write(importance("ada", Some("care"), Some("honesty"))).unwrap();
+    record_digest(&mut scribe, "ada");
+    std::fs::write(GOLDEN, scribe.writer.storage().bytes()).unwrap();
+}
+
+#[test]
+fn the_golden_log_is_still_read() {
+    let bytes = std::fs::read(GOLDEN).unwrap();
+    let replay = super::replay(bytes.as_slice(), &Options::default()).unwrap();
+    assert_eq!((replay.records, replay.tail), (26, Tail::Clean));
+    let evidence: Vec<usize> =
+        replay.people.iter().map(|p| replay.state.people()[&p.person].evidence().len()).collect();
+    assert_eq!(evidence, [4, 2], "ada's and bob's");
+    // Written again, it is the same file.
+    let mut again = Vec::new();
+    for entry in Reader::new(bytes.as_slice()) {
+        let entry = entry.unwrap();
+        again.extend(crate::log::encode(entry.seq, entry.time, &entry.record, entry.prev).unwrap().0);
+    }
+    assert_eq!(again, bytes);
+}
