@@ -20,8 +20,8 @@ pub struct Influence {
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, BeliefError> {
     let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else { return Ok(Vec::new()) };
     let observations = known.observations(epoch, state.descriptions());
-    let Some(belief) = known.belief() else { return Ok(Vec::new()) };
-    let (settings, priors) = most_probable(belief, &epoch.settings, &epoch.priors);
+    let belief = Mixture::fold(&epoch.settings, &epoch.priors, observations.iter().map(|(_, o)| o))?;
+    let (settings, priors) = most_probable(&belief, &epoch.settings, &epoch.priors);
     let mean = |without: Option<Seq>| -> Result<f64, BeliefError> {
         let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(_, o)| o);
         Ok(Mixture::fold(&settings, &priors, kept)?.functional(direction).mean())
