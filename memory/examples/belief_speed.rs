@@ -1,6 +1,6 @@
 //! Times the belief engine on a file of comparisons, for the side-by-side with other packages (`evals/peers/belief_speed.py`).
 //!
-//! `belief_speed fold D N SEED` folds random choices; `belief_speed file PATH` refits `{"dimension", "train": [[i, j]], "test": [[i, j]]}`
+//! `belief_speed fold D N SEED` folds random choices; `belief_speed gain D` scores 10,000 pairs; `belief_speed file PATH` refits `{"dimension", "train": [[i, j]], "test": [[i, j]]}`
 //! of winners and losers among items and prints seconds and the predictive log score as JSON.
 #![allow(clippy::print_stdout)]
 
@@ -44,6 +44,28 @@ fn fold(d: usize, n: usize, seed: u64) -> Result<(), Box<dyn std::error::Error>>
         n as f64 / seconds,
         mixture.diagnostics()
     );
+    Ok(())
+}
+
+/// Information gain of 10,000 pairs, with one and with twelve hypotheses: the least and the middle of 15 runs on one thread.
+fn gain(d: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let pairs: Vec<Question> = (0..10_000).map(|_| Question::choice(normals(d, &mut rng), false)).collect();
+    let twelve = Settings { bands: vec![0.3], slow_drift_weight: 0.0, ..Settings::default() };
+    for settings in [Settings::single(1.5, 0.05, 0.3), twelve] {
+        let first = [pairs[0].answer(0), pairs[1].answer(1)];
+        let mixture = Mixture::fold(&settings, &isotropic(d, 1.0 / d as f64), &first)?;
+        let mut seconds: Vec<f64> = (0..15)
+            .map(|_| {
+                let start = Instant::now();
+                std::hint::black_box(score(&mixture, &pairs, Strategy::InformationGain, &Context::default(), &mut rng));
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        let hypotheses = mixture.diagnostics().hypotheses;
+        println!("D {d}, {hypotheses} hypotheses: {:.1} ms least, {:.1} ms middle", 1e3 * seconds[0], 1e3 * seconds[7]);
+    }
     Ok(())
 }
 
@@ -98,7 +120,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["fold", d, n, seed] => fold(d.parse()?, n.parse()?, seed.parse()?),
+        ["gain", d] => gain(d.parse()?),
         ["file", path] => file(path),
-        _ => Err("usage: belief_speed fold D N SEED | belief_speed file PATH".into()),
+        _ => Err("usage: belief_speed fold D N SEED | belief_speed gain D | belief_speed file PATH".into()),
     }
 }

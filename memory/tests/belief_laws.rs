@@ -1,4 +1,5 @@
 //! Laws of the belief engine: same records, same bits; order does not matter where it must not; nothing breaks.
+#![allow(clippy::print_stdout)]
 
 use credence_memory::belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
 use credence_memory::belief::{

@@ -1,4 +1,5 @@
 //! Belief against the truth: quadrature in one and two dimensions, stored NUTS posteriors, simulated people.
+#![allow(clippy::print_stdout)]
 
 use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
 use credence_memory::belief::simulate::{Evidence, calibrate, flat_priors};

@@ -121,7 +121,7 @@ pub(crate) fn tilt_probability(order: &[usize], u: &[f64], s: &[f64], noise: &[f
 /// `ln` of the sum over all orders, where the inner approximation is used and they are few enough to list; else 0.
 fn ln_total(ranked: usize, u: &[f64], k: &[f64]) -> f64 {
     let n = u.len();
-    if n <= 3 || outcome_count(n, ranked) > LISTED_MAX {
+    if n <= 4 || outcome_count(n, ranked) > LISTED_MAX {
         return 0.0;
     }
     libm::log(orders(n, ranked).iter().map(|o| libm::exp(ln_order_probability(&Event::new(o, n), u, k))).sum())
