@@ -53,6 +53,10 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    // An error given as context is not in the chain under its own type.
+    if error.downcast_ref::<WrongInput>().is_some() {
+        return 3;
+    }
     error.chain().find_map(code_of).unwrap_or(1)
 }
 

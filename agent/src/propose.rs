@@ -60,11 +60,8 @@ pub(crate) fn parse(text: &str, count: usize) -> Vec<String> {
         if number.parse::<usize>().is_err() {
             continue;
         }
-        if let Some(phrase) = clean(phrase) {
-            if found.len() < count && !found.iter().any(|f| same(f, &phrase)) {
-                found.push(phrase);
-            }
-        }
+        let phrase = clean(phrase).filter(|p| found.len() < count && !found.iter().any(|f| same(f, p)));
+        found.extend(phrase);
     }
     found
 }

@@ -42,6 +42,8 @@ pub struct SessionOptions {
     pub reask_distance: usize,
     /// The channel that answers come through.
     pub source: String,
+    /// The sitting ends after so many answers, if a number is given.
+    pub answers_max: Option<usize>,
     /// Names of values for people, by id.
     pub names: BTreeMap<String, String>,
 }
@@ -54,6 +56,7 @@ impl Default for SessionOptions {
             reask_share: 0.07,
             reask_distance: 5,
             source: "terminal".into(),
+            answers_max: None,
             names: BTreeMap::new(),
         }
     }

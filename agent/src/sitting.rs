@@ -41,7 +41,7 @@ enum Read {
 
 /// Runs a sitting from its first record to its summary.
 ///
-/// `clock` is asked once for each record. `answers_max` ends the sitting after so many answers.
+/// `clock` is asked once for each record.
 pub async fn sit(
     root: &Path,
     person: PersonId,
@@ -49,7 +49,6 @@ pub async fn sit(
     options: SessionOptions,
     opening: &Opening,
     mut front: Front,
-    answers_max: Option<usize>,
     clock: impl Fn() -> Timestamp,
 ) -> Result<SummaryView, OpeningError> {
     let shown = front.shown.clone();
@@ -60,6 +59,7 @@ pub async fn sit(
     for text in notices {
         front.show(Shown::Notice { text });
     }
+    let answers_max = options.answers_max;
     let mut session = Session::begin(home, person, bank, options, clock())?;
     front.show(Shown::Opened(session.opened(home)?));
     let cancel = Cancel::default();

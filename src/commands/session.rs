@@ -31,6 +31,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
             Some(path) => format!("file:{}", path.file_name().map_or_else(Default::default, |n| n.to_string_lossy())),
             None => "terminal".into(),
         },
+        answers_max: args.questions_max,
         names,
         ..SessionOptions::default()
     };
@@ -42,8 +43,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
         .spawn(move || front::run(kind, to_show, say))
         .context("failed to start the thread of the screen")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let sat =
-        runtime.block_on(sit(&root, person, &bank, options, &opening, Front { shown, said }, args.questions_max, now));
+    let sat = runtime.block_on(sit(&root, person, &bank, options, &opening, Front { shown, said }, now));
     // Background reading ends between two chunks; the person need not wait for it.
     runtime.shutdown_background();
     let ended = front_thread.join().map_err(|_| anyhow::anyhow!("the screen's thread failed"))?;
