@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `credence`, in words.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use credence_memory::replay::{Restriction, Selector, Until};
@@ -402,6 +403,22 @@ pub(crate) struct EraseArgs {
     pub(crate) json: bool,
 }
 
+/// An argument, and the words it was given in.
+#[derive(Debug, Clone)]
+pub(crate) struct Given<T> {
+    /// The words.
+    pub(crate) text: String,
+    /// What they mean.
+    pub(crate) value: T,
+}
+
+impl<T: FromStr> FromStr for Given<T> {
+    type Err = T::Err;
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        Ok(Self { text: text.to_owned(), value: text.parse()? })
+    }
+}
+
 /// `credence replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -418,10 +435,10 @@ pub(crate) struct ReplayArgs {
     pub(crate) prior: Option<String>,
     /// Leave out evidence: a record's number, person:NAME, kind:KIND or time:FROM..TO; may be given several times
     #[arg(long, value_name = "SELECTOR")]
-    pub(crate) without: Vec<Selector>,
+    pub(crate) without: Vec<Given<Selector>>,
     /// Restrict or reweight the mixture, such as "sigma=0.4,1.5 eps=0.1 delta=0.3 drift=0 location=zero,elicited"
     #[arg(long, value_name = "PARTS")]
-    pub(crate) hypotheses: Option<Restriction>,
+    pub(crate) hypotheses: Option<Given<Restriction>>,
     /// Compare with the belief digests that the sessions recorded
     #[arg(long, conflicts_with_all = ["prior", "without", "hypotheses", "compare"])]
     pub(crate) verify: bool,

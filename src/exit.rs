@@ -153,6 +153,8 @@ fn of_import(error: &ImportError) -> Option<u8> {
         ImportError::Read { .. } | ImportError::Line { .. } | ImportError::Empty(_) | ImportError::Name(_) => Some(3),
         ImportError::Log { source, .. } => of_replay(source).or(Some(3)),
         ImportError::OtherSpace { .. } => Some(7),
+        // It was imported before, or says something that this log cannot hold.
+        ImportError::Home(HomeError::State(_)) => Some(3),
         ImportError::Home(error) => of_home(error),
     }
 }

@@ -7,7 +7,7 @@ mod print;
 mod strategy;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::Context;
@@ -59,8 +59,8 @@ fn options(path: &Path, args: &ReplayArgs) -> anyhow::Result<Options> {
         until: args.until,
         person,
         prior: args.prior.as_deref().map(|name| prior(path, name)).transpose()?.unwrap_or_default(),
-        without: args.without.clone(),
-        hypotheses: args.hypotheses.clone().unwrap_or_default(),
+        without: args.without.iter().map(|given| given.value.clone()).collect(),
+        hypotheses: args.hypotheses.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
         verify: args.verify,
     })
 }
@@ -121,7 +121,7 @@ pub(crate) fn replayed(path: &Path, options: &Options) -> anyhow::Result<Replay>
 }
 
 /// Replays the log and draws one person's values along it.
-fn plotted(path: &Path, options: &Options, file: &PathBuf) -> anyhow::Result<Replay> {
+fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Replay> {
     let first = replayed(path, options)?;
     let [only] = first.people.as_slice() else {
         anyhow::bail!(WrongInput(format!(

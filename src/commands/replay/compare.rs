@@ -28,10 +28,8 @@ pub(super) fn run(path: &Path, args: &ReplayArgs, asked: &Options, prior: PriorC
 fn described(args: &ReplayArgs) -> String {
     let mut parts = Vec::new();
     parts.extend(args.prior.as_ref().map(|p| format!("--prior {p}")));
-    let flags = std::env::args().collect::<Vec<_>>();
-    let without = flags.windows(2).filter(|w| w[0] == "--without").map(|w| format!("--without {}", w[1]));
-    parts.extend(without.chain(flags.iter().filter(|f| f.starts_with("--without=")).cloned()));
-    parts.extend(args.hypotheses.as_ref().map(|_| "--hypotheses as given".to_owned()));
+    parts.extend(args.without.iter().map(|given| format!("--without {}", given.text)));
+    parts.extend(args.hypotheses.as_ref().map(|given| format!("--hypotheses {:?}", given.text)));
     if parts.is_empty() { "as it was".into() } else { parts.join(" ") }
 }
 
