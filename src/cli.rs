@@ -1,8 +1,10 @@
 //! The command line: what can be asked of `credence`, in words.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use credence_memory::replay::{Restriction, Selector, Until};
 
 /// A value-learning agent runtime: priors from a language model, beliefs from people, decisions that know what they do not know.
 #[derive(Debug, Parser)]
@@ -75,7 +77,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: ModelCommand,
     },
-    /// List, show, verify and retract evidence
+    /// List, show, verify, retract, import, export and erase evidence
     Evidence {
         /// What to do with the log.
         #[command(subcommand)]
@@ -300,6 +302,121 @@ pub(crate) enum EvidenceCommand {
         #[arg(long, default_value = "withdrawn by the person")]
         reason: String,
     },
+    /// Add evidence from elsewhere: all of it or none
+    Import(ImportArgs),
+    /// Write evidence to a file, with what is now believed as soft labels
+    Export(ExportArgs),
+    /// Erase a person for good: the log is rewritten without them
+    Erase(EraseArgs),
+}
+
+/// What an import reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// A Polis export: a directory with comments.csv and votes.csv
+    Polis,
+    /// Pairwise choices: columns person, first, second, chosen, and optionally situation and time
+    Csv,
+    /// TRL preference data (JSON Lines), paired or unpaired
+    Trl,
+    /// The log of another home, or the home
+    Log,
+}
+
+/// `credence evidence import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What it is
+    #[arg(value_enum)]
+    pub(crate) format: ImportFormat,
+    /// Where it is
+    pub(crate) path: PathBuf,
+    /// Check everything and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Whose TRL lines are that name nobody [default: your login name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) person: Option<String>,
+    /// Name of the Polis conversation; people become polis:NAME:VOTER [default: the directory's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Put this before the names of the people of another log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prefix: Option<String>,
+    /// Read the statements with the model now; otherwise they have no features, and say nothing about values, until they are read
+    #[arg(long)]
+    pub(crate) describe: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// What an export writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Choices as TRL preference data (JSON Lines: prompt, chosen, rejected)
+    Trl,
+    /// Verdicts as unpaired TRL data (JSON Lines: prompt, completion, label)
+    TrlUnpaired,
+    /// Every row as CSV
+    Csv,
+    /// Every row as Parquet
+    Parquet,
+}
+
+/// `credence evidence export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What to write
+    #[arg(value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file; it must not be there yet
+    pub(crate) file: PathBuf,
+    /// Only this person's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) person: Option<String>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `credence evidence erase`.
+#[derive(Debug, Args)]
+pub(crate) struct EraseArgs {
+    /// Whom
+    #[arg(long, value_name = "NAME")]
+    pub(crate) person: String,
+    /// The name once more, instead of typing it at a terminal
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_erase: Option<String>,
+    /// Why; it stays in the log
+    #[arg(long, default_value = "asked for by the person")]
+    pub(crate) reason: String,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An argument, and the words it was given in.
+#[derive(Debug, Clone)]
+pub(crate) struct Given<T> {
+    /// The words.
+    pub(crate) text: String,
+    /// What they mean.
+    pub(crate) value: T,
+}
+
+impl<T: FromStr> FromStr for Given<T> {
+    type Err = T::Err;
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        Ok(Self { text: text.to_owned(), value: text.parse()? })
+    }
 }
 
 /// `credence replay`.
@@ -307,19 +424,38 @@ pub(crate) enum EvidenceCommand {
 pub(crate) struct ReplayArgs {
     /// A log file, or a home [default: this home's log]
     pub(crate) log: Option<PathBuf>,
-    /// Stop after this record (a sequence number) or time (RFC 3339)
+    /// Stop after this record (a number), or before the first record after this time (RFC 3339)
     #[arg(long, value_name = "SEQ|TIME")]
-    pub(crate) until: Option<String>,
+    pub(crate) until: Option<Until>,
     /// Only this person
     #[arg(long, value_name = "NAME")]
     pub(crate) person: Option<String>,
-    /// Which prior: flat or elicited
-    #[arg(long, value_name = "PRIOR")]
+    /// Which prior: flat, elicited, or a file with one (a PriorElicited record as JSON)
+    #[arg(long, value_name = "flat|elicited|FILE")]
     pub(crate) prior: Option<String>,
+    /// Leave out evidence: a record's number, person:NAME, kind:KIND or time:FROM..TO; may be given several times
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) without: Vec<Given<Selector>>,
+    /// Restrict or reweight the mixture, such as "sigma=0.4,1.5 eps=0.1 delta=0.3 drift=0 location=zero,elicited"
+    #[arg(long, value_name = "PARTS")]
+    pub(crate) hypotheses: Option<Given<Restriction>>,
     /// Compare with the belief digests that the sessions recorded
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["prior", "without", "hypotheses", "compare"])]
     pub(crate) verify: bool,
-    /// One JSON object
+    /// Side by side with the log as it was, or with another prior: --compare=flat
+    #[arg(long, value_name = "PRIOR", num_args = 0..=1, require_equals = true, default_missing_value = "logged",
+          conflicts_with_all = ["plot", "follow", "strategy"])]
+    pub(crate) compare: Option<String>,
+    /// One JSON object; with --follow and --strategy one a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Draw how the values moved, with 90% intervals, as SVG
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["follow", "strategy"])]
+    pub(crate) plot: Option<PathBuf>,
+    /// Show evidence as it comes in, until interrupted (or until --until)
+    #[arg(long, conflicts_with_all = ["prior", "without", "hypotheses", "verify", "strategy"])]
+    pub(crate) follow: bool,
+    /// Which question this strategy would have chosen wherever one was asked; may be given several times
+    #[arg(long, value_enum, conflicts_with_all = ["prior", "without", "hypotheses", "verify"])]
+    pub(crate) strategy: Vec<StrategyArg>,
 }

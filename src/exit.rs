@@ -7,8 +7,12 @@ use credence_agent::bank::BankError;
 use credence_agent::opening::OpeningError;
 use credence_agent::reader::ReaderError;
 use credence_agent::session::SessionError;
+use credence_memory::erase::EraseError;
+use credence_memory::export::ExportError;
 use credence_memory::home::HomeError;
+use credence_memory::import::ImportError;
 use credence_memory::log::LogError;
+use credence_memory::replay::ReplayError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
 use credence_priors::schema::SchemaError;
@@ -74,6 +78,23 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = error.downcast_ref() {
         return of_log(error);
     }
+    if let Some(error) = error.downcast_ref() {
+        return of_replay(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_import(error);
+    }
+    match error.downcast_ref() {
+        Some(ExportError::Log(error)) => return of_log(error),
+        Some(ExportError::Write(_)) => return Some(8),
+        Some(ExportError::State(_)) | None => {}
+    }
+    match error.downcast_ref() {
+        Some(EraseError::Home(error)) => return of_home(error),
+        Some(EraseError::NotConfirmed { .. }) => return Some(2),
+        Some(EraseError::NoSuchPerson(_)) => return Some(3),
+        Some(EraseError::Outdated) | None => {}
+    }
     if error.is::<BankError>() || error.is::<SchemaError>() || error.is::<WrongInput>() || error.is::<AnswersError>() {
         return Some(3);
     }
@@ -117,5 +138,27 @@ fn of_log(error: &LogError) -> Option<u8> {
         LogError::Storage { .. } | LogError::NotAppended { .. } | LogError::Poisoned { .. } => Some(8),
         LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::UnknownKind { .. } => Some(5),
         _ => None,
+    }
+}
+
+fn of_replay(error: &ReplayError) -> Option<u8> {
+    match error {
+        ReplayError::Log(error) => of_log(error),
+        ReplayError::VerifyOfAnother => Some(2),
+        ReplayError::NoSuchPerson(_) | ReplayError::NoElicitedPrior => Some(3),
+        // A setting or a prior that was asked for; those of the log were checked when they were written.
+        ReplayError::Belief { .. } => Some(3),
+        ReplayError::State(_) => None,
+    }
+}
+
+fn of_import(error: &ImportError) -> Option<u8> {
+    match error {
+        ImportError::Read { .. } | ImportError::Line { .. } | ImportError::Empty(_) | ImportError::Name(_) => Some(3),
+        ImportError::Log { source, .. } => of_replay(source).or(Some(3)),
+        ImportError::OtherSpace { .. } => Some(7),
+        // It was imported before, or says something that this log cannot hold.
+        ImportError::Home(HomeError::State(_)) => Some(3),
+        ImportError::Home(error) => of_home(error),
     }
 }

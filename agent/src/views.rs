@@ -2,7 +2,7 @@
 
 use credence_memory::belief::information::consistency as same_answer_again;
 use credence_memory::belief::{Functional, Mixture, Question};
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{PersonId, ValueId};
 use credence_memory::state::{State, StateError};
 
 use crate::knowledge::Knowledge;
@@ -19,10 +19,13 @@ const CHANGES_MAX: usize = 5;
 /// Weights are shown in units of the person's typical weight (the root mean square over the schema's values, under the same
 /// belief): a decided person's weights are larger in noise units, and what a reader wants to compare is one value with another.
 pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
-    let now = state.belief(person)?;
-    let before = state.prior_belief()?;
     let schema = state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
-    let (unit_now, unit_before) = (typical_weight(&now, schema.len()), typical_weight(&before, schema.len()));
+    Ok(values_of(&state.belief(person)?, &state.prior_belief()?, &schema, name))
+}
+
+/// The schema's values under one belief, beside another from before; in the units of [`values`].
+pub fn values_of(now: &Mixture, before: &Mixture, schema: &[ValueId], name: impl Fn(&str) -> String) -> ValuesView {
+    let (unit_now, unit_before) = (typical_weight(now, schema.len()), typical_weight(before, schema.len()));
     let values = schema
         .iter()
         .enumerate()
@@ -42,7 +45,7 @@ pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -
             }
         })
         .collect();
-    Ok(ValuesView { values, answers: now.record_count() })
+    ValuesView { values, answers: now.record_count() }
 }
 
 /// Root mean square of the first `values` weights under a belief, in noise units.
@@ -78,13 +81,17 @@ pub fn changes(before: &ValuesView, after: &ValuesView) -> Vec<ValueChange> {
 
 /// The person beyond the values.
 pub fn person(state: &State, person: &PersonId) -> Result<PersonView, StateError> {
-    let belief = state.belief(person)?;
-    Ok(PersonView {
-        consistency: consistency(state, &belief),
+    Ok(person_of(state, &state.belief(person)?))
+}
+
+/// A person beyond the values, under one belief.
+pub fn person_of(state: &State, belief: &Mixture) -> PersonView {
+    PersonView {
+        consistency: consistency(state, belief),
         low_signal: belief.low_signal_mass(),
         lapse_rate: belief.lapse_rates().iter().map(|(rate, mass)| rate * mass).sum(),
         trust_in_model: belief.model_mass(),
-    })
+    }
 }
 
 /// How many typical questions consistency is averaged over.

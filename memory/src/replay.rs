@@ -29,6 +29,8 @@ pub use score::{Bin, Calibration, Score};
 pub struct Replay {
     /// Everything that follows from the records taken in, without beliefs.
     pub state: State,
+    /// What beliefs were formed under, one after another, as this replay has it.
+    pub epochs: Vec<Epoch>,
     /// Everyone folded, in the order of their names.
     pub people: Vec<Replayed>,
     /// Records taken in.
@@ -158,7 +160,7 @@ pub fn replay_watched(
         fold.person(id, person, &watch).map_err(|source| ReplayError::Belief { person: id.clone(), source })
     });
     let people = people.collect::<Result<Vec<Replayed>, ReplayError>>()?;
-    Ok(Replay { state, people, records, left_out, tail: reader.tail() })
+    Ok(Replay { state, epochs, people, records, left_out, tail: reader.tail() })
 }
 
 /// Reads and checks a log without forming beliefs.

@@ -1,13 +1,18 @@
-//! `credence evidence`: list, show, verify and retract.
+//! `credence evidence`: list, show, verify, retract, import, export and erase.
+
+mod erase;
+mod export;
+mod import;
 
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::Seq;
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, Record, Retracted};
-use credence_memory::state::{Applied, State};
+use credence_memory::replay::Options;
 
 use crate::cli::{EvidenceCommand, Global};
+use crate::commands::replay::replayed;
 use crate::exit::{DidNotMatch, WrongInput};
 use crate::surroundings::{log_path, now, open_home, say};
 
@@ -53,6 +58,9 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
             if found { Ok(()) } else { anyhow::bail!(WrongInput(format!("the log has no record {seq}"))) }
         }
         EvidenceCommand::Verify => verify(global),
+        EvidenceCommand::Import(args) => import::run(global, &args),
+        EvidenceCommand::Export(args) => export::run(global, &args),
+        EvidenceCommand::Erase(args) => erase::run(global, &args),
         EvidenceCommand::Retract { seq, reason } => {
             let mut home = open_home(global)?;
             let target = Seq(seq);
@@ -87,35 +95,25 @@ fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) 
     Ok(())
 }
 
+/// Reads the whole chain, forms every belief again and compares it with what was recorded.
 fn verify(global: &Global) -> anyhow::Result<()> {
     let path = log_path(global)?;
-    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
-    let mut reader = Reader::new(file);
-    let mut state = State::new();
-    let (mut evidence, mut digests) = (0u64, 0u64);
-    let mut wrong = Vec::new();
-    for entry in &mut reader {
-        let entry = entry?;
-        if let Record::BeliefRecorded(r) = &entry.record {
-            digests += 1;
-            if state.belief_digest(&r.person)? != r.digest {
-                wrong.push(entry.seq.to_string());
-            }
-        }
-        if matches!(state.apply(&entry)?, Applied::Learned { .. }) {
-            evidence += 1;
-        }
-    }
-    let (head, hash) = reader.head();
-    if let Tail::Torn { bytes } = reader.tail() {
+    let found = replayed(&path, &Options { verify: true, ..Options::default() })?;
+    if let Tail::Torn { bytes } = found.tail {
         say(format!("the last line is torn ({bytes} bytes, never acknowledged); the next writer cuts it off"))?;
     }
+    let mut wrong: Vec<u64> = found.disagreements().map(|(_, check)| check.seq.0).collect();
+    wrong.sort_unstable();
     if !wrong.is_empty() {
+        let wrong: Vec<String> = wrong.iter().map(u64::to_string).collect();
         anyhow::bail!(DidNotMatch(format!(
             "the beliefs recorded in records {} are not those of the log",
             wrong.join(", ")
         )));
     }
+    let (head, hash) = found.state.head();
+    let evidence = found.score().answers;
+    let digests: usize = found.people.iter().map(|p| p.digests.len()).sum();
     say(format!(
         "{head} records, {evidence} of them evidence; the chain is whole ({hash}); {digests} recorded beliefs match"
     ))
@@ -138,7 +136,7 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
 }
 
 /// Whether a record is shown without `--all`: evidence, withdrawals, decisions and what was done.
-fn is_telling(record: &Record) -> bool {
+pub(crate) fn is_telling(record: &Record) -> bool {
     record.evidence_origin().is_some()
         || matches!(
             record,
@@ -147,11 +145,14 @@ fn is_telling(record: &Record) -> bool {
                 | Record::ActionTaken(_)
                 | Record::StopRequested(_)
                 | Record::TaskGiven(_)
+                | Record::Imported(_)
+                | Record::Exported(_)
+                | Record::PersonErased(_)
         )
 }
 
 /// One line about a record.
-fn outline(record: &Record) -> String {
+pub(crate) fn outline(record: &Record) -> String {
     let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
     let what = match record {
         Record::ChoiceMade(r) => match r.chosen {
@@ -185,6 +186,11 @@ fn outline(record: &Record) -> String {
         ),
         Record::BeliefRecorded(r) => r.digest.to_string().chars().take(16).collect(),
         Record::StopRequested(r) => format!("{:?}", r.words),
+        Record::Imported(r) => {
+            format!("{} records of {} people as {} from {}", r.records, r.people, r.format, r.source)
+        }
+        Record::Exported(r) => format!("{} rows as {} to {:?}", r.rows, r.format, r.path),
+        Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, r.reason),
         _ => String::new(),
     };
     format!("{who}{what}")

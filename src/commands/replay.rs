@@ -1,24 +1,26 @@
-//! `credence replay`: fold a log again, without any model.
+//! `credence replay`: a log folded again without any model, as it was or as it might have been.
 
-use std::path::PathBuf;
+mod compare;
+mod follow;
+mod plot;
+mod print;
+mod strategy;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
 
 use anyhow::Context;
-use credence_agent::knowledge::Knowledge;
-use credence_agent::views;
-use credence_memory::belief::{LocationName, Mixture};
-use credence_memory::log::Reader;
-use credence_memory::record::Record;
-use credence_memory::state::{Applied, State};
-use jiff::Timestamp;
+use credence_memory::belief::Mixture;
+use credence_memory::ids::PersonId;
+use credence_memory::layout::Layout;
+use credence_memory::log::{Reader, Tail};
+use credence_memory::record::{PriorElicited, Record};
+use credence_memory::replay::{Options, PriorChoice, Replay, replay, replay_watched};
 
 use crate::cli::{Global, ReplayArgs};
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, say, say_json};
-
-enum Until {
-    Seq(u64),
-    Time(Timestamp),
-}
+use crate::surroundings::{log_path, say};
 
 /// Runs `credence replay`.
 pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
@@ -27,96 +29,128 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => log_path(global)?,
     };
-    let until = args.until.as_deref().map(parse_until).transpose()?;
-    let only = match args.prior.as_deref() {
-        None => None,
-        Some("flat") => Some(LocationName::Zero),
-        Some("elicited") => Some(LocationName::Elicited),
-        Some(other) => anyhow::bail!(WrongInput(format!("{other:?} is no prior; expected flat or elicited"))),
-    };
-    if args.verify && only.is_some() {
-        anyhow::bail!(WrongInput(
-            "--verify compares with what was believed; it cannot be combined with another prior".into()
-        ));
+    if args.follow {
+        return follow::run(&path, args);
     }
-    replay(&path, until, only, args)
+    if !args.strategy.is_empty() {
+        return strategy::run(&path, args);
+    }
+    let options = options(&path, args)?;
+    if let Some(other) = &args.compare {
+        let prior = prior(&path, other)?;
+        return compare::run(&path, args, &options, prior);
+    }
+    let found = match &args.plot {
+        Some(file) => plotted(&path, &options, file)?,
+        None => replayed(&path, &options)?,
+    };
+    if args.json {
+        print::json(&found)?
+    } else {
+        print::text(&path, &found)?
+    }
+    checked(&found, args)
 }
 
-fn parse_until(text: &str) -> anyhow::Result<Until> {
-    if let Ok(seq) = text.parse() {
-        return Ok(Until::Seq(seq));
-    }
-    text.parse().map(Until::Time).map_err(|_| {
-        anyhow::anyhow!(WrongInput(format!(
-            "{text:?} is neither a sequence number nor a time such as 2026-01-31T12:00:00Z"
-        )))
+/// What the command line asks for.
+fn options(path: &Path, args: &ReplayArgs) -> anyhow::Result<Options> {
+    let person = args.person.as_deref().map(named).transpose()?;
+    Ok(Options {
+        until: args.until,
+        person,
+        prior: args.prior.as_deref().map(|name| prior(path, name)).transpose()?.unwrap_or_default(),
+        without: args.without.iter().map(|given| given.value.clone()).collect(),
+        hypotheses: args.hypotheses.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
+        verify: args.verify,
     })
 }
 
-fn replay(path: &PathBuf, until: Option<Until>, only: Option<LocationName>, args: &ReplayArgs) -> anyhow::Result<()> {
-    let file = std::fs::File::open(path).with_context(|| format!("failed to open the log {}", path.display()))?;
-    let mut state = State::new();
-    let mut losses: Vec<f64> = Vec::new();
-    let (mut digests, mut wrong) = (0u64, Vec::new());
-    for entry in Reader::new(file) {
-        let entry = entry.with_context(|| format!("failed to read the log {}", path.display()))?;
-        let past = match &until {
-            Some(Until::Seq(seq)) => entry.seq.0 > *seq,
-            Some(Until::Time(time)) => entry.time > *time,
-            None => false,
-        };
-        if past {
-            break;
-        }
-        if let (true, Record::BeliefRecorded(r)) = (args.verify, &entry.record) {
-            digests += 1;
-            if state.belief_digest(&r.person)? != r.digest {
-                wrong.push(entry.seq.to_string());
-            }
-        }
-        if let Applied::Learned { surprise, .. } = state.apply(&entry)? {
-            losses.push(-surprise.ln_predictive);
-        }
+fn named(name: &str) -> anyhow::Result<PersonId> {
+    PersonId::new(name).with_context(|| WrongInput(format!("{name:?} cannot be a person's name")))
+}
+
+/// A prior by its name, or from a file.
+fn prior(log: &Path, name: &str) -> anyhow::Result<PriorChoice> {
+    Ok(match name {
+        "logged" => PriorChoice::AsLogged,
+        "flat" => PriorChoice::Flat,
+        "elicited" => PriorChoice::Elicited,
+        file => PriorChoice::Stated(Box::new(stated(log, Path::new(file))?)),
+    })
+}
+
+/// A prior from a file: a `PriorElicited` record, with or without the line of a log around it.
+fn stated(log: &Path, path: &Path) -> anyhow::Result<PriorElicited> {
+    let wrong = |why: String| WrongInput(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        wrong(format!("neither flat nor elicited, and no prior can be read from a file of that name ({e})"))
+    })?;
+    let mut value: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(format!("not JSON: {e}")))?;
+    if let Some(payload) = value.get_mut("payload") {
+        value = payload.take();
     }
-    if let Some(name) = only {
-        losses = fold_with(&mut state, name)?;
+    let prior: PriorElicited =
+        serde_json::from_value(value).map_err(|e| wrong(format!("not a PriorElicited record: {e}")))?;
+    let first = Reader::new(open(log)?).next().transpose().with_context(|| unreadable(log))?;
+    let Some(Record::LogOpened(header)) = first.map(|e| e.record) else {
+        anyhow::bail!(wrong("the log is empty".into()))
+    };
+    let weights = Layout::new(&header).read_by_model();
+    let lengths = [prior.mean.len(), prior.reference_variance.len(), prior.covariance.len()];
+    if lengths != [weights, weights, weights * (weights + 1) / 2] {
+        let [mean, reference, covariance] = lengths;
+        anyhow::bail!(wrong(format!(
+            "the log's prior has {weights} weights; here are {mean} means, {reference} reference variances and \
+             {covariance} covariances (a lower triangle by rows)"
+        )));
     }
-    let log_loss = (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64);
-    let people: Vec<_> = state
-        .people()
-        .keys()
-        .filter(|p| args.person.as_deref().is_none_or(|name| p.as_str() == name))
-        .cloned()
-        .collect();
-    if let (Some(name), true) = (&args.person, people.is_empty()) {
-        anyhow::bail!(WrongInput(format!("the log says nothing of {name:?}")));
-    }
-    if args.json {
-        let people = people
-            .iter()
-            .map(|p| {
-                Ok(serde_json::json!({
-                    "person": p, "values": views::values(&state, p, str::to_owned)?, "beyond": views::person(&state, p)?,
-                    "digest": state.belief_digest(p)?,
-                }))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        say_json(&serde_json::json!({
-            "through": state.head().0.0, "people": people, "evidence": losses.len(), "log_loss": log_loss,
-            "digests_checked": digests, "digests_wrong": wrong,
-        }))?;
-    } else {
-        say(format!("{} through record {}", path.display(), state.head().0))?;
-        for p in &people {
-            print_person(&state, p)?;
+    Ok(prior)
+}
+
+pub(crate) fn open(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("failed to open the log {}", path.display()))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("failed to replay the log {}", path.display())
+}
+
+/// Replays the log in a file.
+pub(crate) fn replayed(path: &Path, options: &Options) -> anyhow::Result<Replay> {
+    replay(open(path)?, options).with_context(|| unreadable(path))
+}
+
+/// Replays the log and draws one person's values along it.
+fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Replay> {
+    let first = replayed(path, options)?;
+    let [only] = first.people.as_slice() else {
+        anyhow::bail!(WrongInput(format!(
+            "--plot draws one person's values, and the log has {}: choose one with --person NAME",
+            first.people.len()
+        )));
+    };
+    let schema = first.state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
+    let steps = Mutex::new(Vec::new());
+    let options = Options { person: Some(only.person.clone()), ..options.clone() };
+    let found = replay_watched(open(path)?, &options, |step| {
+        if let Ok(before) = Mixture::new(&step.epoch.settings, &step.epoch.priors) {
+            let values = credence_agent::views::values_of(step.belief, &before, &schema, str::to_owned);
+            steps.lock().unwrap_or_else(|e| e.into_inner()).push((step.evidence.seq, values));
         }
-        if let Some(loss) = log_loss {
-            say(format!(
-                "\n{} pieces of evidence, predicted before they came with a mean log loss of {loss:.3} nats",
-                losses.len()
-            ))?;
-        }
+    })
+    .with_context(|| unreadable(path))?;
+    let steps = steps.into_inner().unwrap_or_else(|e| e.into_inner());
+    plot::draw(file, &only.person, &steps).with_context(|| format!("failed to draw {}", file.display()))?;
+    Ok(found)
+}
+
+/// Says what the comparison with the recorded digests gave, and what stands at the log's end.
+fn checked(found: &Replay, args: &ReplayArgs) -> anyhow::Result<()> {
+    if let (Tail::Torn { bytes }, false) = (found.tail, args.json) {
+        say(format!("the last line is torn ({bytes} bytes, never acknowledged) and was not counted"))?;
     }
+    let wrong: Vec<String> = found.disagreements().map(|(_, check)| check.seq.to_string()).collect();
+    let digests: usize = found.people.iter().map(|p| p.digests.len()).sum();
     if !wrong.is_empty() {
         anyhow::bail!(DidNotMatch(format!(
             "{} of {digests} recorded beliefs do not match: records {}",
@@ -128,46 +162,4 @@ fn replay(path: &PathBuf, until: Option<Until>, only: Option<LocationName>, args
         say(format!("{digests} recorded beliefs match, bit for bit"))?;
     }
     Ok(())
-}
-
-/// Folds everyone's surviving evidence anew from one prior location alone; the log losses on the way.
-fn fold_with(state: &mut State, only: LocationName) -> anyhow::Result<Vec<f64>> {
-    let Some(epoch) = state.epoch().cloned() else { return Ok(Vec::new()) };
-    let mut priors = (*epoch.priors).clone();
-    priors.locations.retain(|l| l.name == only);
-    if priors.locations.is_empty() {
-        anyhow::bail!(WrongInput(format!("the log has no {only:?} prior").to_lowercase()));
-    }
-    let mut losses = Vec::new();
-    for person in state.people().keys().cloned().collect::<Vec<_>>() {
-        let Some(known) = state.person(&person) else { continue };
-        let Some(touched) = known.touched() else { continue };
-        let mut belief = Mixture::new(&epoch.settings, &priors)?;
-        for (_, observation) in known.observations(&epoch, state.descriptions()) {
-            losses.push(-belief.observe(&observation)?.ln_predictive);
-        }
-        state.restore(&person, touched, belief);
-    }
-    Ok(losses)
-}
-
-fn print_person(state: &State, person: &credence_memory::ids::PersonId) -> anyhow::Result<()> {
-    let values = views::values(state, person, str::to_owned)?;
-    let beyond = views::person(state, person)?;
-    say(format!("\n{person}: {} pieces of evidence", values.answers))?;
-    let mut rows: Vec<_> = values.values.iter().collect();
-    rows.sort_by(|a, b| b.mean.total_cmp(&a.mean));
-    for v in rows {
-        say(format!(
-            "  {:<14} {:+.2}  90% [{:+.2}, {:+.2}]   before {:+.2}",
-            v.id, v.mean, v.low, v.high, v.prior_mean
-        ))?;
-    }
-    say(format!(
-        "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {}",
-        beyond.consistency,
-        beyond.low_signal,
-        beyond.trust_in_model,
-        state.belief_digest(person)?
-    ))
 }

@@ -1,0 +1,104 @@
+//! `credence evidence erase`: a person erased for good, and not by accident.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use credence_memory::erase::Erasure;
+use credence_memory::home::{Home, Paths};
+use credence_memory::ids::PersonId;
+use serde_json::json;
+
+use crate::cli::{EraseArgs, Global};
+use crate::exit::WrongInput;
+use crate::surroundings::{now, open_home, say, say_json};
+
+/// Runs `credence evidence erase`.
+pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
+    let person = PersonId::new(&args.person)
+        .with_context(|| WrongInput(format!("{:?} cannot be a person's name", args.person)))?;
+    let mut home = open_home(global)?;
+    let erasure = Erasure::of(&home, &person)?;
+    if !args.json {
+        say(format!(
+            "{person}: {} records ({} of them evidence) and {} descriptions that only they referred to would be emptied \
+             for good. No one else's belief changes.",
+            erasure.records(),
+            erasure.evidence(),
+            erasure.descriptions()
+        ))?;
+    }
+    let confirmation = match &args.yes_erase {
+        Some(name) => name.clone(),
+        None => typed(&person)?,
+    };
+    let unreached = others_in(home.paths())?;
+    let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, unreached)?;
+    let derived = left_behind(&home);
+    if args.json {
+        return say_json(&json!({
+            "records": done.records, "evidence": done.evidence, "descriptions": done.alternatives,
+            "unreached": done.unreached, "tombstone": home.state().head().0.0,
+        }));
+    }
+    say(format!(
+        "erased: {} records and {} descriptions are empty, the log is chained anew, derived data was rebuilt (record {} says \
+         so, without the name)",
+        done.records,
+        done.alternatives,
+        home.state().head().0
+    ))?;
+    if !done.unreached.is_empty() {
+        say("not reached; delete these yourself if they hold this person's data:")?;
+        for what in &done.unreached {
+            say(format!("  {what}"))?;
+        }
+    }
+    say(derived)
+}
+
+/// Asks for the name at a terminal.
+fn typed(person: &PersonId) -> anyhow::Result<String> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        anyhow::bail!(WrongInput(format!(
+            "nothing was erased: erasing has to be confirmed at a terminal, or with --yes-erase {person}"
+        )));
+    }
+    let mut error = std::io::stderr().lock();
+    write!(error, "Type the name again to erase it: ").and_then(|()| error.flush()).context("failed to ask")?;
+    let mut line = String::new();
+    input.read_line(&mut line).context("failed to read the name")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What else is in the home: what the program did not put there, or cannot take a person out of.
+fn others_in(paths: &Paths) -> anyhow::Result<Vec<String>> {
+    let failed = || format!("failed to look through {}", paths.root().display());
+    let mut others = Vec::new();
+    let mut look = |directory: &Path, known: &[&str]| -> std::io::Result<()> {
+        for found in std::fs::read_dir(directory)? {
+            let found = found?;
+            if !known.iter().any(|k| found.file_name() == *k) {
+                others.push(format!("{} in the home", found.path().display()));
+            }
+        }
+        Ok(())
+    };
+    let store = paths.store();
+    let store = store.file_name().and_then(|n| n.to_str()).unwrap_or("store");
+    look(paths.root(), &["evidence", "lock", store]).with_context(failed)?;
+    if let Some(evidence) = paths.log().parent() {
+        look(evidence, &["log.jsonl"]).with_context(failed)?;
+    }
+    others.sort();
+    Ok(others)
+}
+
+/// What no program can know of.
+fn left_behind(home: &Home) -> String {
+    format!(
+        "Copies and backups of {}, and logs of other homes that it was merged into, are out of reach.",
+        home.paths().root().display()
+    )
+}

@@ -1,0 +1,116 @@
+//! `credence evidence export`: evidence in a file, with what is now believed as soft labels.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use credence_memory::export::{Table, table, write_csv, write_parquet, write_trl_paired, write_trl_unpaired};
+use credence_memory::home::Home;
+use credence_memory::ids::Hash;
+use credence_memory::log::Reader;
+use credence_memory::record::{Exported, Record};
+use serde_json::json;
+
+use crate::cli::{ExportArgs, ExportFormat, Global};
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{now, open_home, say, say_json};
+
+/// Runs `credence evidence export`.
+pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
+    if args.file.exists() && !args.force {
+        anyhow::bail!(WrongInput(format!("{} is there already; --force replaces it", args.file.display())));
+    }
+    let mut home = open_home(global)?;
+    let mut rows = rows(&home)?;
+    if let Some(person) = &args.person {
+        rows.rows.retain(|row| row.person.as_str() == person);
+        if rows.rows.is_empty() {
+            anyhow::bail!(WrongInput(format!("the log has no evidence of {person:?} that has the form of a row")));
+        }
+    }
+    let mut bytes = Vec::new();
+    let (format, written) = match args.format {
+        ExportFormat::Trl => ("trl-paired", write_trl_paired(&rows, &mut bytes)?),
+        ExportFormat::TrlUnpaired => ("trl-unpaired", write_trl_unpaired(&rows, &mut bytes)?),
+        ExportFormat::Csv => ("csv", write_csv(&rows, &mut bytes)?),
+        ExportFormat::Parquet => ("parquet", write_parquet(&rows, &mut bytes)?),
+    };
+    let failed = || format!("failed to write {}", args.file.display());
+    let path = std::path::absolute(&args.file).with_context(failed)?;
+    let part = Part::write(&path, &bytes).with_context(failed)?;
+    // The log names the file before it is there, so that no erasure can miss it.
+    let exported = Exported {
+        format: format.to_owned(),
+        path: path.display().to_string(),
+        content_hash: Hash::of(&bytes),
+        rows: written,
+    };
+    let (entry, _) = home.append(now(), Record::Exported(exported))?;
+    part.put(&path).with_context(failed)?;
+    let others = rows.rows.len() as u64 - written;
+    if args.json {
+        return say_json(&json!({
+            "format": format, "path": path, "rows": written, "other_rows": others, "left_out": rows.left_out,
+            "content_hash": Hash::of(&bytes), "record": entry.seq.0,
+        }));
+    }
+    say(format!("{written} rows in {} (record {})", path.display(), entry.seq))?;
+    if others > 0 {
+        say(format!("{others} other pieces of evidence have no form in {format}"))?;
+    }
+    if rows.left_out > 0 {
+        say(format!(
+            "{} choices among three or more, or rankings, are not so many pairs and were left out",
+            rows.left_out
+        ))?;
+    }
+    Ok(())
+}
+
+/// Surviving evidence as rows, with a bar: every belief is formed on the way.
+fn rows(home: &Home) -> anyhow::Result<Table> {
+    let bar = counting("reading the log");
+    bar.set_length(home.state().head().0.0);
+    let file = File::open(home.paths().log()).context("failed to open the log")?;
+    let entries = Reader::new(file).inspect(|_| bar.inc(1));
+    let rows = table(entries, home.state())?;
+    bar.finish_and_clear();
+    Ok(rows)
+}
+
+/// A file beside the one to be, complete and on the disk; removed again unless it takes its place.
+struct Part(Option<PathBuf>);
+
+impl Part {
+    fn write(path: &Path, bytes: &[u8]) -> std::io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let part = path.with_file_name(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&part)?;
+        let part = Self(Some(part));
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(part)
+    }
+
+    fn put(mut self, path: &Path) -> std::io::Result<()> {
+        match self.0.take() {
+            Some(part) => fs::rename(part, path),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(part) = &self.0 {
+            let _ = fs::remove_file(part);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a replay found, as text and as JSON.
+
+use std::path::Path;
+
+use credence_agent::protocol::{PersonView, ValuesView};
+use credence_agent::views;
+use credence_memory::belief::{BeliefError, Mixture};
+use credence_memory::ids::Hash;
+use credence_memory::replay::{Replay, Replayed, Score};
+use serde_json::{Value, json};
+
+use crate::surroundings::{say, say_json};
+
+/// More people than this get a line each instead of a table each.
+const TABLES_MAX: usize = 10;
+
+/// Prints it as text.
+pub(crate) fn text(path: &Path, found: &Replay) -> anyhow::Result<()> {
+    let left_out = match found.left_out {
+        0 => String::new(),
+        n => format!(", {n} left out"),
+    };
+    say(format!("{} through record {}{left_out}", path.display(), found.state.head().0))?;
+    for replayed in &found.people {
+        if found.people.len() <= TABLES_MAX { table(found, replayed)? } else { line(replayed)? }
+    }
+    let score = found.score();
+    let Some(loss) = score.log_loss() else { return say("\nno evidence: everything is as the prior has it") };
+    say(format!(
+        "\n{} pieces of evidence, predicted before they came with a mean log loss of {loss:.3} nats",
+        score.answers
+    ))?;
+    if let (Some(brier), Some(accuracy), Some(error)) =
+        (score.brier(), score.accuracy(), score.calibration.expected_error())
+    {
+        say(format!(
+            "Brier score {brier:.3}; the likeliest outcome happened in {:.0}%; calibration error {error:.3}",
+            100.0 * accuracy
+        ))?;
+        say("  predicted   happened   95% interval    outcomes")?;
+        for bin in score.calibration.bins() {
+            let (low, high) = bin.interval;
+            say(format!(
+                "  {:>9.2}   {:>8.2}   [{low:.2}, {high:.2}]   {:>9}",
+                bin.predicted, bin.happened, bin.count
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn line(replayed: &Replayed) -> anyhow::Result<()> {
+    let loss = replayed.score.log_loss().map_or_else(String::new, |l| format!(", mean log loss {l:.3} nats"));
+    say(format!("  {}: {} pieces of evidence{loss}", replayed.person, replayed.belief.record_count()))
+}
+
+fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
+    let (values, beyond) = believed(found, &replayed.belief)?;
+    say(format!("\n{}: {} pieces of evidence", replayed.person, values.answers))?;
+    let mut rows: Vec<_> = values.values.iter().collect();
+    rows.sort_by(|a, b| b.mean.total_cmp(&a.mean));
+    for v in rows {
+        say(format!(
+            "  {:<14} {:+.2}  90% [{:+.2}, {:+.2}]   before {:+.2}",
+            v.id, v.mean, v.low, v.high, v.prior_mean
+        ))?;
+    }
+    say(format!(
+        "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {}",
+        beyond.consistency,
+        beyond.low_signal,
+        beyond.trust_in_model,
+        Hash(replayed.belief.digest())
+    ))
+}
+
+/// A belief as people see it, beside what this replay believed before any evidence.
+pub(crate) fn believed(found: &Replay, belief: &Mixture) -> Result<(ValuesView, PersonView), BeliefError> {
+    let Some(epoch) = found.epochs.last() else { return Err(BeliefError::NoPrior) };
+    let before = Mixture::new(&epoch.settings, &epoch.priors)?;
+    let values = views::values_of(belief, &before, epoch.layout.values(), str::to_owned);
+    Ok((values, views::person_of(&found.state, belief)))
+}
+
+/// Prints it as one JSON object.
+pub(crate) fn json(found: &Replay) -> anyhow::Result<()> {
+    let person = |p: &Replayed| -> anyhow::Result<Value> {
+        let (values, beyond) = believed(found, &p.belief)?;
+        let predictions: Vec<Value> =
+            p.predictions.iter().map(|q| json!({ "record": q.seq.0, "ln_predictive": q.ln_predictive })).collect();
+        Ok(json!({
+            "person": p.person, "values": values, "beyond": beyond, "hypotheses": marginals(&p.belief),
+            "score": score(&p.score), "predictions": predictions, "digest": Hash(p.belief.digest()),
+        }))
+    };
+    let people = found.people.iter().map(person).collect::<anyhow::Result<Vec<_>>>()?;
+    let all = found.score();
+    let wrong: Vec<u64> = found.disagreements().map(|(_, check)| check.seq.0).collect();
+    say_json(&json!({
+        "through": found.state.head().0.0, "records": found.records, "left_out": found.left_out, "people": people,
+        "evidence": all.answers, "log_loss": all.log_loss(), "score": score(&all),
+        "digests_checked": found.people.iter().map(|p| p.digests.len()).sum::<usize>(), "digests_wrong": wrong,
+    }))
+}
+
+/// A score in numbers that can be read off.
+pub(crate) fn score(score: &Score) -> Value {
+    json!({
+        "answers": score.answers, "log_loss": score.log_loss(), "brier": score.brier(), "accuracy": score.accuracy(),
+        "calibration_error": score.calibration.expected_error(), "calibration": score.calibration.bins(),
+    })
+}
+
+/// Weights of hypotheses, by each of the things they differ in.
+pub(crate) fn marginals(belief: &Mixture) -> Value {
+    json!({
+        "location": belief.locations(), "signal_scale": belief.signal_scales(), "lapse_rate": belief.lapse_rates(),
+        "band": belief.bands(), "drift": belief.drift_mass(),
+    })
+}

@@ -1,0 +1,208 @@
+//! `credence evidence import|export|erase`, end to end on logs made by the library.
+
+mod logs;
+
+use std::fs;
+use std::path::Path;
+
+use logs::{Scribe, done, fails, json, two_people};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const COMMENTS: &str = "timestamp,datetime,comment-id,author-id,agrees,disagrees,moderated,comment-body\n\
+    1,x,3,0,1,0,1,\"Plant trees, everywhere\"\n1,x,7,0,1,0,1,Close the road\n";
+const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n1700000000000,x,3,0,1\n1700000001000,x,7,0,-1\n\
+    1700000002000,x,3,1,0\n";
+
+fn home() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    two_people(dir.path());
+    dir
+}
+
+fn log(home: &TempDir) -> String {
+    fs::read_to_string(home.path().join("evidence/log.jsonl")).unwrap()
+}
+
+/// A file with this content; its path lives as long as the directory.
+fn file(dir: &TempDir, name: &str, content: &str) -> String {
+    let path = dir.path().join(name);
+    fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn polis() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    file(&dir, "comments.csv", COMMENTS);
+    file(&dir, "votes.csv", VOTES);
+    dir
+}
+
+#[test]
+fn a_polis_conversation_is_imported_once_and_replayed() {
+    let (home, data) = (home(), polis());
+    let path = data.path().to_str().unwrap();
+    let before = log(&home);
+    let import = ["evidence", "import", "polis", path, "--name", "town"];
+    let dry = json(home.path(), &[&import[..], &["--dry-run"]].concat());
+    assert_eq!(log(&home), before, "a dry run changes nothing");
+    let imported = json(home.path(), &import);
+    for key in ["evidence", "people", "statements", "new_statements", "bare"] {
+        assert_eq!(dry[key], imported[key], "{key}");
+    }
+    assert_eq!((&imported["evidence"], &imported["people"], &imported["bare"]), (&3.into(), &2.into(), &2.into()));
+    assert!(log(&home).starts_with(&before));
+    let replay = json(home.path(), &["replay", "--verify", "--person", "polis:town:0"]);
+    assert_eq!(replay["evidence"], 2);
+    done(home.path(), &["evidence", "verify"]);
+    assert!(done(home.path(), &["evidence", "list"]).contains("3 records of 2 people as polis"));
+    let after = log(&home);
+    fails(home.path(), &import, 3, "was imported before");
+    assert_eq!(log(&home), after);
+}
+
+#[test]
+fn errors_name_the_line_and_nothing_is_added() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let before = log(&home);
+    let csv = file(&dir, "pairs.csv", "person,first,second,chosen\neve,a,b,first\neve,a,a,first\n");
+    fails(home.path(), &["evidence", "import", "csv", &csv], 3, "pairs.csv, line 3: both alternatives are the same");
+    let trl = file(&dir, "t.jsonl", "{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n{\"prompt\":1}\n");
+    fails(home.path(), &["evidence", "import", "trl", &trl, "--person", "eve"], 3, "t.jsonl, line 2: ");
+    let (data, empty) = (polis(), tempfile::tempdir().unwrap());
+    let votes = file(&data, "votes.csv", &format!("{VOTES}1,x,8,0,1\n"));
+    let path = data.path().to_str().unwrap();
+    fails(
+        home.path(),
+        &["evidence", "import", "polis", path, "--name", "x"],
+        3,
+        &format!("{votes}, line 5: comment-id is \"8\""),
+    );
+    let nothing = empty.path().to_str().unwrap();
+    fails(home.path(), &["evidence", "import", "polis", nothing, "--name", "x"], 3, "comments.csv");
+    assert_eq!(log(&home), before);
+}
+
+#[test]
+fn pairs_and_preference_data_are_imported() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let csv = "person,situation,first,second,chosen\neve,at work,do thing 0,do thing 1,first\n";
+    let pairs = json(home.path(), &["evidence", "import", "csv", &file(&dir, "p.csv", csv)]);
+    assert_eq!((&pairs["evidence"], &pairs["new_statements"]), (&1.into(), &0.into()), "both were described before");
+    let lines = "{\"prompt\":\"p\",\"completion\":\"a\",\"label\":true}\n{\"prompt\":\"p\",\"completion\":\"b\",\"label\":false}\n";
+    let trl = file(&dir, "t.jsonl", lines);
+    let text = done(home.path(), &["evidence", "import", "trl", &trl, "--person", "finn"]);
+    assert!(
+        text.contains("2 pieces of evidence of 1 people") && text.contains("2 statements have no features"),
+        "{text}"
+    );
+    let replay = json(home.path(), &["replay"]);
+    let people: Vec<&str> =
+        replay["people"].as_array().unwrap().iter().map(|p| p["person"].as_str().unwrap()).collect();
+    assert_eq!(people, ["ada", "bob", "eve", "finn"]);
+}
+
+#[test]
+fn another_log_is_merged_if_its_features_mean_the_same() {
+    let home = home();
+    let dir = tempfile::tempdir().unwrap();
+    let mut other = Scribe::begin(dir.path(), "another");
+    other.ask("ada", 0, 3, Some(0));
+    drop(other);
+    let path = dir.path().to_str().unwrap();
+    let merged = json(home.path(), &["evidence", "import", "log", path, "--prefix", "there:"]);
+    assert_eq!((&merged["evidence"], &merged["people"]), (&1.into(), &1.into()));
+    let replay = json(home.path(), &["replay", "--verify", "--person", "there:ada"]);
+    assert_eq!(replay["evidence"], 1);
+    let text = fs::read_to_string(dir.path().join("evidence/log.jsonl")).unwrap();
+    fs::write(dir.path().join("evidence/log.jsonl"), text.replacen("do thing 3", "do thing 9", 1)).unwrap();
+    fails(home.path(), &["evidence", "import", "log", path], 5, "is damaged");
+}
+
+#[test]
+fn exports_hold_soft_labels_and_are_named_in_the_log() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let out = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let trl = json(home.path(), &["evidence", "export", "trl", &out("pairs.jsonl")]);
+    assert_eq!((&trl["rows"], &trl["other_rows"]), (&4.into(), &1.into()), "one answer was no preference");
+    let text = fs::read_to_string(out("pairs.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["chosen"], &first["rejected"]), (&"do thing 0".into(), &"do thing 1".into()));
+    let p = first["chosen_probability"].as_f64().unwrap();
+    assert!(0.0 < p && p < 1.0);
+    assert!(log(&home).contains("pairs.jsonl"));
+
+    fails(home.path(), &["evidence", "export", "csv", &out("pairs.jsonl")], 3, "is there already");
+    assert_eq!(fs::read_to_string(out("pairs.jsonl")).unwrap(), text);
+    done(home.path(), &["evidence", "export", "csv", &out("pairs.jsonl"), "--force", "--person", "bob"]);
+    assert_eq!(fs::read_to_string(out("pairs.jsonl")).unwrap().lines().count(), 2);
+    fails(
+        home.path(),
+        &["evidence", "export", "csv", &out("none.csv"), "--person", "eve"],
+        3,
+        "no evidence of \"eve\"",
+    );
+    assert!(!Path::new(&out("none.csv")).exists());
+
+    done(home.path(), &["evidence", "export", "parquet", &out("rows.parquet")]);
+    assert!(fs::read(out("rows.parquet")).unwrap().starts_with(b"PAR1"));
+    assert_eq!(json(home.path(), &["evidence", "export", "trl-unpaired", &out("u.jsonl")])["rows"], 0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "no unfinished files");
+    done(home.path(), &["evidence", "verify"]);
+
+    // What was exported can be imported elsewhere.
+    let pairs = out("again.jsonl");
+    done(home.path(), &["evidence", "export", "trl", &pairs]);
+    let there = tempfile::tempdir().unwrap();
+    drop(Scribe::begin(there.path(), "there"));
+    let back = json(there.path(), &["evidence", "import", "trl", &pairs]);
+    assert_eq!((&back["evidence"], &back["people"], &back["bare"]), (&4.into(), &2.into(), &0.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn exports_are_readable_by_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("rows.csv");
+    done(home.path(), &["evidence", "export", "csv", path.to_str().unwrap()]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_person_is_not_erased_by_accident() {
+    let home = home();
+    let before = log(&home);
+    fails(home.path(), &["evidence", "erase", "--person", "ada"], 3, "has to be confirmed at a terminal");
+    fails(home.path(), &["evidence", "erase", "--person", "ada", "--yes-erase", "bob"], 2, "nothing was erased");
+    fails(home.path(), &["evidence", "erase", "--person", "eve", "--yes-erase", "eve"], 3, "no person \"eve\"");
+    assert_eq!(log(&home), before);
+}
+
+#[test]
+fn an_erased_person_is_gone_and_nobody_else_changes() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let export = dir.path().join("pairs.jsonl");
+    done(home.path(), &["evidence", "export", "trl", export.to_str().unwrap()]);
+    let notes = home.path().join("notes.txt");
+    fs::write(&notes, "about ada").unwrap();
+    let bob = |home: &TempDir| json(home.path(), &["replay", "--person", "bob"])["people"][0]["digest"].clone();
+    let before = bob(&home);
+    let text = done(home.path(), &["evidence", "erase", "--person", "ada", "--yes-erase", "ada"]);
+    for part in ["12 records (4 of them evidence)", export.to_str().unwrap(), notes.to_str().unwrap(), "out of reach"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!log(&home).contains("\"ada\""));
+    assert_eq!(bob(&home), before);
+    done(home.path(), &["evidence", "verify"]);
+    fails(home.path(), &["replay", "--person", "ada"], 3, "no person \"ada\"");
+}
+
+#[test]
+fn a_home_in_use_is_exit_code_4() {
+    let home = home();
+    let (_held, _) = credence_memory::home::Home::open(home.path()).unwrap();
+    let file = home.path().join("rows.csv");
+    fails(home.path(), &["evidence", "export", "csv", file.to_str().unwrap()], 4, "another process is using");
+    done(home.path(), &["replay"]);
+}
