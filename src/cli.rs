@@ -85,6 +85,12 @@ pub(crate) enum Command {
     },
     /// Fold a log again without any model and print what was believed
     Replay(ReplayArgs),
+    /// Measure how well and how fast people's values are learned
+    Eval {
+        /// What to measure.
+        #[command(subcommand)]
+        action: EvalCommand,
+    },
 }
 
 /// How the next question is chosen.
@@ -458,4 +464,77 @@ pub(crate) struct ReplayArgs {
     /// Which question this strategy would have chosen wherever one was asked; may be given several times
     #[arg(long, value_enum, conflicts_with_all = ["prior", "without", "hypotheses", "verify"])]
     pub(crate) strategy: Vec<StrategyArg>,
+}
+
+/// `credence eval ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// The flight task: beside exact Bayes, on the same draws
+    Flight(FlightArgs),
+    /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
+    Kidney(KidneyArgs),
+}
+
+/// `credence eval kidney`.
+#[derive(Debug, Args)]
+pub(crate) struct KidneyArgs {
+    /// The folder that holds kidney/study_2_strict.csv
+    #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
+    pub(crate) data: PathBuf,
+    /// Splits into training and tested people
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) splits: usize,
+    /// Seed of the splits
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `credence eval flight`.
+#[derive(Debug, Args)]
+pub(crate) struct FlightArgs {
+    /// How many of the 624 people
+    #[arg(long, value_name = "N", default_value_t = 624)]
+    pub(crate) people: usize,
+    /// Candidate sets from which a question is chosen
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) pool: usize,
+    /// Share of answers that are random, in the noisy rows
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub(crate) random_answers: f64,
+    /// Only these questions: random or chosen [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) questions: Option<FlightQuestions>,
+    /// Only these answers: sure or noisy [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) answers: Option<FlightAnswers>,
+    /// Also the mixture with the lattice of people among its hypotheses (slow)
+    #[arg(long)]
+    pub(crate) lattice: bool,
+    /// Seed of every draw
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which questions of the flight task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlightQuestions {
+    /// Drawn at random
+    Random,
+    /// Chosen by information gain
+    Chosen,
+}
+
+/// Which answers of the flight task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlightAnswers {
+    /// Always the best flight
+    Sure,
+    /// Some at random
+    Noisy,
 }

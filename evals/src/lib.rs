@@ -1,1 +1,7 @@
 //! Simulated people, real data, convergence experiments, calibration and reports.
+
+pub mod estimate;
+pub mod experiment;
+pub mod flight;
+pub mod kidney;
+pub mod person;

@@ -1,0 +1,67 @@
+//! A mean with its interval over people: every figure that is reported has one.
+
+use credence_memory::belief::simulate::below;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// Resamples of a bootstrap.
+const RESAMPLES: usize = 2000;
+
+/// A mean and its 95% interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Mean over people.
+    pub mean: f64,
+    /// Lower end: the 2.5% point of the bootstrap.
+    pub low: f64,
+    /// Upper end: the 97.5% point.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// Percentile bootstrap over people, one value each.
+    ///
+    /// # Panics
+    /// Without any value.
+    pub fn bootstrap(values: &[f64], seed: u64) -> Self {
+        assert!(!values.is_empty(), "an estimate needs at least one person");
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let mut means: Vec<f64> =
+            (0..RESAMPLES).map(|_| (0..n).map(|_| values[below(n, &mut rng)]).sum::<f64>() / n as f64).collect();
+        means.sort_by(f64::total_cmp);
+        let at = |p: f64| means[((p * RESAMPLES as f64) as usize).min(RESAMPLES - 1)];
+        Self { mean, low: at(0.025), high: at(0.975) }
+    }
+
+    /// Of the differences `ours - theirs` person by person.
+    ///
+    /// # Panics
+    /// When the two are not of the same people.
+    pub fn paired(ours: &[f64], theirs: &[f64], seed: u64) -> Self {
+        assert_eq!(ours.len(), theirs.len(), "a paired difference is of the same people");
+        Self::bootstrap(&ours.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>(), seed)
+    }
+}
+
+impl std::fmt::Display for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3} [{:.3}, {:.3}]", self.mean, self.low, self.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_that_of_the_normal_for_many_people() {
+        let values: Vec<f64> = (0..1000).map(|i| f64::from(i % 2)).collect();
+        let e = Estimate::bootstrap(&values, 1);
+        assert!((e.mean - 0.5).abs() < 1e-12);
+        assert!((e.high - 0.5 - 1.96 * 0.5 / 1000f64.sqrt()).abs() < 0.004, "{e}");
+        assert_eq!(Estimate::paired(&values, &values, 1), Estimate { mean: 0.0, low: 0.0, high: 0.0 });
+    }
+}

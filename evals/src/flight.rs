@@ -1,0 +1,346 @@
+//! The flight task: how close the mixture comes to exact Bayes where exact Bayes can be computed.
+//!
+//! 624 people with weights on a lattice pick the best of three flights. After each round a learner predicts the person's pick
+//! on held-out sets. Exact Bayes sums over all 624; it is the ceiling.
+
+use credence_memory::belief::information::expected_information_gain;
+use credence_memory::belief::simulate::{below, uniform};
+use credence_memory::belief::{
+    BeliefError, Channel, Lattice, Location, LocationName, Mixture, Priors, Question, Settings,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::Estimate;
+
+/// Departure time, duration, stops, price.
+pub const FEATURES: usize = 4;
+/// Flights in a set.
+pub const FLIGHTS: usize = 3;
+/// Levels of each feature, evenly spaced over [0, 1].
+const LEVELS: [usize; FEATURES] = [11, 11, 3, 11];
+/// Utilities this close are ties: the grid's steps are .025 and more.
+const TIE: f64 = 1e-9;
+
+/// Three flights.
+pub type FlightSet = [[f64; FEATURES]; FLIGHTS];
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlightOptions {
+    /// How many of the 624 people, evenly spread; all when 624 or more.
+    pub people: usize,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Questions each person answers.
+    pub rounds: usize,
+    /// Held-out sets of each person.
+    pub held_out: usize,
+    /// Candidate sets to choose each question from by information gain; 1 asks at random.
+    pub pool: usize,
+    /// Share of answers that are random. The exact learner is told it, the mixture is not.
+    pub random_answers: f64,
+    /// Also run the mixture with the lattice among its hypotheses.
+    pub lattice: bool,
+}
+
+impl Default for FlightOptions {
+    fn default() -> Self {
+        Self { people: 624, seed: 1, rounds: 5, held_out: 100, pool: 1, random_answers: 0.0, lattice: false }
+    }
+}
+
+/// One learner's accuracy over rounds, beside the ceiling's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearnerResult {
+    /// Which learner.
+    pub learner: String,
+    /// Accuracy after 0, 1, ... answers.
+    pub accuracy: Vec<Estimate>,
+    /// Accuracy less exact Bayes's, person by person.
+    pub difference: Vec<Estimate>,
+}
+
+/// The task's results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlightResult {
+    /// What was run.
+    pub options: FlightOptions,
+    /// The mixture's settings.
+    pub settings: Settings,
+    /// People.
+    pub people: usize,
+    /// Exact Bayes first.
+    pub learners: Vec<LearnerResult>,
+}
+
+/// All 624 weight vectors.
+pub fn people() -> Vec<[f64; FEATURES]> {
+    let level = |i: usize| (i as f64 - 2.0) / 2.0;
+    (0..5usize.pow(FEATURES as u32))
+        .map(|i| [level(i / 125), level(i / 25 % 5), level(i / 5 % 5), level(i % 5)])
+        .filter(|w| w.iter().any(|x| *x != 0.0))
+        .collect()
+}
+
+/// The mixture's settings on this task: people here are nearly noiseless, so the grid of scales reaches far up, and the true
+/// rate of random answers is none of the rates in it.
+pub fn settings() -> Settings {
+    Settings {
+        signal_scales: vec![4.0, 16.0, 64.0],
+        lapse_rates: vec![0.001, 0.1, 0.3],
+        bands: vec![0.3],
+        slow_drift_weight: 0.0,
+        ..Settings::default()
+    }
+}
+
+/// Independent weights of the lattice's own variance, one half; with the lattice itself where asked for.
+fn priors(lattice: bool) -> Priors {
+    let covariance = (0..FEATURES).flat_map(|i| (0..=i).map(move |j| if i == j { 0.5 } else { 0.0 })).collect();
+    let zero = Location { name: LocationName::Zero, mean: vec![0.0; FEATURES], covariance };
+    let atoms: Vec<Vec<f64>> = people().iter().map(|w| w.to_vec()).collect();
+    let masses = vec![1.0; atoms.len()];
+    let lattices = if lattice { vec![Lattice { name: LocationName::Lattice(0), atoms, masses }] } else { Vec::new() };
+    Priors { locations: vec![zero], scaled: vec![true; FEATURES], lattices }
+}
+
+fn draw_set(rng: &mut impl Rng) -> FlightSet {
+    std::array::from_fn(|_| std::array::from_fn(|k| below(LEVELS[k], rng) as f64 / (LEVELS[k] - 1) as f64))
+}
+
+/// Probability of each pick by a person without noise: ties are split.
+fn picks(w: &[f64; FEATURES], set: &FlightSet) -> [f64; FLIGHTS] {
+    let u = set.map(|flight| flight.iter().zip(w).map(|(x, w)| x * w).sum::<f64>());
+    let top = u.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let best = u.map(|u| f64::from(u8::from(u >= top - TIE)));
+    let count: f64 = best.iter().sum();
+    best.map(|b| b / count)
+}
+
+fn draw_pick(p: &[f64; FLIGHTS], u: f64) -> usize {
+    let mut sum = 0.0;
+    p.iter()
+        .position(|p| {
+            sum += p;
+            u < sum
+        })
+        .unwrap_or(FLIGHTS - 1)
+}
+
+/// Everything random about one person's run, drawn before any learner starts, so that all face the same.
+struct Draws {
+    held_out: Vec<(FlightSet, usize)>,
+    rounds: Vec<Round>,
+}
+
+struct Round {
+    pool: Vec<FlightSet>,
+    tie: f64,
+    lapse: f64,
+    random_pick: usize,
+}
+
+impl Draws {
+    fn new(w: &[f64; FEATURES], number: usize, options: &FlightOptions) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        rng.set_stream(number as u64);
+        let held_out = (0..options.held_out)
+            .map(|_| {
+                let set = draw_set(&mut rng);
+                (set, draw_pick(&picks(w, &set), uniform(&mut rng)))
+            })
+            .collect();
+        let rounds = (0..options.rounds)
+            .map(|_| Round {
+                pool: (0..options.pool.max(1)).map(|_| draw_set(&mut rng)).collect(),
+                tie: uniform(&mut rng),
+                lapse: uniform(&mut rng),
+                random_pick: below(FLIGHTS, &mut rng),
+            })
+            .collect();
+        Self { held_out, rounds }
+    }
+}
+
+impl Round {
+    fn answer(&self, w: &[f64; FEATURES], set: &FlightSet, random_answers: f64) -> usize {
+        if self.lapse < random_answers { self.random_pick } else { draw_pick(&picks(w, set), self.tie) }
+    }
+}
+
+/// One who learns a person.
+trait Learner {
+    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS];
+    fn choose(&self, pool: &[FlightSet]) -> usize;
+    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError>;
+}
+
+/// Sums over all people.
+struct Exact<'a> {
+    people: &'a [[f64; FEATURES]],
+    masses: Vec<f64>,
+    random_answers: f64,
+}
+
+impl Exact<'_> {
+    fn answers(&self, w: &[f64; FEATURES], set: &FlightSet) -> [f64; FLIGHTS] {
+        picks(w, set).map(|p| (1.0 - self.random_answers) * p + self.random_answers / FLIGHTS as f64)
+    }
+}
+
+fn entropy(p: &[f64; FLIGHTS]) -> f64 {
+    p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum()
+}
+
+impl Learner for Exact<'_> {
+    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS] {
+        let mut total = [0.0; FLIGHTS];
+        for (w, mass) in self.people.iter().zip(&self.masses).filter(|(_, mass)| **mass > 0.0) {
+            picks(w, set).iter().zip(&mut total).for_each(|(p, sum)| *sum += mass * p);
+        }
+        total
+    }
+
+    fn choose(&self, pool: &[FlightSet]) -> usize {
+        let gain = |set: &FlightSet| {
+            let (mut total, mut noise) = ([0.0; FLIGHTS], 0.0);
+            for (w, mass) in self.people.iter().zip(&self.masses).filter(|(_, mass)| **mass > 0.0) {
+                let p = self.answers(w, set);
+                noise += mass * entropy(&p);
+                p.iter().zip(&mut total).for_each(|(p, sum)| *sum += mass * p);
+            }
+            entropy(&total) - noise
+        };
+        first_max(&pool.iter().map(gain).collect::<Vec<_>>())
+    }
+
+    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError> {
+        for i in 0..self.masses.len() {
+            self.masses[i] *= self.answers(&self.people[i], set)[pick];
+        }
+        let total: f64 = self.masses.iter().sum();
+        self.masses.iter_mut().for_each(|m| *m /= total);
+        Ok(())
+    }
+}
+
+fn question(set: &FlightSet) -> Question {
+    Question::Ranking {
+        features: set.iter().map(|flight| flight.to_vec()).collect(),
+        error: vec![vec![0.0; FEATURES]; FLIGHTS],
+        ranked: 1,
+        channel: Channel::Choice,
+    }
+}
+
+impl Learner for Mixture {
+    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS] {
+        let p = Mixture::predict(self, &question(set));
+        [p[0], p[1], p[2]]
+    }
+
+    fn choose(&self, pool: &[FlightSet]) -> usize {
+        let questions: Vec<Question> = pool.iter().map(question).collect();
+        first_max(&expected_information_gain(self, &questions))
+    }
+
+    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError> {
+        self.observe(&question(set).answer(pick)).map(|_| ())
+    }
+}
+
+fn first_max(x: &[f64]) -> usize {
+    x.iter().enumerate().fold(0, |best, (i, v)| if *v > x[best] { i } else { best })
+}
+
+/// Accuracy after each number of answers.
+fn run_one(
+    learner: &mut dyn Learner,
+    w: &[f64; FEATURES],
+    draws: &Draws,
+    random_answers: f64,
+) -> Result<Vec<f64>, BeliefError> {
+    let accuracy = |learner: &dyn Learner| {
+        let right = draws.held_out.iter().filter(|(set, pick)| first_max(&learner.predict(set)) == *pick).count();
+        right as f64 / draws.held_out.len() as f64
+    };
+    let mut out = vec![accuracy(learner)];
+    for round in &draws.rounds {
+        let set = &round.pool[if round.pool.len() > 1 { learner.choose(&round.pool) } else { 0 }];
+        learner.learn(set, round.answer(w, set, random_answers))?;
+        out.push(accuracy(learner));
+    }
+    Ok(out)
+}
+
+/// Runs the task; `done` is called once for each person that is through.
+///
+/// # Errors
+/// None that is expected: the engine refusing a set of flights.
+pub fn run(
+    options: &FlightOptions,
+    settings: &Settings,
+    done: &(dyn Fn() + Sync),
+) -> Result<FlightResult, BeliefError> {
+    let everyone = people();
+    let count = options.people.clamp(1, everyone.len());
+    let plain = Mixture::new(settings, &priors(false))?;
+    let with_lattice = options.lattice.then(|| Mixture::new(settings, &priors(true))).transpose()?;
+    let rows: Vec<Vec<Vec<f64>>> = (0..count)
+        .into_par_iter()
+        .map(|i| {
+            let number = i * everyone.len() / count;
+            let w = &everyone[number];
+            let draws = Draws::new(w, number, options);
+            let masses = vec![1.0 / everyone.len() as f64; everyone.len()];
+            let mut exact = Exact { people: &everyone, masses, random_answers: options.random_answers };
+            let mut row = vec![run_one(&mut exact, w, &draws, options.random_answers)?];
+            for start in [Some(&plain), with_lattice.as_ref()].into_iter().flatten() {
+                row.push(run_one(&mut start.clone(), w, &draws, options.random_answers)?);
+            }
+            done();
+            Ok(row)
+        })
+        .collect::<Result<_, BeliefError>>()?;
+    let names = ["exact Bayes", "mixture", "mixture with the lattice"];
+    let column = |learner: usize, round: usize| rows.iter().map(|row| row[learner][round]).collect::<Vec<f64>>();
+    let learners = (0..rows[0].len())
+        .map(|l| LearnerResult {
+            learner: names[l].to_owned(),
+            accuracy: (0..=options.rounds).map(|r| Estimate::bootstrap(&column(l, r), options.seed)).collect(),
+            difference: (0..=options.rounds)
+                .map(|r| Estimate::paired(&column(l, r), &column(0, r), options.seed))
+                .collect(),
+        })
+        .collect();
+    Ok(FlightResult { options: options.clone(), settings: settings.clone(), people: count, learners })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_624_people_and_ties_are_split() {
+        assert_eq!(people().len(), 624);
+        let set = [[0.5, 0.0, 0.0, 0.0], [0.5, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        assert_eq!(picks(&[1.0, 0.0, 0.0, 0.0], &set), [0.5, 0.5, 0.0]);
+        assert_eq!(picks(&[0.0, 0.0, 1.0, 0.0], &set), [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_few_people_give_the_same_figures_twice_and_learning_helps() {
+        let options = FlightOptions { people: 24, rounds: 3, held_out: 40, ..FlightOptions::default() };
+        let one = run(&options, &settings(), &|| ()).expect("sound sets");
+        let two = run(&options, &settings(), &|| ()).expect("sound sets");
+        assert_eq!(one, two, "a function of its options, whatever the number of threads");
+        for learner in &one.learners {
+            assert!(learner.accuracy[3].mean > learner.accuracy[0].mean + 0.1, "{learner:?}");
+        }
+        assert_eq!(one.learners[0].difference[3].mean, 0.0);
+    }
+}

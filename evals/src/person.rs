@@ -1,0 +1,274 @@
+//! Simulated people: what they value, and how their answers depart from it.
+//!
+//! Nobody's values are drawn from a learner's prior, and part of what moves a person may lie in features that no learner sees.
+
+use credence_memory::belief::normal::cdf;
+use credence_memory::belief::simulate::{below, normal, normals, uniform};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Which of two.
+    Choice,
+    /// Whether one is approved of: no or yes.
+    Verdict,
+}
+
+/// How a person's values are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// Every weight matters, independent normals.
+    #[default]
+    Normal,
+    /// One weight in three matters.
+    Sparse,
+}
+
+/// A kind of person. Whatever is left out is absent: the plain person is the model's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonSpec {
+    /// What they are called in tables.
+    pub name: String,
+    /// Standard deviation of a typical utility difference, in units of the noise: several make several people.
+    pub signal: Vec<f64>,
+    /// How values are drawn.
+    #[serde(default)]
+    pub values: Values,
+    /// Probability of an answer at random.
+    #[serde(default)]
+    pub lapse_rate: f64,
+    /// Added to the utility of what is shown first, in units of the signal.
+    #[serde(default)]
+    pub order_effect: f64,
+    /// Size of the random step the values make after each answer, relative to their length.
+    #[serde(default)]
+    pub drift: f64,
+    /// Share of the utility's variance that lies in features no learner sees.
+    #[serde(default)]
+    pub hidden: f64,
+    /// Strength of a rotating preference that no utility expresses, in units of the signal.
+    #[serde(default)]
+    pub cycles: f64,
+    /// Probability of answering the opposite of what they want.
+    #[serde(default)]
+    pub poison: f64,
+    /// Kinds of questions they answer; the others they pass over.
+    #[serde(default = "every_kind")]
+    pub answers: Vec<Kind>,
+}
+
+fn every_kind() -> Vec<Kind> {
+    vec![Kind::Choice, Kind::Verdict]
+}
+
+impl PersonSpec {
+    /// Why it cannot be drawn, if it cannot.
+    pub fn fault(&self) -> Option<String> {
+        let share = |v: f64| (0.0..=1.0).contains(&v);
+        let size = |v: f64| v.is_finite() && v >= 0.0;
+        let name = &self.name;
+        if self.signal.is_empty() || !self.signal.iter().all(|s| s.is_finite() && *s > 0.0) {
+            return Some(format!("person {name:?}: signal must be positive numbers, at least one"));
+        }
+        if !share(self.lapse_rate) || !share(self.hidden) || !share(self.poison) {
+            return Some(format!("person {name:?}: lapse_rate, hidden and poison must lie in [0, 1]"));
+        }
+        if !size(self.drift) || !size(self.cycles) || !self.order_effect.is_finite() {
+            return Some(format!("person {name:?}: drift and cycles must be at least 0, order_effect a number"));
+        }
+        None
+    }
+}
+
+/// An alternative: what learners see of it and what they do not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternative {
+    /// Features.
+    pub seen: Vec<f64>,
+    /// The rest.
+    pub unseen: f64,
+}
+
+impl Alternative {
+    /// Independent features of variance one half, so that differences have variance one.
+    pub fn draw(dimension: usize, rng: &mut impl Rng) -> Self {
+        let half = 0.5f64.sqrt();
+        Self { seen: normals(dimension, rng).iter().map(|x| x * half).collect(), unseen: half * normal(rng) }
+    }
+
+    /// Features of this one less those of another.
+    pub fn less(&self, other: &Self) -> Vec<f64> {
+        self.seen.iter().zip(&other.seen).map(|(a, b)| a - b).collect()
+    }
+}
+
+/// Who answers questions about alternatives.
+pub trait Respondent {
+    /// 0 for the first of two, 1 for the second; nothing when they pass the question over.
+    fn choose(&mut self, first: &Alternative, second: &Alternative, rng: &mut dyn Rng) -> Option<usize>;
+    /// 0 for disapproval, 1 for approval; nothing when they pass the question over.
+    fn judge(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize>;
+}
+
+/// One simulated person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulated {
+    spec: PersonSpec,
+    signal: f64,
+    weights: Vec<f64>,
+}
+
+impl Simulated {
+    /// Draws someone of this kind with this signal; values have length `signal`.
+    pub fn draw(spec: &PersonSpec, signal: f64, dimension: usize, rng: &mut impl Rng) -> Self {
+        let mut weights = normals(dimension, rng);
+        if spec.values == Values::Sparse {
+            let keep = below(dimension, rng);
+            let kept = |i: usize| (i + dimension - keep) % dimension < dimension.div_ceil(3);
+            weights.iter_mut().enumerate().filter(|(i, _)| !kept(*i)).for_each(|(_, w)| *w = 0.0);
+        }
+        let mut person = Self { spec: spec.clone(), signal, weights };
+        person.set_length();
+        person
+    }
+
+    fn set_length(&mut self) {
+        let length = self.weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+        let scale = self.signal * (1.0 - self.spec.hidden).sqrt() / length.max(1e-12);
+        self.weights.iter_mut().for_each(|w| *w *= scale);
+    }
+
+    /// What they value now, in units of their noise, as far as features express it.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Standard deviation of a typical utility difference, in units of the noise.
+    pub fn signal(&self) -> f64 {
+        self.signal
+    }
+
+    /// Utility, with what no learner sees.
+    pub fn utility(&self, a: &Alternative) -> f64 {
+        let seen: f64 = self.weights.iter().zip(&a.seen).map(|(w, x)| w * x).sum();
+        seen + self.signal * self.spec.hidden.sqrt() * a.unseen
+    }
+
+    /// Noise-free advantage of the first: utilities, and what no utility expresses.
+    fn advantage(&self, first: &Alternative, second: &Alternative) -> f64 {
+        let turn = match (&first.seen[..], &second.seen[..]) {
+            ([a0, a1, ..], [b0, b1, ..]) => a0 * b1 - a1 * b0,
+            _ => 0.0,
+        };
+        self.utility(first) - self.utility(second) + 2.0 * self.signal * self.spec.cycles * turn
+    }
+
+    /// Probability of the first, lapses included, order effect and poison not: what a learner is scored against.
+    pub fn probability(&self, first: &Alternative, second: &Alternative) -> f64 {
+        (1.0 - self.spec.lapse_rate) * cdf(self.advantage(first, second)) + 0.5 * self.spec.lapse_rate
+    }
+
+    fn say(&mut self, latent: f64, rng: &mut dyn Rng) -> usize {
+        let mut rng = rng;
+        let noisy = latent + normal(&mut rng);
+        let meant = if uniform(&mut rng) < self.spec.lapse_rate { uniform(&mut rng) < 0.5 } else { noisy > 0.0 };
+        let said = meant != (uniform(&mut rng) < self.spec.poison);
+        if self.spec.drift > 0.0 {
+            let step = self.spec.drift * self.signal / (self.weights.len() as f64).sqrt();
+            self.weights.iter_mut().for_each(|w| *w += step * normal(&mut rng));
+            self.set_length();
+        }
+        usize::from(said)
+    }
+}
+
+impl Respondent for Simulated {
+    fn choose(&mut self, first: &Alternative, second: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
+        if !self.spec.answers.contains(&Kind::Choice) {
+            return None;
+        }
+        let latent = self.advantage(first, second) + self.signal * self.spec.order_effect;
+        Some(1 - self.say(latent, rng))
+    }
+
+    fn judge(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
+        if !self.spec.answers.contains(&Kind::Verdict) {
+            return None;
+        }
+        Some(self.say(self.utility(alternative), rng))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn plain(signal: f64) -> PersonSpec {
+        PersonSpec {
+            name: "plain".into(),
+            signal: vec![signal],
+            values: Values::Normal,
+            lapse_rate: 0.0,
+            order_effect: 0.0,
+            drift: 0.0,
+            hidden: 0.0,
+            cycles: 0.0,
+            poison: 0.0,
+            answers: every_kind(),
+        }
+    }
+
+    /// Share of choices that favour the alternative of greater seen utility.
+    fn agreement(spec: &PersonSpec) -> f64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let mut person = Simulated::draw(spec, spec.signal[0], 5, &mut rng);
+        let mut right = 0;
+        for _ in 0..2000 {
+            let (a, b) = (Alternative::draw(5, &mut rng), Alternative::draw(5, &mut rng));
+            let better = person.weights().iter().zip(a.less(&b)).map(|(w, x)| w * x).sum::<f64>() > 0.0;
+            right += usize::from(person.choose(&a, &b, &mut rng) == Some(usize::from(!better)));
+        }
+        right as f64 / 2000.0
+    }
+
+    #[test]
+    fn each_departure_does_what_it_says() {
+        // With signal s a plain choice is right with probability 1/2 + atan(s)/pi; within four standard errors.
+        let close = |spec: &PersonSpec, p: f64| {
+            let seen = agreement(spec);
+            assert!((seen - p).abs() < 4.0 * 0.5 / 2000f64.sqrt(), "{spec:?}: {seen} for {p}");
+        };
+        let right = 0.5 + 3f64.atan() / std::f64::consts::PI;
+        close(&plain(3.0), right);
+        close(&PersonSpec { lapse_rate: 0.4, ..plain(3.0) }, 0.6 * right + 0.2);
+        close(&PersonSpec { poison: 1.0, ..plain(3.0) }, 1.0 - right);
+        let seen = 3.0 * 0.5f64.sqrt() / (1.0 + 4.5f64).sqrt();
+        close(&PersonSpec { hidden: 0.5, ..plain(3.0) }, 0.5 + seen.atan() / std::f64::consts::PI);
+        assert!(agreement(&PersonSpec { cycles: 2.0, ..plain(3.0) }) < right - 0.05);
+        assert!(agreement(&PersonSpec { order_effect: 1.0, ..plain(3.0) }) < right - 0.03);
+        let silent = PersonSpec { answers: vec![Kind::Verdict], ..plain(3.0) };
+        assert_eq!(agreement(&silent), 0.0);
+    }
+
+    #[test]
+    fn drift_turns_values_and_keeps_their_length() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let spec = PersonSpec { drift: 0.1, ..plain(2.0) };
+        let mut person = Simulated::draw(&spec, 2.0, 6, &mut rng);
+        let before = person.weights().to_vec();
+        for _ in 0..200 {
+            let a = Alternative::draw(6, &mut rng);
+            person.judge(&a, &mut rng);
+        }
+        let cosine: f64 = before.iter().zip(person.weights()).map(|(a, b)| a * b).sum::<f64>() / 4.0;
+        assert!(cosine < 0.9, "{cosine}");
+        assert!((person.weights().iter().map(|w| w * w).sum::<f64>() - 4.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,91 @@
+//! `credence eval`: how well and how fast people's values are learned, measured.
+
+use credence_evals::flight::{self, FlightOptions};
+use credence_evals::kidney::{self, KidneyError, KidneyOptions};
+
+use crate::cli::{EvalCommand, FlightAnswers, FlightArgs, FlightQuestions, KidneyArgs};
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{say, say_json};
+
+/// Runs `credence eval ...`.
+pub(crate) fn run(command: EvalCommand) -> anyhow::Result<()> {
+    match command {
+        EvalCommand::Flight(args) => flight(&args),
+        EvalCommand::Kidney(args) => kidney(&args),
+    }
+}
+
+fn flight(args: &FlightArgs) -> anyhow::Result<()> {
+    if !(0.0..1.0).contains(&args.random_answers) {
+        anyhow::bail!(WrongInput(format!("--random-answers must lie in [0, 1), not {}", args.random_answers)));
+    }
+    for (noisy, random_answers) in [(false, 0.0), (true, args.random_answers)] {
+        for (chosen, pool) in [(false, 1), (true, args.pool)] {
+            let asked = args.questions.is_none_or(|q| (q == FlightQuestions::Chosen) == chosen);
+            let answered = args.answers.is_none_or(|a| (a == FlightAnswers::Noisy) == noisy);
+            if !asked || !answered {
+                continue;
+            }
+            let options = FlightOptions {
+                people: args.people,
+                seed: args.seed,
+                pool,
+                random_answers,
+                lattice: args.lattice,
+                ..FlightOptions::default()
+            };
+            let bar = counting("people");
+            bar.set_length(args.people.min(624) as u64);
+            let result = flight::run(&options, &flight::settings(), &|| bar.inc(1))?;
+            bar.finish_and_clear();
+            if args.json {
+                say_json(&result)?;
+                continue;
+            }
+            let questions =
+                if chosen { format!("questions chosen from {pool} sets") } else { "random questions".to_owned() };
+            let answers =
+                if noisy { format!(", {:.0}% of answers random", random_answers * 100.0) } else { String::new() };
+            say(format!("{questions}{answers}; {} people, seed {}", result.people, args.seed))?;
+            for learner in &result.learners {
+                let path: Vec<String> = learner.accuracy.iter().map(|e| format!("{:.3}", e.mean)).collect();
+                let (accuracy, difference) = (learner.accuracy.last(), learner.difference.last());
+                if let (Some(accuracy), Some(difference)) = (accuracy, difference) {
+                    say(format!("  {:<25} {}", learner.learner, path.join(" ")))?;
+                    say(format!("  {:<25} after 5: {accuracy}, less exact Bayes {difference}", ""))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kidney(args: &KidneyArgs) -> anyhow::Result<()> {
+    let people = kidney::load(&args.data).map_err(|error| match error {
+        KidneyError::Absent { .. } | KidneyError::Read { .. } => anyhow::Error::new(WrongInput(error.to_string())),
+        other => other.into(),
+    })?;
+    let options = KidneyOptions { splits: args.splits, seed: args.seed, ..KidneyOptions::default() };
+    let bar = counting("splits");
+    bar.set_length(args.splits as u64);
+    let result = kidney::run(&people, &options, &kidney::settings(), &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    if args.json {
+        return say_json(&result);
+    }
+    say(format!(
+        "next-choice log loss of {} people in {} splits, seed {}; baseline: hierarchical Bayes",
+        result.people, args.splits, args.seed
+    ))?;
+    for row in &result.rows {
+        say(&row.method)?;
+        for (k, n) in result.options.answers.iter().enumerate() {
+            say(format!(
+                "  {n:>3} answers  {}   less the baseline {}   right {:.3}",
+                row.log_loss[k], row.difference[k], row.accuracy[k]
+            ))?;
+        }
+    }
+    Ok(())
+}
