@@ -6,7 +6,7 @@
 Needs numpy, scipy and choix; botorch is compared with where it is installed. A person's utilities are drawn, pairs of items are
 answered with logistic noise, and every package refits the same answers. Reported: seconds for a refit (the best of the repeats),
 for one answered question (refit or update, then choosing among all pairs), and the log loss of fresh answers. APReL is not
-compared: it does not install beside a current numpy.
+compared.
 """
 
 import argparse
