@@ -57,6 +57,10 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    // Given as context it is not one of the chain's errors, but anyhow finds it.
+    if error.is::<WrongInput>() {
+        return 3;
+    }
     error.chain().find_map(code_of).unwrap_or(1)
 }
 
