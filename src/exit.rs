@@ -57,8 +57,8 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    // An error given as context is not in the chain under its own type.
-    if error.downcast_ref::<WrongInput>().is_some() {
+    // Given as context it is not one of the chain's errors, but anyhow finds it.
+    if error.is::<WrongInput>() {
         return 3;
     }
     error.chain().find_map(code_of).unwrap_or(1)

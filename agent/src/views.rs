@@ -90,7 +90,8 @@ pub fn person_of(state: &State, belief: &Mixture) -> PersonView {
         consistency: consistency(state, belief),
         low_signal: belief.low_signal_mass(),
         lapse_rate: belief.lapse_rates().iter().map(|(rate, mass)| rate * mass).sum(),
-        trust_in_model: belief.model_mass(),
+        // The sum of no numbers is -0.
+        trust_in_model: belief.model_mass() + 0.0,
     }
 }
 
