@@ -473,6 +473,25 @@ pub(crate) enum EvalCommand {
     Flight(FlightArgs),
     /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
     Kidney(KidneyArgs),
+    /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
+    Run {
+        /// The experiment (TOML), or the name of a built-in one
+        #[arg(value_name = "FILE|NAME")]
+        experiment: PathBuf,
+        /// Where results go [default: eval-NAME]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// List the built-in experiments
+    List {
+        /// Print this one's file, to change and run
+        name: Option<String>,
+    },
+    /// Write report.html, one page that needs nothing else, from a run's results
+    Report {
+        /// The folder of a run
+        dir: PathBuf,
+    },
 }
 
 /// `credence eval kidney`.

@@ -5,3 +5,5 @@ pub mod experiment;
 pub mod flight;
 pub mod kidney;
 pub mod person;
+pub mod report;
+pub mod results;

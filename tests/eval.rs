@@ -1,0 +1,60 @@
+//! `credence eval run` end to end on a tiny experiment.
+
+use assert_cmd::Command;
+use predicates::str::contains;
+
+const TINY: &str = r#"
+name = "tiny"
+about = "A right and a reversed start."
+dimension = 3
+questions = 8
+measured_at = [0, 4, 8]
+target_nats = 0.1
+seeds = [1, 2]
+strategies = ["information_gain"]
+learners = ["mixture", "single_prior"]
+
+[[prior]]
+name = "start"
+angle_degrees = [0.0, 180.0]
+confidence = [0.5]
+
+[[person]]
+name = "<plain>"
+signal = [4.0]
+"#;
+
+fn credence() -> Command {
+    Command::cargo_bin("credence").expect("the command is built")
+}
+
+#[test]
+fn a_tiny_experiment_runs_resumes_and_reports() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, out) = (dir.path().join("tiny.toml"), dir.path().join("out"));
+    std::fs::write(&file, TINY).expect("a file");
+    let run = || credence().args(["eval", "run"]).arg(&file).arg("--out").arg(&out).assert();
+    run().success().stdout(contains("8 runs"));
+    let results = std::fs::read_to_string(out.join("results.jsonl")).expect("results");
+    assert_eq!(results.lines().count(), 9, "provenance and eight runs");
+    run().success();
+    assert_eq!(std::fs::read_to_string(out.join("results.jsonl")).expect("results"), results);
+    credence().args(["eval", "report"]).arg(&out).assert().success();
+    let page = std::fs::read_to_string(out.join("report.html")).expect("a report");
+    for part in ["<svg", "&lt;plain&gt;", "single prior", "engine version", "angle_degrees"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
+    // Another experiment does not mix with these results.
+    std::fs::write(&file, TINY.replace("[1, 2]", "[3]")).expect("a file");
+    run().code(3).stderr(contains("another experiment"));
+    std::fs::write(&file, TINY.replace("seeds", "seed")).expect("a file");
+    run().code(3).stderr(contains("tiny.toml"));
+}
+
+#[test]
+fn built_in_experiments_are_listed_and_absent_data_is_said_to_be() {
+    credence().args(["eval", "list"]).assert().success().stdout(contains("region"));
+    credence().args(["eval", "list", "starts"]).assert().success().stdout(contains("[[prior]]"));
+    credence().args(["eval", "kidney", "--data", "no-such-folder"]).assert().code(3).stderr(contains("CREDENCE_DATA"));
+}
