@@ -18,7 +18,7 @@ build: deps
 	@$(CARGO) build --release --locked --bin credence
 
 # Test binaries run one after another: two copies of the model on the same cores spin against each other.
-test: build lint
+test: lint
 	@$(CARGO) test --release --locked --workspace
 
 lint: deps
