@@ -29,6 +29,9 @@ use crate::views;
 /// A batch copies the log, so it pays from some records on.
 const WRITTEN_ONE_BY_ONE: usize = 8;
 
+/// Values named when a person asks why a question was chosen, at most.
+const WHY_MAX: usize = 8;
+
 /// How a sitting goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionOptions {
@@ -416,10 +419,17 @@ impl Session {
         let belief = home.state().belief(&self.person)?;
         let values = if open.shown.len() == 2 {
             let difference = home.state().difference(&open.shown[0], &open.shown[1])?;
-            self.contributions(home, &belief, &difference)
+            let mut parts = self.contributions(home, &belief, &difference);
+            parts.truncate(WHY_MAX);
+            parts
         } else {
             Vec::new()
         };
+        // On the screen "no preference" stands between the two.
+        let mut predicted = open.predicted.clone();
+        if open.shown.len() == 2 && predicted.len() == 3 {
+            predicted.swap(1, 2);
+        }
         let undecided =
             values.iter().filter(|c| c.sd > c.contribution.abs()).map(|c| c.name.clone()).take(3).collect::<Vec<_>>();
         let about = if undecided.is_empty() { "how consistent your answers are".into() } else { undecided.join(", ") };
@@ -428,13 +438,7 @@ impl Session {
              complete surprise between two answers would be 0.69): it turns on {about}.",
             open.candidates, open.gain_nats
         );
-        Ok(WhyView {
-            text,
-            gain_nats: open.gain_nats,
-            predicted: open.predicted.clone(),
-            values,
-            candidates: open.candidates,
-        })
+        Ok(WhyView { text, gain_nats: open.gain_nats, predicted, values, candidates: open.candidates })
     }
 
     /// Contributions of the features to a utility difference, largest first.

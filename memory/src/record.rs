@@ -247,7 +247,7 @@ pub struct QuestionAsked {
     pub strategy: String,
     /// Its expected information gain, nats.
     pub gain_nats: Finite,
-    /// Predicted probability of each outcome (first, [no preference,] second, ...), before the answer.
+    /// Probability given, before the answer, to each alternative in the order shown, then to "no preference" if offered.
     pub predicted: Vec<Probability>,
     /// True if asked again on purpose.
     pub reask: bool,
