@@ -1,7 +1,6 @@
 //! The trainer against llama.cpp: the same logits, and an adapter that llama.cpp loads and that has learned something.
 //!
-//! The tests with tiny random models always run. Those with the default model need its file: they look at the variable
-//! `CREDENCE_TEST_MODEL`, and say so if it is not set.
+//! Tiny random models, and the default model by the same path a user takes.
 //!
 //! One test at a time: two contexts at work on few cores spin against each other.
 #![expect(clippy::print_stderr)]
@@ -15,6 +14,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{self, Content};
 use candle_core::quantized::{GgmlDType, QTensor};
+use credence_priors::cache::ModelCache;
+use credence_priors::reference::ModelReference;
 use credence_priors::training::{
     Adapter, Among, Architecture, Control, Example, LoraSettings, Target, TrainingSettings, Weights, predict, tiny,
     train,
@@ -159,12 +160,11 @@ fn tiny_models_of_every_family_read_as_in_llama_cpp() -> Outcome {
     Ok(())
 }
 
-fn default_model() -> Option<PathBuf> {
-    let path = std::env::var_os("CREDENCE_TEST_MODEL").map(PathBuf::from);
-    if path.is_none() {
-        eprintln!("not run: CREDENCE_TEST_MODEL is not set to the default model's GGUF file");
-    }
-    path
+fn default_model() -> Result<PathBuf, Box<dyn Error>> {
+    let model = ModelCache::of_user(false).pull(&ModelReference::default(), &mut ()).map_err(|error| {
+        format!("these tests need the default model: {error}. Run `credence model pull`, or set CREDENCE_CACHE to a cache that has it")
+    })?;
+    Ok(model.path)
 }
 
 /// A copy of a GGUF file with all weights in F32: so that llama.cpp computes with what the trainer computes with.
@@ -202,7 +202,7 @@ const PROMPT: &str = "The colour of the sign for the";
 #[test]
 fn the_default_model_reads_as_in_llama_cpp_and_learns_a_hidden_rule() -> Outcome {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(given) = default_model() else { return Ok(()) };
+    let given = default_model()?;
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("f32.gguf");
     in_f32(&given, &path)?;
