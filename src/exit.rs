@@ -56,6 +56,20 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     ExitCode::from(code(&error))
 }
 
+/// Ends the process here and now, whatever other threads do. What C++ would run at an ordinary exit is left out: it would
+/// take llama.cpp's globals away from a thread that may be computing with them.
+pub(crate) fn at_once(code: i32) -> ! {
+    let _ = std::io::stdout().flush();
+    #[cfg(unix)]
+    #[expect(unsafe_code, reason = "the standard library has no exit without handlers")]
+    // SAFETY: `_exit` takes any number, touches no memory of ours and does not return.
+    unsafe {
+        libc::_exit(code)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(code)
+}
+
 fn code(error: &anyhow::Error) -> u8 {
     // Given as context it is not one of the chain's errors, but anyhow finds it.
     if error.is::<WrongInput>() {

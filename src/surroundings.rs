@@ -45,7 +45,7 @@ pub(crate) fn now() -> Timestamp {
 /// Prints a line to standard output; a closed pipe ends the program quietly.
 pub(crate) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{line}") {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => crate::exit::at_once(0),
         other => other.context("failed to write to standard output"),
     }
 }

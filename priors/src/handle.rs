@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use crate::model::{
     Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
@@ -49,18 +49,37 @@ impl Cancel {
     }
 }
 
-/// A handle to a model that another thread owns. The thread ends, and frees the model, when the last handle is dropped.
+/// The thread that owns the model.
+struct Owner {
+    /// Taken when the owner goes: the thread ends when nobody can send any more.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    identity: ModelIdentity,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Waited for: a process that ends while llama.cpp computes tears its globals down under it, and crashes.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
+            // A panic there was answered with `ModelError::Gone` already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A handle to a model that another thread owns. When the last handle is dropped the thread frees the model and ends, and
+/// the drop waits for that.
 #[derive(Clone)]
 pub struct ModelHandle {
-    jobs: Sender<Job>,
-    identity: Arc<ModelIdentity>,
+    owner: Arc<Owner>,
     urgency: Urgency,
     cancel: Cancel,
 }
 
 impl std::fmt::Debug for ModelHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelHandle").field("model", &self.identity.name).field("urgency", &self.urgency).finish()
+        f.debug_struct("ModelHandle").field("model", &self.owner.identity.name).field("urgency", &self.urgency).finish()
     }
 }
 
@@ -78,7 +97,7 @@ impl ModelHandle {
         // Unbounded: callers block on their own answer, so a queue holds at most one job for each caller.
         let (jobs, inbox) = channel();
         let (loaded, is_loaded) = channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("language-model".into())
             .spawn(move || match load() {
                 Ok(mut model) => {
@@ -90,7 +109,8 @@ impl ModelHandle {
             })
             .map_err(|_| ModelError::Gone)?;
         let identity = is_loaded.recv().map_err(|_| ModelError::Gone)??;
-        Ok(Self { jobs, identity: Arc::new(identity), urgency: Urgency::Foreground, cancel: Cancel::default() })
+        let owner = Owner { jobs: Some(jobs), thread: Some(thread), identity };
+        Ok(Self { owner: Arc::new(owner), urgency: Urgency::Foreground, cancel: Cancel::default() })
     }
 
     /// A handle to the same model whose work gives way to foreground calls and stops with [`ModelError::Cancelled`]
@@ -109,8 +129,13 @@ impl ModelHandle {
         }
         let (answer, answered) = channel();
         let work: Work = Box::new(move |model| drop(answer.send(work(model))));
-        self.jobs.send(Job { urgency: self.urgency, work }).map_err(|_| ModelError::Gone)?;
+        self.send(work)?;
         answered.recv().map_err(|_| ModelError::Gone)?
+    }
+
+    fn send(&self, work: Work) -> Result<(), ModelError> {
+        let jobs = self.owner.jobs.as_ref().ok_or(ModelError::Gone)?;
+        jobs.send(Job { urgency: self.urgency, work }).map_err(|_| ModelError::Gone)
     }
 
     /// Runs `work` on all items at once in the foreground, chunk by chunk in the background.
@@ -193,7 +218,7 @@ impl LanguageModel for ModelHandle {
             drop(pieces);
             drop(answer.send(result));
         });
-        self.jobs.send(Job { urgency: self.urgency, work }).map_err(|_| ModelError::Gone)?;
+        self.send(work)?;
         for piece in heard {
             if !interrupt.load(Ordering::Relaxed) && on_text(&piece).is_break() {
                 interrupt.store(true, Ordering::Relaxed);
@@ -208,6 +233,6 @@ impl LanguageModel for ModelHandle {
     }
 
     fn describe(&self) -> ModelIdentity {
-        (*self.identity).clone()
+        self.owner.identity.clone()
     }
 }

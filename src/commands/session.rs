@@ -44,9 +44,10 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
         .context("failed to start the thread of the screen")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let sat = runtime.block_on(sit(&root, person, &bank, options, &opening, Front { shown, said }, now));
-    // Background reading ends between two chunks; the person need not wait for it.
-    runtime.shutdown_background();
     let ended = front_thread.join().map_err(|_| anyhow::anyhow!("the screen's thread failed"))?;
+    // The person has seen the end. Background reading was told to stop and does between two chunks; it is waited for,
+    // since the process must not end under llama.cpp.
+    drop(runtime);
     sat?;
     match ended? {
         Ending::Interrupted => Err(Interrupted.into()),

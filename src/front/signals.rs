@@ -40,7 +40,7 @@ pub(crate) fn watch(mut on_first: impl FnMut() + Send + 'static) -> io::Result<W
             while signals.next().await.is_some() {
                 if counter.fetch_add(1, Ordering::SeqCst) > 0 {
                     super::screen::restore_terminal();
-                    std::process::exit(130);
+                    crate::exit::at_once(130);
                 }
                 on_first();
             }
