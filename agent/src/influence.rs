@@ -20,8 +20,9 @@ pub struct Influence {
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, BeliefError> {
     let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else { return Ok(Vec::new()) };
     let observations = known.observations(epoch, state.descriptions());
-    let belief = Mixture::fold(&epoch.settings, &epoch.priors, observations.iter().map(|(_, o)| o))?;
-    let (settings, priors) = most_probable(&belief, &epoch.settings, &epoch.priors);
+    let priors = epoch.priors_for(person);
+    let belief = Mixture::fold(&epoch.settings, &priors, observations.iter().map(|(_, o)| o))?;
+    let (settings, priors) = most_probable(&belief, &epoch.settings, &priors);
     let mean = |without: Option<Seq>| -> Result<f64, BeliefError> {
         let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(_, o)| o);
         Ok(Mixture::fold(&settings, &priors, kept)?.functional(direction).mean())
@@ -42,12 +43,13 @@ pub fn exact(state: &State, person: &PersonId, direction: &[f64], seq: Seq) -> R
     };
     let observations = known.observations(epoch, state.descriptions());
     let kept = observations.iter().filter(|(s, _)| *s != seq).map(|(_, o)| o);
-    let without = Mixture::fold(&epoch.settings, &epoch.priors, kept)?.functional(direction).mean();
+    let priors = epoch.priors_for(person);
+    let without = Mixture::fold(&epoch.settings, &priors, kept)?.functional(direction).mean();
     let with = match known.belief() {
         Some(belief) => belief.functional(direction).mean(),
-        None => Mixture::fold(&epoch.settings, &epoch.priors, observations.iter().map(|(_, o)| o))?
-            .functional(direction)
-            .mean(),
+        None => {
+            Mixture::fold(&epoch.settings, &priors, observations.iter().map(|(_, o)| o))?.functional(direction).mean()
+        }
     };
     Ok(Influence { seq, mean_change: with - without })
 }

@@ -11,6 +11,7 @@ pub mod layout;
 pub mod log;
 pub mod number;
 pub mod observation;
+pub mod population;
 pub mod prior;
 pub mod record;
 pub mod replay;

@@ -2,6 +2,8 @@
 //!
 //! A record is data only. What it means for belief is `state`'s business, how it is written is `log`'s.
 
+mod people;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::belief::Settings;
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
 use crate::number::{Finite, Probability};
+
+pub use people::{
+    CollectiveDecisionMade, PopulationConsolidated, PopulationMoments, PopulationPart, QuarantineSet, Subject,
+};
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +74,12 @@ pub enum Record {
     Erased(Erased),
     /// A person was erased: what was removed and why, without who.
     PersonErased(PersonErased),
+    /// The population prior was learned from people's messages.
+    PopulationConsolidated(PopulationConsolidated),
+    /// A person or a source is left out of what others receive, or counts again.
+    QuarantineSet(QuarantineSet),
+    /// A decision for several people.
+    CollectiveDecisionMade(CollectiveDecisionMade),
 }
 
 /// Who said it, through what, in which sitting.
@@ -570,7 +582,7 @@ pub struct PersonErased {
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 27] = [
+    pub const KINDS: [&'static str; 30] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -598,6 +610,9 @@ impl Record {
         "Exported",
         "Erased",
         "PersonErased",
+        "PopulationConsolidated",
+        "QuarantineSet",
+        "CollectiveDecisionMade",
     ];
 
     /// Its kind, as written in the log.
@@ -630,6 +645,9 @@ impl Record {
             Record::Exported(_) => 24,
             Record::Erased(_) => 25,
             Record::PersonErased(_) => 26,
+            Record::PopulationConsolidated(_) => 27,
+            Record::QuarantineSet(_) => 28,
+            Record::CollectiveDecisionMade(_) => 29,
         }]
     }
 
@@ -662,7 +680,10 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => None,
+            | Record::PersonErased(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_)
+            | Record::CollectiveDecisionMade(_) => None,
         }
     }
 
@@ -693,6 +714,7 @@ impl Record {
             Record::AlternativesProposed(r) => r.alternatives.clone(),
             Record::DecisionMade(r) => r.alternatives.clone(),
             Record::ActionTaken(r) => vec![r.alternative],
+            Record::CollectiveDecisionMade(r) => r.alternatives.clone(),
             Record::AlternativeDescribed(_)
             | Record::LogOpened(_)
             | Record::ConfigurationChanged(_)
@@ -709,7 +731,9 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => Vec::new(),
+            | Record::PersonErased(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_) => Vec::new(),
         }
     }
 }

@@ -5,10 +5,11 @@
 
 mod check;
 mod person;
+mod population;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -21,12 +22,13 @@ use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
     ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
-    SessionStarted, TaskGiven,
+    SessionStarted, Subject, TaskGiven,
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
+pub use population::Population;
 
 use check::Change;
 
@@ -40,8 +42,20 @@ pub struct Epoch {
     pub settings: Arc<Settings>,
     /// The feature space.
     pub layout: Arc<Layout>,
-    /// Prior locations in it.
+    /// Prior locations in it that are everyone's.
     pub priors: Arc<Priors>,
+    /// What people receive from others, if anything was learned that still holds.
+    pub population: Option<Arc<Population>>,
+}
+
+impl Epoch {
+    /// Prior locations of one person: everyone's, and what they receive from others.
+    pub fn priors_for(&self, person: &PersonId) -> Arc<Priors> {
+        let Some(population) = &self.population else { return self.priors.clone() };
+        let mut priors = (*self.priors).clone();
+        priors.locations.push(population.location_for(person).clone());
+        Arc::new(priors)
+    }
 }
 
 /// A sitting.
@@ -82,6 +96,7 @@ pub struct State {
     tasks: BTreeMap<TaskId, Task>,
     decisions: Vec<(Seq, DecisionMade)>,
     imported: Vec<(Seq, Imported)>,
+    quarantined: BTreeSet<Subject>,
 }
 
 /// Why a record cannot follow.
@@ -152,30 +167,40 @@ impl State {
                 let epoch = self.epochs.last().expect("evidence is only legal after the header");
                 let (id, person) = (person, self.people.get(person));
                 let mut belief = match person {
-                    Some(person) => person.caught_up(epoch, &self.descriptions).map_err(believe)?,
-                    None => Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?,
+                    Some(person) => person.caught_up(id, epoch, &self.descriptions).map_err(believe)?,
+                    None => Mixture::new(&epoch.settings, &epoch.priors_for(id)).map_err(believe)?,
                 };
                 let observation = resolve(evidence, |i| self.latest(i), &epoch.layout);
                 surprise = Some(belief.observe(&observation).map_err(believe)?);
                 vec![(id.clone(), belief)]
             }
             // Beliefs that nobody has asked for yet are formed when somebody does.
-            Change::Retraction { person, target } if self.people[person].is_believed() => {
+            Change::Retraction { person, target, anew: None } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
-                let belief = person::fold(epoch, |i| self.latest(i), survivors).map_err(believe)?;
+                let belief = person::fold(person, epoch, |i| self.latest(i), survivors).map_err(believe)?;
                 vec![(person.clone(), belief)]
             }
             Change::Epoch { epoch, .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
                 Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?;
+                if let Some(population) = &epoch.population {
+                    for location in population.locations() {
+                        let priors = Priors { locations: vec![location.clone()], ..(*epoch.priors).clone() };
+                        Mixture::new(&epoch.settings, &priors).map_err(believe)?;
+                    }
+                }
                 self.refolded(epoch, |i| self.latest(i)).map_err(believe)?
             }
             Change::Description { described, replaces: Some(replaced), anew: Some(epoch) } => {
                 let description = |i| if i == *replaced { described } else { self.latest(i) };
                 self.refolded(epoch, description).map_err(believe)?
             }
-            Change::Header(_) | Change::Description { .. } | Change::Retraction { .. } | Change::Note => Vec::new(),
+            Change::Header(_)
+            | Change::Description { .. }
+            | Change::Retraction { .. }
+            | Change::Quarantine { .. }
+            | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
     }
@@ -189,7 +214,7 @@ impl State {
         let believed: Vec<_> = self.people.iter().filter(|(_, person)| person.is_believed()).collect();
         let folded = believed
             .into_par_iter()
-            .map(|(id, person)| Ok((id.clone(), person::fold(epoch, &description, person.evidence())?)));
+            .map(|(id, person)| Ok((id.clone(), person::fold(id, epoch, &description, person.evidence())?)));
         folded.collect()
     }
 
@@ -233,14 +258,14 @@ impl State {
     pub fn fold(&mut self) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
         let descriptions = &self.descriptions;
-        self.people.par_iter_mut().try_for_each(|(_, person)| person.catch_up(&epoch, descriptions))
+        self.people.par_iter_mut().try_for_each(|(id, person)| person.catch_up(id, &epoch, descriptions))
     }
 
     /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.
-    pub fn believe(&mut self, person: &PersonId) -> Result<(), StateError> {
+    pub fn believe(&mut self, id: &PersonId) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last() else { return Ok(()) };
-        match self.people.get_mut(person) {
-            Some(person) => person.catch_up(epoch, &self.descriptions),
+        match self.people.get_mut(id) {
+            Some(person) => person.catch_up(id, epoch, &self.descriptions),
             None => Ok(()),
         }
     }
@@ -264,7 +289,7 @@ impl State {
                 let layout = Arc::new(Layout::new(&header));
                 let priors = Arc::new(crate::prior::priors(&layout, None));
                 let settings = Arc::new(header.belief.clone());
-                self.epochs.push(Arc::new(Epoch { since: entry.seq, settings, layout, priors }));
+                self.epochs.push(Arc::new(Epoch { since: entry.seq, settings, layout, priors, population: None }));
                 self.header = Some(header);
             }
             Change::Epoch { epoch, elicited } => {
@@ -294,8 +319,23 @@ impl State {
             Change::Evidence { person, evidence } => {
                 self.people.entry(person).or_default().learn(evidence, touched);
             }
-            Change::Retraction { person, target } => {
+            Change::Retraction { person, target, anew } => {
                 self.people.get_mut(&person).expect("checked when planned").retract(target, touched);
+                if let Some(epoch) = anew {
+                    self.epochs.push(epoch);
+                    self.people.values_mut().for_each(|person| person.start_anew(touched));
+                }
+            }
+            Change::Quarantine { subject, quarantined, anew } => {
+                if quarantined {
+                    self.quarantined.insert(subject);
+                } else {
+                    self.quarantined.remove(&subject);
+                }
+                if let Some(epoch) = anew {
+                    self.epochs.push(epoch);
+                    self.people.values_mut().for_each(|person| person.start_anew(touched));
+                }
             }
             Change::Note => self.note_down(entry),
         }
@@ -355,7 +395,14 @@ impl State {
             | Record::Retracted(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => {}
+            | Record::PersonErased(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_) => {}
+            Record::CollectiveDecisionMade(r) => {
+                for person in &r.people {
+                    self.people.entry(person.clone()).or_default();
+                }
+            }
         }
     }
 
@@ -423,16 +470,26 @@ impl State {
     ///
     /// # Errors
     /// Belief cannot be formed under the log's settings.
-    pub fn belief(&self, person: &PersonId) -> Result<Mixture, StateError> {
+    pub fn belief(&self, id: &PersonId) -> Result<Mixture, StateError> {
         let seq = self.head().0;
         let Some(epoch) = self.epochs.last() else {
             return Err(StateError::Illegal { seq: seq.next(), source: Illegal::NoHeader });
         };
-        match self.people.get(person) {
-            Some(person) => person.caught_up(epoch, &self.descriptions),
-            None => Mixture::new(&epoch.settings, &epoch.priors),
+        match self.people.get(id) {
+            Some(person) => person.caught_up(id, epoch, &self.descriptions),
+            None => Mixture::new(&epoch.settings, &epoch.priors_for(id)),
         }
         .map_err(|source| StateError::Belief { seq, source })
+    }
+
+    /// What people receive from others, if anything was learned that still holds.
+    pub fn population(&self) -> Option<&Population> {
+        self.epoch()?.population.as_deref()
+    }
+
+    /// People and sources that are left out of what others receive and of decisions for several people.
+    pub fn quarantined(&self) -> &BTreeSet<Subject> {
+        &self.quarantined
     }
 
     /// All sittings.

@@ -23,7 +23,7 @@ mod regret;
 mod retest;
 mod settings;
 pub mod simulate;
-mod symmetric;
+pub(crate) mod symmetric;
 mod tabulated;
 
 pub use decision::{Assessment, assess, contributions};

@@ -216,6 +216,9 @@ impl Options {
         let mut epoch = Epoch { settings: Arc::new(self.hypotheses.settings(&logged.settings)), ..logged.clone() };
         let keep = |epoch: &mut Epoch, names: &[LocationName]| {
             Arc::make_mut(&mut epoch.priors).locations.retain(|l| names.contains(&l.name));
+            if !names.contains(&LocationName::Population) {
+                epoch.population = None;
+            }
         };
         match &self.prior {
             PriorChoice::AsLogged => {}
@@ -229,11 +232,17 @@ impl Options {
                     keep(&mut epoch, &[LocationName::Elicited]);
                 }
             }
-            PriorChoice::Stated(prior) => epoch.priors = Arc::new(crate::prior::priors(&epoch.layout, Some(prior))),
+            PriorChoice::Stated(prior) => {
+                epoch.priors = Arc::new(crate::prior::priors(&epoch.layout, Some(prior)));
+                epoch.population = None;
+            }
         }
         if let Some(names) = &self.hypotheses.locations {
-            let restricted = names.iter().filter(|n| epoch.priors.locations.iter().any(|l| l.name == **n)).count();
-            if restricted > 0 {
+            let there = |n: &LocationName| {
+                epoch.priors.locations.iter().any(|l| l.name == *n)
+                    || (*n == LocationName::Population && epoch.population.is_some())
+            };
+            if names.iter().any(there) {
                 keep(&mut epoch, names);
             }
         }

@@ -10,13 +10,15 @@ use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
 use crate::observation::{Features, graded_key};
+use crate::population::PARTS_MAX;
 use crate::prior::priors;
 use crate::record::{
-    AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
-    PriorElicited, QuestionAsked, RatingGiven, Record,
+    AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, ImportanceStated,
+    LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked, RatingGiven,
+    Record, Subject,
 };
 
-use super::{Epoch, State, StateError};
+use super::{Epoch, Population, State, StateError};
 
 /// The most alternatives in one question, choice, ranking or decision.
 pub const ALTERNATIVES_MAX: usize = 100;
@@ -31,10 +33,30 @@ pub const LEVELS_MAX: u32 = 100;
 #[derive(Debug)]
 pub(super) enum Change {
     Header(Arc<LogOpened>),
-    Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
-    Description { described: AlternativeDescribed, replaces: Option<DescriptionIndex>, anew: Option<Arc<Epoch>> },
-    Evidence { person: PersonId, evidence: Evidence },
-    Retraction { person: PersonId, target: Seq },
+    Epoch {
+        epoch: Arc<Epoch>,
+        elicited: Option<Arc<PriorElicited>>,
+    },
+    Description {
+        described: AlternativeDescribed,
+        replaces: Option<DescriptionIndex>,
+        anew: Option<Arc<Epoch>>,
+    },
+    Evidence {
+        person: PersonId,
+        evidence: Evidence,
+    },
+    /// With a new epoch where others had received what is retracted.
+    Retraction {
+        person: PersonId,
+        target: Seq,
+        anew: Option<Arc<Epoch>>,
+    },
+    Quarantine {
+        subject: Subject,
+        quarantined: bool,
+        anew: Option<Arc<Epoch>>,
+    },
     Note,
 }
 
@@ -144,6 +166,12 @@ pub enum Illegal {
     /// An importance statement about nothing, or about one value twice.
     #[error("an importance statement needs one value, or two different ones, out of at least two")]
     ImportanceOfNothing,
+    /// A quarantine that changes nothing.
+    #[error("whether it is quarantined is {quarantined} already")]
+    QuarantineAsBefore {
+        /// What it is.
+        quarantined: bool,
+    },
     /// The same file again.
     #[error("the same content was imported before, as record {0}")]
     AlreadyImported(Seq),
@@ -215,7 +243,10 @@ impl State {
         };
         let evidence = |from: &Origin, form: Form, question: Option<Hash>| {
             self.in_session(&from.person, from.session.as_ref())?;
-            Ok(Change::Evidence { person: from.person.clone(), evidence: Evidence { seq, form, question } })
+            Ok(Change::Evidence {
+                person: from.person.clone(),
+                evidence: Evidence { seq, form, source: from.source.clone(), question },
+            })
         };
         match record {
             Record::LogOpened(_) => Err(Illegal::SecondHeader),
@@ -304,6 +335,9 @@ impl State {
                 None => Ok(Change::Note),
             },
             Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+            Record::PopulationConsolidated(r) => self.population_change(seq, epoch, r),
+            Record::QuarantineSet(r) => self.quarantine(seq, epoch, r),
+            Record::CollectiveDecisionMade(r) => self.collective_decision(r).map(|()| Change::Note),
         }
     }
 
@@ -360,7 +394,8 @@ impl State {
             });
         }
         let priors = Arc::new(priors(&epoch.layout, Some(r)));
-        let epoch = Epoch { since: seq, priors, ..epoch.clone() };
+        // A population was learned in the other prior's units.
+        let epoch = Epoch { since: seq, priors, population: None, ..epoch.clone() };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
 
@@ -377,7 +412,7 @@ impl State {
         }
         let layout = Arc::new(epoch.layout.with_attributes(&r.attributes));
         let priors = Arc::new(priors(&layout, self.elicited.as_deref()));
-        let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors };
+        let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors, population: None };
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
     }
 
@@ -423,6 +458,69 @@ impl State {
         let same = Features::of(before, layout) == Features::of(r, layout);
         let anew = (!same).then(|| Arc::new(Epoch { since: seq, ..epoch.clone() }));
         Ok(Change::Description { described: r.clone(), replaces: Some(index), anew })
+    }
+
+    /// A population may follow when it is of known people, each once, and of this feature space.
+    fn population_change(&self, seq: Seq, epoch: &Epoch, r: &PopulationConsolidated) -> Result<Change, Illegal> {
+        if r.through >= seq {
+            return Err(Illegal::NotBefore(r.through));
+        }
+        between("parts of a population", r.parts.len(), 2, PARTS_MAX)?;
+        let mut seen = BTreeSet::new();
+        for person in r.parts.iter().flat_map(|part| &part.people) {
+            if !self.people.contains_key(person) {
+                return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+            }
+            if !seen.insert(person) {
+                return Err(Illegal::Duplicate { what: "person in the population", name: person.to_string() });
+            }
+        }
+        let dimension = epoch.layout.dimension();
+        for moments in r.parts.iter().map(|part| &part.without).chain([&r.all]) {
+            count("numbers in a population's mean", moments.mean.len(), dimension)?;
+            count("numbers in a population's covariance", moments.covariance.len(), dimension * (dimension + 1) / 2)?;
+            bounded("a population's mean", &moments.mean)?;
+            bounded("a population's covariance", &moments.covariance)?;
+        }
+        let population = Some(Arc::new(Population::new(seq, r)));
+        let epoch = Epoch { since: seq, population, ..epoch.clone() };
+        Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
+    }
+
+    /// Whoever is put in quarantine leaves what others receive, until the next consolidation.
+    fn quarantine(&self, seq: Seq, epoch: &Epoch, r: &QuarantineSet) -> Result<Change, Illegal> {
+        if let Subject::Person(person) = &r.subject
+            && !self.people.contains_key(person)
+        {
+            return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+        }
+        if self.quarantined.contains(&r.subject) == r.quarantined {
+            return Err(Illegal::QuarantineAsBefore { quarantined: r.quarantined });
+        }
+        let inside = epoch.population.as_ref().is_some_and(|p| match &r.subject {
+            Subject::Person(person) => p.has(person),
+            Subject::Source(_) => true,
+        });
+        let anew = (r.quarantined && inside).then(|| Arc::new(Epoch { since: seq, population: None, ..epoch.clone() }));
+        Ok(Change::Quarantine { subject: r.subject.clone(), quarantined: r.quarantined, anew })
+    }
+
+    fn collective_decision(&self, r: &CollectiveDecisionMade) -> Result<(), Illegal> {
+        between("alternatives in a decision", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
+        distinct(&r.alternatives)?;
+        self.all_described(&r.alternatives)?;
+        count("scores", r.scores.len(), r.alternatives.len())?;
+        for person in r.people.iter().chain(&r.objectors) {
+            if !self.people.contains_key(person) {
+                return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+            }
+        }
+        match &r.chosen {
+            Some(chosen) if !r.alternatives.contains(chosen) => {
+                Err(Illegal::Unknown { what: "alternative of this decision", name: chosen.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {
@@ -519,7 +617,12 @@ impl State {
         }
         for (id, person) in &self.people {
             if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
-                return Ok(Change::Retraction { person: id.clone(), target });
+                let epoch = self
+                    .epochs
+                    .last()
+                    .filter(|e| e.population.as_ref().is_some_and(|p| p.has(id) && target <= p.through()));
+                let anew = epoch.map(|e| Arc::new(Epoch { since: seq, population: None, ..(**e).clone() }));
+                return Ok(Change::Retraction { person: id.clone(), target, anew });
             }
             if person.retracted().iter().any(|(_, e)| e.seq == target) {
                 return Err(Illegal::AlreadyRetracted(target));
