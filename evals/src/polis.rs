@@ -66,6 +66,8 @@ pub struct PolisOptions {
     pub others: Option<usize>,
     /// How items are learned.
     pub items: ItemOptions,
+    /// How questions are chosen.
+    pub strategy: ItemStrategy,
 }
 
 impl Default for PolisOptions {
@@ -78,6 +80,7 @@ impl Default for PolisOptions {
             tested: (0.3, 150),
             others: None,
             items: ItemOptions::default(),
+            strategy: ItemStrategy::Predictions,
         }
     }
 }
@@ -259,7 +262,7 @@ impl Learned {
                 }
                 if n < most {
                     let candidates: Vec<usize> = left.iter().map(|v| v.item).collect();
-                    let picked = if chosen { place.choose(&candidates, ItemStrategy::Predictions) } else { None };
+                    let picked = if chosen { place.choose(&candidates, options.strategy) } else { None };
                     let vote = take(&mut left, picked);
                     place.observe(vote.item, vote.agrees);
                 }
@@ -320,4 +323,75 @@ fn standardised(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
         rows.iter_mut().for_each(|r| r[f] = (r[f] - mean) / sd);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use credence_memory::belief::simulate::{normal, uniform};
+
+    /// People in two camps about most of 40 statements; a feature says how many agree.
+    fn conversation(people: usize) -> Read {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let items: Vec<(f64, f64)> = (0..40).map(|_| (normal(&mut rng), 1.5 * normal(&mut rng))).collect();
+        let votes = (0..people)
+            .map(|person| {
+                let side = normal(&mut rng);
+                let vote = |(item, (b, a)): (usize, &(f64, f64))| {
+                    let agrees = b + a * side + normal(&mut rng) > 0.0;
+                    (uniform(&mut rng) < 0.8).then_some(Vote { person, item, agrees })
+                };
+                items.iter().enumerate().filter_map(vote).collect()
+            })
+            .collect();
+        let features: Vec<Vec<f64>> = items.iter().map(|(b, _)| vec![*b]).collect();
+        (Conversation { name: "made".into(), statements: vec![String::new(); 40], votes }, standardised(&features))
+    }
+
+    fn options() -> PolisOptions {
+        let items = ItemOptions { factors: 2, warm_up: 60, draws: 24, thinning: 1, ..ItemOptions::default() };
+        PolisOptions { splits: 1, answers: vec![0, 10], items, ..PolisOptions::default() }
+    }
+
+    #[test]
+    fn factors_beat_rates_and_features_help_where_few_have_voted() {
+        // Seed 1; differences are several standard errors wide, false alarms far below 1 in 1,000.
+        let read = [conversation(80)];
+        let result = run(&read, &options(), &|| ()).expect("enough people");
+        let loss = |m: usize, n: usize| result.rows[m].cells[n].log_loss.mean;
+        assert!(loss(7, 1) < loss(1, 1) - 0.05 && loss(3, 1) < loss(1, 1) - 0.05, "factors of either kind: {result:?}");
+        assert!((loss(7, 1) - loss(3, 1)).abs() < 0.1, "the baseline and ours learn the same structure");
+        assert!(loss(1, 0) < loss(0, 0));
+        assert_eq!(result.comparisons.len(), COMPARED.len());
+        let few = PolisOptions { others: Some(3), ..options() };
+        let result = run(&read, &few, &|| ()).expect("enough people");
+        let gain = result.comparisons.iter().find(|c| c.theirs.contains("without features") && c.ours == METHODS[7]);
+        assert!(gain.expect("it is compared").differences[0].mean < 0.0, "{result:?}");
+    }
+
+    #[test]
+    fn too_little_is_refused() {
+        let (mut conversation, features) = conversation(20);
+        conversation.votes.truncate(3);
+        let refused = run(&[(conversation, features)], &options(), &|| ());
+        assert!(matches!(refused, Err(PolisError::TooFew { .. })), "{refused:?}");
+        assert!(matches!(run(&[], &options(), &|| ()), Err(PolisError::Nothing)));
+        let absent = load(Path::new("no-such-folder"), "town").expect_err("nothing there");
+        assert!(absent.to_string().contains("CREDENCE_DATA"));
+    }
+
+    #[test]
+    fn a_public_conversation_is_read_as_it_was_exported() {
+        let data = std::env::var_os("CREDENCE_DATA")
+            .map_or_else(|| Path::new("../../shared/data").into(), std::path::PathBuf::from);
+        match load(&data, "brexit-consensus") {
+            Ok(conversation) => {
+                assert_eq!((conversation.votes.len(), conversation.statements.len()), (204, 50));
+                assert!(conversation.statements.iter().filter(|s| !s.is_empty()).count() >= 49);
+                assert!(conversation.votes.iter().flatten().filter(|v| v.agrees).count() > 1000);
+            }
+            Err(PolisError::Absent { path }) => assert!(!path.exists(), "it is there and was not read"),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }

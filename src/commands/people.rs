@@ -305,7 +305,7 @@ fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u
         [] => (0..survey.people.len()).collect(),
         names => names.iter().map(place).collect::<Result<_, _>>()?,
     };
-    if !(fair_share > 0.0) {
+    if fair_share.is_nan() || fair_share <= 0.0 {
         anyhow::bail!(WrongInput(format!("--fair-share must be positive, not {fair_share}")));
     }
     let mut options = PeopleOptions::default().items;

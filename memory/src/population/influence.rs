@@ -10,6 +10,8 @@ use super::items::Answers;
 
 /// Share of all people that one source counts for at most, unless it is the only one.
 pub const SOURCE_CAP: f64 = 0.03;
+/// Share of the people that counts at least, however few sources there are.
+const KEPT: f64 = 0.75;
 /// Answers two people must have in common before they can count as copies.
 const COPY_MIN: usize = 10;
 /// Share of the answers in common that copies give alike.
@@ -19,7 +21,8 @@ const UNIFORM_MIN: usize = 10;
 const CHANCE_MAX: f64 = 1e-3;
 
 /// What each person counts for: 1, or less where their source has more people than it may count for. A source counts for
-/// at most `max(1, cap n)` people out of `n`: equation (17). A cap of 1 binds nobody.
+/// at most `t` people, `t = max(1, cap n)` out of `n`, or more where otherwise less than three quarters of the people would
+/// count: so nobody's share grows by more than a third: equation (17). A cap of 1 binds nobody.
 ///
 /// # Errors
 /// A cap outside (0, 1].
@@ -32,12 +35,25 @@ pub fn source_weights<S: Ord>(sources: &[S], cap: f64) -> Result<Vec<f64>, Popul
     if sizes.len() < 2 {
         return Ok(vec![1.0; sources.len()]);
     }
-    let allowed = (cap * sources.len() as f64).max(1.0);
+    let n = sources.len() as f64;
+    let mut sorted: Vec<f64> = sizes.values().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    // The least level at which the sources, each cut off there, keep enough people.
+    let (mut below, mut level) = (0.0, sorted[sorted.len() - 1]);
+    for (i, size) in sorted.iter().enumerate() {
+        let needed = (KEPT * n - below) / (sorted.len() - i) as f64;
+        if needed <= *size {
+            level = needed;
+            break;
+        }
+        below += size;
+    }
+    let allowed = level.max(cap * n).max(1.0);
     Ok(sources.iter().map(|s| (allowed / sizes[s]).min(1.0)).collect())
 }
 
 /// The most that a source of `from` people among `all` can move a weighted mean of numbers in [0, 1], as a share of what it
-/// moves the plain mean: the bound of equation (18), when no other source is capped.
+/// moves the plain mean: the bound of equation (18), when no other source is capped and the others are three quarters of all.
 pub fn movement_bound(from: f64, all: f64, cap: f64) -> f64 {
     let counted = from.min((cap * all).max(1.0));
     let rest = all - from;
@@ -174,15 +190,19 @@ mod tests {
         assert!((bound - (3.0 / 83.0) / 0.2).abs() < 1e-12 && bound < 0.2);
         assert_eq!(source_weights(&["file"; 5], 0.03).expect("a sound cap"), [1.0; 5], "the only source is not capped");
         assert!(source_weights(&["a", "b"], 0.0).is_err());
+        // Two people beside an import of 25: it is not silenced, and the two do not speak for it.
+        let two: Vec<u32> = std::iter::repeat_n(1, 25).chain([2, 2]).collect();
+        let weights = source_weights(&two, 0.03).expect("a sound cap");
+        assert!((weights.iter().sum::<f64>() - 0.75 * 27.0).abs() < 1e-9 && weights[26] == 1.0, "{weights:?}");
     }
 
     #[test]
     fn copies_and_uniform_answerers_are_flagged_and_others_are_not() {
-        // 40 people, 16 items half of whom are agreed with, by a fixed scramble; 38 copies 3; 39 always agrees.
+        // 40 people, 24 items half of whom are agreed with, by a fixed scramble; 38 copies 3; 39 always agrees.
         let answer = |person: u32, item: u32| (person.wrapping_mul(2_654_435_761) >> (item + 7)) & 1 == 1;
         let mut answers = Vec::new();
         for person in 0..40u32 {
-            for item in 0..16 {
+            for item in 0..24 {
                 let agrees = match person {
                     38 => answer(3, item),
                     39 => true,
@@ -192,10 +212,10 @@ mod tests {
             }
         }
         // 38 copies what person 2 says.
-        let answers = Answers::new(40, vec![Vec::new(); 16], answers).expect("sound answers");
+        let answers = Answers::new(40, vec![Vec::new(); 24], answers).expect("sound answers");
         let flags = flags(&answers);
-        assert!(matches!(flags[&38][..], [Flag::Copies { of: 2, common: 16, alike: 16, .. }]), "{flags:?}");
-        assert!(flags[&39].iter().any(|f| matches!(f, Flag::AlwaysAgrees { answers: 16, .. })), "{flags:?}");
+        assert!(matches!(flags[&38][..], [Flag::Copies { of: 2, common: 24, alike: 24, .. }]), "{flags:?}");
+        assert!(flags[&39].iter().any(|f| matches!(f, Flag::AlwaysAgrees { answers: 24, .. })), "{flags:?}");
         let flagged: Vec<usize> = flags.keys().copied().collect();
         assert_eq!(flagged, [2, 38, 39], "{flags:?}");
     }

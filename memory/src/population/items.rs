@@ -69,7 +69,7 @@ impl Answers {
 /// What is believed of items before anyone has answered, on the probit scale. The constants were chosen on two conversations
 /// that no reported figure uses (docs/people.md, section 8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ItemPrior {
     /// Mean and standard deviation of the centre of all intercepts.
     pub centre: [f64; 2],
@@ -103,7 +103,7 @@ impl Default for ItemPrior {
 
 /// How items are learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ItemOptions {
     /// Latent factors, 0 to [`FACTORS_MAX`].
     pub factors: usize,
@@ -162,6 +162,8 @@ pub struct ItemDraw {
     pub intercepts: Vec<f64>,
     /// `a_j` by rows.
     pub loadings: Vec<f64>,
+    /// Where somebody who goes on answering is expected: the mean of `(c, theta)` over answers rather than people.
+    pub person_mean: Vec<f64>,
     /// Variance of a person's inclination to agree.
     pub person_variance: f64,
     /// The lapse rate of somebody of this population.
@@ -220,7 +222,13 @@ impl ItemPosterior {
     pub fn digest(&self) -> crate::ids::Hash {
         let mut hasher = blake3::Hasher::new();
         for draw in &self.draws {
-            let numbers = draw.intercepts.iter().chain(&draw.loadings).chain(&draw.people).chain(&draw.lapse_rates);
+            let numbers = draw
+                .intercepts
+                .iter()
+                .chain(&draw.loadings)
+                .chain(&draw.people)
+                .chain(&draw.person_mean)
+                .chain(&draw.lapse_rates);
             for x in numbers.chain([&draw.person_variance, &draw.lapse_rate]) {
                 hasher.update(&x.to_bits().to_le_bytes());
             }

@@ -324,7 +324,7 @@ mod tests {
         let pulls = pulls(&from, &all, &[1.0; D], &sets);
         let trace = |m: &Message| crate::belief::symmetric::diagonal(&m.precision).sum::<f64>();
         let steady: f64 = messages[..8].iter().map(trace).sum::<f64>() / 8.0;
-        assert!(trace(&messages[8]) < 0.5 * steady, "{} {steady}", trace(&messages[8]));
+        assert!(trace(&messages[8]) < 0.7 * steady, "{} {steady}", trace(&messages[8]));
         assert!(pulls.iter().all(|p| p.is_finite() && *p >= 0.0));
     }
 }

@@ -223,6 +223,26 @@ impl<'a> Sampler<'a> {
         self.lapse_weights.iter_mut().for_each(|w| *w = (*w / total).max(1e-12));
     }
 
+    /// The mean of `(c, theta)` with every person counting by their answers, shrunk by the prior's confidence: equation (12b).
+    /// Whoever is asked on and on is one of those who answer much, not an average person.
+    fn person_mean(&self) -> Vec<f64> {
+        let width = self.options.factors + 1;
+        let mut mean = vec![0.0; width];
+        let (mut total, mut squares) = (0.0, 0.0);
+        for (person, ends) in self.starts.windows(2).enumerate() {
+            let n = (ends[1] - ends[0]) as f64;
+            total += n;
+            squares += n * n;
+            add_scaled(&mut mean, n, &self.people[person * width..(person + 1) * width]);
+        }
+        if total == 0.0 {
+            return mean;
+        }
+        let people = total * total / squares;
+        let shrunk = people / (people + self.options.prior.confidence);
+        mean.iter().map(|m| m / total * shrunk).collect()
+    }
+
     /// Where the chain is now.
     pub(super) fn draw(&mut self) -> ItemDraw {
         let ln: Vec<f64> = self.lapse_weights.iter().map(|w| libm::log(*w)).collect();
@@ -230,6 +250,7 @@ impl<'a> Sampler<'a> {
         ItemDraw {
             intercepts: self.intercepts.clone(),
             loadings: self.loadings.clone(),
+            person_mean: self.person_mean(),
             person_variance: self.person_variance,
             lapse_rate: rates[drawn_from(&ln, &mut self.rng)],
             people: self.people.clone(),

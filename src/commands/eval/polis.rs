@@ -1,10 +1,11 @@
 //! `credence eval polis`: real people's votes on public statements, beside a logistic factor model on the same draws.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use credence_evals::estimate::Estimate;
 use credence_evals::polis::{self, PolisError, PolisOptions, PolisResult};
+use credence_memory::population::{ItemOptions, ItemStrategy};
 use credence_priors::statements::read_statements;
 
 use crate::cli::{Global, ModelArgs};
@@ -31,9 +32,18 @@ pub(crate) struct PolisArgs {
     /// Seed of splits, orders and samplers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Latent factors of the statements
-    #[arg(long, value_name = "K", default_value_t = credence_memory::population::ItemOptions::default().factors)]
-    factors: usize,
+    /// Numbers of revealed answers; may be given several times
+    #[arg(long = "answers", value_name = "N", default_values_t = [0, 5, 10, 20])]
+    answers: Vec<usize>,
+    /// Answers held out of each person
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    held_out: usize,
+    /// How questions are chosen: by what is learned of the person, or of all their answers
+    #[arg(long, value_enum, default_value_t = StrategyArg::Predictions)]
+    strategy: StrategyArg,
+    /// Options of the statements' model (TOML: factors, warm_up, draws, thinning, lapse_rates, seed, [prior])
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
     /// Do not read the statements with the model
     #[arg(long)]
     no_features: bool,
@@ -45,12 +55,35 @@ pub(crate) struct PolisArgs {
     model: ModelArgs,
 }
 
+/// How questions are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StrategyArg {
+    /// Information about where the person stands
+    Gain,
+    /// What the answer is worth for predicting all statements
+    Predictions,
+}
+
+/// Options of the statements' model from a file, or the default ones.
+fn items(path: Option<&Path>) -> anyhow::Result<ItemOptions> {
+    let Some(path) = path else { return Ok(ItemOptions::default()) };
+    let wrong = |e: &dyn std::fmt::Display| WrongInput(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(&e))?;
+    Ok(toml::from_str(&text).map_err(|e| wrong(&e))?)
+}
+
 /// Runs `credence eval polis`.
 pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
     let mut options = args.others.map_or_else(PolisOptions::default, PolisOptions::small_group);
     options.splits = args.splits.unwrap_or(options.splits);
     options.seed = args.seed;
-    options.items.factors = args.factors;
+    options.answers = args.answers.clone();
+    options.held_out = args.held_out;
+    options.items = items(args.items.as_deref())?;
+    options.strategy = match args.strategy {
+        StrategyArg::Gain => ItemStrategy::Gain,
+        StrategyArg::Predictions => ItemStrategy::Predictions,
+    };
     let names: Vec<String> = match (&args.conversations[..], args.others) {
         ([], None) => polis::SEVEN.map(str::to_owned).to_vec(),
         ([], Some(_)) => polis::THREE.map(str::to_owned).to_vec(),
