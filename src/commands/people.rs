@@ -3,12 +3,13 @@
 
 use clap::{Args, Subcommand};
 use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spread, overview, words};
+use credence_memory::home::HomeError;
 use credence_memory::ids::{PersonId, SourceId};
 use credence_memory::population::{
     Flag, ItemPosterior, Progress, SOURCE_CAP, Survey, consolidated, influence_of, whom_to_ask,
 };
 use credence_memory::record::{QuarantineSet, Record, Subject};
-use credence_memory::state::State;
+use credence_memory::state::{State, StateError};
 
 use crate::cli::Global;
 use crate::exit::WrongInput;
@@ -368,8 +369,8 @@ fn quarantine(global: &Global, subject: Subject, quarantined: bool, reason: Stri
     let (entry, _) = home
         .append(now(), Record::QuarantineSet(QuarantineSet { subject, quarantined, reason }))
         .map_err(|e| match e {
-            credence_memory::home::HomeError::State(state) => {
-                anyhow::Error::new(WrongInput(format!("{name}: {state:#}")))
+            HomeError::State(StateError::Illegal { source, .. }) => {
+                anyhow::Error::new(WrongInput(format!("{name}: {source}")))
             }
             other => other.into(),
         })?;

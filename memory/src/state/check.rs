@@ -167,10 +167,10 @@ pub enum Illegal {
     #[error("an importance statement needs one value, or two different ones, out of at least two")]
     ImportanceOfNothing,
     /// A quarantine that changes nothing.
-    #[error("whether it is quarantined is {quarantined} already")]
+    #[error("it is {stands} quarantine already")]
     QuarantineAsBefore {
-        /// What it is.
-        quarantined: bool,
+        /// `in`, or `not in`.
+        stands: &'static str,
     },
     /// The same file again.
     #[error("the same content was imported before, as record {0}")]
@@ -495,7 +495,8 @@ impl State {
             return Err(Illegal::Unknown { what: "person", name: person.to_string() });
         }
         if self.quarantined.contains(&r.subject) == r.quarantined {
-            return Err(Illegal::QuarantineAsBefore { quarantined: r.quarantined });
+            let stands = if r.quarantined { "in" } else { "not in" };
+            return Err(Illegal::QuarantineAsBefore { stands });
         }
         let inside = epoch.population.as_ref().is_some_and(|p| match &r.subject {
             Subject::Person(person) => p.has(person),
