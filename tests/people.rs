@@ -20,7 +20,7 @@ fn conversation() -> TempDir {
     for voter in 0..25u32 {
         for item in 0..14u32 {
             let who = if voter == 24 { 0 } else { voter };
-            let slip = (who * 7 + item * 5) % 13 == 0;
+            let slip = (who * 7 + item * 5).is_multiple_of(13);
             let agrees = item >= 12 || (who % 2 == 0) == (item % 2 == 0);
             let vote = if agrees != slip { 1 } else { -1 };
             writeln!(votes, "17000000{:05},x,{item},{voter},{vote}", voter * 20 + item).expect("a line");

@@ -267,7 +267,7 @@ pub fn growth(people: usize, answers: usize, dimension: usize, items: usize, see
                 .map(|k| Answer {
                     person,
                     item: ((first + k) % items) as u32,
-                    agrees: uniform(&mut rng) < if (first + k) % 3 == 0 { 0.3 } else { 0.7 },
+                    agrees: uniform(&mut rng) < if (first + k).is_multiple_of(3) { 0.3 } else { 0.7 },
                 })
                 .collect();
             votes

@@ -328,7 +328,7 @@ mod tests {
                 if uniform(&mut rng) > 20.0 / 24.0 {
                     continue;
                 }
-                let side = (item as usize / 2 + person % camps * (1 + item as usize % 3)) % 2 == 0;
+                let side = (item as usize / 2 + person % camps * (1 + item as usize % 3)).is_multiple_of(2);
                 let p = if item < 2 {
                     0.92
                 } else if side {

@@ -363,7 +363,11 @@ mod tests {
         // Agreement follows the feature exactly; two items are new.
         let features: Vec<Vec<f64>> = (0..22).map(|j| vec![if j % 2 == 0 { 1.0 } else { -1.0 }]).collect();
         let given = (0..20u32).flat_map(|person| {
-            (0..20u32).map(move |item| Answer { person, item, agrees: (item % 2 == 0) != ((person + item) % 7 == 0) })
+            (0..20u32).map(move |item| Answer {
+                person,
+                item,
+                agrees: (item % 2 == 0) != (person + item).is_multiple_of(7),
+            })
         });
         let answers = Answers::new(20, features, given.collect()).expect("sound answers");
         let prior = ItemPrior { slopes: vec![[0.0, 0.5]], ..ItemPrior::default() };
