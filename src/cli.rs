@@ -91,6 +91,8 @@ pub(crate) enum Command {
     },
     /// Fold a log again without any model and print what was believed
     Replay(ReplayArgs),
+    /// Many people: groups, what unites and divides, the population, whom to ask next, influence
+    People(crate::commands::people::PeopleArgs),
     /// Measure how well and how fast people's values are learned
     Eval {
         /// What to measure.
@@ -214,6 +216,9 @@ pub(crate) struct DecideArgs {
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Several people.
+    #[command(flatten)]
+    pub(crate) together: crate::commands::decide::together::TogetherArgs,
 }
 
 /// `credence explain`.
@@ -485,6 +490,14 @@ pub(crate) enum EvalCommand {
     Flight(FlightArgs),
     /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
     Kidney(KidneyArgs),
+    /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
+    Polis(crate::commands::eval::polis::PolisArgs),
+    /// Simulated crowds: what an attack moves, and how work grows with the number of people
+    Crowd {
+        /// What to simulate.
+        #[command(subcommand)]
+        action: crate::commands::eval::crowd::CrowdCommand,
+    },
     /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
     Run {
         /// The experiment (TOML), or the name of a built-in one

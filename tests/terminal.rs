@@ -108,6 +108,13 @@ impl Sitting {
     }
 }
 
+impl Drop for Sitting {
+    fn drop(&mut self) {
+        // After a test that failed it would sit on.
+        let _ = self.child.kill();
+    }
+}
+
 #[test]
 fn real_model_a_person_answers_looks_undoes_and_ends_on_a_terminal() {
     let bench = Bench::new();

@@ -22,11 +22,11 @@ pub struct Influence {
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, BeliefError> {
     let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else { return Ok(Vec::new()) };
     let observations = known.observations(epoch, state.descriptions());
-    let belief = epoch.fold(observations.iter().map(|(seq, o)| (*seq, o)))?;
+    let belief = epoch.fold(person, observations.iter().map(|(seq, o)| (*seq, o)))?;
     let reduced = most_probable(&belief, epoch);
     let mean = |without: Option<Seq>| -> Result<f64, BeliefError> {
         let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(seq, o)| (*seq, o));
-        Ok(reduced.fold(kept)?.functional(direction).mean())
+        Ok(reduced.fold(person, kept)?.functional(direction).mean())
     };
     let all = mean(None)?;
     let mut rows = observations
@@ -44,10 +44,10 @@ pub fn exact(state: &State, person: &PersonId, direction: &[f64], seq: Seq) -> R
     };
     let observations = known.observations(epoch, state.descriptions());
     let kept = observations.iter().filter(|(s, _)| *s != seq).map(|(s, o)| (*s, o));
-    let without = epoch.fold(kept)?.functional(direction).mean();
+    let without = epoch.fold(person, kept)?.functional(direction).mean();
     let with = match known.belief() {
         Some(belief) => belief.functional(direction).mean(),
-        None => epoch.fold(observations.iter().map(|(s, o)| (*s, o)))?.functional(direction).mean(),
+        None => epoch.fold(person, observations.iter().map(|(s, o)| (*s, o)))?.functional(direction).mean(),
     };
     Ok(Influence { seq, mean_change: with - without })
 }

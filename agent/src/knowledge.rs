@@ -35,8 +35,8 @@ pub trait Knowledge {
     fn last_order(&self, person: &PersonId, question: &QuestionId) -> Option<Vec<AlternativeId>>;
     /// The name of a feature: a value's id, `text:1`, `judgement`, an attribute.
     fn feature_name(&self, index: usize) -> String;
-    /// Belief about anyone before their first evidence.
-    fn prior_belief(&self) -> Result<Mixture, StateError>;
+    /// Belief about somebody before their first evidence: what they receive from others included.
+    fn prior_belief(&self, person: &PersonId) -> Result<Mixture, StateError>;
     /// BLAKE3 over the bits of the belief about a person.
     fn belief_digest(&self, person: &PersonId) -> Result<Hash, StateError>;
     /// The alternatives that stand for typical questions: the first described ones that share a situation, in the order of the log.
@@ -117,10 +117,10 @@ impl Knowledge for State {
         features.get(index).map_or_else(|| format!("feature:{index}"), ToString::to_string)
     }
 
-    fn prior_belief(&self) -> Result<Mixture, StateError> {
+    fn prior_belief(&self, person: &PersonId) -> Result<Mixture, StateError> {
         let seq = self.head().0;
         let epoch = self.epoch().ok_or(StateError::Illegal { seq: seq.next(), source: Illegal::NoHeader })?;
-        epoch.prior_belief().map_err(|source| StateError::Belief { seq, source })
+        epoch.prior_belief(person).map_err(|source| StateError::Belief { seq, source })
     }
 
     fn belief_digest(&self, person: &PersonId) -> Result<Hash, StateError> {

@@ -20,7 +20,7 @@ const CHANGES_MAX: usize = 5;
 /// belief): a decided person's weights are larger in noise units, and what a reader wants to compare is one value with another.
 pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
     let schema = state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
-    Ok(values_of(&state.belief(person)?, &state.prior_belief()?, &schema, name))
+    Ok(values_of(&state.belief(person)?, &state.prior_belief(person)?, &schema, name))
 }
 
 /// The schema's values under one belief, beside another from before; in the units of [`values`].

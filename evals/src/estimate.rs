@@ -36,6 +36,23 @@ impl Estimate {
         Self { mean, low: at(0.025), high: at(0.975) }
     }
 
+    /// Mean over groups of the mean over each group's people, resampling people within groups.
+    ///
+    /// # Panics
+    /// Without any group, or with an empty one.
+    pub fn stratified(groups: &[Vec<f64>], seed: u64) -> Self {
+        assert!(!groups.is_empty() && groups.iter().all(|g| !g.is_empty()), "every group needs at least one person");
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let k = groups.len() as f64;
+        let mean = groups.iter().map(|g| g.iter().sum::<f64>() / g.len() as f64).sum::<f64>() / k;
+        let mut resampled =
+            |g: &Vec<f64>| (0..g.len()).map(|_| g[below(g.len(), &mut rng)]).sum::<f64>() / g.len() as f64;
+        let mut means: Vec<f64> = (0..RESAMPLES).map(|_| groups.iter().map(&mut resampled).sum::<f64>() / k).collect();
+        means.sort_by(f64::total_cmp);
+        let at = |p: f64| means[((p * RESAMPLES as f64) as usize).min(RESAMPLES - 1)];
+        Self { mean, low: at(0.025), high: at(0.975) }
+    }
+
     /// Of the differences `ours - theirs` person by person.
     ///
     /// # Panics

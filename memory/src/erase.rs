@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::home::{Home, HomeError, Paths};
 use crate::ids::{AdapterGeneration, AlternativeId, PersonId, Seq, SessionId, TaskId};
 use crate::log::Entry;
-use crate::record::{Erased, PersonErased, Record};
+use crate::record::{Erased, PersonErased, Record, Subject};
 use crate::state::{Adapter, State};
 
 /// What erasing a person would remove. Nothing happens until [`Erasure::carry_out`].
@@ -221,6 +221,8 @@ fn rests_on(record: &Record, generations: &BTreeSet<AdapterGeneration>, state: &
 struct Owned {
     sessions: BTreeSet<SessionId>,
     tasks: BTreeSet<TaskId>,
+    /// Whether others were believed under a population that contains the person.
+    population: bool,
 }
 
 impl Owned {
@@ -248,10 +250,18 @@ impl Owned {
             Record::Retracted(r) => records.contains(&r.target),
             Record::QuestionAsked(r) => r.person == *person,
             Record::QuestionSkipped(r) => r.person == *person,
-            Record::BeliefRecorded(r) => r.person == *person,
+            Record::BeliefRecorded(r) => r.person == *person || self.population,
             Record::DecisionMade(r) => r.person == *person,
             Record::ActionTaken(r) => r.person == *person,
             Record::StopRequested(r) => r.person == *person,
+            Record::CollectiveDecisionMade(r) => r.people.contains(person),
+            Record::QuarantineSet(r) => r.subject == Subject::Person(person.clone()),
+            // Its numbers were learned from the person; beliefs recorded under it are of a log that is no more.
+            Record::PopulationConsolidated(r) => {
+                let theirs = r.parts.iter().any(|part| part.people.contains(person));
+                self.population |= theirs;
+                theirs
+            }
             _ => false,
         }
     }

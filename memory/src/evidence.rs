@@ -1,6 +1,6 @@
 //! Evidence as it is kept in memory: a record's content with alternatives by their place in the list of descriptions.
 
-use crate::ids::{Hash, Seq};
+use crate::ids::{Hash, Seq, SourceId};
 use crate::record::{Strength, Verdict};
 
 /// Place of an alternative in [`crate::state::State::descriptions`].
@@ -13,6 +13,8 @@ pub struct Evidence {
     pub seq: Seq,
     /// What it says.
     pub form: Form,
+    /// The channel it came through.
+    pub source: SourceId,
     /// Identity of the question, where repeats of it share a residual.
     pub question: Option<Hash>,
 }

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod log;
 pub mod number;
 pub mod observation;
+pub mod population;
 pub mod prior;
 pub mod provenance;
 pub mod record;

@@ -3,6 +3,7 @@
 //! A record is data only. What it means for belief is `state`'s business, how it is written is `log`'s.
 
 mod adapters;
+mod people;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,9 @@ use crate::number::{Finite, Probability};
 pub use adapters::{
     AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
     GenerationPrior, JudgementsRead,
+};
+pub use people::{
+    CollectiveDecisionMade, PopulationConsolidated, PopulationMoments, PopulationPart, QuarantineSet, Subject,
 };
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`.
@@ -89,6 +93,12 @@ pub enum Record {
     AdapterRolledBack(AdapterRolledBack),
     /// A retraction touched what an adapter absorbed.
     AdapterStale(AdapterStale),
+    /// The population prior was learned from people's messages.
+    PopulationConsolidated(PopulationConsolidated),
+    /// A person or a source is left out of what others receive, or counts again.
+    QuarantineSet(QuarantineSet),
+    /// A decision for several people.
+    CollectiveDecisionMade(CollectiveDecisionMade),
 }
 
 /// Who said it, through what, in which sitting.
@@ -594,7 +604,7 @@ pub struct PersonErased {
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 33] = [
+    pub const KINDS: [&'static str; 36] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -628,6 +638,9 @@ impl Record {
         "AdapterPromoted",
         "AdapterRolledBack",
         "AdapterStale",
+        "PopulationConsolidated",
+        "QuarantineSet",
+        "CollectiveDecisionMade",
     ];
 
     /// Its kind, as written in the log.
@@ -666,6 +679,9 @@ impl Record {
             Record::AdapterPromoted(_) => 30,
             Record::AdapterRolledBack(_) => 31,
             Record::AdapterStale(_) => 32,
+            Record::PopulationConsolidated(_) => 33,
+            Record::QuarantineSet(_) => 34,
+            Record::CollectiveDecisionMade(_) => 35,
         }]
     }
 
@@ -704,7 +720,10 @@ impl Record {
             | Record::GateJudged(_)
             | Record::AdapterPromoted(_)
             | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_) => None,
+            | Record::AdapterStale(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_)
+            | Record::CollectiveDecisionMade(_) => None,
         }
     }
 
@@ -735,6 +754,7 @@ impl Record {
             Record::AlternativesProposed(r) => r.alternatives.clone(),
             Record::DecisionMade(r) => r.alternatives.clone(),
             Record::ActionTaken(r) => vec![r.alternative],
+            Record::CollectiveDecisionMade(r) => r.alternatives.clone(),
             Record::AlternativeDescribed(_)
             | Record::LogOpened(_)
             | Record::ConfigurationChanged(_)
@@ -757,7 +777,9 @@ impl Record {
             | Record::GateJudged(_)
             | Record::AdapterPromoted(_)
             | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_) => Vec::new(),
+            | Record::AdapterStale(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_) => Vec::new(),
         }
     }
 }

@@ -256,7 +256,7 @@ impl Fold<'_> {
         let described = |epoch: &Epoch, index| self.state.description_through(index, epoch.since);
         let formed = |belief: &mut Option<Mixture>, epoch: &Epoch, survivors: &[&Evidence]| match belief.take() {
             Some(belief) => Ok(belief),
-            None => crate::state::fold(epoch, |i| described(epoch, i), survivors.iter().copied()),
+            None => crate::state::fold(id, epoch, |i| described(epoch, i), survivors.iter().copied()),
         };
         for event in self.timeline(person) {
             match event {

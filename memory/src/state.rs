@@ -6,10 +6,11 @@
 mod check;
 mod generations;
 mod person;
+mod population;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -22,13 +23,14 @@ use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
     ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
-    SessionStarted, TaskGiven,
+    SessionStarted, Subject, TaskGiven,
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
 pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
+pub use population::Population;
 
 use check::Change;
 
@@ -42,10 +44,22 @@ pub struct Epoch {
     pub settings: Arc<Settings>,
     /// The feature space.
     pub layout: Arc<Layout>,
-    /// Prior locations in it.
+    /// Prior locations in it that are everyone's.
     pub priors: Arc<Priors>,
     /// Generations in force, the oldest first, and what they absorbed.
     pub lineage: Arc<[InForce]>,
+    /// What people receive from others, if anything was learned that still holds.
+    pub population: Option<Arc<Population>>,
+}
+
+impl Epoch {
+    /// Prior locations of one person: everyone's, and what they receive from others.
+    pub fn priors_for(&self, person: &PersonId) -> Arc<Priors> {
+        let Some(population) = &self.population else { return self.priors.clone() };
+        let mut priors = (*self.priors).clone();
+        priors.locations.push(population.location_for(person).clone());
+        Arc::new(priors)
+    }
 }
 
 /// A sitting.
@@ -89,6 +103,7 @@ pub struct State {
     generations: Generations,
     /// Evidence that a replay passes over, with whose it was.
     left_out: BTreeMap<Seq, PersonId>,
+    quarantined: BTreeSet<Subject>,
 }
 
 /// Why a record cannot follow.
@@ -159,8 +174,8 @@ impl State {
                 let epoch = self.epochs.last().expect("evidence is only legal after the header");
                 let (id, person) = (person, self.people.get(person));
                 let mut belief = match person {
-                    Some(person) => person.caught_up(epoch, &self.descriptions).map_err(believe)?,
-                    None => epoch.prior_belief().map_err(believe)?,
+                    Some(person) => person.caught_up(id, epoch, &self.descriptions).map_err(believe)?,
+                    None => epoch.prior_belief(id).map_err(believe)?,
                 };
                 let observation = resolve(evidence, |i| self.latest(i), &epoch.layout);
                 surprise = Some(epoch.observe(&mut belief, seq, &observation).map_err(believe)?);
@@ -170,7 +185,7 @@ impl State {
             Change::Retraction { person, target, anew: None, .. } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
-                let belief = person::fold(epoch, |i| self.latest(i), survivors).map_err(believe)?;
+                let belief = person::fold(person, epoch, |i| self.latest(i), survivors).map_err(believe)?;
                 vec![(person.clone(), belief)]
             }
             Change::Retraction { target, anew: Some(epoch), .. } => {
@@ -178,7 +193,7 @@ impl State {
             }
             Change::Epoch { epoch, .. } | Change::Generations { anew: Some(epoch), .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
-                epoch.prior_belief().map_err(believe)?;
+                epoch.check().map_err(believe)?;
                 self.refolded(epoch, |i| self.latest(i), None).map_err(believe)?
             }
             Change::Description { described, replaces: Some(replaced), anew: Some(epoch) } => {
@@ -194,6 +209,7 @@ impl State {
             | Change::Retraction { .. }
             | Change::Generations { .. }
             | Change::Judgements { .. }
+            | Change::Quarantine { .. }
             | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
@@ -209,7 +225,7 @@ impl State {
         let believed: Vec<_> = self.people.iter().filter(|(_, person)| person.is_believed()).collect();
         let folded = believed.into_par_iter().map(|(id, person)| {
             let survivors = person.evidence().iter().filter(|e| Some(e.seq) != without);
-            Ok((id.clone(), person::fold(epoch, &description, survivors)?))
+            Ok((id.clone(), person::fold(id, epoch, &description, survivors)?))
         });
         folded.collect()
     }
@@ -257,14 +273,14 @@ impl State {
     pub fn fold(&mut self) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
         let descriptions = &self.descriptions;
-        self.people.par_iter_mut().try_for_each(|(_, person)| person.catch_up(&epoch, descriptions))
+        self.people.par_iter_mut().try_for_each(|(id, person)| person.catch_up(id, &epoch, descriptions))
     }
 
     /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.
-    pub fn believe(&mut self, person: &PersonId) -> Result<(), StateError> {
+    pub fn believe(&mut self, id: &PersonId) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last() else { return Ok(()) };
-        match self.people.get_mut(person) {
-            Some(person) => person.catch_up(epoch, &self.descriptions),
+        match self.people.get_mut(id) {
+            Some(person) => person.catch_up(id, epoch, &self.descriptions),
             None => Ok(()),
         }
     }
@@ -332,6 +348,14 @@ impl State {
                     self.generations = *next;
                 }
                 self.people.get_mut(&person).expect("checked when planned").retract(target, touched);
+                self.begin_epoch(anew, touched);
+            }
+            Change::Quarantine { subject, quarantined, anew } => {
+                if quarantined {
+                    self.quarantined.insert(subject);
+                } else {
+                    self.quarantined.remove(&subject);
+                }
                 self.begin_epoch(anew, touched);
             }
             Change::Note => self.note_down(entry),
@@ -404,8 +428,15 @@ impl State {
             | Record::GateJudged(_)
             | Record::AdapterPromoted(_)
             | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_) => {}
+            | Record::AdapterStale(_)
+            | Record::PopulationConsolidated(_)
+            | Record::QuarantineSet(_) => {}
             Record::PersonErased(r) => self.generations.reserve(&r.generations),
+            Record::CollectiveDecisionMade(r) => {
+                for person in &r.people {
+                    self.people.entry(person.clone()).or_default();
+                }
+            }
         }
     }
 
@@ -473,14 +504,14 @@ impl State {
     ///
     /// # Errors
     /// Belief cannot be formed under the log's settings.
-    pub fn belief(&self, person: &PersonId) -> Result<Mixture, StateError> {
+    pub fn belief(&self, id: &PersonId) -> Result<Mixture, StateError> {
         let seq = self.head().0;
         let Some(epoch) = self.epochs.last() else {
             return Err(StateError::Illegal { seq: seq.next(), source: Illegal::NoHeader });
         };
-        match self.people.get(person) {
-            Some(person) => person.caught_up(epoch, &self.descriptions),
-            None => epoch.prior_belief(),
+        match self.people.get(id) {
+            Some(person) => person.caught_up(id, epoch, &self.descriptions),
+            None => epoch.prior_belief(id),
         }
         .map_err(|source| StateError::Belief { seq, source })
     }
@@ -488,6 +519,16 @@ impl State {
     /// The model's adapters.
     pub fn generations(&self) -> &Generations {
         &self.generations
+    }
+
+    /// What people receive from others, if anything was learned that still holds.
+    pub fn population(&self) -> Option<&Population> {
+        self.epoch()?.population.as_deref()
+    }
+
+    /// People and sources that are left out of what others receive and of decisions for several people.
+    pub fn quarantined(&self) -> &BTreeSet<Subject> {
+        &self.quarantined
     }
 
     /// All sittings.

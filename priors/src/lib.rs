@@ -20,6 +20,7 @@ pub mod reference;
 pub mod schema;
 pub mod scripted;
 pub mod share;
+pub mod statements;
 pub mod training;
 
 pub use handle::{Cancel, ModelHandle};

@@ -1,5 +1,7 @@
 //! `credence decide`: act, ask or defer between given alternatives.
 
+pub(crate) mod together;
+
 use credence_agent::bank::BankAlternative;
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::knowledge::Knowledge;
@@ -14,8 +16,11 @@ use crate::surroundings::{Opened, now, person, say, say_json};
 
 /// Runs `credence decide`.
 pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
-    let person = person(&args.person)?;
     check(&args.alternatives)?;
+    if let Some(whom) = &args.together.whom {
+        return together::run(global, args, whom);
+    }
+    let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
     let ids = opened.describe(&args.situation, &args.alternatives)?;
     let decided = decide(opened.home.state(), &person, &ids, bars(&args.bars), true)?;

@@ -1,6 +1,8 @@
 //! `credence eval`: how well and how fast people's values are learned, measured.
 
+pub(crate) mod crowd;
 mod learning;
+pub(crate) mod polis;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,8 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
     match command {
         EvalCommand::Flight(args) => flight(&args),
         EvalCommand::Kidney(args) => kidney(&args),
+        EvalCommand::Polis(args) => polis::run(global, &args),
+        EvalCommand::Crowd { action } => crowd::run(&action),
         EvalCommand::Run { experiment, out } => experiment_run(&experiment, out),
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),

@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
         }));
     }
     say(format!("{about}\n{person}: mean {:+.2}, 90% [{low:+.2}, {high:+.2}]", mean.mean()))?;
-    let before = state.prior_belief()?.functional(&direction).mean();
+    let before = state.prior_belief(&person)?.functional(&direction).mean();
     say(format!("before any evidence: {before:+.2}\n"))?;
     if rows.is_empty() {
         return say("no evidence of this person counts yet: this is the prior");

@@ -1,11 +1,12 @@
 //! The subcommands, one file each.
 
 mod agent;
-mod decide;
-mod eval;
+pub(crate) mod decide;
+pub(crate) mod eval;
 mod evidence;
 mod explain;
 mod model;
+pub(crate) mod people;
 mod prior;
 mod replay;
 mod session;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
+        Command::People(args) => people::run(global, args),
         Command::Eval { action } => eval::run(global, action),
         Command::Tune { action } => tune::run(global, action),
     }

@@ -258,6 +258,7 @@ mod tests {
                 chosen: Some(0),
                 indifference_offered: false,
             },
+            source: credence_memory::ids::SourceId::new("test").expect("a source"),
             question: Some(Hash([question; 32])),
         };
         Trial { person: PersonId::new(person).expect("a name"), evidence }

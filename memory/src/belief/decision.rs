@@ -75,6 +75,57 @@ pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment
     })
 }
 
+/// Relative utility: 0 for whatever is a person's worst of these alternatives and 1 for their best, so that nobody counts for
+/// more by feeling, or speaking, louder (Dhillon and Mertens 1999). Its expectation, and its covariance by rows.
+///
+/// # Errors
+/// No alternatives, or features of the wrong length.
+pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64>, Vec<f64>), BeliefError> {
+    check(mixture, alternatives)?;
+    let k = alternatives.len();
+    let points = normal_points(POINTS, k);
+    let (_, priors, hypotheses, readings) = mixture.parts();
+    let read: Vec<Vec<Cow<'_, [f64]>>> =
+        readings.iter().map(|reading| alternatives.iter().map(|phi| reading.narrow(phi)).collect()).collect();
+    let (mut mean, mut second) = (vec![0.0; k], vec![0.0; k * k]);
+    let mut take = |weight: f64, y: &[f64]| {
+        let (lo, hi) = y.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &x| (lo.min(x), hi.max(x)));
+        let r: Vec<f64> = y.iter().map(|x| if hi > lo { (x - lo) / (hi - lo) } else { 0.5 }).collect();
+        for i in 0..k {
+            mean[i] += weight * r[i];
+            for j in 0..k {
+                second[i * k + j] += weight * r[i] * r[j];
+            }
+        }
+    };
+    for (h, weight) in hypotheses.iter().zip(mixture.weights()) {
+        let alternatives = &read[h.reading];
+        match (h.gaussian(), h.finite(), &priors[h.prior]) {
+            (Some(belief), _, _) => {
+                let (u, s) = joint(&belief.mean, &belief.covariance, alternatives);
+                let l = dense::factor(&s, k);
+                let share = weight / (points.len() / k) as f64;
+                for x in points.chunks_exact(k) {
+                    let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
+                    take(share, &y);
+                }
+            }
+            (_, Some(finite), Prior::Finite(atoms)) => {
+                for (w, mass) in atoms.weights.chunks_exact(alternatives[0].len()).zip(finite.masses()) {
+                    take(weight * mass, &alternatives.iter().map(|phi| dot(phi, w)).collect::<Vec<f64>>());
+                }
+            }
+            _ => unreachable!("a hypothesis is Gaussian or finite"),
+        }
+    }
+    for i in 0..k {
+        for j in 0..k {
+            second[i * k + j] -= mean[i] * mean[j];
+        }
+    }
+    Ok((mean, second))
+}
+
 /// What each feature adds to the expected advantage of `one` over `other`: `E[(phi_one - phi_other)_i w_i]`, one number for
 /// each weight; they sum to the difference of the expected utilities.
 pub fn contributions(mixture: &Mixture, one: &[f64], other: &[f64]) -> Vec<f64> {
@@ -224,6 +275,18 @@ mod tests {
         assert!((two.expected_regret - two.regret_by_hypothesis.iter().map(|(w, r)| w * r).sum::<f64>()).abs() < 1e-12);
         let total: f64 = contributions(&mixture, &a, &b).iter().sum();
         assert!((total - (two.expected_utility[0] - two.expected_utility[1])).abs() < 1e-12);
+    }
+
+    #[test]
+    fn relative_utility_of_two_is_the_probability_of_being_best() {
+        let mixture = belief();
+        let pair = [vec![1.0, 0.0, 0.5], vec![0.2, 0.9, -0.3]];
+        let (mean, covariance) = relative(&mixture, &pair).expect("two alternatives");
+        let best = assess(&mixture, &pair).expect("two alternatives").probability_best;
+        assert!((mean[0] - best[0]).abs() < 0.01 && (mean[0] + mean[1] - 1.0).abs() < 1e-9, "{mean:?} {best:?}");
+        assert!((covariance[0] - mean[0] * mean[1]).abs() < 1e-9, "of two it is a coin: {covariance:?}");
+        let (same, _) = relative(&mixture, &[pair[0].clone(), pair[0].clone()]).expect("two alternatives");
+        assert!(same.iter().all(|r| (r - 0.5).abs() < 1e-9));
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod retest;
 mod settings;
 pub mod simulate;
 mod summary;
-mod symmetric;
+pub(crate) mod symmetric;
 mod tabulated;
 mod value_of_information;
 

@@ -59,7 +59,7 @@ impl Ledger<'_> {
         let descriptions = self.state.descriptions();
         let mut seq = cutoff;
         let mut work = || -> Result<Learned, BeliefError> {
-            let prior = epoch.prior_belief()?;
+            let prior = epoch.prior_belief(id)?;
             let mut belief = prior.clone();
             let mut learned = Learned { person: id.clone(), records: 0, gain_nats: 0.0 };
             for evidence in person.evidence() {

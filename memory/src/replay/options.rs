@@ -219,6 +219,9 @@ impl Options {
         let mut epoch = Epoch { settings: Arc::new(self.hypotheses.settings(&logged.settings)), ..logged.clone() };
         let keep = |epoch: &mut Epoch, names: &[LocationName]| {
             Arc::make_mut(&mut epoch.priors).locations.retain(|l| names.contains(&l.name));
+            if !names.contains(&LocationName::Population) {
+                epoch.population = None;
+            }
         };
         match &self.prior {
             PriorChoice::AsLogged => {}
@@ -237,11 +240,15 @@ impl Options {
                 let logged = epoch.priors.locations.iter();
                 priors.locations.extend(logged.filter(|l| matches!(l.name, LocationName::Generation(_))).cloned());
                 epoch.priors = Arc::new(priors);
+                epoch.population = None;
             }
         }
         if let Some(names) = &self.hypotheses.locations {
-            let restricted = names.iter().filter(|n| epoch.priors.locations.iter().any(|l| l.name == **n)).count();
-            if restricted > 0 {
+            let there = |n: &LocationName| {
+                epoch.priors.locations.iter().any(|l| l.name == *n)
+                    || (*n == LocationName::Population && epoch.population.is_some())
+            };
+            if names.iter().any(there) {
                 keep(&mut epoch, names);
             }
         }

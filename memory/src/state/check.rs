@@ -10,13 +10,15 @@ use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
 use crate::observation::{Features, graded_key};
+use crate::population::PARTS_MAX;
 use crate::record::{
-    AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
-    PriorElicited, QuestionAsked, RatingGiven, Record,
+    AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, ImportanceStated,
+    LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked, RatingGiven,
+    Record, Subject,
 };
 
 use super::generations::{Generations, LINEAGE_MAX};
-use super::{Epoch, State, StateError};
+use super::{Epoch, Population, State, StateError};
 
 /// The most alternatives in one question, choice, ranking or decision.
 pub const ALTERNATIVES_MAX: usize = 100;
@@ -47,8 +49,9 @@ pub(super) enum Change {
     Retraction {
         person: PersonId,
         target: Seq,
-        /// What becomes of adapters that absorbed it, and the epoch that begins if one of them was in force.
+        /// What becomes of adapters that absorbed it.
         generations: Option<Box<Generations>>,
+        /// The epoch that begins if an adapter in force, or what others received, had it.
         anew: Option<Arc<Epoch>>,
     },
     /// What became of an adapter.
@@ -60,6 +63,11 @@ pub(super) enum Change {
     Judgements {
         described: HashMap<DescriptionIndex, AlternativeDescribed>,
         was_promoted: bool,
+        anew: Option<Arc<Epoch>>,
+    },
+    Quarantine {
+        subject: Subject,
+        quarantined: bool,
         anew: Option<Arc<Epoch>>,
     },
     Note,
@@ -171,6 +179,12 @@ pub enum Illegal {
     /// An importance statement about nothing, or about one value twice.
     #[error("an importance statement needs one value, or two different ones, out of at least two")]
     ImportanceOfNothing,
+    /// A quarantine that changes nothing.
+    #[error("it is {stands} quarantine already")]
+    QuarantineAsBefore {
+        /// `in`, or `not in`.
+        stands: &'static str,
+    },
     /// The same file again.
     #[error("the same content was imported before, as record {0}")]
     AlreadyImported(Seq),
@@ -347,7 +361,10 @@ impl State {
         };
         let evidence = |from: &Origin, form: Form, question: Option<Hash>| {
             self.in_session(&from.person, from.session.as_ref())?;
-            Ok(Change::Evidence { person: from.person.clone(), evidence: Evidence { seq, form, question } })
+            Ok(Change::Evidence {
+                person: from.person.clone(),
+                evidence: Evidence { seq, form, source: from.source.clone(), question },
+            })
         };
         let generations = |next: Generations| {
             let anew = self.epoch_under(seq, epoch, &next);
@@ -453,6 +470,9 @@ impl State {
                 let was_promoted = adapter.is_some_and(|a| a.promoted.is_some() || a.rolled_back.is_some());
                 Ok(Change::Judgements { described, was_promoted, anew })
             }
+            Record::PopulationConsolidated(r) => self.population_change(seq, epoch, r),
+            Record::QuarantineSet(r) => self.quarantine(seq, epoch, r),
+            Record::CollectiveDecisionMade(r) => self.collective_decision(r).map(|()| Change::Note),
         }
     }
 
@@ -508,6 +528,7 @@ impl State {
                 expected: before.feature_space_hash,
             });
         }
+        // A population was learned in the other prior's units; a new epoch has none.
         let epoch = Epoch::new(seq, epoch.settings.clone(), &epoch.layout, Some(r), &self.generations);
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
@@ -579,6 +600,70 @@ impl State {
         let same = Features::of(before, layout) == Features::of(&described, layout);
         let anew = (!same).then(|| Arc::new(Epoch { since: seq, ..epoch.clone() }));
         Ok(Change::Description { described, replaces: Some(index), anew })
+    }
+
+    /// A population may follow when it is of known people, each once, and of this feature space.
+    fn population_change(&self, seq: Seq, epoch: &Epoch, r: &PopulationConsolidated) -> Result<Change, Illegal> {
+        if r.through >= seq {
+            return Err(Illegal::NotBefore(r.through));
+        }
+        between("parts of a population", r.parts.len(), 2, PARTS_MAX)?;
+        let mut seen = BTreeSet::new();
+        for person in r.parts.iter().flat_map(|part| &part.people) {
+            if !self.people.contains_key(person) {
+                return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+            }
+            if !seen.insert(person) {
+                return Err(Illegal::Duplicate { what: "person in the population", name: person.to_string() });
+            }
+        }
+        let dimension = epoch.layout.dimension();
+        for moments in r.parts.iter().map(|part| &part.without).chain([&r.all]) {
+            count("numbers in a population's mean", moments.mean.len(), dimension)?;
+            count("numbers in a population's covariance", moments.covariance.len(), dimension * (dimension + 1) / 2)?;
+            bounded("a population's mean", &moments.mean)?;
+            bounded("a population's covariance", &moments.covariance)?;
+        }
+        let population = Some(Arc::new(Population::new(seq, r)));
+        let epoch = Epoch { since: seq, population, ..epoch.clone() };
+        Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
+    }
+
+    /// Whoever is put in quarantine leaves what others receive, until the next consolidation.
+    fn quarantine(&self, seq: Seq, epoch: &Epoch, r: &QuarantineSet) -> Result<Change, Illegal> {
+        if let Subject::Person(person) = &r.subject
+            && !self.people.contains_key(person)
+        {
+            return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+        }
+        if self.quarantined.contains(&r.subject) == r.quarantined {
+            let stands = if r.quarantined { "in" } else { "not in" };
+            return Err(Illegal::QuarantineAsBefore { stands });
+        }
+        let inside = epoch.population.as_ref().is_some_and(|p| match &r.subject {
+            Subject::Person(person) => p.has(person),
+            Subject::Source(_) => true,
+        });
+        let anew = (r.quarantined && inside).then(|| Arc::new(Epoch { since: seq, population: None, ..epoch.clone() }));
+        Ok(Change::Quarantine { subject: r.subject.clone(), quarantined: r.quarantined, anew })
+    }
+
+    fn collective_decision(&self, r: &CollectiveDecisionMade) -> Result<(), Illegal> {
+        between("alternatives in a decision", r.alternatives.len(), 2, ALTERNATIVES_MAX)?;
+        distinct(&r.alternatives)?;
+        self.all_described(&r.alternatives)?;
+        count("scores", r.scores.len(), r.alternatives.len())?;
+        for person in r.people.iter().chain(&r.objectors) {
+            if !self.people.contains_key(person) {
+                return Err(Illegal::Unknown { what: "person", name: person.to_string() });
+            }
+        }
+        match &r.chosen {
+            Some(chosen) if !r.alternatives.contains(chosen) => {
+                Err(Illegal::Unknown { what: "alternative of this decision", name: chosen.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {
@@ -676,10 +761,19 @@ impl State {
         for (id, person) in &self.people {
             if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
                 let generations = self.generations.without(target);
-                let anew = generations
-                    .as_ref()
-                    .zip(self.epochs.last())
-                    .and_then(|(next, epoch)| self.epoch_under(seq, epoch, next));
+                let anew = self.epochs.last().and_then(|epoch| {
+                    let received = epoch.population.as_ref().is_some_and(|p| p.has(id) && target <= p.through());
+                    let under = generations.as_ref().and_then(|next| self.epoch_under(seq, epoch, next));
+                    let mut anew = match under {
+                        Some(anew) => (*anew).clone(),
+                        None if received => Epoch { since: seq, ..(**epoch).clone() },
+                        None => return None,
+                    };
+                    if received {
+                        anew.population = None;
+                    }
+                    Some(Arc::new(anew))
+                });
                 let generations = generations.map(Box::new);
                 return Ok(Change::Retraction { person: id.clone(), target, generations, anew });
             }

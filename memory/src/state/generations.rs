@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::belief::{BeliefError, Mixture, Observation, Place, Settings, Surprise};
+use crate::belief::{BeliefError, Mixture, Observation, Place, Priors, Settings, Surprise};
 use crate::evidence::DescriptionIndex;
 use crate::ids::{AdapterGeneration, PersonId, Seq};
 use crate::layout::Layout;
@@ -342,7 +342,9 @@ impl State {
     /// The epoch that begins when these become the generations, if others are in force then.
     pub(super) fn epoch_under(&self, since: Seq, now: &Epoch, next: &Generations) -> Option<Arc<Epoch>> {
         let epoch = Epoch::new(since, now.settings.clone(), &now.layout, self.elicited.as_deref(), next);
-        (epoch.lineage != now.lineage).then(|| Arc::new(epoch))
+        // The weights keep their meaning, so what people receive from others still holds.
+        let population = now.population.clone();
+        (epoch.lineage != now.lineage).then(|| Arc::new(Epoch { population, ..epoch }))
     }
 }
 
@@ -372,7 +374,7 @@ impl InForce {
 }
 
 impl Epoch {
-    /// An epoch under what it depends on; generations that `layout` has are replaced by those in force.
+    /// An epoch under what it depends on, without a population; generations that `layout` has are replaced by those in force.
     pub(super) fn new(
         since: Seq,
         settings: Arc<Settings>,
@@ -391,15 +393,28 @@ impl Epoch {
             cutoff: adapter.trained.cutoff,
             absorbed: adapter.absorbed_records.clone(),
         });
-        Self { since, settings, layout, priors, lineage: in_force.collect() }
+        Self { since, settings, layout, priors, lineage: in_force.collect(), population: None }
     }
 
-    /// What is believed of someone before any evidence.
+    /// What is believed of a person before any evidence of theirs.
     ///
     /// # Errors
     /// The settings or a prior cannot be used.
-    pub fn prior_belief(&self) -> Result<Mixture, BeliefError> {
-        Mixture::under(&self.settings, &self.priors, &self.layout.lineage())
+    pub fn prior_belief(&self, person: &PersonId) -> Result<Mixture, BeliefError> {
+        self.under(&self.priors_for(person))
+    }
+
+    /// Whether belief can be formed for everyone, whoever they are.
+    pub(super) fn check(&self) -> Result<(), BeliefError> {
+        self.under(&self.priors)?;
+        for location in self.population.iter().flat_map(|population| population.locations()) {
+            self.under(&Priors { locations: vec![location.clone()], ..(*self.priors).clone() })?;
+        }
+        Ok(())
+    }
+
+    fn under(&self, priors: &Priors) -> Result<Mixture, BeliefError> {
+        Mixture::under(&self.settings, priors, &self.layout.lineage())
     }
 
     /// Takes an observation into a belief formed under this epoch: `seq` is the evidence record that it is of.
@@ -410,15 +425,16 @@ impl Epoch {
         belief.observe_placed(observation, &self.places(seq))
     }
 
-    /// Belief under this epoch from observations, oldest first, each with its evidence record.
+    /// Belief about a person under this epoch from observations, oldest first, each with its evidence record.
     ///
     /// # Errors
     /// As [`Mixture::fold`].
     pub fn fold<'a>(
         &self,
+        person: &PersonId,
         observations: impl IntoIterator<Item = (Seq, &'a Observation)>,
     ) -> Result<Mixture, BeliefError> {
-        let mut belief = self.prior_belief()?;
+        let mut belief = self.prior_belief(person)?;
         belief.learn(observations.into_iter().map(|(seq, observation)| (observation, self.places(seq))))?;
         Ok(belief)
     }

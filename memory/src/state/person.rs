@@ -2,7 +2,7 @@
 
 use crate::belief::{BeliefError, Mixture, Observation};
 use crate::evidence::{DescriptionIndex, Evidence};
-use crate::ids::{AlternativeId, Hash, QuestionId, Seq, SessionId};
+use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId};
 use crate::observation::resolve;
 use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
 
@@ -94,6 +94,7 @@ impl Person {
     /// What is believed when all surviving evidence is in.
     pub(super) fn caught_up(
         &self,
+        id: &PersonId,
         epoch: &Epoch,
         descriptions: &[AlternativeDescribed],
     ) -> Result<Mixture, BeliefError> {
@@ -106,15 +107,21 @@ impl Person {
                 }
                 Ok(mixture)
             }
-            None => fold(epoch, |i| &descriptions[i as usize], &self.evidence),
+            None => fold(id, epoch, |i| &descriptions[i as usize], &self.evidence),
         }
     }
 
     /// Forms what is believed, if it is not up to date.
-    pub(super) fn catch_up(&mut self, epoch: &Epoch, descriptions: &[AlternativeDescribed]) -> Result<(), StateError> {
+    pub(super) fn catch_up(
+        &mut self,
+        id: &PersonId,
+        epoch: &Epoch,
+        descriptions: &[AlternativeDescribed],
+    ) -> Result<(), StateError> {
         if self.belief().is_none() {
             let seq = self.touched.map_or(epoch.since, |(seq, _)| seq);
-            let belief = self.caught_up(epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
+            let belief =
+                self.caught_up(id, epoch, descriptions).map_err(|source| StateError::Belief { seq, source })?;
             self.believe(belief);
         }
         Ok(())
@@ -168,11 +175,12 @@ impl Person {
 
 /// Belief from the prior on.
 pub(crate) fn fold<'a, 'd>(
+    person: &PersonId,
     epoch: &Epoch,
     description: impl Fn(DescriptionIndex) -> &'d AlternativeDescribed,
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Result<Mixture, BeliefError> {
     let observations: Vec<(Seq, Observation)> =
         evidence.into_iter().map(|e| (e.seq, resolve(e, &description, &epoch.layout))).collect();
-    epoch.fold(observations.iter().map(|(seq, observation)| (*seq, observation)))
+    epoch.fold(person, observations.iter().map(|(seq, observation)| (*seq, observation)))
 }

@@ -70,7 +70,7 @@ fn json_of(names: &[String; 2], found: &[Replay; 2]) -> anyhow::Result<()> {
         let mut sides = Vec::new();
         for (replay, person) in found.iter().zip(pair) {
             let Some(person) = person else { continue };
-            let (values, beyond) = believed(replay, &person.belief)?;
+            let (values, beyond) = believed(replay, &person.person, &person.belief)?;
             sides.push(json!({
                 "values": values, "beyond": beyond, "hypotheses": marginals(&person.belief), "score": score(&person.score),
             }));
@@ -91,8 +91,8 @@ fn text_of(path: &Path, names: &[String; 2], found: &[Replay; 2]) -> anyhow::Res
     for pair in pairs(found) {
         let [Some(a), Some(b)] = pair else { continue };
         say(format!("\n{}", a.person))?;
-        let (values_a, beyond_a) = believed(&found[0], &a.belief)?;
-        let (values_b, beyond_b) = believed(&found[1], &b.belief)?;
+        let (values_a, beyond_a) = believed(&found[0], &a.person, &a.belief)?;
+        let (values_b, beyond_b) = believed(&found[1], &b.person, &b.belief)?;
         say("                  A                        B                        B - A")?;
         for (x, y) in values_a.values.iter().zip(&values_b.values) {
             say(format!(

@@ -5,7 +5,7 @@ use std::path::Path;
 use credence_agent::protocol::{PersonView, ValuesView};
 use credence_agent::views;
 use credence_memory::belief::{BeliefError, Mixture};
-use credence_memory::ids::Hash;
+use credence_memory::ids::{Hash, PersonId};
 use credence_memory::replay::{Replay, Replayed, Score};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ fn line(replayed: &Replayed) -> anyhow::Result<()> {
 }
 
 fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
-    let (values, beyond) = believed(found, &replayed.belief)?;
+    let (values, beyond) = believed(found, &replayed.person, &replayed.belief)?;
     say(format!("\n{}: {} pieces of evidence", replayed.person, values.answers))?;
     let mut rows: Vec<_> = values.values.iter().collect();
     rows.sort_by(|a, b| b.mean.total_cmp(&a.mean));
@@ -75,9 +75,13 @@ fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
 }
 
 /// A belief as people see it, beside what this replay believed before any evidence.
-pub(crate) fn believed(found: &Replay, belief: &Mixture) -> Result<(ValuesView, PersonView), BeliefError> {
+pub(crate) fn believed(
+    found: &Replay,
+    person: &PersonId,
+    belief: &Mixture,
+) -> Result<(ValuesView, PersonView), BeliefError> {
     let Some(epoch) = found.epochs.last() else { return Err(BeliefError::NoPrior) };
-    let before = epoch.prior_belief()?;
+    let before = epoch.prior_belief(person)?;
     let values = views::values_of(belief, &before, epoch.layout.values(), str::to_owned);
     Ok((values, views::person_of(&found.state, belief)))
 }
@@ -85,7 +89,7 @@ pub(crate) fn believed(found: &Replay, belief: &Mixture) -> Result<(ValuesView, 
 /// Prints it as one JSON object.
 pub(crate) fn json(found: &Replay) -> anyhow::Result<()> {
     let person = |p: &Replayed| -> anyhow::Result<Value> {
-        let (values, beyond) = believed(found, &p.belief)?;
+        let (values, beyond) = believed(found, &p.person, &p.belief)?;
         let predictions: Vec<Value> =
             p.predictions.iter().map(|q| json!({ "record": q.seq.0, "ln_predictive": q.ln_predictive })).collect();
         Ok(json!({

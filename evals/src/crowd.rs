@@ -1,0 +1,346 @@
+//! Simulated crowds: what an attack moves, what an honest minority moves, and how work grows with the number of people.
+
+use std::time::Instant;
+
+use credence_memory::belief::decision::relative;
+use credence_memory::belief::simulate::{Person, below, normal, normals, uniform};
+use credence_memory::belief::{
+    BeliefError, Location, LocationName, Mixture, Observation, Priors, Question, Settings, expected_information_gain,
+};
+use credence_memory::population::{
+    Answer, Answers, Collective, CollectiveBars, Contribution, ItemOptions, ItemPosterior, ItemStrategy, Message,
+    Moments, Place, PopulationError, Rule, Stake, consolidate, decide, learn, movement_bound, source_weights,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::Estimate;
+
+/// Why a simulation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CrowdError {
+    /// The engine refused something.
+    #[error("a belief could not be formed")]
+    Belief(#[from] BeliefError),
+    /// The population refused something.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
+    /// Nobody to simulate.
+    #[error("a crowd needs at least ten people and one trial")]
+    TooFew,
+}
+
+/// An attack, or a minority, among others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackOptions {
+    /// Everyone.
+    pub people: usize,
+    /// Share of them that is of the other mind.
+    pub share: f64,
+    /// Answers of each.
+    pub answers: usize,
+    /// Weights.
+    pub dimension: usize,
+    /// Crowds simulated.
+    pub trials: usize,
+    /// Most that one source counts for.
+    pub source_cap: f64,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for AttackOptions {
+    fn default() -> Self {
+        Self { people: 100, share: 0.2, answers: 20, dimension: 6, trials: 20, source_cap: 0.03, seed: 1 }
+    }
+}
+
+/// How far the others' scores are moved, as a share of what the same people move a plain mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Movement {
+    /// Of a decision's scores (relative utility, utilitarian rule): ours over the plain mean's, per trial.
+    pub decision: Estimate,
+    /// Of the population's mean, in its own standard deviations, over what it moves without caps.
+    pub population: Estimate,
+    /// What the plain mean is moved by, in relative utility.
+    pub plain: Estimate,
+}
+
+/// An attack beside an honest minority of the same size and mind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttackResult {
+    /// What was run.
+    pub options: AttackOptions,
+    /// The bound that holds for sybils of one source.
+    pub bound: f64,
+    /// Sybils of one source.
+    pub sybils: Movement,
+    /// The same people, each of a source of their own.
+    pub honest_minority: Movement,
+}
+
+fn zero(dimension: usize) -> Priors {
+    let covariance =
+        (0..dimension).flat_map(|i| (0..=i).map(move |j| if i == j { 1.0 / dimension as f64 } else { 0.0 })).collect();
+    let location = Location { name: LocationName::Zero, mean: vec![0.0; dimension], covariance };
+    Priors { locations: vec![location], scaled: vec![true; dimension], lattices: Vec::new() }
+}
+
+/// Somebody of these weights, by what they answered to random questions.
+fn answered(
+    weights: Vec<f64>,
+    answers: usize,
+    settings: &Settings,
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<Observation>, BeliefError> {
+    let dimension = weights.len();
+    let mut person = Person::new(weights, 0.02, 0.3, settings);
+    (0..answers)
+        .map(|_| {
+            let question = Question::choice(normals(dimension, rng), false);
+            let outcome = person.answer(&question, rng)?;
+            Ok(question.answer(outcome))
+        })
+        .collect()
+}
+
+/// What one person contributes to decisions and to the population.
+fn contribution(
+    observations: &[Observation],
+    alternatives: &[Vec<f64>],
+    settings: &Settings,
+    priors: &Priors,
+) -> Result<(Stake, Message), BeliefError> {
+    let belief = Mixture::fold(settings, priors, observations)?;
+    let (expected, covariance) = relative(&belief, alternatives)?;
+    Ok((Stake { expected, covariance, weight: 1.0, group: 0 }, Message::of(settings, priors, observations)?))
+}
+
+fn scores(stakes: &[Stake], weights: &[f64]) -> Result<Vec<f64>, PopulationError> {
+    let weighted: Vec<Stake> = stakes.iter().zip(weights).map(|(s, &weight)| Stake { weight, ..s.clone() }).collect();
+    let Collective { rules, .. } = decide(&weighted, Rule::Utilitarian, None, CollectiveBars::default())?;
+    Ok(rules.into_iter().find(|(rule, _, _)| *rule == Rule::Utilitarian).map(|(_, s, _)| s).unwrap_or_default())
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)
+}
+
+/// Distance of means in the standard deviations of the first.
+fn apart(from: &Moments, to: &Moments) -> f64 {
+    let d = from.mean.len();
+    let variance = |i: usize| from.covariance[i * (i + 1) / 2 + i];
+    (0..d).map(|i| (to.mean[i] - from.mean[i]).powi(2) / variance(i)).sum::<f64>().sqrt()
+}
+
+/// Simulates attacks: the others lean one way, each from one of forty sources; a share of all leans strongly the other way,
+/// as sybils of one source and then as an honest minority from as many sources as people. `done` is called once a trial.
+///
+/// # Errors
+/// Too few people.
+pub fn attack(options: &AttackOptions, done: &(dyn Fn() + Sync)) -> Result<AttackResult, CrowdError> {
+    let others = options.people - (options.share * options.people as f64).round() as usize;
+    let rest = options.people - others;
+    if options.people < 10 || options.trials == 0 || rest == 0 || others == 0 {
+        return Err(CrowdError::TooFew);
+    }
+    let settings = Settings::single(1.5, 0.02, 0.3);
+    let settings = Settings { signal_scales: vec![0.4, 1.5, 5.0], ..settings };
+    let d = options.dimension;
+    let priors = zero(d);
+    let trials: Vec<[[f64; 3]; 2]> = (0..options.trials as u64)
+        .into_par_iter()
+        .map(|trial| {
+            let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+            rng.set_stream(trial);
+            let lean = normals(d, &mut rng);
+            let alternatives: Vec<Vec<f64>> = (0..3).map(|_| normals(d, &mut rng)).collect();
+            let mut people = Vec::with_capacity(options.people);
+            for i in 0..options.people {
+                let weights = if i < others {
+                    lean.iter().map(|l| 2.0 * (l + 0.7 * normal(&mut rng)) / (d as f64).sqrt()).collect()
+                } else {
+                    lean.iter().map(|l| -4.0 * l / (d as f64).sqrt()).collect()
+                };
+                let observations = answered(weights, options.answers, &settings, &mut rng)?;
+                people.push(contribution(&observations, &alternatives, &settings, &priors)?);
+            }
+            let (stakes, messages): (Vec<Stake>, Vec<Message>) = people.into_iter().unzip();
+            let variances = vec![1.0 / d as f64; d];
+            let learned = |n: usize, weights: &[f64]| {
+                let pairs = messages[..n].iter().zip(weights);
+                learn(&pairs.map(|(message, &weight)| Contribution { message, weight }).collect::<Vec<_>>(), &variances)
+            };
+            let plain_weights = vec![1.0; options.people];
+            let honest_sources: Vec<usize> = (0..others).map(|i| i % 40).collect();
+            let alone = scores(&stakes[..others], &plain_weights[..others])?;
+            let plain = distance(&scores(&stakes, &plain_weights)?, &alone);
+            let learned_alone = learned(others, &plain_weights);
+            let plain_population = apart(&learned_alone, &learned(options.people, &plain_weights));
+            let mut out = [[0.0; 3]; 2];
+            for (which, of_source) in [(0, 0usize), (1, 1)] {
+                let sources: Vec<usize> =
+                    honest_sources.iter().copied().chain((0..rest).map(|i| 1000 + of_source * i)).collect();
+                let weights = source_weights(&sources, options.source_cap)?;
+                let honest = scores(&stakes[..others], &weights[..others])?;
+                let moved = distance(&scores(&stakes, &weights)?, &honest);
+                let population = apart(&learned(others, &weights), &learned(options.people, &weights));
+                out[which] = [moved / plain.max(1e-9), population / plain_population.max(1e-9), plain];
+            }
+            done();
+            Ok(out)
+        })
+        .collect::<Result<_, CrowdError>>()?;
+    let movement = |which: usize| {
+        let of =
+            |part: usize| Estimate::bootstrap(&trials.iter().map(|t| t[which][part]).collect::<Vec<_>>(), options.seed);
+        Movement { decision: of(0), population: of(1), plain: of(2) }
+    };
+    Ok(AttackResult {
+        options: options.clone(),
+        bound: movement_bound(rest as f64, options.people as f64, options.source_cap),
+        sybils: movement(0),
+        honest_minority: movement(1),
+    })
+}
+
+/// How much work a number of people is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// People.
+    pub people: usize,
+    /// Seconds to make everybody's message.
+    pub messages_s: f64,
+    /// Seconds to learn the population, all parts.
+    pub consolidate_s: f64,
+    /// Seconds to learn the items.
+    pub items_s: f64,
+    /// Milliseconds to choose one more question for a new person, and take in the answer, with the population in the mixture.
+    pub question_ms: f64,
+    /// The same among items that everyone answered.
+    pub item_question_ms: f64,
+    /// The most memory the process has used so far, megabytes; nothing where the system does not say.
+    pub peak_mb: Option<f64>,
+}
+
+/// Measures one size of a crowd: so many answers of each, so many weights and items.
+///
+/// # Errors
+/// Too few people.
+pub fn growth(people: usize, answers: usize, dimension: usize, items: usize, seed: u64) -> Result<Growth, CrowdError> {
+    if people < 2 {
+        return Err(CrowdError::TooFew);
+    }
+    let settings = Settings::default();
+    let priors = zero(dimension);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let lean = normals(dimension, &mut rng);
+    let given: Vec<Vec<Observation>> = (0..people as u64)
+        .into_par_iter()
+        .map(|i| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(i + 1);
+            let weights = lean.iter().map(|l| 2.0 * (l + normal(&mut rng)) / (dimension as f64).sqrt()).collect();
+            answered(weights, answers, &settings, &mut rng)
+        })
+        .collect::<Result<_, BeliefError>>()?;
+    let start = Instant::now();
+    let messages: Vec<Message> =
+        given.par_iter().map(|own| Message::of(&settings, &priors, own)).collect::<Result<_, BeliefError>>()?;
+    let messages_s = start.elapsed().as_secs_f64();
+    drop(given);
+    let from: Vec<Contribution<'_>> = messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
+    let start = Instant::now();
+    let learned = consolidate(&from, &vec![1.0 / dimension as f64; dimension], &mut || ());
+    let consolidate_s = start.elapsed().as_secs_f64();
+    let question_ms = question(&settings, &priors, &learned.all, dimension, &mut rng)?;
+    drop(messages);
+    let voted = (0..people as u32)
+        .flat_map(|person| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xb0);
+            rng.set_stream(u64::from(person));
+            let first = below(items, &mut rng);
+            let votes: Vec<Answer> = (0..answers.min(items))
+                .map(|k| Answer {
+                    person,
+                    item: ((first + k) % items) as u32,
+                    agrees: uniform(&mut rng) < if (first + k).is_multiple_of(3) { 0.3 } else { 0.7 },
+                })
+                .collect();
+            votes
+        })
+        .collect();
+    let voted = Answers::new(people, vec![Vec::new(); items], voted)?;
+    let start = Instant::now();
+    let posterior = ItemPosterior::sample(&voted, &ItemOptions { seed, ..ItemOptions::default() })?;
+    let items_s = start.elapsed().as_secs_f64();
+    let mut place = Place::new(&posterior);
+    let all: Vec<usize> = (0..items).collect();
+    let start = Instant::now();
+    for _ in 0..QUESTIONS {
+        if let Some(item) = place.choose(&all, ItemStrategy::Predictions) {
+            place.observe(item, uniform(&mut rng) < 0.6);
+        }
+    }
+    let item_question_ms = 1e3 * start.elapsed().as_secs_f64() / QUESTIONS as f64;
+    Ok(Growth { people, messages_s, consolidate_s, items_s, question_ms, item_question_ms, peak_mb: peak_mb() })
+}
+
+/// Questions over which a time is averaged.
+const QUESTIONS: usize = 20;
+
+/// Milliseconds to choose among 200 pairs by information gain and take in the answer, population in the mixture.
+fn question(
+    settings: &Settings,
+    priors: &Priors,
+    learned: &Moments,
+    dimension: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<f64, CrowdError> {
+    let mut priors = priors.clone();
+    let (mean, covariance) = (learned.mean.clone(), learned.covariance.clone());
+    priors.locations.push(Location { name: LocationName::Population, mean, covariance });
+    let mut belief = Mixture::new(settings, &priors)?;
+    let questions: Vec<Question> = (0..200).map(|_| Question::choice(normals(dimension, rng), false)).collect();
+    let start = Instant::now();
+    for _ in 0..QUESTIONS {
+        let gains = expected_information_gain(&belief, &questions);
+        let best = (0..gains.len()).fold(0, |a, b| if gains[b] > gains[a] { b } else { a });
+        belief.observe(&questions[best].answer(below(2, rng)))?;
+    }
+    Ok(1e3 * start.elapsed().as_secs_f64() / QUESTIONS as f64)
+}
+
+/// Peak resident memory, where the system says.
+fn peak_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sybils_move_little_and_an_honest_minority_is_heard() {
+        // Seed 3, 4 crowds. The ratio is arithmetic for a given crowd: no false alarms.
+        let options = AttackOptions { trials: 4, seed: 3, ..AttackOptions::default() };
+        let result = attack(&options, &|| ()).expect("a sound crowd");
+        assert!(result.bound < 0.2);
+        assert!(result.sybils.decision.high <= 0.2, "{result:?}");
+        assert!(result.sybils.decision.mean <= result.bound + 0.02, "{result:?}");
+        assert!(result.honest_minority.decision.low > 0.8, "{result:?}");
+        assert!(result.honest_minority.plain.mean > 0.02, "the others would be moved: {result:?}");
+        assert!(result.sybils.population.mean < 0.5 * result.honest_minority.population.mean, "{result:?}");
+    }
+
+    #[test]
+    fn growth_is_measured() {
+        let small = growth(10, 5, 4, 12, 1).expect("a sound crowd");
+        assert!(small.people == 10 && small.question_ms > 0.0 && small.items_s > 0.0);
+    }
+}

@@ -1,0 +1,247 @@
+//! A consolidation: everybody's messages, gathered from the log, become the record that others receive
+//! (docs/people.md, section 2). A function of the state, bit for bit.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::PopulationError;
+use super::influence::source_weights;
+use super::message::{Message, reference};
+use super::prior::{Contribution, Moments, consolidate, learn, parts, pulls};
+use crate::belief::symmetric::diagonal;
+use crate::belief::{BeliefError, Observation};
+use crate::evidence::Evidence;
+use crate::ids::{Hash, PersonId, SourceId};
+use crate::number::Finite;
+use crate::observation::resolve;
+use crate::record::{PopulationConsolidated, PopulationMoments, PopulationPart, Subject};
+use crate::state::{Person, State};
+use crate::store::Store;
+
+/// Why a population could not be consolidated.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsolidationError {
+    /// The log has no header.
+    #[error("the log has no header yet")]
+    NoHeader,
+    /// Nobody to learn from, or only one.
+    #[error("a population needs evidence of two people or more; {0} found that are not in quarantine")]
+    TooFew(usize),
+    /// Options out of range.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
+    /// A message could not be made.
+    #[error("the evidence of {person} cannot be made into a message")]
+    Message {
+        /// Whose.
+        person: PersonId,
+        /// Why.
+        source: BeliefError,
+    },
+}
+
+/// How far a consolidation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So many people's messages are made, of so many.
+    Messages(usize, usize),
+    /// So many Gaussians are learned, of so many.
+    Learned(usize, usize),
+}
+
+/// Evidence of a person that counts for others: what came through a source in quarantine does not.
+pub(super) fn counted<'a>(state: &'a State, person: &'a Person) -> impl Iterator<Item = &'a Evidence> {
+    let quarantined = state.quarantined();
+    person.evidence().iter().filter(|e| !quarantined.contains(&Subject::Source(e.source.clone())))
+}
+
+/// Everyone whose evidence counts for others, in the order of their names, each with the source most of it came through.
+pub(super) fn contributors(state: &State) -> Vec<(&PersonId, &Person, SourceId)> {
+    let quarantined = state.quarantined();
+    let free = state.people().iter().filter(|(id, _)| !quarantined.contains(&Subject::Person((*id).clone())));
+    free.filter_map(|(id, person)| Some((id, person, main_source(counted(state, person))?))).collect()
+}
+
+/// Everyone whose evidence counts for others, in the order of their names, with the source most of it came through.
+pub fn counted_people(state: &State) -> Vec<(PersonId, SourceId)> {
+    contributors(state).into_iter().map(|(id, _, source)| (id.clone(), source)).collect()
+}
+
+/// The source of most records; of equals the first by name.
+fn main_source<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Option<SourceId> {
+    let mut counts = BTreeMap::<&SourceId, usize>::new();
+    evidence.for_each(|e| *counts.entry(&e.source).or_default() += 1);
+    let most = counts.values().max().copied()?;
+    counts.into_iter().find(|(_, n)| *n == most).map(|(source, _)| source.clone())
+}
+
+/// Consolidates the population of a state. Messages of people whose evidence has not changed are taken from `store`, where
+/// there is one, under a hash of everything they depend on.
+///
+/// # Errors
+/// Fewer than two people, a source cap out of range, or evidence that belief refuses.
+pub fn consolidated(
+    state: &State,
+    source_cap: f64,
+    store: Option<&Store>,
+    on_progress: &(dyn Fn(Progress) + Sync),
+) -> Result<PopulationConsolidated, ConsolidationError> {
+    let gathered = Gathered::from(state, source_cap, store, on_progress)?;
+    let Gathered { people, variances, .. } = &gathered;
+    let contributions = gathered.contributions();
+    let (part_of, count) = parts(people.len());
+    let mut learned = 0;
+    let found = consolidate(&contributions, variances, &mut || {
+        learned += 1;
+        on_progress(Progress::Learned(learned, count + 1));
+    });
+    let recorded = |moments: &Moments| -> Result<PopulationMoments, PopulationError> {
+        let numbers =
+            |v: &[f64]| Finite::vector(v).map_err(|_| PopulationError::Number { what: "a population's moment" });
+        Ok(PopulationMoments { mean: numbers(&moments.mean)?, covariance: numbers(&moments.covariance)? })
+    };
+    let mut dealt: Vec<Vec<PersonId>> = vec![Vec::new(); count];
+    for (id, part) in people.iter().zip(part_of) {
+        dealt[part].push(id.clone());
+    }
+    let parts = dealt.into_iter().zip(&found.without);
+    let parts = parts.map(|(people, without)| Ok(PopulationPart { people, without: recorded(without)? }));
+    Ok(PopulationConsolidated {
+        through: state.head().0,
+        parts: parts.collect::<Result<_, PopulationError>>()?,
+        all: recorded(&found.all)?,
+        source_cap: Finite::new(source_cap).map_err(|_| PopulationError::Number { what: "the source cap" })?,
+    })
+}
+
+/// Everybody's message, and what it counts for.
+struct Gathered {
+    people: Vec<PersonId>,
+    sources: Vec<SourceId>,
+    messages: Vec<Message>,
+    weights: Vec<f64>,
+    variances: Vec<f64>,
+}
+
+impl Gathered {
+    fn contributions(&self) -> Vec<Contribution<'_>> {
+        let pairs = self.messages.iter().zip(&self.weights);
+        pairs.map(|(message, &weight)| Contribution { message, weight }).collect()
+    }
+
+    fn from(
+        state: &State,
+        source_cap: f64,
+        store: Option<&Store>,
+        on_progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self, ConsolidationError> {
+        let epoch = state.epoch().ok_or(ConsolidationError::NoHeader)?;
+        let people = contributors(state);
+        if people.len() < 2 {
+            return Err(ConsolidationError::TooFew(people.len()));
+        }
+        let base = reference(&epoch.priors)?;
+        let purpose = serde_json::to_vec(&(&*epoch.settings, &base)).unwrap_or_default();
+        let done = std::sync::atomic::AtomicUsize::new(0);
+        let messages: Vec<Message> = people
+            .par_iter()
+            .map(|(id, person, _)| {
+                let evidence = counted(state, person);
+                let observations: Vec<Observation> =
+                    evidence.map(|e| resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)).collect();
+                let content = postcard::to_stdvec(&observations).unwrap_or_default();
+                let key = Hash::of_parts("credence message 1", [purpose.as_slice(), content.as_slice()]);
+                let kept = store.and_then(|s| s.cached(key)).and_then(|bytes| postcard::from_bytes(&bytes).ok());
+                let message = match kept {
+                    Some(message) => message,
+                    None => {
+                        let made = Message::of(&epoch.settings, &base, &observations);
+                        let made =
+                            made.map_err(|source| ConsolidationError::Message { person: (*id).clone(), source })?;
+                        if let (Some(store), Ok(bytes)) = (store, postcard::to_stdvec(&made)) {
+                            store.cache(key, &bytes);
+                        }
+                        made
+                    }
+                };
+                let n = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                on_progress(Progress::Messages(n, people.len()));
+                Ok(message)
+            })
+            .collect::<Result<_, ConsolidationError>>()?;
+        let sources: Vec<SourceId> = people.iter().map(|(_, _, source)| source.clone()).collect();
+        let weights = source_weights(&sources, source_cap)?;
+        let variances = diagonal(&base.locations[0].covariance).collect();
+        let people = people.into_iter().map(|(id, _, _)| id.clone()).collect();
+        Ok(Self { people, sources, messages, weights, variances })
+    }
+}
+
+/// How far one person moves what others receive.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PersonInfluence {
+    /// Who.
+    pub person: PersonId,
+    /// How far the population's mean moves without them, in its own standard deviations.
+    pub moves: f64,
+    /// What they count for.
+    pub counts_for: f64,
+}
+
+/// How far one source does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceInfluence {
+    /// Which.
+    pub source: SourceId,
+    /// How far the population's mean moves without it.
+    pub moves: f64,
+    /// Its people.
+    pub people: usize,
+    /// What they count for together, as a share of all.
+    pub share: f64,
+}
+
+/// Influence by person and by source, the greatest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InfluenceReport {
+    /// By person.
+    pub people: Vec<PersonInfluence>,
+    /// By source.
+    pub sources: Vec<SourceInfluence>,
+}
+
+/// Works out who moves the population how far: equation (20).
+///
+/// # Errors
+/// As [`consolidated`].
+pub fn influence_of(
+    state: &State,
+    source_cap: f64,
+    store: Option<&Store>,
+) -> Result<InfluenceReport, ConsolidationError> {
+    let gathered = Gathered::from(state, source_cap, store, &|_| ())?;
+    let contributions = gathered.contributions();
+    let all = learn(&contributions, &gathered.variances);
+    let n = gathered.people.len();
+    let mut by_source: BTreeMap<&SourceId, Vec<usize>> = BTreeMap::new();
+    gathered.sources.iter().enumerate().for_each(|(i, source)| by_source.entry(source).or_default().push(i));
+    let sets: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).chain(by_source.values().cloned()).collect();
+    let moves = pulls(&contributions, &all, &gathered.variances, &sets);
+    let total: f64 = gathered.weights.iter().sum();
+    let people = gathered.people.iter().zip(&moves).zip(&gathered.weights);
+    let mut people: Vec<PersonInfluence> = people
+        .map(|((person, &moves), &counts_for)| PersonInfluence { person: person.clone(), moves, counts_for })
+        .collect();
+    people.sort_by(|a, b| b.moves.total_cmp(&a.moves).then(a.person.cmp(&b.person)));
+    let sources = by_source.iter().zip(&moves[n..]);
+    let mut sources: Vec<SourceInfluence> = sources
+        .map(|((source, places), &moves)| {
+            let share = places.iter().map(|i| gathered.weights[*i]).sum::<f64>() / total;
+            SourceInfluence { source: (*source).clone(), moves, people: places.len(), share }
+        })
+        .collect();
+    sources.sort_by(|a, b| b.moves.total_cmp(&a.moves).then(a.source.cmp(&b.source)));
+    Ok(InfluenceReport { people, sources })
+}

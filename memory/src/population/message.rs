@@ -1,0 +1,115 @@
+//! What one person contributes to the population: a Gaussian message over weights at signal scale 1 (docs/people.md, section 1).
+
+use nalgebra::{DMatrix, SymmetricEigen};
+use serde::{Deserialize, Serialize};
+
+use super::PopulationError;
+use crate::belief::symmetric::{add_scaled, cholesky, diagonal, inverse, multiply, packed_len, rank_one};
+use crate::belief::{BeliefError, Location, LocationName, Mixture, Observation, Priors, Settings};
+
+/// A likelihood message over `omega`, the weights in units of the person's own signal scale.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// `Lambda`: lower triangle by rows, positive semidefinite.
+    pub precision: Vec<f64>,
+    /// `eta`.
+    pub shift: Vec<f64>,
+    /// Answers it was made of.
+    pub answers: usize,
+}
+
+/// The location that messages are made under: zero, and nothing that came from others or from the model.
+///
+/// # Errors
+/// There is no such location.
+pub fn reference(priors: &Priors) -> Result<Priors, PopulationError> {
+    let zero = priors.locations.iter().find(|l| l.name == LocationName::Zero).ok_or(PopulationError::NoZero)?;
+    Ok(Priors { locations: vec![zero.clone()], scaled: priors.scaled.clone(), lattices: Vec::new() })
+}
+
+/// The settings that messages are made under: every signal scale and lapse rate, one band, no drift.
+fn settings(settings: &Settings) -> Settings {
+    Settings { bands: vec![settings.bands[0]], slow_drift_weight: 0.0, ..settings.clone() }
+}
+
+impl Message {
+    /// Equations (1) and (2). `reference` is what [`reference`] gives.
+    ///
+    /// # Errors
+    /// Observations that belief refuses.
+    pub fn of(own: &Settings, reference: &Priors, observations: &[Observation]) -> Result<Self, BeliefError> {
+        let mixture = Mixture::fold(&settings(own), reference, observations)?;
+        let zero: &Location = &reference.locations[0];
+        let d = mixture.dimension();
+        let (_, _, hypotheses, _) = mixture.parts();
+        let weights = mixture.weights();
+        let scaled: Vec<(f64, Vec<f64>, Vec<f64>)> = hypotheses
+            .iter()
+            .zip(weights)
+            .filter_map(|(h, weight)| {
+                let belief = h.gaussian()?;
+                let unit: Vec<f64> = reference.scaled.iter().map(|&s| if s { 1.0 / h.sigma } else { 1.0 }).collect();
+                let mean: Vec<f64> = belief.mean.iter().zip(&unit).map(|(m, u)| m * u).collect();
+                let mut covariance = belief.covariance.clone();
+                for i in 0..d {
+                    for j in 0..=i {
+                        covariance[packed_len(i) + j] *= unit[i] * unit[j];
+                    }
+                }
+                Some((weight, mean, covariance))
+            })
+            .collect();
+        let mut mean = vec![0.0; d];
+        for (weight, m, _) in &scaled {
+            add_scaled(&mut mean, *weight, m);
+        }
+        let mut covariance = vec![0.0; packed_len(d)];
+        for (weight, m, v) in &scaled {
+            add_scaled(&mut covariance, *weight, v);
+            let apart: Vec<f64> = m.iter().zip(&mean).map(|(a, b)| a - b).collect();
+            rank_one(&mut covariance, *weight, &apart);
+        }
+        let variances: Vec<f64> = diagonal(&zero.covariance).collect();
+        Ok(Self::from_moments(&mean, covariance, &variances, observations.len()))
+    }
+
+    /// Equation (2): what takes `N(0, diag(variances))` to these moments, as far as it is a likelihood.
+    fn from_moments(mean: &[f64], mut covariance: Vec<f64>, variances: &[f64], answers: usize) -> Self {
+        let d = mean.len();
+        let nothing = Self { precision: vec![0.0; packed_len(d)], shift: vec![0.0; d], answers };
+        if answers == 0 || !cholesky(&mut covariance, d) {
+            return nothing;
+        }
+        let mut precision = Vec::new();
+        inverse(&covariance, d, &mut precision);
+        let sd: Vec<f64> = variances.iter().map(|v| v.sqrt()).collect();
+        let mut excess = DMatrix::zeros(d, d);
+        for i in 0..d {
+            for j in 0..=i {
+                let x = precision[packed_len(i) + j] * sd[i] * sd[j] - if i == j { 1.0 } else { 0.0 };
+                excess[(i, j)] = x;
+                excess[(j, i)] = x;
+            }
+        }
+        let mut packed: Vec<f64> = (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|ij| excess[ij]).collect();
+        if !cholesky(&mut packed.clone(), d) {
+            let eigen = SymmetricEigen::new(excess);
+            packed = vec![0.0; packed_len(d)];
+            for (value, vector) in eigen.eigenvalues.iter().zip(eigen.eigenvectors.column_iter()) {
+                if *value > 0.0 {
+                    rank_one(&mut packed, *value, vector.as_slice());
+                }
+            }
+        }
+        let mut total = packed.clone();
+        for i in 0..d {
+            for j in 0..=i {
+                packed[packed_len(i) + j] /= sd[i] * sd[j];
+                total[packed_len(i) + j] = packed[packed_len(i) + j] + if i == j { 1.0 / variances[i] } else { 0.0 };
+            }
+        }
+        let mut shift = vec![0.0; d];
+        multiply(&total, mean, &mut shift);
+        Self { precision: packed, shift, answers }
+    }
+}

@@ -1,0 +1,65 @@
+//! Many people: what is learned from some about others, and what is not. docs/people.md has the equations.
+//!
+//! Pure: randomness comes from a seed, and the same answers and options give the same bits.
+
+mod asking;
+mod collective;
+mod consolidation;
+mod groups;
+mod influence;
+mod items;
+mod message;
+mod place;
+mod prior;
+mod sampler;
+mod survey;
+
+pub use asking::{Ask, whom_to_ask};
+pub use collective::{Collective, CollectiveBars, Rule, Stake, decide};
+pub use consolidation::{
+    ConsolidationError, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated, counted_people,
+    influence_of,
+};
+pub use groups::{GroupNumber, GroupOptions, Groups, groups};
+pub use influence::{Flag, SOURCE_CAP, flags, movement_bound, source_weights};
+pub use items::{Answer, Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPosterior, ItemPrior};
+pub use message::{Message, reference};
+pub use place::{ItemStrategy, Place};
+pub use prior::{Consolidated, Contribution, Moments, PARTS_MAX, consolidate, learn, parts, pulls};
+pub use survey::{Item, Survey};
+
+/// Why a population could not be learned from.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PopulationError {
+    /// Options out of range.
+    #[error("the population's options are not usable: expected {what}")]
+    Options {
+        /// What was expected.
+        what: &'static str,
+    },
+    /// An answer of nobody, or to nothing.
+    #[error("an answer of person {person} to item {item}: there is no such person or item")]
+    Answer {
+        /// The person.
+        person: u32,
+        /// The item.
+        item: u32,
+    },
+    /// Rows of features of different lengths.
+    #[error("an item has {found} features where another has {expected}")]
+    Features {
+        /// Of the first.
+        expected: usize,
+        /// Of another.
+        found: usize,
+    },
+    /// No location to make messages under.
+    #[error("the log has no zero location, under which people's messages are made")]
+    NoZero,
+    /// A number that is none.
+    #[error("{what} is not a finite number")]
+    Number {
+        /// Which.
+        what: &'static str,
+    },
+}

@@ -1,0 +1,132 @@
+//! `credence eval crowd`: simulated crowds under attack, and how work grows with their size.
+
+use clap::Subcommand;
+use credence_evals::crowd::{AttackOptions, CrowdError, Movement, attack, growth};
+
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{say, say_json};
+
+/// `credence eval crowd ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CrowdCommand {
+    /// Sybils of one source against an honest minority of the same size and mind: how far each moves the others' scores
+    Attack {
+        /// Everyone
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        people: usize,
+        /// Share of them that is of the other mind
+        #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+        share: f64,
+        /// Crowds
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        trials: usize,
+        /// The share of all people that one source counts for at most
+        #[arg(long, value_name = "SHARE", default_value_t = credence_memory::population::SOURCE_CAP)]
+        source_cap: f64,
+        /// Seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Time and memory to learn from more and more people, and to choose the next question for one
+    Growth {
+        /// Sizes of the crowd; may be given several times
+        #[arg(long = "people", value_name = "N", default_values_t = [10, 100, 1_000, 10_000])]
+        people: Vec<usize>,
+        /// Answers of each
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        answers: usize,
+        /// Weights
+        #[arg(long, value_name = "D", default_value_t = 32)]
+        dimension: usize,
+        /// Items that are answered
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        items: usize,
+        /// Seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One JSON object for each size
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs `credence eval crowd ...`.
+pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
+    match command {
+        CrowdCommand::Attack { people, share, trials, source_cap, seed, json } => {
+            if !(0.0..1.0).contains(share) {
+                anyhow::bail!(WrongInput(format!("--share must lie in [0, 1), not {share}")));
+            }
+            let options = AttackOptions {
+                people: *people,
+                share: *share,
+                trials: *trials,
+                source_cap: *source_cap,
+                seed: *seed,
+                ..AttackOptions::default()
+            };
+            let bar = counting("crowds");
+            bar.set_length(*trials as u64);
+            let result = attack(&options, &|| bar.inc(1)).map_err(wrong)?;
+            bar.finish_and_clear();
+            if *json {
+                return say_json(&result);
+            }
+            say(format!("{people} people, {:.0}% of the other mind, {trials} crowds, seed {seed}", 100.0 * share))?;
+            let row = |name: &str, m: &Movement| {
+                say(format!(
+                    "{name}\n  decision's scores moved, of what a plain mean is moved   {}\n  population's mean moved, of what it is moved without caps  {}",
+                    m.decision, m.population
+                ))
+            };
+            row("sybils of one source", &result.sybils)?;
+            row("honest minority, each of a source of their own", &result.honest_minority)?;
+            say(format!(
+                "bound for one source {:.3}; the plain mean is moved by {} in relative utility",
+                result.bound, result.sybils.plain
+            ))
+        }
+        CrowdCommand::Growth { people, answers, dimension, items, seed, json } => {
+            for (i, &n) in people.iter().enumerate() {
+                let row = growth(n, *answers, *dimension, *items, *seed).map_err(wrong)?;
+                if *json {
+                    say_json(&row)?;
+                    continue;
+                }
+                if i == 0 {
+                    say(format!(
+                        "{answers} answers each, D = {dimension}, {items} items, seed {seed}\n{:>8} {:>11} {:>13} {:>9} {:>14} {:>19} {:>9}",
+                        "people",
+                        "messages s",
+                        "consolidate s",
+                        "items s",
+                        "question ms",
+                        "item question ms",
+                        "peak MB"
+                    ))?;
+                }
+                say(format!(
+                    "{n:>8} {:>11.2} {:>13.2} {:>9.2} {:>14.1} {:>19.1} {:>9}",
+                    row.messages_s,
+                    row.consolidate_s,
+                    row.items_s,
+                    row.question_ms,
+                    row.item_question_ms,
+                    row.peak_mb.map_or_else(|| "-".to_owned(), |mb| format!("{mb:.0}"))
+                ))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn wrong(error: CrowdError) -> anyhow::Error {
+    match error {
+        CrowdError::TooFew | CrowdError::Population(_) => WrongInput(error.to_string()).into(),
+        CrowdError::Belief(_) => error.into(),
+    }
+}

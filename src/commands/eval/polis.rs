@@ -1,0 +1,154 @@
+//! `credence eval polis`: real people's votes on public statements, beside a logistic factor model on the same draws.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use credence_evals::estimate::Estimate;
+use credence_evals::polis::{self, PolisError, PolisOptions, PolisResult};
+use credence_memory::population::{ItemOptions, ItemStrategy};
+use credence_priors::statements::read_statements;
+
+use crate::cli::{Global, ModelArgs};
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{cache, model_and_schema, say, say_json};
+
+/// `credence eval polis`.
+#[derive(Debug, Args)]
+pub(crate) struct PolisArgs {
+    /// The folder that holds polis/CONVERSATION
+    #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
+    data: PathBuf,
+    /// A conversation; may be given several times [default: the seven of the published comparison, or three of them with
+    /// --others]
+    #[arg(long = "conversation", value_name = "NAME")]
+    conversations: Vec<String>,
+    /// Learn from this many other people only, in five splits of at most 40 tested people
+    #[arg(long, value_name = "M")]
+    others: Option<usize>,
+    /// Splits into training and tested people [default: 3, or 5 with --others]
+    #[arg(long, value_name = "N")]
+    splits: Option<usize>,
+    /// Seed of splits, orders and samplers
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Numbers of revealed answers; may be given several times
+    #[arg(long = "answers", value_name = "N", default_values_t = [0, 5, 10, 20])]
+    answers: Vec<usize>,
+    /// Answers held out of each person
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    held_out: usize,
+    /// How questions are chosen: by what is learned of the person, or of all their answers
+    #[arg(long, value_enum, default_value_t = StrategyArg::Predictions)]
+    strategy: StrategyArg,
+    /// Options of the statements' model (TOML: factors, warm_up, draws, thinning, lapse_rates, seed, [prior])
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// Do not read the statements with the model
+    #[arg(long)]
+    no_features: bool,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// The model that reads the statements.
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// How questions are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StrategyArg {
+    /// Information about where the person stands
+    Gain,
+    /// What the answer is worth for predicting all statements
+    Predictions,
+}
+
+/// Options of the statements' model from a file, or the default ones.
+fn items(path: Option<&Path>) -> anyhow::Result<ItemOptions> {
+    let Some(path) = path else { return Ok(ItemOptions::default()) };
+    let wrong = |e: &dyn std::fmt::Display| WrongInput(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(&e))?;
+    Ok(toml::from_str(&text).map_err(|e| wrong(&e))?)
+}
+
+/// Runs `credence eval polis`.
+pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
+    let mut options = args.others.map_or_else(PolisOptions::default, PolisOptions::small_group);
+    options.splits = args.splits.unwrap_or(options.splits);
+    options.seed = args.seed;
+    options.answers = args.answers.clone();
+    options.held_out = args.held_out;
+    options.items = items(args.items.as_deref())?;
+    options.strategy = match args.strategy {
+        StrategyArg::Gain => ItemStrategy::Gain,
+        StrategyArg::Predictions => ItemStrategy::Predictions,
+    };
+    let names: Vec<String> = match (&args.conversations[..], args.others) {
+        ([], None) => polis::SEVEN.map(str::to_owned).to_vec(),
+        ([], Some(_)) => polis::THREE.map(str::to_owned).to_vec(),
+        (given, _) => given.to_vec(),
+    };
+    let mut model = match args.no_features {
+        true => None,
+        false => Some(model_and_schema(global, &args.model)?),
+    };
+    let mut features = |conversation: &polis::Conversation| -> Result<Vec<Vec<f64>>, anyhow::Error> {
+        let Some((model, _, _)) = &mut model else { return Ok(Vec::new()) };
+        let bar = counting("reading statements");
+        let folder = cache(global).readings();
+        let read = read_statements(model, &conversation.statements, &folder, &mut |done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Ok(read.into_iter().map(|r| r.to_vec()).collect())
+    };
+    let read = polis::load_all(&args.data, &names, &mut features).map_err(wrong_data)?;
+    drop(model);
+    let bar = counting("splits");
+    bar.set_length((options.splits * read.len()) as u64);
+    let result = polis::run(&read, &options, &|| bar.inc(1)).map_err(|e| wrong_data(e.into()))?;
+    bar.finish_and_clear();
+    if args.json { say_json(&result) } else { print(&result, &names, args) }
+}
+
+/// Data that is not there, or not what it should be, is wrong input.
+fn wrong_data(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<PolisError>() {
+        Some(PolisError::Population { .. }) | None => error,
+        Some(wrong @ PolisError::Read { source, .. }) => WrongInput(format!("{wrong}: {source}")).into(),
+        Some(wrong) => WrongInput(wrong.to_string()).into(),
+    }
+}
+
+fn print(result: &PolisResult, names: &[String], args: &PolisArgs) -> anyhow::Result<()> {
+    let others = args.others.map_or_else(String::new, |m| format!(", {m} other people"));
+    let answers = &result.options.answers;
+    say(format!(
+        "votes of {} people in {} conversations{others}, {} splits, seed {}; log loss in nats, 95% intervals over people",
+        result.people,
+        names.len(),
+        result.options.splits,
+        result.options.seed
+    ))?;
+    for row in &result.rows {
+        say(&row.method)?;
+        for (n, cell) in answers.iter().zip(&row.cells) {
+            say(format!(
+                "  {n:>3} answers  log loss {}   right {:.3}   Brier {:.3}   calibration error {:.3}",
+                cell.log_loss, cell.accuracy.mean, cell.brier.mean, cell.calibration_error
+            ))?;
+        }
+    }
+    for comparison in &result.comparisons {
+        let differences: Vec<String> =
+            answers.iter().zip(&comparison.differences).map(|(n, e)| format!("{n}: {}", fine(e))).collect();
+        say(format!("{} less {}\n  {}", comparison.ours, comparison.theirs, differences.join("   ")))?;
+    }
+    Ok(())
+}
+
+fn fine(e: &Estimate) -> String {
+    format!("{:+.4} [{:+.4}, {:+.4}]", e.mean, e.low, e.high)
+}

@@ -1,0 +1,383 @@
+//! `credence people`: groups, what unites and divides, where each stands; learning the population; whom to ask next;
+//! influence and quarantine.
+
+use clap::{Args, Subcommand};
+use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spread, overview, words};
+use credence_memory::home::HomeError;
+use credence_memory::ids::{PersonId, SourceId};
+use credence_memory::population::{
+    Flag, ItemPosterior, Progress, SOURCE_CAP, Survey, consolidated, influence_of, whom_to_ask,
+};
+use credence_memory::record::{QuarantineSet, Record, Subject};
+use credence_memory::state::{State, StateError};
+
+use crate::cli::Global;
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{log_path, now, open_home, say, say_json};
+
+/// Statements named in each list of the overview.
+const NAMED: usize = 5;
+/// People listed in the overview before the rest is only counted.
+const LISTED: usize = 30;
+
+/// `credence people`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct PeopleArgs {
+    /// What else to do; without it, everyone at a glance.
+    #[command(subcommand)]
+    action: Option<PeopleCommand>,
+    /// The overview's options.
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+/// The overview.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// All statements and all people, not only the most telling
+    #[arg(long)]
+    all: bool,
+    /// The most groups that are looked for
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    groups_max: usize,
+    /// Seed of everything random in it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// The cap.
+    #[command(flatten)]
+    cap: CapArgs,
+}
+
+/// What a source may count for.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct CapArgs {
+    /// The share of all people that one source counts for at most, unless it is the only one; 1 caps nobody
+    #[arg(long, value_name = "SHARE", default_value_t = SOURCE_CAP)]
+    pub(crate) source_cap: f64,
+}
+
+/// `credence people ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeopleCommand {
+    /// Learn the population from everyone's evidence; each person then receives what was learned without them
+    Consolidate {
+        /// The cap.
+        #[command(flatten)]
+        cap: CapArgs,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whom to ask what next, so that most is learned about everyone
+    Ask {
+        /// Who is at hand; may be given several times [default: everyone]
+        #[arg(long = "at-hand", value_name = "NAME")]
+        at_hand: Vec<String>,
+        /// Nobody is asked who gave more than this many times the mean number of answers of those at hand
+        #[arg(long, value_name = "TIMES", default_value_t = 1.5)]
+        fair_share: f64,
+        /// Questions to name
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        top: usize,
+        /// Seed of the draws
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// How far each person and each source moves what others receive
+    Influence {
+        /// The cap.
+        #[command(flatten)]
+        cap: CapArgs,
+        /// People to name, the most influential first
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        top: usize,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Leave a person or a source out of what others receive and of decisions for several people, or count them again
+    Quarantine {
+        /// The person
+        #[arg(value_name = "NAME", required_unless_present = "source", conflicts_with = "source")]
+        person: Option<String>,
+        /// A source instead of a person
+        #[arg(long, value_name = "SOURCE")]
+        source: Option<String>,
+        /// Count them again
+        #[arg(long)]
+        lift: bool,
+        /// Why; it stands in the log
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+}
+
+/// Runs `credence people ...`.
+pub(crate) fn run(global: &Global, args: PeopleArgs) -> anyhow::Result<()> {
+    match args.action {
+        None => show(global, &args.show),
+        Some(PeopleCommand::Consolidate { cap, json }) => consolidate(global, &cap, json),
+        Some(PeopleCommand::Ask { at_hand, fair_share, top, seed, json }) => {
+            ask(global, &at_hand, fair_share, top, seed, json)
+        }
+        Some(PeopleCommand::Influence { cap, top, json }) => influence(global, &cap, top, json),
+        Some(PeopleCommand::Quarantine { person, source, lift, reason }) => {
+            let subject = match (person, source) {
+                (Some(person), _) => Subject::Person(PersonId::new(&person)?),
+                (None, Some(source)) => Subject::Source(SourceId::new(&source)?),
+                (None, None) => anyhow::bail!(WrongInput("a person or a --source must be named".into())),
+            };
+            quarantine(global, subject, !lift, reason)
+        }
+    }
+}
+
+/// The state of the log, read without a lock and without forming anybody's belief.
+pub(crate) fn noted(global: &Global) -> anyhow::Result<State> {
+    let path = log_path(global)?;
+    let file = std::fs::File::open(&path)
+        .map_err(|e| WrongInput(format!("there is no evidence log to look at, {}: {e}", path.display())))?;
+    let mut state = State::new();
+    for entry in credence_memory::log::Reader::new(file) {
+        state.note(&entry?)?;
+    }
+    Ok(state)
+}
+
+/// Everyone's answers, or what is missing.
+pub(crate) fn survey(state: &State, source_cap: f64) -> anyhow::Result<Survey> {
+    let survey = Survey::of(state, source_cap).map_err(|e| WrongInput(e.to_string()))?;
+    if survey.people.len() < 2 {
+        anyhow::bail!(WrongInput(format!(
+            "{} people have answered a statement or a pair; there is nothing to compare before two have \
+             (credence evidence import brings votes in)",
+            survey.people.len()
+        )));
+    }
+    Ok(survey)
+}
+
+fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<()> {
+    let state = noted(global)?;
+    let survey = survey(&state, args.cap.source_cap)?;
+    let mut options = PeopleOptions::default();
+    options.groups.groups_max = args.groups_max;
+    options.groups.seed = args.seed;
+    options.items.seed = args.seed;
+    let bar = counting("looking for groups");
+    let view = overview(&state, &survey, &options).map_err(|e| WrongInput(e.to_string()))?;
+    bar.finish_and_clear();
+    if args.json { say_json(&view) } else { print(&view, args.all) }
+}
+
+fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
+    let answers: usize = view.items.iter().map(|i| i.answers).sum();
+    say(format!("{} people, {} statements and pairs, {answers} answers\n", view.people.len(), view.items.len()))?;
+    say("How many groups? By how well each number predicts answers that were held out:")?;
+    for n in &view.numbers {
+        let [mean, low, high] = n.less_one_group;
+        let difference = match n.groups {
+            1 => String::new(),
+            _ => format!("   {mean:+.4} [{low:+.4}, {high:+.4}] against one group"),
+        };
+        say(format!("  {}  probability {:.2}   log loss {:.4}{difference}", n.groups, n.probability, n.log_loss))?;
+    }
+    if view.groups.len() == 1 {
+        say("\nOne group: no division of these people predicts their answers better beyond doubt.")?;
+    }
+    for (g, group) in view.groups.iter().enumerate().filter(|_| view.groups.len() > 1) {
+        say(format!("\nGroup {}: {} people, {:.0}%; set apart by", g + 1, group.people, 100.0 * group.share))?;
+        for &j in group.apart.iter().take(NAMED) {
+            let item = &view.items[j];
+            say(format!(
+                "  {:>3.0}% agree here, {:>3.0}% of all   {}",
+                100.0 * item.by_group[g],
+                100.0 * item.agree,
+                item.text
+            ))?;
+        }
+    }
+    let list = |title: &str, key: &dyn Fn(&ItemView) -> f64| -> anyhow::Result<()> {
+        say(format!("\n{title}"))?;
+        let mut order: Vec<&ItemView> = view.items.iter().filter(|i| i.answers > 0).collect();
+        order.sort_by(|a, b| key(b).total_cmp(&key(a)));
+        let shown = if all { order.len() } else { NAMED };
+        order.iter().take(shown).try_for_each(|item| {
+            let groups: Vec<String> = item.by_group.iter().map(|p| format!("{:.0}%", 100.0 * p)).collect();
+            say(format!("  {:>3.0}% agree ({})   {}", 100.0 * item.agree, groups.join(", "), item.text))
+        })
+    };
+    list("What unites", &|i| i.unites)?;
+    list("What divides", &|i| i.divides)?;
+    people(view, all)?;
+    say("\nSources")?;
+    for source in &view.sources {
+        say(format!("  {:<30} {:>5} people, counting for {:.1}%", source.source, source.people, 100.0 * source.share))?;
+    }
+    for subject in &view.quarantined {
+        say(format!("  left out: {}", subject_name(subject)))?;
+    }
+    Ok(())
+}
+
+fn people(view: &PeopleView, all: bool) -> anyhow::Result<()> {
+    say("\nPeople: where they stand; answers that come about by chance; the same answer when asked again")?;
+    let shown = if all { view.people.len() } else { LISTED };
+    for p in view.people.iter().take(shown) {
+        let groups: Vec<String> = p.groups.iter().map(|g| format!("{:.0}%", 100.0 * g)).collect();
+        let again = p
+            .asked_again
+            .map_or_else(String::new, |(same, of, rate)| format!(", again {same} of {of} ({})", percent(rate)));
+        say(format!(
+            "  {:<24} {}   {} answers, by chance {}{again}{}",
+            p.person,
+            groups.join(" "),
+            p.answers,
+            percent(p.slips),
+            marks(p, view)
+        ))?;
+    }
+    match view.people.len().checked_sub(shown) {
+        Some(rest) if rest > 0 => say(format!("  and {rest} more (--all)")),
+        _ => Ok(()),
+    }
+}
+
+fn percent(s: Spread) -> String {
+    format!("{:.0}% [{:.0}, {:.0}]", 100.0 * s.mean, 100.0 * s.low, 100.0 * s.high)
+}
+
+fn marks(p: &PlaceView, view: &PeopleView) -> String {
+    let mark = |flag: &Flag| match flag {
+        Flag::Copies { of, common, alike, .. } => {
+            format!("   worth a look: {alike} of {common} answers as {}", view.people[*of].person)
+        }
+        Flag::AlwaysAgrees { .. } => "   worth a look: always agrees".to_owned(),
+        Flag::AlwaysDisagrees { .. } => "   worth a look: always disagrees".to_owned(),
+    };
+    p.flags.iter().map(mark).collect()
+}
+
+fn subject_name(subject: &Subject) -> String {
+    match subject {
+        Subject::Person(person) => person.to_string(),
+        Subject::Source(source) => format!("everything through {source}"),
+    }
+}
+
+fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()> {
+    let mut home = open_home(global)?;
+    let bar = counting("learning the population");
+    let record = consolidated(home.state(), cap.source_cap, home.store(), &|progress| {
+        let (Progress::Messages(done, of) | Progress::Learned(done, of)) = progress;
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })
+    .map_err(|e| WrongInput(e.to_string()))?;
+    bar.finish_and_clear();
+    let (people, parts) = (record.parts.iter().map(|p| p.people.len()).sum::<usize>(), record.parts.len());
+    let (entry, _) = home.append(now(), Record::PopulationConsolidated(record))?;
+    if json {
+        return say_json(&serde_json::json!({ "record": entry.seq.0, "people": people, "parts": parts }));
+    }
+    say(format!(
+        "Learned from {people} people in {parts} parts; each person receives what was learned without their part.\n\
+         Recorded as {}; it stands in everybody's mixture from now on (credence replay shows what it changes).",
+        entry.seq
+    ))
+}
+
+fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u64, json: bool) -> anyhow::Result<()> {
+    let state = noted(global)?;
+    let survey = survey(&state, 1.0)?;
+    let place = |name: &String| {
+        let found = survey.people.iter().position(|p| p.as_str() == name);
+        found.ok_or_else(|| WrongInput(format!("{name:?} has answered no statement or pair yet")))
+    };
+    let at_hand: Vec<usize> = match at_hand {
+        [] => (0..survey.people.len()).collect(),
+        names => names.iter().map(place).collect::<Result<_, _>>()?,
+    };
+    if fair_share.is_nan() || fair_share <= 0.0 {
+        anyhow::bail!(WrongInput(format!("--fair-share must be positive, not {fair_share}")));
+    }
+    let mut options = PeopleOptions::default().items;
+    options.seed = seed;
+    let posterior = ItemPosterior::sample(&survey.answers, &options)?;
+    let asks = whom_to_ask(&survey.answers, &posterior, &at_hand, fair_share);
+    let text = |item: usize| words(&state, survey.items[item]);
+    if json {
+        let rows: Vec<_> = asks
+            .iter()
+            .take(top)
+            .map(|a| {
+                serde_json::json!({ "person": survey.people[a.person], "item": text(a.item), "gain_nats": a.gain_nats,
+                    "agrees": a.agrees })
+            })
+            .collect();
+        return say_json(&rows);
+    }
+    if asks.is_empty() {
+        return say("nobody at hand may be asked more: everyone has answered everything, or more than their share");
+    }
+    for a in asks.iter().take(top) {
+        say(format!(
+            "{:<24} worth {:.3} nats, agrees with {:.0}%   {}",
+            survey.people[a.person],
+            a.gain_nats,
+            100.0 * a.agrees,
+            text(a.item)
+        ))?;
+    }
+    Ok(())
+}
+
+fn influence(global: &Global, cap: &CapArgs, top: usize, json: bool) -> anyhow::Result<()> {
+    let home = open_home(global)?;
+    let found = influence_of(home.state(), cap.source_cap, home.store()).map_err(|e| WrongInput(e.to_string()))?;
+    if json {
+        return say_json(&found);
+    }
+    say("How far the population's mean would move, in its own standard deviations, without")?;
+    for row in &found.sources {
+        say(format!(
+            "  {:<30} {:.3}   {} people, counting for {:.1}%",
+            row.source,
+            row.moves,
+            row.people,
+            100.0 * row.share
+        ))?;
+    }
+    for row in found.people.iter().take(top) {
+        say(format!("  {:<30} {:.3}   counting for {:.2} of a person", row.person, row.moves, row.counts_for))?;
+    }
+    Ok(())
+}
+
+fn quarantine(global: &Global, subject: Subject, quarantined: bool, reason: String) -> anyhow::Result<()> {
+    let mut home = open_home(global)?;
+    let name = subject_name(&subject);
+    let had_population = home.state().population().is_some();
+    let (entry, _) = home
+        .append(now(), Record::QuarantineSet(QuarantineSet { subject, quarantined, reason }))
+        .map_err(|e| match e {
+            HomeError::State(StateError::Illegal { source, .. }) => {
+                anyhow::Error::new(WrongInput(format!("{name}: {source}")))
+            }
+            other => other.into(),
+        })?;
+    let what = if quarantined { "is left out of what others receive" } else { "counts again" };
+    say(format!("{name} {what}: record {}", entry.seq))?;
+    if had_population && home.state().population().is_none() {
+        say("What was learned with them has left everybody's mixture; credence people consolidate learns anew.")?;
+    }
+    Ok(())
+}
