@@ -24,6 +24,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
-        Command::Eval { action } => eval::run(action),
+        Command::Eval { action } => eval::run(global, action),
     }
 }
