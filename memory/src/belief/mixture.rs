@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
-use super::finite::{Atoms, softmax};
+use super::finite::{Atoms, OrderTable, softmax};
 use super::functional::Functional;
 use super::gaussian::{Anchor, check_moments};
 use super::hypothesis::{History, Hypothesis, Marginal, Prior};
@@ -336,8 +336,17 @@ impl Mixture {
     fn predict_prepared(&self, question: &Prepared, repeated: Option<usize>, weights: &[f64]) -> Vec<f64> {
         let mut scratch = Vec::new();
         let mut total: Vec<f64> = Vec::new();
+        let mut table: Option<OrderTable> = None;
         for (h, weight) in self.hypotheses.iter().zip(weights) {
-            let p = h.predict(&self.settings, &self.priors[h.prior], &self.history, question, repeated, &mut scratch);
+            let prior = &self.priors[h.prior];
+            let p = match (question, h.finite(), prior) {
+                (Prepared::Ranking(q), Some(finite), Prior::Finite(atoms)) => {
+                    let fresh = || OrderTable::new(h.prior, atoms, q, h.ranking_noise(prior, q.n, &q.error));
+                    let shared = table.take().filter(|t| t.is_of(h.prior)).unwrap_or_else(fresh);
+                    finite.predict_orders(atoms, q, table.insert(shared), h.lapse_rate)
+                }
+                _ => h.predict(&self.settings, prior, &self.history, question, repeated, &mut scratch),
+            };
             total.resize(p.len(), 0.0);
             for (sum, p) in total.iter_mut().zip(p) {
                 *sum += weight * p;

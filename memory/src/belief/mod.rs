@@ -25,6 +25,7 @@ mod settings;
 pub mod simulate;
 mod symmetric;
 mod tabulated;
+mod triple;
 
 pub use decision::{Assessment, assess, contributions};
 pub use functional::Functional;
