@@ -2,16 +2,22 @@
 
 mod experiment;
 mod flight;
+mod flight_model;
 mod kidney;
+mod pairs;
+mod start;
 
 use crate::cli::Global;
 use crate::cli::eval::EvalCommand;
 
 /// Runs `credence eval ...`.
-pub(crate) fn run(_global: &Global, command: EvalCommand) -> anyhow::Result<()> {
+pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
     match command {
         EvalCommand::Flight(args) => flight::run(&args),
+        EvalCommand::FlightModel(args) => flight_model::run(global, &args),
         EvalCommand::Kidney(args) => kidney::run(&args),
+        EvalCommand::Pairs(args) => pairs::run(global, &args),
+        EvalCommand::Start(args) => start::run(global, &args),
         EvalCommand::Run { experiment, out } => experiment::run(&experiment, out),
         EvalCommand::List { name } => experiment::list(name.as_deref()),
         EvalCommand::Report { dir } => experiment::write_report(&dir),

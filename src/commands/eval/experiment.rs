@@ -1,6 +1,7 @@
 //! `credence eval run`, `list` and `report`: convergence experiments.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use credence_evals::experiment::{BUILT_IN, Experiment};
@@ -9,7 +10,7 @@ use credence_evals::results::{self, RESULTS, ResultsError};
 
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::say;
+use crate::surroundings::{now, say};
 
 /// Lists the built-in experiments, or prints one's file.
 pub(super) fn list(name: Option<&str>) -> anyhow::Result<()> {
@@ -34,14 +35,26 @@ pub(super) fn run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {
             .map_err(|e| WrongInput(format!("{}: {e} (credence eval list shows the built-in ones)", what.display())))?,
     };
     let experiment = Experiment::parse(&file).map_err(|e| WrongInput(format!("{}: {e}", what.display())))?;
-    let dir = out.unwrap_or_else(|| PathBuf::from(format!("eval-{}", experiment.name)));
+    let dir = match out {
+        Some(dir) => dir,
+        None => results::folder(&experiment.name, &file).map_err(wrong_folder)?,
+    };
     let bar = counting("runs");
+    let begun = now();
+    let found = AtomicUsize::new(usize::MAX);
     let results = results::run(&experiment, &file, &dir, &|done, of| {
+        // The first report is of what the folder held already.
+        found.fetch_min(done, Ordering::Relaxed);
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })
     .map_err(wrong_folder)?;
     bar.finish_and_clear();
+    let fresh = results.runs.len() - found.load(Ordering::Relaxed).min(results.runs.len());
+    if fresh > 0 {
+        let seconds = now().duration_since(begun).as_secs_f64();
+        say(format!("{fresh} runs in {seconds:.1} s, {:.1} a second", fresh as f64 / seconds.max(1e-3)))?;
+    }
     let converged = results.runs.iter().filter(|r| r.answers_needed.is_some()).count();
     say(format!(
         "{} runs, {converged} converged within {} answers; results in {}",
@@ -49,10 +62,10 @@ pub(super) fn run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {
         experiment.questions,
         dir.join(RESULTS).display()
     ))?;
-    say(format!("credence eval report {}", dir.display()))
+    say(format!("next: credence eval report {}", dir.display()))
 }
 
-fn wrong_folder(error: ResultsError) -> anyhow::Error {
+pub(super) fn wrong_folder(error: ResultsError) -> anyhow::Error {
     match error {
         ResultsError::Another { .. } | ResultsError::Line { .. } | ResultsError::Empty { .. } => {
             WrongInput(error.to_string()).into()

@@ -12,6 +12,11 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
     if !(0.0..1.0).contains(&args.random_answers) {
         anyhow::bail!(WrongInput(format!("--random-answers must lie in [0, 1), not {}", args.random_answers)));
     }
+    let mut settings = flight::settings();
+    if !args.signal_scales.is_empty() {
+        settings.signal_scales.clone_from(&args.signal_scales);
+        settings.check().map_err(|e| WrongInput(format!("--signal-scales: {e}")))?;
+    }
     for (noisy, random_answers) in [(false, 0.0), (true, args.random_answers)] {
         for (chosen, pool) in [(false, 1), (true, args.pool)] {
             let asked = args.questions.is_none_or(|q| (q == FlightQuestions::Chosen) == chosen);
@@ -25,11 +30,12 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
                 pool,
                 random_answers,
                 lattice: args.lattice,
+                gaussian_draws: args.gaussian,
                 ..FlightOptions::default()
             };
             let bar = counting("people");
             bar.set_length(args.people.min(624) as u64);
-            let result = flight::run(&options, &flight::settings(), &|| bar.inc(1))?;
+            let result = flight::run(&options, &settings, &|| bar.inc(1))?;
             bar.finish_and_clear();
             if args.json {
                 say_json(&result)?;

@@ -9,14 +9,14 @@ use crate::surroundings::{say, say_json};
 
 /// Prints the table.
 pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
-    let people = kidney::load(&args.data).map_err(|error| match error {
+    let data = kidney::load(&args.data).map_err(|error| match error {
         KidneyError::Absent { .. } | KidneyError::Read { .. } => anyhow::Error::new(WrongInput(error.to_string())),
         other => other.into(),
     })?;
     let options = KidneyOptions { splits: args.splits, seed: args.seed, ..KidneyOptions::default() };
     let bar = counting("splits");
     bar.set_length(args.splits as u64);
-    let result = kidney::run(&people, &options, &kidney::settings(), &|| bar.inc(1))?;
+    let result = kidney::run(&data.people, &options, &kidney::settings(), &|| bar.inc(1))?;
     bar.finish_and_clear();
     if args.json {
         return say_json(&result);
@@ -24,6 +24,10 @@ pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
     say(format!(
         "next-choice log loss of {} people in {} splits, seed {}; baseline: hierarchical Bayes",
         result.people, args.splits, args.seed
+    ))?;
+    say(format!(
+        "features chosen on training people: linear in {} splits, with squares in {}, with products and side in {}",
+        result.chosen[0], result.chosen[1], result.chosen[2]
     ))?;
     for row in &result.rows {
         say(&row.method)?;
