@@ -144,7 +144,8 @@ fn curves(result: &StartResult) -> String {
     let y = |v: f64| 12.0 + HEIGHT * (top - v) / (top - bottom);
     let mut svg = Svg::new(LEFT + WIDTH + 220.0, HEIGHT + 54.0, "Excess log loss over answers from each start");
     let step = [0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|s| (top - bottom) / s <= 7.0).unwrap_or(1.0);
-    let mut v = (bottom / step).ceil() * step;
+    // Adding zero turns a negative zero into a plain one.
+    let mut v = (bottom / step).ceil() * step + 0.0;
     while v <= top {
         svg.line((LEFT, y(v)), (LEFT + WIDTH, y(v)), "stroke=\"#e6eaee\"");
         svg.text((LEFT - 6.0, y(v) + 4.0), "end", "soft", &format!("{v:.2}"));
