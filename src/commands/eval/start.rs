@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let options = StartOptions { target_nats: args.target, seed: args.seed, ..StartOptions::default() };
     let result = start::run(&data, &model.describe().name, &prior, &options)?;
-    let page = start_html(&result, region.as_ref().map(|(experiment, results)| (experiment, results)));
+    let page = start_html(&result, region.as_ref().map(|r| (&r.0, &r.1)));
     std::fs::write(&args.out, page).with_context(|| format!("failed to write {}", args.out.display()))?;
     if args.json {
         return say_json(&result);
