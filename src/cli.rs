@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `credence`, in words.
 
+pub(crate) mod eval;
 mod tune;
 
 use std::path::PathBuf;
@@ -97,7 +98,7 @@ pub(crate) enum Command {
     Eval {
         /// What to measure.
         #[command(subcommand)]
-        action: EvalCommand,
+        action: eval::EvalCommand,
     },
     /// Learn in the weights: train, judge, promote and take back generations of the model
     Tune {
@@ -481,108 +482,4 @@ pub(crate) struct ReplayArgs {
     /// Which question this strategy would have chosen wherever one was asked; may be given several times
     #[arg(long, value_enum, conflicts_with_all = ["prior", "without", "hypotheses", "verify"])]
     pub(crate) strategy: Vec<StrategyArg>,
-}
-
-/// `credence eval ...`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum EvalCommand {
-    /// The flight task: beside exact Bayes, on the same draws
-    Flight(FlightArgs),
-    /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
-    Kidney(KidneyArgs),
-    /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
-    Polis(crate::commands::eval::polis::PolisArgs),
-    /// Simulated crowds: what an attack moves, and how work grows with the number of people
-    Crowd {
-        /// What to simulate.
-        #[command(subcommand)]
-        action: crate::commands::eval::crowd::CrowdCommand,
-    },
-    /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
-    Run {
-        /// The experiment (TOML), or the name of a built-in one
-        #[arg(value_name = "FILE|NAME")]
-        experiment: PathBuf,
-        /// Where results go [default: eval-NAME]
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
-    /// List the built-in experiments
-    List {
-        /// Print this one's file, to change and run
-        name: Option<String>,
-    },
-    /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
-    Tuning(TuningArgs),
-    /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
-    Teaching(TeachingArgs),
-    /// Write report.html, one page that needs nothing else, from a run's results
-    Report {
-        /// The folder of a run
-        dir: PathBuf,
-    },
-}
-
-/// `credence eval kidney`.
-#[derive(Debug, Args)]
-pub(crate) struct KidneyArgs {
-    /// The folder that holds kidney/study_2_strict.csv
-    #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
-    pub(crate) data: PathBuf,
-    /// Splits into training and tested people
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) splits: usize,
-    /// Seed of the splits
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// One JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `credence eval flight`.
-#[derive(Debug, Args)]
-pub(crate) struct FlightArgs {
-    /// How many of the 624 people
-    #[arg(long, value_name = "N", default_value_t = 624)]
-    pub(crate) people: usize,
-    /// Candidate sets from which a question is chosen
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) pool: usize,
-    /// Share of answers that are random, in the noisy rows
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
-    pub(crate) random_answers: f64,
-    /// Only these questions: random or chosen [default: both]
-    #[arg(long, value_enum)]
-    pub(crate) questions: Option<FlightQuestions>,
-    /// Only these answers: sure or noisy [default: both]
-    #[arg(long, value_enum)]
-    pub(crate) answers: Option<FlightAnswers>,
-    /// Also the mixture with the lattice of people among its hypotheses (slow)
-    #[arg(long)]
-    pub(crate) lattice: bool,
-    /// Seed of every draw
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Which questions of the flight task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FlightQuestions {
-    /// Drawn at random
-    Random,
-    /// Chosen by information gain
-    Chosen,
-}
-
-/// Which answers of the flight task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FlightAnswers {
-    /// Always the best flight
-    Sure,
-    /// Some at random
-    Noisy,
 }

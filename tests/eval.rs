@@ -41,15 +41,52 @@ fn a_tiny_experiment_runs_resumes_and_reports() {
     assert_eq!(std::fs::read_to_string(out.join("results.jsonl")).expect("results"), results);
     credence().args(["eval", "report"]).arg(&out).assert().success();
     let page = std::fs::read_to_string(out.join("report.html")).expect("a report");
-    for part in ["<svg", "&lt;plain&gt;", "single prior", "engine version", "angle_degrees"] {
+    for part in
+        ["<svg", "&lt;plain&gt;", "single prior", "engine version", "angle_degrees", "lang=\"en\"", "aria-label"]
+    {
         assert!(page.contains(part), "{part}");
     }
+    assert!(out.join("results.parquet").is_file());
     assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
     // Another experiment does not mix with these results.
     std::fs::write(&file, TINY.replace("[1, 2]", "[3]")).expect("a file");
     run().code(3).stderr(contains("another experiment"));
     std::fs::write(&file, TINY.replace("seeds", "seed")).expect("a file");
-    run().code(3).stderr(contains("tiny.toml"));
+    run().code(3).stderr(contains("tiny.toml")).stderr(contains("line 8")).stderr(contains("`seed`"));
+    std::fs::write(&file, TINY.replace("confidence = [0.5]", "confidence = [1.5]")).expect("a file");
+    run().code(3).stderr(contains("line 15: prior \"start\": confidence must lie in [0, 1)"));
+}
+
+/// What stands in the cells of the maps of a page, in order.
+fn cells(page: &str) -> Vec<&str> {
+    page.split("class=\"big\"").skip(1).filter_map(|piece| piece.split('>').nth(1)?.split('<').next()).collect()
+}
+
+#[test]
+fn a_newcomer_runs_a_map_changes_a_line_and_sees_the_map_change() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let here = || {
+        let mut command = credence();
+        command.current_dir(dir.path());
+        command
+    };
+    here().args(["eval", "run", "first"]).assert().success().stdout(contains("next: credence eval report eval-first"));
+    here().args(["eval", "report", "eval-first"]).assert().success().stdout(contains("report.html"));
+    let shown = here().args(["eval", "list", "first"]).output().expect("the file");
+    let file = String::from_utf8(shown.stdout).expect("text");
+    let line = "lapse_rate = 0.02";
+    assert!(file.contains(line));
+    std::fs::write(dir.path().join("mine.toml"), file.replace(line, "lapse_rate = 0.5")).expect("a file");
+    here().args(["eval", "run", "mine.toml"]).assert().success().stdout(contains("eval-first-2"));
+    here().args(["eval", "report", "eval-first-2"]).assert().success();
+    let page = |folder: &str| std::fs::read_to_string(dir.path().join(folder).join("report.html")).expect("a page");
+    let (before, after) = (page("eval-first"), page("eval-first-2"));
+    // Two learners, four confidences, five angles.
+    assert_eq!(cells(&before).len(), 40);
+    assert_eq!(cells(&after).len(), 40);
+    assert_ne!(cells(&before), cells(&after));
+    // A second time nothing is left to do, and the same folder is found again.
+    here().args(["eval", "run", "mine.toml"]).assert().success().stdout(contains("eval-first-2"));
 }
 
 #[test]

@@ -1,22 +1,14 @@
 //! Convergence experiments: a grid over priors, people, strategies and learners, stated in one TOML file.
 
-use std::collections::BTreeSet;
+mod bound;
+mod fault;
+mod run;
 
-use credence_memory::belief::information::{Context, score};
-use credence_memory::belief::simulate::{normals, uniform};
-use credence_memory::belief::{
-    BeliefError, ENGINE_VERSION, Location, LocationName, Mixture, Priors, Question, Settings, Strategy,
-};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use credence_memory::belief::{BeliefError, ENGINE_VERSION, Settings, Strategy};
 use serde::{Deserialize, Serialize};
 
-use crate::person::{Alternative, Kind, PersonSpec, Respondent, Simulated};
-
-/// Pairs on which a belief is scored.
-const HELD_OUT: usize = 120;
-/// Alternatives of one decision, and decisions.
-const DECISION: (usize, usize) = (5, 20);
+use crate::person::{Kind, PersonSpec};
+pub use run::{Measure, Run};
 
 /// Why an experiment could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +16,12 @@ pub enum ExperimentError {
     /// Not TOML, or not of this form.
     #[error("{0}")]
     Parse(#[from] toml::de::Error),
-    /// A value out of range.
+    /// A value out of range, with its line.
     #[error("{0}")]
     Value(String),
+    /// A cell that is none of the experiment's.
+    #[error("the experiment has no person {0:?}")]
+    NoPerson(String),
     /// The engine refused the settings or a prior.
     #[error("a belief could not be formed")]
     Belief(#[from] BeliefError),
@@ -86,6 +81,10 @@ pub struct Experiment {
     pub measured_at: Vec<usize>,
     /// Converged: the excess log loss is at most this (nats an answer) from here on.
     pub target_nats: f64,
+    /// The map's boundary: where the bound promises an excess under the target, on average, within so many answers. Ten times
+    /// `questions` when left out.
+    #[serde(default)]
+    pub bound_within: Option<usize>,
     /// Seeds: simulated people of each cell.
     pub seeds: Vec<u64>,
     /// How questions are chosen.
@@ -130,36 +129,18 @@ pub struct Cell {
     pub seed: u64,
 }
 
-/// Belief against the truth at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measure {
-    /// Answers so far.
-    pub answers: usize,
-    /// Expected log loss on held-out choices above that of who knows the person, nats.
-    pub excess_nats: f64,
-    /// Share of held-out pairs of which the likelier choice is predicted.
-    pub accuracy: f64,
-    /// Brier score above that of who knows the person.
-    pub excess_brier: f64,
-    /// Angle between the expected weights and the person's; nothing while the expectation is zero.
-    pub angle_degrees: Option<f64>,
-    /// Mean regret of deciding among five by expected utility, in units of the person's signal.
-    pub regret: f64,
-    /// Share of held-out utility differences inside their 90% interval.
-    pub coverage: f64,
-    /// Sum of log losses of the answers so far, each predicted before it came.
-    pub nats_so_far: f64,
-}
-
-/// A finished run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// Where in the grid.
-    pub cell: Cell,
-    /// Curve.
-    pub measures: Vec<Measure>,
-    /// Answers needed to converge; nothing when it did not within the questions asked (a censored run).
-    pub answers_needed: Option<usize>,
+impl Cell {
+    /// The strategy in words.
+    pub fn strategy_name(&self) -> String {
+        let name = match self.strategy {
+            Strategy::InformationGain => "information gain",
+            Strategy::Eubo => "EUBO",
+            Strategy::ValueOfInformation => "value of information",
+            Strategy::MaxUncertainty => "most uncertain answer",
+            Strategy::Random => "chance",
+        };
+        name.to_owned()
+    }
 }
 
 /// First line of a results file: all that the runs depend on.
@@ -167,80 +148,59 @@ pub struct Run {
 pub struct Provenance {
     /// The experiment's file, as it was.
     pub file: String,
+    /// BLAKE3 of the file, in hex.
+    pub file_blake3: String,
     /// Version of this package.
     pub version: String,
     /// Version of the engine.
     pub engine_version: u32,
+    /// Form of the lines that follow; raised when a measure is added or changes its meaning.
+    pub results_version: u32,
+    /// Processor family and operating system: bits are promised on one family only.
+    pub platform: String,
 }
+
+/// [`Provenance::results_version`] of this build.
+pub const RESULTS_VERSION: u32 = 2;
 
 impl Provenance {
     /// Of a file under this build.
     pub fn of(file: &str) -> Self {
-        Self { file: file.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), engine_version: ENGINE_VERSION }
+        Self {
+            file: file.to_owned(),
+            file_blake3: blake3::hash(file.as_bytes()).to_hex().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine_version: ENGINE_VERSION,
+            results_version: RESULTS_VERSION,
+            platform: format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
+        }
     }
 }
 
 /// The experiments that ship with the program: name and file.
-pub const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 4] = [
+    ("first", include_str!("../experiments/first.toml")),
     ("starts", include_str!("../experiments/starts.toml")),
     ("region", include_str!("../experiments/region.toml")),
     ("failures", include_str!("../experiments/failures.toml")),
 ];
 
 impl Experiment {
+    /// Within how many answers the map's boundary asks the bound to hold.
+    pub fn bound_within(&self) -> usize {
+        self.bound_within.unwrap_or(10 * self.questions)
+    }
+
     /// Reads and checks an experiment.
     ///
     /// # Errors
     /// Anything that does not parse or cannot be run; the message says which entry.
     pub fn parse(text: &str) -> Result<Self, ExperimentError> {
         let experiment: Self = toml::from_str(text)?;
-        match experiment.fault() {
-            Some(fault) => Err(ExperimentError::Value(fault)),
+        match fault::find(&experiment) {
+            Some(fault) => Err(ExperimentError::Value(fault.located(text))),
             None => Ok(experiment),
         }
-    }
-
-    fn fault(&self) -> Option<String> {
-        let empty = [
-            ("kinds", self.kinds.is_empty()),
-            ("measured_at", self.measured_at.is_empty()),
-            ("seeds", self.seeds.is_empty()),
-            ("strategies", self.strategies.is_empty()),
-            ("learners", self.learners.is_empty()),
-            ("prior", self.prior.is_empty()),
-            ("person", self.person.is_empty()),
-        ];
-        if let Some((what, _)) = empty.iter().find(|(_, empty)| *empty) {
-            return Some(format!("{what} must have at least one entry"));
-        }
-        if !(2..=500).contains(&self.dimension) || self.pool == 0 || self.questions == 0 {
-            return Some("dimension must lie in 2 to 500; pool and questions must be at least 1".into());
-        }
-        if !self.measured_at.is_sorted() || self.measured_at.last().is_some_and(|n| *n > self.questions) {
-            return Some("measured_at must ascend and not exceed questions".into());
-        }
-        if !(self.target_nats.is_finite() && self.target_nats > 0.0) {
-            return Some("target_nats must be a positive number".into());
-        }
-        if self.strategies.contains(&Strategy::ValueOfInformation) {
-            return Some("value_of_information needs a decision, which an experiment has not".into());
-        }
-        let mut names = BTreeSet::new();
-        for name in self.prior.iter().map(|p| ("prior", &p.name)).chain(self.person.iter().map(|p| ("person", &p.name)))
-        {
-            if !names.insert(name) {
-                return Some(format!("{} {:?} is given twice", name.0, name.1));
-            }
-        }
-        for p in &self.prior {
-            let angles = p.angle_degrees.iter().all(|a| (0.0..=180.0).contains(a)) && !p.angle_degrees.is_empty();
-            let shares = p.confidence.iter().all(|c| (0.0..1.0).contains(c)) && !p.confidence.is_empty();
-            if !angles || !shares {
-                let name = &p.name;
-                return Some(format!("prior {name:?}: angle_degrees must lie in [0, 180], confidence in [0, 1)"));
-            }
-        }
-        self.person.iter().find_map(PersonSpec::fault)
     }
 
     /// The whole grid, in a fixed order.
@@ -272,158 +232,6 @@ impl Experiment {
         }
         cells
     }
-
-    /// Runs one cell: a function of the experiment and the cell alone.
-    ///
-    /// # Errors
-    /// Settings the engine refuses, or a cell of another experiment.
-    pub fn run(&self, cell: &Cell) -> Result<Run, ExperimentError> {
-        let spec = self.person.iter().find(|p| p.name == cell.person);
-        let spec = spec.ok_or_else(|| ExperimentError::Value(format!("no person {:?}", cell.person)))?;
-        // One stream each for the person, the questions, the answers and ties: priors, strategies and learners face the same people.
-        let stream = |number: u64| {
-            let mut rng = ChaCha8Rng::seed_from_u64(cell.seed);
-            rng.set_stream(number);
-            rng
-        };
-        let (mut world, mut questions, mut answers, mut ties) = (stream(1), stream(2), stream(3), stream(4));
-        let mut person = Simulated::draw(spec, cell.signal, self.dimension, &mut world);
-        let priors = start(cell, person.weights(), &normals(self.dimension, &mut world));
-        let settings = match cell.learner {
-            LearnerKind::Mixture => self.settings.clone(),
-            LearnerKind::SinglePrior => Settings::single(cell.signal, spec.lapse_rate.clamp(0.001, 0.99), 0.3),
-        };
-        let mut belief = Mixture::new(&settings, &priors)?;
-        let mut measures = Vec::new();
-        let mut nats_so_far = 0.0;
-        for asked in 0..=self.questions {
-            if self.measured_at.contains(&asked) {
-                measures.push(self.measure(&belief, &person, asked, nats_so_far, &mut stream(5)));
-            }
-            if asked == self.questions {
-                break;
-            }
-            let pool: Vec<(Kind, Alternative, Alternative)> = (0..self.pool)
-                .map(|i| {
-                    let draw = |rng: &mut ChaCha8Rng| Alternative::draw(self.dimension, rng);
-                    (self.kinds[i % self.kinds.len()], draw(&mut questions), draw(&mut questions))
-                })
-                .collect();
-            let asked: Vec<Question> = pool.iter().map(|(kind, a, b)| question(*kind, a, b)).collect();
-            let second: Vec<Vec<f64>> = pool
-                .iter()
-                .map(|(kind, _, b)| if *kind == Kind::Choice { b.seen.clone() } else { vec![0.0; self.dimension] })
-                .collect();
-            let context = Context { second: &second, ..Context::default() };
-            let scores = score(&belief, &asked, cell.strategy, &context, &mut ties);
-            let pick = (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
-            let (kind, a, b) = &pool[pick];
-            let said = match kind {
-                Kind::Choice if uniform(&mut answers) < 0.5 => person.choose(a, b, &mut answers),
-                Kind::Choice => person.choose(b, a, &mut answers).map(|k| 1 - k),
-                Kind::Verdict => person.judge(a, &mut answers),
-            };
-            if let Some(outcome) = said {
-                nats_so_far -= belief.observe(&asked[pick].answer(outcome))?.ln_predictive;
-            }
-        }
-        let late = measures.iter().rposition(|m| m.excess_nats > self.target_nats);
-        let answers_needed = measures.get(late.map_or(0, |i| i + 1)).map(|m| m.answers);
-        Ok(Run { cell: cell.clone(), measures, answers_needed })
-    }
-
-    fn measure(
-        &self,
-        belief: &Mixture,
-        person: &Simulated,
-        answers: usize,
-        nats_so_far: f64,
-        rng: &mut ChaCha8Rng,
-    ) -> Measure {
-        let draw = |rng: &mut ChaCha8Rng| Alternative::draw(self.dimension, rng);
-        let (mut nats, mut right, mut brier, mut covered) = (0.0, 0, 0.0, 0);
-        for _ in 0..HELD_OUT {
-            let (a, b) = (draw(rng), draw(rng));
-            let truth = person.probability(&a, &b);
-            let p = belief.predict(&question(Kind::Choice, &a, &b))[0].clamp(1e-12, 1.0 - 1e-12);
-            nats += divergence(truth, p);
-            right += usize::from((truth > 0.5) == (p > 0.5));
-            brier += (truth - p) * (truth - p);
-            let (low, high) = belief.functional(&a.less(&b)).interval(0.9);
-            let seen: f64 = person.weights().iter().zip(a.less(&b)).map(|(w, x)| w * x).sum();
-            covered += usize::from(low <= seen && seen <= high);
-        }
-        let mean = belief.mean();
-        let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
-        let lengths = (dot(&mean, &mean) * dot(person.weights(), person.weights())).sqrt();
-        let cosine = (lengths > 1e-12).then(|| (dot(&mean, person.weights()) / lengths).clamp(-1.0, 1.0));
-        let mut regret = 0.0;
-        for _ in 0..DECISION.1 {
-            let options: Vec<Alternative> = (0..DECISION.0).map(|_| draw(rng)).collect();
-            let believed = options.iter().max_by(|a, b| dot(&mean, &a.seen).total_cmp(&dot(&mean, &b.seen)));
-            let best = options.iter().map(|a| person.utility(a)).fold(f64::NEG_INFINITY, f64::max);
-            regret += best - believed.map_or(best, |a| person.utility(a));
-        }
-        let n = HELD_OUT as f64;
-        let signal = person.signal();
-        Measure {
-            answers,
-            excess_nats: nats / n,
-            accuracy: right as f64 / n,
-            excess_brier: brier / n,
-            angle_degrees: cosine.map(|c| c.acos().to_degrees()),
-            regret: regret / DECISION.1 as f64 / signal,
-            coverage: covered as f64 / n,
-            nats_so_far,
-        }
-    }
-}
-
-fn question(kind: Kind, a: &Alternative, b: &Alternative) -> Question {
-    match kind {
-        Kind::Choice => Question::choice(a.less(b), false),
-        Kind::Verdict => Question::Graded {
-            features: a.seen.clone(),
-            error: vec![0.0; a.seen.len()],
-            levels: 2,
-            misreading: 0.0,
-            question: None,
-        },
-    }
-}
-
-/// Kullback-Leibler divergence of two coins, nats.
-fn divergence(truth: f64, p: f64) -> f64 {
-    let term = |t: f64, p: f64| if t > 0.0 { t * (t / p).ln() } else { 0.0 };
-    (term(truth, p) + term(1.0 - truth, 1.0 - p)).max(0.0)
-}
-
-/// The priors of a cell: the mean turned from the person's values by the angle, in the plane that `other` spans with them.
-fn start(cell: &Cell, weights: &[f64], other: &[f64]) -> Priors {
-    let d = weights.len();
-    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
-    let unit = |x: Vec<f64>| {
-        let length = dot(&x, &x).sqrt().max(1e-12);
-        x.into_iter().map(|v| v / length).collect::<Vec<f64>>()
-    };
-    let own = unit(weights.to_vec());
-    let along = dot(&own, other);
-    let across = unit(other.iter().zip(&own).map(|(o, w)| o - along * w).collect());
-    let (sin, cos) = cell.angle_degrees.to_radians().sin_cos();
-    let length = cell.confidence.sqrt();
-    let mean = own.iter().zip(&across).map(|(w, o)| length * (cos * w + sin * o)).collect();
-    let diagonal = |variance: f64| {
-        (0..d).flat_map(|i| (0..=i).map(move |j| if i == j { variance } else { 0.0 })).collect::<Vec<f64>>()
-    };
-    let share = 1.0 / d as f64;
-    let elicited =
-        Location { name: LocationName::Elicited, mean, covariance: diagonal((1.0 - cell.confidence) * share) };
-    let zero = Location { name: LocationName::Zero, mean: vec![0.0; d], covariance: diagonal(share) };
-    let locations = match cell.learner {
-        LearnerKind::Mixture => vec![zero, elicited],
-        LearnerKind::SinglePrior => vec![elicited],
-    };
-    Priors { locations, scaled: vec![true; d], lattices: Vec::new() }
 }
 
 #[cfg(test)]
@@ -441,28 +249,36 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        let file = BUILT_IN[0].1;
+        let file = BUILT_IN[1].1;
         let check = |from: &str, to: &str, word: &str| {
             assert!(file.contains(from), "{from}");
             let error = Experiment::parse(&file.replace(from, to)).expect_err(to);
             assert!(error.to_string().contains(word), "{error}");
         };
-        check("dimension = ", "dimensions = ", "dimensions");
-        check("target_nats = ", "target_nats = -", "target_nats");
-        check("angle_degrees = [0.0]", "angle_degrees = [200.0]", "angle_degrees");
+        check("dimension = ", "dimensions = ", "line 3");
+        check("target_nats = ", "target_nats = -", "line 6: target_nats");
+        let line = |text: &str| file.lines().position(|l| l == text).expect(text) + 1;
+        let flat = line("angle_degrees = [0.0]");
+        check("angle_degrees = [0.0]", "angle_degrees = [200.0]", &format!("line {flat}: prior \"flat\""));
+        let noisy = line("lapse_rate = 0.1");
+        check("lapse_rate = 0.1", "lapse_rate = 1.1", &format!("line {noisy}: person \"noisy\""));
     }
 
     #[test]
     fn the_prior_stands_at_its_angle_and_a_good_one_converges_sooner_than_a_reversed_one() {
-        let experiment = Experiment::parse(BUILT_IN[1].1).expect("built in");
+        let experiment = Experiment::parse(BUILT_IN[2].1).expect("built in");
         let mut cell = experiment.cells().remove(0);
         let mut excess = |angle: f64, learner: LearnerKind| {
             (cell.angle_degrees, cell.confidence, cell.learner) = (angle, 0.9, learner);
-            let priors = start(&cell, &[2.0, 0.0, 0.0], &[0.3, 1.0, -2.0]);
-            let mean = &priors.locations.last().expect("elicited").mean;
+            let locations = run::start(&cell, &[2.0, 0.0, 0.0], &[0.3, 1.0, -2.0]);
+            let mean = &locations.last().expect("elicited").0.mean;
             assert!((mean[0] - 0.9f64.sqrt() * angle.to_radians().cos()).abs() < 1e-12);
             let run = experiment.run(&cell).expect("a sound cell");
             assert_eq!(run, experiment.run(&cell).expect("a sound cell"), "the same run twice");
+            for m in &run.measures {
+                assert!(m.nats_so_far <= m.bound_nats + 1e-9, "the bound holds: {m:?}");
+                assert!(m.nats_behind_best >= -0.5 && m.given == m.answers, "{m:?}");
+            }
             run.measures.iter().map(|m| m.excess_nats).sum::<f64>()
         };
         let right = excess(0.0, LearnerKind::Mixture);

@@ -3,17 +3,18 @@
 //! 624 people with weights on a lattice pick the best of three flights. After each round a learner predicts the person's pick
 //! on held-out sets. Exact Bayes sums over all 624; it is the ceiling.
 
-use credence_memory::belief::information::expected_information_gain;
-use credence_memory::belief::simulate::{below, uniform};
-use credence_memory::belief::{
-    BeliefError, Channel, Lattice, Location, LocationName, Mixture, Priors, Question, Settings,
-};
+mod learners;
+pub mod model;
+
+use credence_memory::belief::simulate::{below, normals, uniform};
+use credence_memory::belief::{BeliefError, Lattice, Location, LocationName, Mixture, Priors, Settings};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use learners::{Exact, Learner, Pairs};
 
 /// Departure time, duration, stops, price.
 pub const FEATURES: usize = 4;
@@ -21,6 +22,8 @@ pub const FEATURES: usize = 4;
 pub const FLIGHTS: usize = 3;
 /// Levels of each feature, evenly spaced over [0, 1].
 const LEVELS: [usize; FEATURES] = [11, 11, 3, 11];
+/// Variance of a weight over the lattice.
+const VARIANCE: f64 = 0.5;
 /// Utilities this close are ties: the grid's steps are .025 and more.
 const TIE: f64 = 1e-9;
 
@@ -45,11 +48,23 @@ pub struct FlightOptions {
     pub random_answers: f64,
     /// Also run the mixture with the lattice among its hypotheses.
     pub lattice: bool,
+    /// Also run exact Bayes under the mixture's Gaussian prior, by so many draws; 0 leaves it out. It shows what not knowing the
+    /// lattice costs, whoever does the sums.
+    pub gaussian_draws: usize,
 }
 
 impl Default for FlightOptions {
     fn default() -> Self {
-        Self { people: 624, seed: 1, rounds: 5, held_out: 100, pool: 1, random_answers: 0.0, lattice: false }
+        Self {
+            people: 624,
+            seed: 1,
+            rounds: 5,
+            held_out: 100,
+            pool: 1,
+            random_answers: 0.0,
+            lattice: false,
+            gaussian_draws: 0,
+        }
     }
 }
 
@@ -73,7 +88,7 @@ pub struct FlightResult {
     pub settings: Settings,
     /// People.
     pub people: usize,
-    /// Exact Bayes first.
+    /// Exact Bayes (the ceiling) first, then the baseline, then ours.
     pub learners: Vec<LearnerResult>,
 }
 
@@ -100,7 +115,7 @@ pub fn settings() -> Settings {
 
 /// Independent weights of the lattice's own variance, one half; with the lattice itself where asked for.
 fn priors(lattice: bool) -> Priors {
-    let covariance = (0..FEATURES).flat_map(|i| (0..=i).map(move |j| if i == j { 0.5 } else { 0.0 })).collect();
+    let covariance = (0..FEATURES).flat_map(|i| (0..=i).map(move |j| if i == j { VARIANCE } else { 0.0 })).collect();
     let zero = Location { name: LocationName::Zero, mean: vec![0.0; FEATURES], covariance };
     let atoms: Vec<Vec<f64>> = people().iter().map(|w| w.to_vec()).collect();
     let masses = vec![1.0; atoms.len()];
@@ -172,87 +187,6 @@ impl Round {
     }
 }
 
-/// One who learns a person.
-trait Learner {
-    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS];
-    fn choose(&self, pool: &[FlightSet]) -> usize;
-    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError>;
-}
-
-/// Sums over all people.
-struct Exact<'a> {
-    people: &'a [[f64; FEATURES]],
-    masses: Vec<f64>,
-    random_answers: f64,
-}
-
-impl Exact<'_> {
-    fn answers(&self, w: &[f64; FEATURES], set: &FlightSet) -> [f64; FLIGHTS] {
-        picks(w, set).map(|p| (1.0 - self.random_answers) * p + self.random_answers / FLIGHTS as f64)
-    }
-}
-
-fn entropy(p: &[f64; FLIGHTS]) -> f64 {
-    p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum()
-}
-
-impl Learner for Exact<'_> {
-    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS] {
-        let mut total = [0.0; FLIGHTS];
-        for (w, mass) in self.people.iter().zip(&self.masses).filter(|(_, mass)| **mass > 0.0) {
-            picks(w, set).iter().zip(&mut total).for_each(|(p, sum)| *sum += mass * p);
-        }
-        total
-    }
-
-    fn choose(&self, pool: &[FlightSet]) -> usize {
-        let gain = |set: &FlightSet| {
-            let (mut total, mut noise) = ([0.0; FLIGHTS], 0.0);
-            for (w, mass) in self.people.iter().zip(&self.masses).filter(|(_, mass)| **mass > 0.0) {
-                let p = self.answers(w, set);
-                noise += mass * entropy(&p);
-                p.iter().zip(&mut total).for_each(|(p, sum)| *sum += mass * p);
-            }
-            entropy(&total) - noise
-        };
-        first_max(&pool.iter().map(gain).collect::<Vec<_>>())
-    }
-
-    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError> {
-        for i in 0..self.masses.len() {
-            self.masses[i] *= self.answers(&self.people[i], set)[pick];
-        }
-        let total: f64 = self.masses.iter().sum();
-        self.masses.iter_mut().for_each(|m| *m /= total);
-        Ok(())
-    }
-}
-
-fn question(set: &FlightSet) -> Question {
-    Question::Ranking {
-        features: set.iter().map(|flight| flight.to_vec()).collect(),
-        error: vec![vec![0.0; FEATURES]; FLIGHTS],
-        ranked: 1,
-        channel: Channel::Choice,
-    }
-}
-
-impl Learner for Mixture {
-    fn predict(&self, set: &FlightSet) -> [f64; FLIGHTS] {
-        let p = Mixture::predict(self, &question(set));
-        [p[0], p[1], p[2]]
-    }
-
-    fn choose(&self, pool: &[FlightSet]) -> usize {
-        let questions: Vec<Question> = pool.iter().map(question).collect();
-        first_max(&expected_information_gain(self, &questions))
-    }
-
-    fn learn(&mut self, set: &FlightSet, pick: usize) -> Result<(), BeliefError> {
-        self.observe(&question(set).answer(pick)).map(|_| ())
-    }
-}
-
 fn first_max(x: &[f64]) -> usize {
     x.iter().enumerate().fold(0, |best, (i, v)| if *v > x[best] { i } else { best })
 }
@@ -290,23 +224,39 @@ pub fn run(
     let count = options.people.clamp(1, everyone.len());
     let plain = Mixture::new(settings, &priors(false))?;
     let with_lattice = options.lattice.then(|| Mixture::new(settings, &priors(true))).transpose()?;
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    rng.set_stream(u64::MAX);
+    let drawn: Vec<[f64; FEATURES]> = (0..options.gaussian_draws)
+        .map(|_| {
+            let z = normals(FEATURES, &mut rng);
+            std::array::from_fn(|k| VARIANCE.sqrt() * z[k])
+        })
+        .collect();
     let rows: Vec<Vec<Vec<f64>>> = (0..count)
         .into_par_iter()
         .map(|i| {
             let number = i * everyone.len() / count;
             let w = &everyone[number];
             let draws = Draws::new(w, number, options);
-            let masses = vec![1.0 / everyone.len() as f64; everyone.len()];
-            let mut exact = Exact { people: &everyone, masses, random_answers: options.random_answers };
-            let mut row = vec![run_one(&mut exact, w, &draws, options.random_answers)?];
-            for start in [Some(&plain), with_lattice.as_ref()].into_iter().flatten() {
-                row.push(run_one(&mut start.clone(), w, &draws, options.random_answers)?);
+            let learn = |learner: &mut dyn Learner| run_one(learner, w, &draws, options.random_answers);
+            let mut row = vec![
+                learn(&mut Exact::new(&everyone, options.random_answers))?,
+                learn(&mut Pairs::new(options.random_answers)?)?,
+                learn(&mut plain.clone())?,
+            ];
+            if let Some(start) = &with_lattice {
+                row.push(learn(&mut start.clone())?);
+            }
+            if !drawn.is_empty() {
+                row.push(learn(&mut Exact::new(&drawn, options.random_answers))?);
             }
             done();
             Ok(row)
         })
         .collect::<Result<_, BeliefError>>()?;
-    let names = ["exact Bayes", "mixture", "mixture with the lattice"];
+    let mut names = vec!["exact Bayes", "one Gaussian, pairs, random questions", "mixture"];
+    names.extend(with_lattice.is_some().then_some("mixture with the lattice"));
+    names.extend((!drawn.is_empty()).then_some("exact Bayes, Gaussian prior"));
     let column = |learner: usize, round: usize| rows.iter().map(|row| row[learner][round]).collect::<Vec<f64>>();
     let learners = (0..rows[0].len())
         .map(|l| LearnerResult {

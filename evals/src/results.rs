@@ -1,5 +1,7 @@
 //! Running an experiment's grid on all cores, with a journal from which an interrupted run goes on.
 
+mod parquet;
+
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -14,6 +16,8 @@ use crate::experiment::{Cell, Experiment, ExperimentError, Provenance, Run};
 const JOURNAL: &str = "cells.jsonl";
 /// All cells, in the order of the grid: the same bytes whenever and however often it was interrupted.
 pub const RESULTS: &str = "results.jsonl";
+/// The same as a table: one row for each measurement of each run.
+pub const RESULTS_PARQUET: &str = "results.parquet";
 
 /// Why results could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,14 @@ pub enum ResultsError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The table.
+    #[error("failed to write {path}")]
+    Parquet {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: ::parquet::errors::ParquetError,
     },
     /// A line that is not what it should be.
     #[error("{path} line {line} is not a result")]
@@ -77,6 +89,30 @@ pub fn read(path: &Path) -> Result<Results, ResultsError> {
         .map(|(i, line)| serde_json::from_str(line).map_err(failed(i + 1)))
         .collect::<Result<Vec<Run>, ResultsError>>()?;
     Ok(Results { provenance, runs })
+}
+
+/// The folder to use when none was named: `eval-NAME`, or `eval-NAME-2` and so on when the former holds another experiment, as
+/// after a line of the file was changed.
+///
+/// # Errors
+/// A folder whose journal cannot be read.
+pub fn folder(name: &str, file: &str) -> Result<PathBuf, ResultsError> {
+    let provenance = Provenance::of(file);
+    for number in 1.. {
+        let dir = PathBuf::from(if number == 1 { format!("eval-{name}") } else { format!("eval-{name}-{number}") });
+        match provenance_of(&dir.join(JOURNAL)) {
+            Ok(found) if found != provenance => {}
+            // What is no journal is left to the run, which says what is wrong with it.
+            Ok(_) | Err(_) => return Ok(dir),
+        }
+    }
+    unreachable!("some folder is free")
+}
+
+fn provenance_of(path: &Path) -> Result<Provenance, ResultsError> {
+    let text = fs::read_to_string(path).map_err(|source| ResultsError::Files { path: path.to_owned(), source })?;
+    let first = text.lines().next().ok_or_else(|| ResultsError::Empty { path: path.to_owned() })?;
+    serde_json::from_str(first).map_err(|source| ResultsError::Line { path: path.to_owned(), line: 1, source })
 }
 
 fn key(cell: &Cell) -> String {
@@ -136,6 +172,8 @@ pub fn run(
     let runs: Vec<Run> = cells.iter().filter_map(|cell| finished.remove(&key(cell))).collect();
     let results = dir.join(RESULTS);
     write(&results, &provenance, &runs).map_err(files(&results))?;
+    let path = dir.join(RESULTS_PARQUET);
+    parquet::write(&path, &provenance, &runs).map_err(|source| ResultsError::Parquet { path, source })?;
     Ok(Results { provenance, runs })
 }
 
@@ -155,8 +193,35 @@ mod tests {
     use super::*;
     use crate::experiment::BUILT_IN;
 
+    #[test]
+    fn the_table_holds_what_the_lines_hold() -> Result<(), Box<dyn std::error::Error>> {
+        use ::parquet::file::reader::{FileReader, SerializedFileReader};
+        use ::parquet::record::{Field, RowAccessor};
+        let (file, experiment) = tiny();
+        let dir = tempfile::tempdir()?;
+        let results = run(&experiment, &file, dir.path(), &|_, _| ())?;
+        let reader = SerializedFileReader::new(File::open(dir.path().join(RESULTS_PARQUET))?)?;
+        let about = reader.metadata().file_metadata().key_value_metadata().expect("provenance");
+        let stated = about.iter().find(|kv| kv.key == "experiment").and_then(|kv| kv.value.as_deref());
+        assert_eq!(stated, Some(file.as_str()));
+        let mut rows = reader.get_row_iter(None)?;
+        for run in &results.runs {
+            for measure in &run.measures {
+                let row = rows.next().expect("a row for each measurement")?;
+                assert_eq!(row.get_string(0)?, &run.cell.prior);
+                assert_eq!(row.get_long(8)?, measure.answers as i64);
+                assert_eq!(row.get_double(10)?, measure.excess_nats);
+                let null = |k: usize| row.get_column_iter().nth(k).is_some_and(|(_, field)| *field == Field::Null);
+                assert_eq!(null(14), measure.angle_degrees.is_none());
+                assert_eq!(null(21), run.answers_needed.is_none());
+            }
+        }
+        assert!(rows.next().is_none());
+        Ok(())
+    }
+
     fn tiny() -> (String, Experiment) {
-        let mut experiment = Experiment::parse(BUILT_IN[0].1).expect("built in");
+        let mut experiment = Experiment::parse(BUILT_IN[1].1).expect("built in");
         experiment.questions = 5;
         experiment.measured_at = vec![0, 5];
         experiment.seeds = vec![1];

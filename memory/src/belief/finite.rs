@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Seen, probability};
-use super::ranking;
+use super::observation::RankingQuestion;
 use super::symmetric::dot;
 use super::{BeliefError, retest};
+use super::{ranking, triple};
 
 /// The atoms of a lattice under one signal scale, and their prior. Shared by all hypotheses of that scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,26 @@ impl Finite {
         masses
     }
 
+    /// Probabilities of all orders of a question.
+    pub(crate) fn predict_orders(
+        &self,
+        atoms: &Atoms,
+        q: &RankingQuestion,
+        table: &mut OrderTable,
+        lapse: f64,
+    ) -> Vec<f64> {
+        let mut p = vec![0.0; table.outcomes];
+        for (atom, mass) in self.masses().into_iter().enumerate() {
+            if mass > 1e-12 {
+                super::symmetric::add_scaled(&mut p, mass, table.row(atoms, q, atom));
+            }
+        }
+        let total: f64 = p.iter().sum();
+        let share = lapse / p.len() as f64;
+        p.iter_mut().for_each(|p| *p = (1.0 - lapse) * *p / total + share);
+        p
+    }
+
     /// `ln Z`: the prior is normalised, so the total of the unnormalised masses is the marginal likelihood.
     pub(crate) fn ln_marginal(&self) -> f64 {
         ln_sum_exp(&self.ln_mass)
@@ -94,7 +115,59 @@ pub(crate) fn ln_answers(z: f64, rho: f64, seen: &[Seen]) -> f64 {
 /// `ln P(order | utilities)` with lapses.
 pub(crate) fn ln_order(order: &[usize], u: &[f64], noise: &[f64], lapse: f64) -> f64 {
     let n = u.len();
+    if let ([best], [a, b, c]) = (order, u)
+        && noise.iter().all(|v| *v == 0.5)
+    {
+        let p = triple::probabilities(&[*a, *b, *c])[*best];
+        // Below this the bivariate function's absolute precision is not enough, unless a lapse explains the answer anyway.
+        if p > 1e-9 || (lapse > 0.0 && p <= 1e-15) {
+            return libm::log((1.0 - lapse) * p + lapse / 3.0);
+        }
+    }
     ranking::tilt_probability(order, u, &vec![0.0; n * n], noise, lapse)
+}
+
+/// Probabilities of all orders of one question under the atoms of one scale, lapses aside. Hypotheses that differ in lapses
+/// only share it; a row is worked out when it is first asked for.
+pub(crate) struct OrderTable {
+    prior: usize,
+    outcomes: usize,
+    noise: Vec<f64>,
+    rows: Vec<f64>,
+}
+
+impl OrderTable {
+    /// For the prior of this number; `noise` is the variance of each alternative's.
+    pub(crate) fn new(prior: usize, atoms: &Atoms, q: &RankingQuestion, noise: Vec<f64>) -> Self {
+        let outcomes = ranking::outcome_count(q.n, q.ranked);
+        Self { prior, outcomes, noise, rows: vec![f64::NAN; outcomes * atoms.ln_prior.len()] }
+    }
+
+    /// Whether it is of this prior.
+    pub(crate) fn is_of(&self, prior: usize) -> bool {
+        self.prior == prior
+    }
+
+    /// Probabilities of all orders under one atom, summing to 1.
+    pub(crate) fn row(&mut self, atoms: &Atoms, q: &RankingQuestion, atom: usize) -> &[f64] {
+        let at = atom * self.outcomes;
+        if self.rows[at].is_nan() {
+            let d = atoms.dimension;
+            let w = &atoms.weights[atom * d..(atom + 1) * d];
+            let mut utilities = q.features.chunks_exact(d).map(|phi| dot(w, phi));
+            let plain = self.noise.iter().all(|v| *v == 0.5);
+            if q.n == 3 && q.ranked == 1 && plain {
+                let u = std::array::from_fn(|_| utilities.next().unwrap_or(0.0));
+                self.rows[at..at + 3].copy_from_slice(&triple::probabilities(&u));
+            } else {
+                let u: Vec<f64> = utilities.collect();
+                let n = q.n;
+                let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { self.noise[i / n] } else { 0.0 }).collect();
+                self.rows[at..at + self.outcomes].copy_from_slice(&ranking::probabilities(q.ranked, &u, &k, 0.0));
+            }
+        }
+        &self.rows[at..at + self.outcomes]
+    }
 }
 
 /// Turns logarithms into weights that sum to one; equal weights where nothing is finite.

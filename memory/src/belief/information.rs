@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidates;
 use super::dense;
-use super::hypothesis::{Hypothesis, Prior, shared_share, utilities_of_atoms};
+use super::finite::OrderTable;
+use super::hypothesis::{Hypothesis, Prior, shared_share};
 use super::interval::Seen;
 use super::mixture::Mixture;
 use super::observation::{Answer, IntervalQuestion, Prepared, Question, RankingQuestion, Record};
@@ -15,6 +16,7 @@ use super::ranking;
 use super::retest;
 use super::symmetric::add_scaled;
 use super::tabulated::{EntropyTables, Nodes, entropy_term};
+use super::triple;
 use super::value_of_information::{expected_best, value_of_information};
 
 /// How the next question is chosen.
@@ -44,8 +46,10 @@ pub struct Context<'a> {
 
 /// Weight of hypotheses that may be left out of scores.
 const NEGLIGIBLE: f64 = 1e-3;
-/// Pairs of points for choices of three; orders of many outcomes get fewer, at least eight.
+/// Pairs of points for rankings; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
+/// Pairs of points for the best of three without measurement error, where a point costs little.
+const POINTS_OF_THREE: usize = 256;
 
 /// Scores questions; greater is better. Information in nats, utilities in noise units.
 ///
@@ -117,6 +121,8 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
     let nodes = Nodes::new();
     let mut sums: Vec<(Vec<f64>, f64)> = questions.iter().map(|q| (vec![0.0; q.outcome_count()], 0.0)).collect();
     let mut tables = EntropyTables::default();
+    let mut points = Points::default();
+    let mut orders: Vec<Option<OrderTable>> = questions.iter().map(|_| None).collect();
     for (index, weight) in heaviest(mixture) {
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
@@ -147,9 +153,8 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
         for (i, (q, repeated)) in asked.iter().enumerate() {
             match (q, *repeated) {
                 (Prepared::Ranking(q), _) => {
-                    each_utility(h, prior, q, |share, u, k| {
-                        let p = ranking::probabilities(q.ranked, u, k, h.lapse_rate);
-                        add_scaled(&mut sums[i].0, weight * share, &p);
+                    each_ranking(h, prior, q, &mut points, &mut orders[i], |share, p| {
+                        add_scaled(&mut sums[i].0, weight * share, p);
                         sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
                     });
                 }
@@ -192,26 +197,69 @@ fn asked_first(asked: &[(Prepared, Option<usize>)]) -> Vec<(usize, &IntervalQues
         .collect()
 }
 
-/// Calls `f(share, utilities, noise covariance)` over points of the utilities of a ranking's alternatives.
-fn each_utility(h: &Hypothesis, prior: &Prior, q: &RankingQuestion, mut f: impl FnMut(f64, &[f64], &[f64])) {
+/// Sets of normal points by count and dimension, made when first needed.
+#[derive(Default)]
+struct Points(Vec<(usize, usize, Vec<f64>)>);
+
+impl Points {
+    fn get(&mut self, count: usize, dimension: usize) -> &[f64] {
+        let found = self.0.iter().position(|(c, d, _)| (*c, *d) == (count, dimension));
+        let index = found.unwrap_or_else(|| {
+            self.0.push((count, dimension, normal_points(count, dimension)));
+            self.0.len() - 1
+        });
+        &self.0[index].2
+    }
+}
+
+/// Calls `f(share, probabilities of all orders)` over the utilities of a ranking's alternatives: points of a Gaussian
+/// belief, the atoms of a finite one.
+fn each_ranking(
+    h: &Hypothesis,
+    prior: &Prior,
+    q: &RankingQuestion,
+    points: &mut Points,
+    table: &mut Option<OrderTable>,
+    mut f: impl FnMut(f64, &[f64]),
+) {
     let n = q.n;
     let noise = h.ranking_noise(prior, n, &q.error);
-    let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { noise[i / n] } else { 0.0 }).collect();
     match (h.gaussian(), h.finite(), prior) {
+        (Some(belief), _, _) if n == 3 && q.ranked == 1 && noise.iter().all(|v| *v == 0.5) => {
+            // Only differences matter, so that points of two dimensions do.
+            let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
+            let apart = |i: usize, j: usize| s[3 * i + j] - s[3 * i + 2] - s[6 + j] + s[8];
+            let l = dense::factor(&[apart(0, 0), apart(0, 1), apart(1, 0), apart(1, 1)], 2);
+            let points = points.get(POINTS_OF_THREE, 2);
+            let share = 2.0 / points.len() as f64;
+            let lapse = h.lapse_rate / 3.0;
+            for x in points.chunks_exact(2) {
+                let y = [u[0] - u[2] + l[0] * x[0], u[1] - u[2] + l[2] * x[0] + l[3] * x[1], 0.0];
+                f(share, &triple::probabilities_tabulated(&y).map(|p| (1.0 - h.lapse_rate) * p + lapse));
+            }
+        }
         (Some(belief), _, _) => {
+            let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { noise[i / n] } else { 0.0 }).collect();
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let l = dense::factor(&s, n);
-            let points = normal_points((4 * POINTS / ranking::outcome_count(n, q.ranked)).clamp(8, POINTS), n);
+            let points = points.get((4 * POINTS / ranking::outcome_count(n, q.ranked)).clamp(8, POINTS), n);
             let share = n as f64 / points.len() as f64;
             for x in points.chunks_exact(n) {
                 let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
-                f(share, &y, &k);
+                f(share, &ranking::probabilities(q.ranked, &y, &k, h.lapse_rate));
             }
         }
         (_, Some(finite), Prior::Finite(atoms)) => {
-            for (u, mass) in utilities_of_atoms(atoms, &q.features, n).zip(finite.masses()) {
+            let shared = table.take().filter(|t| t.is_of(h.prior));
+            let table = table.insert(shared.unwrap_or_else(|| OrderTable::new(h.prior, atoms, q, noise)));
+            let mut p = vec![0.0; ranking::outcome_count(n, q.ranked)];
+            let lapse = h.lapse_rate / p.len() as f64;
+            for (atom, mass) in finite.masses().into_iter().enumerate() {
                 if mass > 1e-9 {
-                    f(mass, &u, &k);
+                    for (p, x) in p.iter_mut().zip(table.row(atoms, q, atom)) {
+                        *p = (1.0 - h.lapse_rate) * x + lapse;
+                    }
+                    f(mass, &p);
                 }
             }
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
-use super::finite::{ln_sum_exp, softmax};
+use super::finite::{OrderTable, ln_sum_exp, softmax};
 use super::functional::Functional;
 use super::grid::Grid;
 use super::hypothesis::{Hypothesis, Marginal, Prior};
@@ -206,10 +206,18 @@ impl Mixture {
     fn predict_asked(&self, asked: &[(Prepared, Option<usize>)], weights: &[f64]) -> Vec<f64> {
         let mut scratch = Vec::new();
         let mut total: Vec<f64> = Vec::new();
+        let mut table: Option<OrderTable> = None;
         for (h, weight) in self.hypotheses.iter().zip(weights) {
             let (question, repeated) = &asked[h.reading];
             let (prior, history) = (&self.priors[h.prior], &self.readings[h.reading].history);
-            let p = h.predict(&self.settings, prior, history, question, *repeated, &mut scratch);
+            let p = match (question, h.finite(), prior) {
+                (Prepared::Ranking(q), Some(finite), Prior::Finite(atoms)) => {
+                    let fresh = || OrderTable::new(h.prior, atoms, q, h.ranking_noise(prior, q.n, &q.error));
+                    let shared = table.take().filter(|t| t.is_of(h.prior)).unwrap_or_else(fresh);
+                    finite.predict_orders(atoms, q, table.insert(shared), h.lapse_rate)
+                }
+                _ => h.predict(&self.settings, prior, history, question, *repeated, &mut scratch),
+            };
             total.resize(p.len(), 0.0);
             for (sum, p) in total.iter_mut().zip(p) {
                 *sum += weight * p;

@@ -32,6 +32,7 @@ pub mod simulate;
 mod summary;
 pub(crate) mod symmetric;
 mod tabulated;
+mod triple;
 mod value_of_information;
 
 pub use batch::choose_batch;

@@ -1,7 +1,7 @@
 //! What one hypothesis expects of a question, before it is answered.
 
-use super::finite::{ln_answers, ln_sum_exp, softmax};
-use super::hypothesis::{Form, History, Hypothesis, Marginal, Prior, State, remove, shared_share, utilities_of_atoms};
+use super::finite::{OrderTable, ln_answers, ln_sum_exp, softmax};
+use super::hypothesis::{Form, History, Hypothesis, Marginal, Prior, State, remove, shared_share};
 use super::interval::{self, Seen};
 use super::observation::{Answer, IntervalQuestion, Prepared, RankingQuestion, Record};
 use super::ranking;
@@ -142,19 +142,8 @@ impl Hypothesis {
                 ranking::probabilities(q.ranked, &u, &k, self.lapse_rate)
             }
             (Form::Finite(finite), Prior::Finite(atoms)) => {
-                let k: Vec<f64> =
-                    (0..q.n * q.n).map(|i| if i % (q.n + 1) == 0 { noise[i / q.n] } else { 0.0 }).collect();
-                let mut p = vec![0.0; ranking::outcome_count(q.n, q.ranked)];
-                for (u, mass) in utilities_of_atoms(atoms, &q.features, q.n).zip(finite.masses()) {
-                    if mass > 1e-12 {
-                        for (p, x) in p.iter_mut().zip(ranking::probabilities(q.ranked, &u, &k, self.lapse_rate)) {
-                            *p += mass * x;
-                        }
-                    }
-                }
-                let total: f64 = p.iter().sum();
-                p.iter_mut().for_each(|p| *p /= total);
-                p
+                let mut table = OrderTable::new(self.prior, atoms, q, noise);
+                finite.predict_orders(atoms, q, &mut table, self.lapse_rate)
             }
             (Form::Finite(_), Prior::Gaussian(_)) => unreachable!("a finite belief has atoms"),
         }

@@ -1,0 +1,180 @@
+//! Pairs of acts ranked by what the model says of each: the obvious ones, and a harder bank in which words mislead.
+//!
+//! The harder bank was written and judged by its author alone, before any model read it: an act that sounds kind and is not,
+//! help that is left out, a promise against an emergency, fairness with a cost. Its answers are what the author believes a large
+//! majority would say; no panel was asked.
+
+use std::collections::BTreeMap;
+
+use credence_priors::checks::{CasesError, ObviousPair, embedded_control_pairs, embedded_pairs, obvious_pairs_report};
+use credence_priors::reading_cache::ReadingCache;
+use credence_priors::readout::ReadError;
+use credence_priors::schema::ValueSchema;
+use credence_priors::{LanguageModel, ModelError, Reading};
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::Estimate;
+
+/// A harder pair.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HardPair {
+    id: String,
+    /// What makes it hard.
+    trap: String,
+    situation: String,
+    better: String,
+    worse: String,
+}
+
+/// Why pairs could not be ranked.
+#[derive(Debug, thiserror::Error)]
+pub enum PairsError {
+    /// The embedded pairs.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+    /// The harder pairs.
+    #[error("line {line} of hard_pairs.jsonl (embedded) is not a pair")]
+    Hard {
+        /// From 1.
+        line: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Reading.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The baseline's question.
+    #[error("failed to ask which is better")]
+    Model(#[from] ModelError),
+}
+
+/// One bank's figures. The ceiling is the author's own ranking: 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairsRow {
+    /// Which bank, or which part of one.
+    pub bank: String,
+    /// Pairs.
+    pub pairs: usize,
+    /// Asking "which is better, A or B?", both orders: share ranked right.
+    pub baseline: Estimate,
+    /// The overall judgement of each act by itself: share ranked right.
+    pub ours: Estimate,
+    /// Ours less the baseline, pair by pair.
+    pub difference: Estimate,
+    /// Ids ranked wrong by ours.
+    pub wrong: Vec<String>,
+}
+
+/// The harder bank with its traps.
+fn hard() -> Result<Vec<(String, ObviousPair)>, PairsError> {
+    let lines = include_str!("../data/hard_pairs.jsonl").lines().enumerate();
+    lines
+        .map(|(i, line)| {
+            let p: HardPair = serde_json::from_str(line).map_err(|source| PairsError::Hard { line: i + 1, source })?;
+            let HardPair { id, trap, situation, better, worse } = p;
+            Ok((trap, ObviousPair { id, situation, better, worse, frozen: false }))
+        })
+        .collect()
+}
+
+/// Ranks every bank; `progress` is told banks done and banks in all.
+///
+/// # Errors
+/// If something cannot be read.
+pub fn run(
+    model: &mut dyn LanguageModel,
+    schema: &ValueSchema,
+    cache: &mut dyn ReadingCache,
+    seed: u64,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<PairsRow>, PairsError> {
+    let (open, frozen): (Vec<_>, Vec<_>) = embedded_pairs()?.into_iter().partition(|p| !p.frozen);
+    let mut banks = vec![
+        ("obvious, where templates were chosen".to_owned(), open),
+        ("obvious, kept aside".to_owned(), frozen),
+        ("obvious, control".to_owned(), embedded_control_pairs()?),
+    ];
+    let hard = hard()?;
+    banks.push(("harder".to_owned(), hard.iter().map(|(_, p)| p.clone()).collect()));
+    let mut by_trap: BTreeMap<&str, Vec<ObviousPair>> = BTreeMap::new();
+    for (trap, pair) in &hard {
+        by_trap.entry(trap).or_default().push(pair.clone());
+    }
+    banks.extend(by_trap.into_iter().map(|(trap, pairs)| (format!("harder: {trap}"), pairs)));
+    let count = banks.len();
+    let mut rows = Vec::with_capacity(count);
+    for (i, (bank, pairs)) in banks.into_iter().enumerate() {
+        progress(i, count);
+        let report = obvious_pairs_report(model, schema, &pairs, cache)?;
+        let ours: Vec<f64> = pairs.iter().map(|p| f64::from(u8::from(!report.wrong.contains(&p.id)))).collect();
+        let baseline = letters(model, &pairs)?;
+        rows.push(PairsRow {
+            bank,
+            pairs: pairs.len(),
+            baseline: Estimate::bootstrap(&baseline, seed),
+            ours: Estimate::bootstrap(&ours, seed),
+            difference: Estimate::paired(&ours, &baseline, seed),
+            wrong: report.wrong,
+        });
+    }
+    progress(count, count);
+    Ok(rows)
+}
+
+/// Whether the letter of the better act is preferred over both orders together: 1, 0, or a half for a tie.
+fn letters(model: &mut dyn LanguageModel, pairs: &[ObviousPair]) -> Result<Vec<f64>, ModelError> {
+    let readings: Vec<Reading> = pairs
+        .iter()
+        .flat_map(|p| {
+            [(&p.better, &p.worse), (&p.worse, &p.better)].map(|(a, b)| Reading {
+                prompt: format!("{}\nWhich is better?\nA. {a}\nB. {b}\nAnswer:", p.situation),
+                continuations: vec![" A".into(), " B".into()],
+            })
+        })
+        .collect();
+    let odds: Vec<f64> = model.read(&readings)?.iter().map(|r| r.ln_p[0] - r.ln_p[1]).collect();
+    // The lean towards a letter cancels between the two orders.
+    Ok(odds.chunks_exact(2).map(|o| if o[0] == o[1] { 0.5 } else { f64::from(u8::from(o[0] > o[1])) }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use credence_priors::reading_cache::MemoryReadingCache;
+    use credence_priors::scripted::Scripted;
+
+    #[test]
+    fn the_harder_bank_is_whole() -> Result<(), PairsError> {
+        let pairs = hard()?;
+        assert!(pairs.len() >= 60);
+        let mut ids: Vec<&str> = pairs.iter().map(|(_, p)| p.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), pairs.len());
+        assert!(pairs.iter().all(|(_, p)| p.better != p.worse && p.situation.ends_with(['.', '?'])));
+        // What sounds worse is not always longer or shorter: length alone ranks no better than chance (exact test, one in a thousand).
+        let longer = pairs.iter().filter(|(_, p)| p.better.len() > p.worse.len()).count();
+        assert!((20..=46).contains(&longer), "{longer} of {}", pairs.len());
+        Ok(())
+    }
+
+    #[test]
+    fn a_model_that_goes_by_words_is_misled_and_said_to_be() -> Result<(), PairsError> {
+        let mut model = Scripted::hashed(3).with_noise(0.01);
+        for harsh in
+            ["lie", "smash", "refuse", "cut off", "betray", "fail", "hit", "throw", "kick", "criticise", "forbid"]
+        {
+            for word in ["wrong", "bad", "cruel"] {
+                model = model.with_tilt(harsh, word, 3.0);
+            }
+        }
+        let schema = ValueSchema::embedded();
+        let rows = run(&mut model, &schema, &mut MemoryReadingCache::default(), 1, &mut |_, _| ())?;
+        let words = rows.iter().find(|r| r.bank == "harder: words").expect("a row for each trap");
+        assert!(words.ours.mean < 0.5, "{words:?}");
+        assert_eq!(words.wrong.len(), words.pairs - (words.ours.mean * words.pairs as f64).round() as usize);
+        assert_eq!(rows.iter().filter(|r| r.bank.starts_with("harder: ")).map(|r| r.pairs).sum::<usize>(), 66);
+        Ok(())
+    }
+}

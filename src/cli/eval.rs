@@ -1,0 +1,186 @@
+//! `credence eval`: what can be measured, in words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{ModelArgs, TeachingArgs, TuningArgs};
+
+/// `credence eval ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// The flight task: beside exact Bayes, on the same draws
+    Flight(FlightArgs),
+    /// The flight task with the language model as the learner, alone and as the mixture's prior
+    FlightModel(FlightModelArgs),
+    /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
+    Kidney(KidneyArgs),
+    /// Pairs of acts ranked by the model: obvious ones, and a harder bank in which words mislead
+    Pairs(PairsArgs),
+    /// Does this model's own prior lie inside the region of convergence? Real people's answers tell
+    Start(StartArgs),
+    /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
+    Run {
+        /// The experiment (TOML), or the name of a built-in one
+        #[arg(value_name = "FILE|NAME")]
+        experiment: PathBuf,
+        /// Where results go [default: eval-NAME, or eval-NAME-2 and so on after a change of the file]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// List the built-in experiments
+    List {
+        /// Print this one's file, to change and run
+        name: Option<String>,
+    },
+    /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
+    Polis(crate::commands::eval::polis::PolisArgs),
+    /// Simulated crowds: what an attack moves, and how work grows with the number of people
+    Crowd {
+        /// What to simulate.
+        #[command(subcommand)]
+        action: crate::commands::eval::crowd::CrowdCommand,
+    },
+    /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
+    Tuning(TuningArgs),
+    /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
+    Teaching(TeachingArgs),
+    /// Write report.html, one page that needs nothing else, from a run's results
+    Report {
+        /// The folder of a run
+        dir: PathBuf,
+    },
+}
+
+/// `credence eval kidney`.
+#[derive(Debug, Args)]
+pub(crate) struct KidneyArgs {
+    /// The folder that holds kidney/study_2_strict.csv
+    #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
+    pub(crate) data: PathBuf,
+    /// Splits into training and tested people
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) splits: usize,
+    /// Seed of the splits
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `credence eval flight`.
+#[derive(Debug, Args)]
+pub(crate) struct FlightArgs {
+    /// How many of the 624 people
+    #[arg(long, value_name = "N", default_value_t = 624)]
+    pub(crate) people: usize,
+    /// Candidate sets from which a question is chosen
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) pool: usize,
+    /// Share of answers that are random, in the noisy rows
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub(crate) random_answers: f64,
+    /// Only these questions: random or chosen [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) questions: Option<FlightQuestions>,
+    /// Only these answers: sure or noisy [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) answers: Option<FlightAnswers>,
+    /// Also the mixture with the lattice of people among its hypotheses
+    #[arg(long)]
+    pub(crate) lattice: bool,
+    /// Also exact Bayes under the mixture's own Gaussian prior, by this many draws: what not knowing the lattice costs
+    #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_value_t = 0, default_missing_value = "20000")]
+    pub(crate) gaussian: usize,
+    /// Signal scales of the mixture's hypotheses, instead of the built-in ones
+    #[arg(long, value_name = "SCALES", value_delimiter = ',')]
+    pub(crate) signal_scales: Vec<f64>,
+    /// Seed of every draw
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `credence eval flight-model`.
+#[derive(Debug, Args)]
+pub(crate) struct FlightModelArgs {
+    /// How many of the 624 people
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub(crate) people: usize,
+    /// Held-out sets of each person; the model reads each after the rounds so far
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) held_out: usize,
+    /// Numbers of answers after which to predict
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "0,1,5")]
+    pub(crate) answered: Vec<usize>,
+    /// Seed of every draw
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// `credence eval pairs`.
+#[derive(Debug, Args)]
+pub(crate) struct PairsArgs {
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// `credence eval start`.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The folder that holds kidney/study_2_strict.csv
+    #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
+    pub(crate) data: PathBuf,
+    /// Converged: at most this many nats a choice above who knows the person, on average over people
+    #[arg(long, value_name = "NATS", default_value_t = 0.05)]
+    pub(crate) target: f64,
+    /// A run of `credence eval run region`: the start is drawn on its map
+    #[arg(long, value_name = "DIR")]
+    pub(crate) map: Option<PathBuf>,
+    /// Where the page goes
+    #[arg(long, value_name = "FILE.html", default_value = "eval-start.html")]
+    pub(crate) out: PathBuf,
+    /// Seed of folds and intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// Which questions of the flight task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlightQuestions {
+    /// Drawn at random
+    Random,
+    /// Chosen by information gain
+    Chosen,
+}
+
+/// Which answers of the flight task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlightAnswers {
+    /// Always the best flight
+    Sure,
+    /// Some at random
+    Noisy,
+}

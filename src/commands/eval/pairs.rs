@@ -1,0 +1,38 @@
+//! `credence eval pairs`.
+
+use credence_evals::pairs;
+use credence_priors::LanguageModel;
+use credence_priors::reading_cache::FileReadingCache;
+
+use crate::cli::Global;
+use crate::cli::eval::PairsArgs;
+use crate::progress::counting;
+use crate::surroundings::{model_and_schema, say, say_json};
+
+/// Prints a row for each bank.
+pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
+    let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
+    let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
+    let bar = counting("banks of pairs");
+    let rows = pairs::run(&mut model, &schema, &mut cache, args.seed, &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        return rows.iter().try_for_each(say_json);
+    }
+    say(format!(
+        "Share of pairs ranked right by {}, 95% intervals over pairs; ceiling 1, the author's own ranking",
+        model.describe().name
+    ))?;
+    say(format!(
+        "{:<38} {:>5}  {:<21} {:<21} difference",
+        "bank", "pairs", "\"which is better?\"", "judged one by one"
+    ))?;
+    for row in rows {
+        let (baseline, ours) = (row.baseline.to_string(), row.ours.to_string());
+        say(format!("{:<38} {:>5}  {baseline:<21} {ours:<21} {}", row.bank, row.pairs, row.difference))?;
+    }
+    Ok(())
+}
