@@ -2,7 +2,10 @@
 
 pub mod ask;
 pub mod bank;
+pub mod briefing;
+pub mod consider;
 pub mod decide;
+pub mod deliberate;
 pub mod importance;
 pub mod influence;
 pub mod knowledge;
@@ -14,3 +17,5 @@ pub mod session;
 pub mod sitting;
 pub mod task;
 pub mod views;
+pub mod wording;
+pub mod words;

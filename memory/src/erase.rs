@@ -171,6 +171,11 @@ impl Owned {
             Record::DecisionMade(r) => r.person == *person,
             Record::ActionTaken(r) => r.person == *person,
             Record::StopRequested(r) => r.person == *person,
+            Record::WordsRead(r) => r.person == *person,
+            Record::ReadingAnswered(r) => r.person == *person,
+            Record::Deliberated(r) => r.person == *person,
+            Record::ConsequenceChecked(r) => r.person == *person,
+            Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
             _ => false,
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! A record is data only. What it means for belief is `state`'s business, how it is written is `log`'s.
 
+mod deliberation;
+mod words;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::belief::Settings;
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
 use crate::number::{Finite, Probability};
+
+pub use deliberation::{
+    AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
+    Passage, PassageUsed,
+};
+pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +77,20 @@ pub enum Record {
     Erased(Erased),
     /// A person was erased: what was removed and why, without who.
     PersonErased(PersonErased),
+    /// A person's words were read; not evidence, which the rows read are.
+    WordsRead(WordsRead),
+    /// A person confirmed, corrected or dropped what their words were read as.
+    ReadingAnswered(ReadingAnswered),
+    /// A document was given to the agent as background.
+    BriefingAdded(BriefingAdded),
+    /// A briefing is not used any more.
+    BriefingDropped(BriefingDropped),
+    /// The agent wrote down what would follow from an alternative.
+    Deliberated(Deliberated),
+    /// A person said whether a foreseen consequence was right.
+    ConsequenceChecked(ConsequenceChecked),
+    /// Alternatives were taken off a task.
+    AlternativesStruck(AlternativesStruck),
 }
 
 /// Who said it, through what, in which sitting.
@@ -387,6 +410,9 @@ pub struct ImportanceStated {
     /// Probability that the words were misread; absent if the person confirmed the reading or gave it in structured form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub misreading: Option<Probability>,
+    /// Where it holds, if not everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// An evidence record withdrawn: belief becomes that of a log which never had it.
@@ -431,8 +457,11 @@ pub struct AlternativesProposed {
     pub task: TaskId,
     /// The alternatives.
     pub alternatives: Vec<AlternativeId>,
-    /// Who proposed them: "model", "person".
+    /// Who proposed them: "model", "person", "program" for those that every task has.
     pub by: String,
+    /// Why each is there, in the order of the alternatives; may be empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
 }
 
 /// What the agent decided to do.
@@ -477,6 +506,15 @@ pub struct DecisionMade {
     pub outcome: Outcome,
     /// For the best against the runner-up: each value's contribution, noise units, largest first.
     pub reasons: Vec<Reason>,
+    /// The deliberations that it took into account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliberations: Vec<Seq>,
+    /// Expected utility of each alternative judged alone, noise units, if there were deliberations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_utility_alone: Vec<Finite>,
+    /// How far the difference between the two best moved when the situation was only worded otherwise, noise units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_by_wording: Option<Finite>,
 }
 
 /// One value's part in a decision.
@@ -570,7 +608,7 @@ pub struct PersonErased {
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 27] = [
+    pub const KINDS: [&'static str; 34] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -598,6 +636,13 @@ impl Record {
         "Exported",
         "Erased",
         "PersonErased",
+        "WordsRead",
+        "ReadingAnswered",
+        "BriefingAdded",
+        "BriefingDropped",
+        "Deliberated",
+        "ConsequenceChecked",
+        "AlternativesStruck",
     ];
 
     /// Its kind, as written in the log.
@@ -630,6 +675,13 @@ impl Record {
             Record::Exported(_) => 24,
             Record::Erased(_) => 25,
             Record::PersonErased(_) => 26,
+            Record::WordsRead(_) => 27,
+            Record::ReadingAnswered(_) => 28,
+            Record::BriefingAdded(_) => 29,
+            Record::BriefingDropped(_) => 30,
+            Record::Deliberated(_) => 31,
+            Record::ConsequenceChecked(_) => 32,
+            Record::AlternativesStruck(_) => 33,
         }]
     }
 
@@ -662,7 +714,14 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => None,
+            | Record::PersonErased(_)
+            | Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::Deliberated(_)
+            | Record::ConsequenceChecked(_)
+            | Record::AlternativesStruck(_) => None,
         }
     }
 
@@ -693,6 +752,8 @@ impl Record {
             Record::AlternativesProposed(r) => r.alternatives.clone(),
             Record::DecisionMade(r) => r.alternatives.clone(),
             Record::ActionTaken(r) => vec![r.alternative],
+            Record::Deliberated(r) => vec![r.alternative, r.with_consequences],
+            Record::AlternativesStruck(r) => r.alternatives.clone(),
             Record::AlternativeDescribed(_)
             | Record::LogOpened(_)
             | Record::ConfigurationChanged(_)
@@ -709,7 +770,12 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => Vec::new(),
+            | Record::PersonErased(_)
+            | Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::ConsequenceChecked(_) => Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod person;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,18 +16,19 @@ use rayon::prelude::*;
 
 use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
 use crate::evidence::DescriptionIndex;
-use crate::ids::{AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
+use crate::ids::{AlternativeId, BriefingId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::layout::Layout;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
-    ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
-    SessionStarted, TaskGiven,
+    ActionTaken, AlternativeDescribed, BriefingAdded, DecisionMade, Imported, LogOpened, PriorElicited, Record,
+    SessionEnded, SessionStarted, TaskGiven,
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
+pub use work::{Deliberation, ReadWords, beside_the_point};
 
 use check::Change;
 
@@ -58,7 +60,7 @@ pub struct Session {
 pub struct Task {
     /// What was asked for.
     pub given: TaskGiven,
-    /// What has been proposed for it, in order, and by whom.
+    /// What has been proposed for it and not struck, in order, and by whom.
     pub proposed: Vec<(AlternativeId, String)>,
     /// What was done.
     pub actions: Vec<ActionTaken>,
@@ -82,6 +84,9 @@ pub struct State {
     tasks: BTreeMap<TaskId, Task>,
     decisions: Vec<(Seq, DecisionMade)>,
     imported: Vec<(Seq, Imported)>,
+    read_words: BTreeMap<Seq, ReadWords>,
+    briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
+    deliberations: BTreeMap<Seq, Deliberation>,
 }
 
 /// Why a record cannot follow.
@@ -356,6 +361,13 @@ impl State {
             | Record::Exported(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => {}
+            Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::Deliberated(_)
+            | Record::ConsequenceChecked(_)
+            | Record::AlternativesStruck(_) => self.note_work(entry),
         }
     }
 

@@ -9,19 +9,35 @@ use credence_evals::kidney::{self, KidneyError, KidneyOptions};
 use credence_evals::report;
 use credence_evals::results::{self, RESULTS, ResultsError};
 
-use crate::cli::{EvalCommand, FlightAnswers, FlightArgs, FlightQuestions, KidneyArgs};
+use crate::cli::{EvalCommand, FlightAnswers, FlightArgs, FlightQuestions, Global, KidneyArgs};
+use crate::commands::eval_agent::{self, PressureArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
 
+/// The experiment that reads a model rather than simulated people; `credence eval pressure` has its options.
+const PRESSURE: &str = "pressure";
+
 /// Runs `credence eval ...`.
-pub(crate) fn run(command: EvalCommand) -> anyhow::Result<()> {
+pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
     match command {
         EvalCommand::Flight(args) => flight(&args),
         EvalCommand::Kidney(args) => kidney(&args),
+        EvalCommand::Run { experiment, out } if experiment.to_str() == Some(PRESSURE) => {
+            let rows = out.map(|dir| dir.join("pressure.jsonl"));
+            if let Some(dir) = rows.as_ref().and_then(|p| p.parent()) {
+                std::fs::create_dir_all(dir).with_context(|| format!("failed to make {}", dir.display()))?;
+            }
+            eval_agent::pressure(global, &PressureArgs { out: rows, ..PressureArgs::default() })
+        }
         EvalCommand::Run { experiment, out } => experiment_run(&experiment, out),
         EvalCommand::List { name } => list(name.as_deref()),
         EvalCommand::Report { dir } => write_report(&dir),
+        EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
+        EvalCommand::Pressure(args) => eval_agent::pressure(global, &args),
+        EvalCommand::Text(args) => eval_agent::text(global, &args),
+        EvalCommand::Meaning(args) => eval_agent::meaning(global, &args),
+        EvalCommand::Decisions(args) => eval_agent::decisions(global, &args),
     }
 }
 
@@ -109,7 +125,9 @@ fn list(name: Option<&str>) -> anyhow::Result<()> {
         let experiment = Experiment::parse(file)?;
         say(format!("{name:<10} {:>5} runs  {}", experiment.cells().len(), experiment.about))?;
     }
-    Ok(())
+    say(format!(
+        "{PRESSURE:<10}    40 runs  how far pressure moves the model's judgement (options: credence eval pressure --help)"
+    ))
 }
 
 fn experiment_run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {

@@ -1,14 +1,19 @@
 //! The subcommands, one file each.
 
 mod agent;
+pub(crate) mod brief;
+pub(crate) mod consider;
 mod decide;
+pub(crate) mod deliberation;
 mod eval;
+pub(crate) mod eval_agent;
 mod evidence;
 mod explain;
 mod model;
 mod prior;
 mod replay;
 mod session;
+pub(crate) mod tell;
 
 use crate::cli::{Cli, Command};
 
@@ -20,10 +25,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Agent(args) => agent::run(global, &args),
         Command::Decide(args) => decide::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Brief { action } => brief::run(global, action),
+        Command::Deliberation { action } => deliberation::run(global, action),
+        Command::Tell(args) => tell::run(global, &args),
         Command::Prior { action } => prior::run(global, action),
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
-        Command::Eval { action } => eval::run(action),
+        Command::Eval { action } => eval::run(global, action),
     }
 }
