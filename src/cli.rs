@@ -72,6 +72,20 @@ pub(crate) enum Command {
     Decide(DecideArgs),
     /// Which evidence moved a value or a decision, and by how much
     Explain(ExplainArgs),
+    /// Say in a sentence what matters; it is read, shown back and counts once confirmed
+    Tell(crate::commands::tell::TellArgs),
+    /// Give the agent documents as background
+    Brief {
+        /// What to do with briefings.
+        #[command(subcommand)]
+        action: crate::commands::brief::BriefCommand,
+    },
+    /// What was foreseen before decisions, and whether it was right
+    Deliberation {
+        /// What to do with deliberations.
+        #[command(subcommand)]
+        action: crate::commands::deliberation::DeliberationCommand,
+    },
     /// What the model believes before anyone has said anything
     Prior {
         /// What to do with the prior.
@@ -159,6 +173,9 @@ pub(crate) struct BarArgs {
     /// Ask when a question is worth at least this, in the same units
     #[arg(long, value_name = "UNITS", default_value_t = 0.02)]
     pub(crate) question_cost: f64,
+    /// Leave an act to you if wording the situation otherwise moves the judgement by more than this, in the same units; inf never checks
+    #[arg(long, value_name = "UNITS", default_value_t = 0.5)]
+    pub(crate) wording_max: f64,
 }
 
 /// `credence agent`.
@@ -179,9 +196,15 @@ pub(crate) struct AgentArgs {
     /// The most questions to ask before leaving it to the person
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) steps: usize,
+    /// Take this alternative off the task, by its number or text; may be given several times
+    #[arg(long = "strike", value_name = "N|TEXT")]
+    pub(crate) strike: Vec<String>,
     /// Seed of proposals and ties
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Deliberation.
+    #[command(flatten)]
+    pub(crate) consider: crate::commands::consider::ConsiderArgs,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -205,6 +228,9 @@ pub(crate) struct DecideArgs {
     /// An alternative, as a verb phrase; at least two
     #[arg(long = "alternative", value_name = "TEXT", required = true)]
     pub(crate) alternatives: Vec<String>,
+    /// Deliberation.
+    #[command(flatten)]
+    pub(crate) consider: crate::commands::consider::ConsiderArgs,
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use credence_agent::bank::BankError;
+use credence_agent::briefing::BriefingError;
+use credence_agent::consider::ConsiderError;
 use credence_agent::opening::OpeningError;
 use credence_agent::reader::ReaderError;
 use credence_agent::session::SessionError;
@@ -11,6 +13,8 @@ use credence_agent::tuning::candidate::FolderError;
 use credence_agent::tuning::dataset::DataSetError;
 use credence_agent::tuning::records::RecordError;
 use credence_agent::tuning::work::WorkError;
+use credence_agent::words::WordsError;
+use credence_evals::pressure::PressureError;
 use credence_memory::erase::EraseError;
 use credence_memory::export::ExportError;
 use credence_memory::home::HomeError;
@@ -130,8 +134,25 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<DataSetError>() {
         return Some(3);
     }
-    if error.is::<BankError>() || error.is::<SchemaError>() || error.is::<WrongInput>() || error.is::<AnswersError>() {
+    if let Some(error) = error.downcast_ref() {
+        return match error {
+            ConsiderError::Session(error) => of_session(error),
+            _ => Some(6),
+        };
+    }
+    if error.is::<BankError>()
+        || error.is::<BriefingError>()
+        || error.is::<SchemaError>()
+        || error.is::<WrongInput>()
+        || error.is::<AnswersError>()
+    {
         return Some(3);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return match error {
+            WordsError::Load(_) | WordsError::Model(_) => Some(6),
+            _ => Some(3),
+        };
     }
     if error.is::<DidNotMatch>() {
         return Some(9);
@@ -139,7 +160,8 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Interrupted>() {
         return Some(130);
     }
-    (error.is::<ModelError>() || error.is::<PullError>() || error.is::<ReaderError>()).then_some(6)
+    (error.is::<ModelError>() || error.is::<PressureError>() || error.is::<PullError>() || error.is::<ReaderError>())
+        .then_some(6)
 }
 
 fn of_work(error: &WorkError) -> Option<u8> {
@@ -184,6 +206,7 @@ fn of_opening(error: &OpeningError) -> Option<u8> {
 fn of_session(error: &SessionError) -> Option<u8> {
     match error {
         SessionError::Home(error) => of_home(error),
+        SessionError::Words(WordsError::Load(_) | WordsError::Model(_)) => Some(6),
         error if error.is_the_persons() => Some(3),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
@@ -181,6 +181,8 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
     let (with_adapter, base) = (options.clone(), path.clone());
     let schema = Arc::new(schema);
     let checked = schema.clone();
+    // Loaded once, whoever asks: a second copy would take the memory again and spin against the first.
+    let loaded: Mutex<Option<ModelHandle>> = Mutex::new(None);
     Ok(Opening {
         reference: args.model.clone(),
         gguf_hash,
@@ -189,9 +191,14 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
         readings: Some(cache(global).readings()),
         belief: credence_memory::belief::Settings::default(),
         load: Arc::new(move || {
+            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(handle) = &*loaded {
+                return Ok(handle.clone());
+            }
             let (path, options) = (path.clone(), options.clone());
             let mut handle = ModelHandle::spawn(move || Llama::load(&path, &options))?;
             checked.check_against(&mut handle)?;
+            *loaded = Some(handle.clone());
             Ok(handle)
         }),
         load_adapter: Arc::new(move |adapter| {

@@ -137,6 +137,8 @@ fn real_model_works_on_a_task_from_proposal_to_reaction_and_resumes() {
         "2",
         "--regret-max",
         "0.05",
+        "--wording-max",
+        "inf",
     ];
     let said = bench.ok(&task, "1\n1\n\n");
     assert!(said.contains("talk to the neighbour in a friendly way  (yours)"), "{said}");
@@ -146,7 +148,8 @@ fn real_model_works_on_a_task_from_proposal_to_reaction_and_resumes() {
     let line = log.lines().find(|l| l.contains("\"kind\":\"TaskGiven\"")).expect("a task");
     let id = serde_json::from_str::<Value>(line).expect("JSON")["payload"]["task"].as_str().expect("an id").to_owned();
     // A bar that everything is under: the resumed task acts, and the reaction is a correction, so evidence.
-    let resumed = bench.ok(&["agent", "--person", "ada", "--resume", &id, "--regret-max", "1000"], "2\n");
+    let resumed =
+        bench.ok(&["agent", "--person", "ada", "--resume", &id, "--regret-max", "1000", "--wording-max", "inf"], "2\n");
     assert!(resumed.contains("Done: "), "{resumed}");
     assert!(bench.log().contains("\"kind\":\"ActionTaken\""));
     assert!(bench.ok(&["replay", "--verify"], "").contains("match"));

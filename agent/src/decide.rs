@@ -30,13 +30,26 @@ pub struct Bars {
     pub regret_max: f64,
     /// A question costs the person this much.
     pub question_cost: f64,
+    /// An act is left to the person if only wording the situation otherwise moves the difference of the two best by more than this.
+    pub wording_max: f64,
 }
 
 impl Default for Bars {
-    /// A tenth of the person's own wavering may be lost by acting; a question is worth a fifth of that.
+    /// A tenth of the person's own wavering may be lost by acting; a question is worth a fifth of that; wording may move a judgement by half of it.
     fn default() -> Self {
-        Self { regret_max: 0.1, question_cost: 0.02 }
+        Self { regret_max: 0.1, question_cost: 0.02, wording_max: 0.5 }
     }
+}
+
+/// An alternative that was deliberated on: it is judged as its features alone and those with its consequences, mixed by trust.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Considered {
+    /// The deliberation.
+    pub deliberation: Seq,
+    /// The alternative in the situation with its consequences.
+    pub with_consequences: AlternativeId,
+    /// Share of the judgement with consequences, in [0, 1].
+    pub trust: f64,
 }
 
 /// A pair among the alternatives that could be asked about.
@@ -69,6 +82,27 @@ pub struct Decided {
     pub question: Option<PairQuestion>,
     /// The reasons with the evidence behind them, for the record.
     pub reasons: Vec<Reason>,
+    /// What was deliberated on, by alternative; empty if nothing was.
+    pub considered: Vec<Option<Considered>>,
+    /// Expected utilities judged alone, if anything was deliberated on.
+    pub alone: Option<Assessment>,
+    /// How far the difference of the two best moved under another wording, if that was tried.
+    pub moved_by_wording: Option<f64>,
+}
+
+impl Decided {
+    /// Leaves an act to the person if wording the situation otherwise moves the judgement too far.
+    pub fn guard(&mut self, moved_by_wording: f64, bars: Bars) {
+        self.moved_by_wording = Some(moved_by_wording);
+        if matches!(self.outcome, Outcome::Act { .. }) && moved_by_wording > bars.wording_max {
+            self.outcome = Outcome::Defer {
+                because: format!(
+                    "the same situation in other words moves the judgement by {moved_by_wording:.2}, the bar is {:.2}: it hangs on the wording",
+                    bars.wording_max
+                ),
+            };
+        }
+    }
 }
 
 /// Decides between described alternatives. `asked` are pairs that this person has already answered for this decision: they are
@@ -77,16 +111,27 @@ pub fn decide(
     state: &State,
     person: &PersonId,
     alternatives: &[AlternativeId],
+    considered: &[Option<Considered>],
     bars: Bars,
     may_ask: bool,
 ) -> Result<Decided, SessionError> {
     let belief = state.belief(person)?;
-    let features = alternatives.iter().map(|a| state.vector(a)).collect::<Result<Vec<_>, _>>()?;
+    let mut features = alternatives.iter().map(|a| state.vector(a)).collect::<Result<Vec<_>, _>>()?;
+    let mut alone = None;
+    if considered.iter().any(Option::is_some) {
+        alone = Some(assess(&belief, &features).map_err(SessionError::Belief)?);
+        for (row, considered) in features.iter_mut().zip(considered) {
+            if let Some(c) = considered {
+                let with = state.vector(&c.with_consequences)?;
+                row.iter_mut().zip(with).for_each(|(x, y)| *x = (1.0 - c.trust) * *x + c.trust * y);
+            }
+        }
+    }
     let assessment = assess(&belief, &features).map_err(SessionError::Belief)?;
     let mut order: Vec<usize> = (0..alternatives.len()).collect();
     order.sort_by(|&a, &b| assessment.expected_utility[b].total_cmp(&assessment.expected_utility[a]).then(a.cmp(&b)));
     let (best, second) = (order[0], order[1]);
-    let difference = state.difference(&alternatives[best], &alternatives[second])?;
+    let difference: Vec<f64> = features[best].iter().zip(&features[second]).map(|(a, b)| a - b).collect();
     let contributions = views::contributions(state, &belief, &difference, str::to_owned);
     let question = if may_ask { best_question(state, &belief, person, alternatives, &features, bars)? } else { None };
     let outcome = if assessment.expected_regret <= bars.regret_max {
@@ -97,7 +142,56 @@ pub fn decide(
         Outcome::Defer { because: unclear(&assessment, &contributions, bars) }
     };
     let reasons = reasons(state, person, &belief, &difference)?;
-    Ok(Decided { outcome, assessment, best, second, contributions, question, reasons })
+    let considered = if alone.is_some() { considered.to_vec() } else { Vec::new() };
+    Ok(Decided {
+        outcome,
+        assessment,
+        best,
+        second,
+        contributions,
+        question,
+        reasons,
+        considered,
+        alone,
+        moved_by_wording: None,
+    })
+}
+
+/// Act, ask or defer between features alone, under one belief: what [`decide`] does without a log.
+pub fn verdict(belief: &Mixture, features: &[Vec<f64>], bars: Bars) -> Result<(Verdict, Assessment), SessionError> {
+    let assessment = assess(belief, features).map_err(SessionError::Belief)?;
+    if assessment.expected_regret <= bars.regret_max {
+        return Ok((Verdict::Act, assessment));
+    }
+    for i in 0..features.len() {
+        for j in i + 1..features.len() {
+            let difference: Vec<f64> = features[i].iter().zip(&features[j]).map(|(a, b)| a - b).collect();
+            let question = Question::choice(difference, true);
+            let (value, of_run) = worth(belief, &question, features);
+            if value.max(of_run) > bars.question_cost {
+                return Ok((Verdict::Ask, assessment));
+            }
+        }
+    }
+    Ok((Verdict::Defer, assessment))
+}
+
+/// The three outcomes of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Carry out the best.
+    Act,
+    /// Put a question first.
+    Ask,
+    /// Leave it to the person.
+    Defer,
+}
+
+/// What an answer is worth, and what each answer of a short run is.
+fn worth(belief: &Mixture, question: &Question, features: &[Vec<f64>]) -> (f64, f64) {
+    let value_of_run = value_of_information(belief, &run_of(question), features) / RUN_MAX as f64;
+    (value_of_information(belief, question, features), value_of_run)
 }
 
 fn best_question(
@@ -117,8 +211,7 @@ fn best_question(
                 continue;
             }
             let question = state.choice_question(&pair, true)?;
-            let value = value_of_information(belief, &question, features);
-            let value_of_run = value_of_information(belief, &run_of(&question), features) / RUN_MAX as f64;
+            let (value, value_of_run) = worth(belief, &question, features);
             if best.as_ref().is_none_or(|b| value.max(value_of_run) > b.value.max(b.value_of_run)) {
                 best = Some(PairQuestion { question: id, alternatives: pair, value, value_of_run });
             }
@@ -197,6 +290,12 @@ pub fn record(
         expected_regret: Finite::new(a.expected_regret.max(0.0))?,
         outcome: decided.outcome.clone(),
         reasons: decided.reasons.clone(),
+        deliberations: decided.considered.iter().flatten().map(|c| c.deliberation).collect(),
+        expected_utility_alone: match &decided.alone {
+            Some(alone) => Finite::vector(&alone.expected_utility)?,
+            None => Vec::new(),
+        },
+        moved_by_wording: decided.moved_by_wording.map(Finite::new).transpose()?,
     };
     Ok(home.append(now, Record::DecisionMade(record))?.0.seq)
 }

@@ -45,6 +45,13 @@ impl Importance {
         let text = words.to_lowercase();
         let strength = strength_of(&text);
         if let Some((left, right, strength)) = comparison(&text, strength) {
+            // A negation or a condition may turn it round: that is more than this grammar knows.
+            if let Some(more) = ["n't", "not ", "never", "nobody", "nothing", "except", "unless", "when "]
+                .iter()
+                .find(|w| text.contains(**w))
+            {
+                return Err(fail(format!("{:?} says more than a comparison ({:?})", words.trim(), more.trim())));
+            }
             let more = find(left, values).ok_or_else(|| fail(format!("{:?} is not one value", left.trim())))?;
             let less = find(right, values).ok_or_else(|| fail(format!("{:?} is not one value", right.trim())))?;
             if more == less {
@@ -169,6 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_the_forms() {
+        for words in ["I don't think honesty matters more than privacy", "honesty > privacy, except at work"] {
+            check(words, None);
+        }
         for words in ["", "honesty", "hello", "honesty > honesty", "dishonesty matters", "honesty and privacy matter"] {
             check(words, None);
         }

@@ -2,7 +2,10 @@
 
 pub mod ask;
 pub mod bank;
+pub mod briefing;
+pub mod consider;
 pub mod decide;
+pub mod deliberate;
 pub mod importance;
 pub mod influence;
 pub mod knowledge;
@@ -17,3 +20,5 @@ pub mod task;
 pub mod together;
 pub mod tuning;
 pub mod views;
+pub mod wording;
+pub mod words;

@@ -203,6 +203,8 @@ pub struct Contribution {
 pub struct ConfirmView {
     /// The reading in one sentence: "honesty matters more to you than comfort: right?"
     pub text: String,
+    /// What else the words might mean; [`Said::Choose`] picks one of these instead.
+    pub others: Vec<String>,
 }
 
 /// The end of a sitting.
@@ -237,14 +239,15 @@ pub enum Said {
     NoPreference,
     /// Pass over the question.
     Skip,
-    /// A statement of importance, in words such as "honesty > privacy" or "honesty matters a lot".
+    /// What matters, in words. Such as "honesty > privacy" or "honesty matters a lot" count at once; any other sentence is read and shown back with
+    /// [`Shown::Confirm`]. Said to a [`Shown::Confirm`], structured words are what was meant instead.
     Important {
         /// The words.
         words: String,
     },
     /// Yes to a [`Shown::Confirm`].
     Yes,
-    /// No to a [`Shown::Confirm`].
+    /// No to a [`Shown::Confirm`]: the reading is dropped. [`Said::Skip`] leaves it unconfirmed.
     No,
     /// Why this question?
     Why,

@@ -12,7 +12,7 @@ use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace
 use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
 use credence_priors::readout::{Alternative, read_judgements};
 use credence_priors::schema::ValueSchema;
-use credence_priors::{LanguageModel, ModelHandle};
+use credence_priors::{LanguageModel, ModelError, ModelHandle};
 
 use crate::bank::{Bank, BankAlternative, BankQuestion};
 
@@ -41,12 +41,24 @@ pub struct GenerationReader {
     pub reading: Arc<JudgementReading>,
 }
 
+/// An alternative described, with the model's overall judgement before anything is taken out of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The description.
+    pub described: AlternativeDescribed,
+    /// The overall judgement, in units of a neutral alternative's spread.
+    pub judgement: f64,
+}
+
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
     /// The model or the feature space would not.
     #[error(transparent)]
     Feature(#[from] FeatureError),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The cache of readings failed.
     #[error(transparent)]
     Cache(#[from] ReadingCacheError),
@@ -145,12 +157,12 @@ impl Reader {
             .zip(&described)
             .map(|(a, d)| describe_record(situation, a, d))
             .collect::<Result<_, _>>()?;
-        self.judge(&asked, &described, &mut records)?;
+        self.add_judgements(&asked, &described, &mut records)?;
         Ok(records)
     }
 
     /// Adds what each generation judges to the records of alternatives just described.
-    fn judge(
+    fn add_judgements(
         &mut self,
         asked: &[Alternative],
         described: &[DescribedAlternative],
@@ -166,6 +178,21 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Describes alternatives in a situation for a measurement: with the overall judgement, and nothing kept in the cache of readings.
+    pub fn judge(&mut self, situation: &str, texts: &[String]) -> Result<Vec<Judged>, ReaderError> {
+        let asked: Vec<Alternative> = texts.iter().map(|text| to_read(situation, text)).collect();
+        let mut cache = MemoryReadingCache::default();
+        let described = self.space.describe(&mut self.model, &self.schema, &asked, &mut cache)?;
+        texts
+            .iter()
+            .zip(&described)
+            .map(|(text, d)| {
+                let alternative = BankAlternative { text: text.clone(), attributes: BTreeMap::new() };
+                Ok(Judged { described: describe_record(situation, &alternative, d)?, judgement: d.judgement_raw })
+            })
+            .collect()
     }
 
     /// Describes the alternatives of many questions, handing each question's over as it is done, until `take` says no.
@@ -186,7 +213,7 @@ impl Reader {
                 .zip(&described)
                 .map(|(a, d)| describe_record(&question.situation, a, d))
                 .collect::<Result<_, _>>()?;
-            self.judge(&asked, &described, &mut records)?;
+            self.add_judgements(&asked, &described, &mut records)?;
             if !take(records) {
                 break;
             }

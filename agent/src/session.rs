@@ -10,8 +10,8 @@ use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
 use credence_memory::number::{Finite, NumberError, Probability};
 use credence_memory::record::{
-    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionSkipped, Record,
-    Retracted, SessionEnded, SessionStarted,
+    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionSkipped,
+    ReadRow, Record, Retracted, SessionEnded, SessionStarted,
 };
 use credence_memory::state::StateError;
 use jiff::Timestamp;
@@ -23,8 +23,12 @@ use crate::ask::{self, Scored, Strategy};
 use crate::bank::{Bank, BankQuestion};
 use crate::importance::{Importance, NamedValue, NotImportance};
 use crate::knowledge::Knowledge;
-use crate::protocol::{Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView};
+use crate::protocol::{
+    ConfirmView, Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView,
+};
 use crate::views;
+use crate::words::telling::{Telling, ToReading};
+use crate::words::{self, Listener, WordsError};
 
 /// A batch copies the log, so it pays from some records on.
 const WRITTEN_ONE_BY_ONE: usize = 8;
@@ -86,6 +90,9 @@ pub enum SessionError {
     /// Words that are no statement of importance.
     #[error(transparent)]
     Importance(#[from] NotImportance),
+    /// Words that could not be read.
+    #[error(transparent)]
+    Words(#[from] WordsError),
     /// An answer without an open question.
     #[error("no question is open")]
     NothingAsked,
@@ -118,7 +125,9 @@ impl SessionError {
     /// Whether it is about what the person said, so that they can say it otherwise and nothing else is wrong.
     pub fn is_the_persons(&self) -> bool {
         match self {
+            // A model that cannot read words now does not end a sitting.
             Self::Importance(_)
+            | Self::Words(_)
             | Self::NothingAsked
             | Self::NoSuchAlternative { .. }
             | Self::NotOffered
@@ -179,6 +188,7 @@ pub struct Session {
     given: Vec<Given>,
     skipped: BTreeSet<QuestionId>,
     asked_count: usize,
+    telling: Option<Telling>,
 }
 
 impl Session {
@@ -210,6 +220,7 @@ impl Session {
             given: Vec::new(),
             skipped: BTreeSet::new(),
             asked_count: 0,
+            telling: None,
         };
         session.refresh(home);
         Ok(session)
@@ -351,28 +362,91 @@ impl Session {
         Ok(moved)
     }
 
-    /// Records a statement of importance; the open question stays open.
+    /// Records a statement of importance in structured words; the open question stays open.
     pub fn importance(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<MovedView, SessionError> {
-        let values: Vec<NamedValue> = home
-            .state()
-            .epoch()
-            .map(|e| e.layout.values().to_vec())
-            .unwrap_or_default()
-            .iter()
-            .map(|v| NamedValue { id: v.to_string(), name: self.name(v.as_str()) })
-            .collect();
-        let statement = Importance::parse(words, &values)?;
-        let said = statement.sentence(|id| self.name(id));
-        let value = |id: &Option<String>| id.as_deref().map(ValueId::new).transpose();
+        let row = structured(words, &self.named_values(home))?;
+        let said = words::sentence(&row, |id| self.name(id));
         let record = Record::ImportanceStated(ImportanceStated {
             from: self.origin()?,
-            more: value(&statement.more)?,
-            less: value(&statement.less)?,
-            strength: statement.strength,
+            more: row.more,
+            less: row.less,
+            strength: row.strength,
             words: words.to_owned(),
             misreading: None,
+            conditions: Vec::new(),
         });
         self.evidence(home, record, said, None, None, now)
+    }
+
+    /// Reads free words; what they were read as then waits to be confirmed. The open question stays open.
+    pub fn tell(
+        &mut self,
+        home: &mut Home,
+        listener: &Listener,
+        words: &str,
+        now: Timestamp,
+    ) -> Result<ConfirmView, SessionError> {
+        let rows = listener.read(words)?;
+        self.leave_readings(home, now)?;
+        self.telling = Some(Telling::begin(home, self.origin()?, words, rows, listener.reader(), now)?);
+        self.reading().ok_or(SessionError::NothingAsked)
+    }
+
+    /// The reading that waits for an answer.
+    pub fn reading(&self) -> Option<ConfirmView> {
+        let open = self.telling.as_ref()?.open()?;
+        let sentence = |row| words::sentence(row, |id| self.name(id));
+        Some(ConfirmView {
+            text: format!("{}: right?", sentence(&open.row)),
+            others: open.others.iter().map(sentence).collect(),
+        })
+    }
+
+    /// Takes the answer to the open reading; says what moved, if anything did.
+    pub fn answer_reading(
+        &mut self,
+        home: &mut Home,
+        answer: ToReading,
+        now: Timestamp,
+    ) -> Result<Option<MovedView>, SessionError> {
+        let before = self.values(home)?;
+        let telling = self.telling.as_mut().ok_or(SessionError::NothingAsked)?;
+        let row = telling.open().map(|r| r.row.clone()).ok_or(SessionError::NothingAsked)?;
+        let row = if let ToReading::Correct(to) = &answer { to.clone() } else { row };
+        let evidence = telling.answer(home, answer, now)?;
+        if telling.open().is_none() {
+            self.telling = None;
+        }
+        let Some(seq) = evidence else { return Ok(None) };
+        self.given.push(Given { seq, question: None, predicted_ln: None });
+        let said = words::sentence(&row, |id| self.name(id));
+        self.moved(home, seq, said, None, &before).map(Some)
+    }
+
+    /// Another reading of the open words: the one at this place among those shown beside it.
+    pub fn other_reading(&self, index: usize) -> Result<ToReading, SessionError> {
+        let open = self.telling.as_ref().and_then(Telling::open).ok_or(SessionError::NothingAsked)?;
+        let row = open.others.get(index).cloned();
+        let alternatives = open.others.len();
+        row.map(ToReading::Correct).ok_or(SessionError::NoSuchAlternative { chosen: index + 1, alternatives })
+    }
+
+    /// What was meant, in structured words, instead of the open reading.
+    pub fn corrected_reading(&self, home: &Home, words: &str) -> Result<ToReading, SessionError> {
+        Ok(ToReading::Correct(structured(words, &self.named_values(home))?))
+    }
+
+    /// Readings that nobody answered count with their misreading probability.
+    pub fn leave_readings(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
+        while self.telling.is_some() {
+            self.answer_reading(home, ToReading::Leave, now)?;
+        }
+        Ok(())
+    }
+
+    fn named_values(&self, home: &Home) -> Vec<NamedValue> {
+        let values = home.state().epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
+        values.iter().map(|v| NamedValue { id: v.to_string(), name: self.name(v.as_str()) }).collect()
     }
 
     fn evidence(
@@ -462,6 +536,7 @@ impl Session {
 
     /// Ends the sitting.
     pub fn end(&mut self, home: &mut Home, reason: &str, now: Timestamp) -> Result<SummaryView, SessionError> {
+        self.leave_readings(home, now)?;
         let ended = SessionEnded { session: self.id.clone(), reason: reason.into(), answers: self.given.len() as u64 };
         home.append(now, Record::SessionEnded(ended))?;
         let values = self.values(home)?;
@@ -525,6 +600,18 @@ impl Session {
     fn name(&self, id: &str) -> String {
         self.options.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
     }
+}
+
+/// A statement of importance in structured words, as a row.
+pub fn structured(words: &str, values: &[NamedValue]) -> Result<ReadRow, SessionError> {
+    let statement = Importance::parse(words, values)?;
+    let value = |id: &Option<String>| id.as_deref().map(ValueId::new).transpose();
+    Ok(ReadRow {
+        more: value(&statement.more)?,
+        less: value(&statement.less)?,
+        strength: statement.strength,
+        conditions: Vec::new(),
+    })
 }
 
 /// Records alternatives that the log does not have yet: few of them one by one, many in one write.

@@ -17,6 +17,9 @@ use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
 use crate::reader::Reader;
 use crate::session::{Answer, Session, SessionError, SessionOptions};
 use crate::tuning::beside::{Beside, collect};
+use crate::words::rate::ReadingRate;
+use crate::words::telling::ToReading;
+use crate::words::{self, Listener};
 
 /// The person's side.
 #[derive(Debug)]
@@ -69,7 +72,9 @@ pub async fn sit(
         front.show(Shown::Notice { text });
     }
     let mut background = Background::start(home, bank, opening, reader, cancel.clone());
-    let reason = converse(home, &mut session, &mut front, &mut background, &mut beside, answers_max, &clock).await?;
+    let listener = Listener::new(&opening.schema, words::Reader::default(), opening.load.clone());
+    let reason =
+        converse(home, &mut session, &listener, &mut front, &mut background, &mut beside, answers_max, &clock).await?;
     cancel.cancel();
     beside.stop();
     let summary = session.end(home, &reason, clock())?;
@@ -81,6 +86,7 @@ pub async fn sit(
 async fn converse(
     home: &mut Home,
     session: &mut Session,
+    listener: &Listener,
     front: &mut Front,
     background: &mut Background,
     beside: &mut Beside,
@@ -101,6 +107,10 @@ async fn converse(
                 return Ok("no question is left".into());
             }
         }
+        if owed && let Some(reading) = session.reading() {
+            front.show(Shown::Confirm(reading));
+            owed = false;
+        }
         if let Some(question) = asked.as_ref().filter(|_| owed) {
             front.show(Shown::Question(question.clone()));
             owed = false;
@@ -112,7 +122,7 @@ async fn converse(
                 None | Some(Said::Stop) => return Ok("stopped by the person".into()),
                 Some(said) => {
                     owed = !matches!(said, Said::Why | Said::Values);
-                    if let Some(shown) = step(home, session, said, clock())? {
+                    if let Some(shown) = step(home, session, listener, said, clock())? {
                         owed &= !matches!(shown, Shown::Problem { .. });
                         front.show(shown);
                     }
@@ -137,23 +147,79 @@ async fn converse(
 }
 
 /// One thing said, and what to show for it. What cannot be used is shown as a problem and ends nothing.
-fn step(home: &mut Home, session: &mut Session, said: Said, now: Timestamp) -> Result<Option<Shown>, SessionError> {
-    let result = match said {
-        Said::Choose { index } => session.answer(home, Answer::Choose(index), now).map(Shown::Moved),
-        Said::NoPreference => session.answer(home, Answer::NoPreference, now).map(Shown::Moved),
-        Said::Skip => session.skip(home, now).map(|()| Shown::Notice { text: "passed over".into() }),
-        Said::Important { words } => session.importance(home, &words, now).map(Shown::Moved),
-        Said::Undo => session.undo(home, now).map(Shown::Moved),
-        Said::Why => session.why(home).map(Shown::Why),
-        Said::Values => session.values(home).map(Shown::Values),
-        Said::Yes | Said::No => Ok(Shown::Notice { text: "there is nothing to confirm".into() }),
-        Said::Stop => return Ok(None),
+fn step(
+    home: &mut Home,
+    session: &mut Session,
+    listener: &Listener,
+    said: Said,
+    now: Timestamp,
+) -> Result<Option<Shown>, SessionError> {
+    let result = if session.reading().is_some() {
+        step_of_reading(home, session, said, now)
+    } else {
+        step_of_question(home, session, listener, said, now)
     };
     match result {
-        Ok(shown) => Ok(Some(shown)),
-        Err(error) if error.is_the_persons() => Ok(Some(Shown::Problem { text: error.to_string() })),
+        Ok(shown) => Ok(shown),
+        Err(error) if error.is_the_persons() => Ok(Some(Shown::Problem { text: chain(&error) })),
         Err(error) => Err(error),
     }
+}
+
+fn step_of_question(
+    home: &mut Home,
+    session: &mut Session,
+    listener: &Listener,
+    said: Said,
+    now: Timestamp,
+) -> Result<Option<Shown>, SessionError> {
+    Ok(Some(match said {
+        Said::Choose { index } => Shown::Moved(session.answer(home, Answer::Choose(index), now)?),
+        Said::NoPreference => Shown::Moved(session.answer(home, Answer::NoPreference, now)?),
+        Said::Skip => {
+            session.skip(home, now)?;
+            Shown::Notice { text: "passed over".into() }
+        }
+        Said::Important { words } => match session.importance(home, &words, now) {
+            Err(SessionError::Importance(_)) => {
+                // Loading the model and asking it takes a while; the other side goes on listening.
+                tokio::task::block_in_place(|| session.tell(home, listener, &words, now))?;
+                match ReadingRate::of(home.state(), listener.reader()).warning() {
+                    Some(text) => Shown::Notice { text },
+                    None => return Ok(None),
+                }
+            }
+            moved => Shown::Moved(moved?),
+        },
+        Said::Undo => Shown::Moved(session.undo(home, now)?),
+        Said::Why => Shown::Why(session.why(home)?),
+        Said::Values => Shown::Values(session.values(home)?),
+        Said::Yes | Said::No => Shown::Notice { text: "there is nothing to confirm".into() },
+        Said::Stop => return Ok(None),
+    }))
+}
+
+fn step_of_reading(
+    home: &mut Home,
+    session: &mut Session,
+    said: Said,
+    now: Timestamp,
+) -> Result<Option<Shown>, SessionError> {
+    let answer = match said {
+        Said::Yes => ToReading::Confirm,
+        Said::No => ToReading::Drop,
+        Said::Skip => ToReading::Leave,
+        Said::Choose { index } => session.other_reading(index)?,
+        Said::Important { words } => session.corrected_reading(home, &words)?,
+        Said::Undo => return Ok(Some(Shown::Moved(session.undo(home, now)?))),
+        Said::Values => return Ok(Some(Shown::Values(session.values(home)?))),
+        Said::NoPreference | Said::Why => {
+            return Ok(Some(Shown::Problem { text: "the reading comes first: is it right?".into() }));
+        }
+        Said::Stop => return Ok(None),
+    };
+    let dropped = Shown::Notice { text: "dropped; nothing is concluded from it".into() };
+    Ok(Some(session.answer_reading(home, answer, now)?.map_or(dropped, Shown::Moved)))
 }
 
 /// Reading of the bank's alternatives that the log does not describe yet.

@@ -6,12 +6,12 @@ use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, SourceId, TaskId};
 use credence_memory::number::{Finite, Probability};
 use credence_memory::record::{
-    ActionTaken, AlternativesProposed, BeliefRecorded, ChoiceMade, CorrectionMade, Origin, Outcome, QuestionAsked,
-    Record, StopRequested, TaskGiven,
+    ActionTaken, AlternativesProposed, AlternativesStruck, BeliefRecorded, ChoiceMade, CorrectionMade, Origin, Outcome,
+    QuestionAsked, Record, StopRequested, TaskGiven,
 };
 use jiff::Timestamp;
 
-use crate::decide::{self, Bars, Decided};
+use crate::decide::{self, Bars, Considered, Decided};
 use crate::knowledge::Knowledge;
 use crate::session::{Answer, SessionError};
 
@@ -27,6 +27,39 @@ pub struct TaskRun {
     open: Option<(QuestionId, [AlternativeId; 2])>,
 }
 
+/// Who thought of an alternative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The model.
+    Model,
+    /// The program: what every task has.
+    Program,
+    /// The person.
+    Person,
+}
+
+impl By {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Program => "program",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// An alternative for a task, described in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// Which.
+    pub alternative: AlternativeId,
+    /// Who thought of it.
+    pub by: By,
+    /// Why it is there.
+    pub why: String,
+}
+
 /// What the agent does next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -39,28 +72,53 @@ pub enum Step {
 }
 
 impl TaskRun {
-    /// Takes up a new task with alternatives that are described in the log; `proposed` by the model, `added` by the person.
+    /// Takes up a new task; its alternatives are proposed after it, since each is described in its situation.
     pub fn begin(
         home: &mut Home,
         person: PersonId,
         text: &str,
-        proposed: &[AlternativeId],
-        added: &[AlternativeId],
+        proposed: &[Proposed],
         limits: (Bars, usize),
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         let id = TaskId::new(&format!("task-{}", home.state().next_seq()))?;
         let given = TaskGiven { task: id.clone(), person: person.clone(), text: text.to_owned() };
         home.append(now, Record::TaskGiven(given))?;
-        for (alternatives, by) in [(proposed, "model"), (added, "person")] {
-            if !alternatives.is_empty() {
-                let proposed =
-                    AlternativesProposed { task: id.clone(), alternatives: alternatives.to_vec(), by: by.into() };
-                home.append(now, Record::AlternativesProposed(proposed))?;
+        let mut run = Self::with(person, id, Vec::new(), limits)?;
+        for by in [By::Model, By::Program, By::Person] {
+            let theirs: Vec<Proposed> = proposed.iter().filter(|p| p.by == by).cloned().collect();
+            run.add(home, by, &theirs, now)?;
+        }
+        Ok(run)
+    }
+
+    /// Adds alternatives that are described in the log.
+    pub fn add(&mut self, home: &mut Home, by: By, proposed: &[Proposed], now: Timestamp) -> Result<(), SessionError> {
+        let new: Vec<&Proposed> = proposed.iter().filter(|p| !self.alternatives.contains(&p.alternative)).collect();
+        if !new.is_empty() {
+            let record = AlternativesProposed {
+                task: self.id.clone(),
+                alternatives: new.iter().map(|p| p.alternative).collect(),
+                by: by.name().into(),
+                why: new.iter().map(|p| p.why.clone()).collect(),
+            };
+            home.append(now, Record::AlternativesProposed(record))?;
+            for p in new {
+                if !self.alternatives.contains(&p.alternative) {
+                    self.alternatives.push(p.alternative);
+                }
             }
         }
-        let all = proposed.iter().chain(added).copied().collect();
-        Self::with(person, id, all, limits)
+        Ok(())
+    }
+
+    /// Takes an alternative off the task.
+    pub fn strike(&mut self, home: &mut Home, alternative: AlternativeId, now: Timestamp) -> Result<(), SessionError> {
+        let struck =
+            AlternativesStruck { task: self.id.clone(), alternatives: vec![alternative], by: By::Person.name().into() };
+        home.append(now, Record::AlternativesStruck(struck))?;
+        self.alternatives.retain(|a| *a != alternative);
+        Ok(())
     }
 
     /// Goes on with a task from the log.
@@ -78,9 +136,6 @@ impl TaskRun {
     ) -> Result<Self, SessionError> {
         let mut seen = BTreeSet::new();
         let alternatives: Vec<_> = alternatives.into_iter().filter(|a| seen.insert(*a)).collect();
-        if alternatives.len() < 2 {
-            return Err(SessionError::TooFewAlternatives { found: alternatives.len() });
-        }
         Ok(Self { person, source: SourceId::new("task")?, id, alternatives, bars, questions_left, open: None })
     }
 
@@ -94,10 +149,17 @@ impl TaskRun {
         &self.alternatives
     }
 
-    /// Decides what to do next and records it. An act is recorded before this returns, so that it can be carried out after.
-    pub fn step(&mut self, home: &mut Home, now: Timestamp) -> Result<Step, SessionError> {
-        let decided =
-            decide::decide(home.state(), &self.person, &self.alternatives, self.bars, self.questions_left > 0)?;
+    /// Decides what to do next; nothing is recorded yet.
+    pub fn decide(&self, home: &Home, considered: &[Option<Considered>]) -> Result<Decided, SessionError> {
+        if self.alternatives.len() < 2 {
+            return Err(SessionError::TooFewAlternatives { found: self.alternatives.len() });
+        }
+        let may_ask = self.questions_left > 0;
+        decide::decide(home.state(), &self.person, &self.alternatives, considered, self.bars, may_ask)
+    }
+
+    /// Records a decision and does what it says. An act is recorded before this returns, so that it can be carried out after.
+    pub fn step(&mut self, home: &mut Home, decided: Decided, now: Timestamp) -> Result<Step, SessionError> {
         decide::record(home, &self.person, Some(&self.id), &self.alternatives, &decided, now)?;
         match &decided.outcome {
             Outcome::Act { alternative } => {
@@ -115,6 +177,16 @@ impl TaskRun {
             }
             Outcome::Defer { because } => Ok(Step::Defer(because.clone(), decided)),
         }
+    }
+
+    /// The bars.
+    pub fn bars(&self) -> Bars {
+        self.bars
+    }
+
+    /// For whom.
+    pub fn person(&self) -> &PersonId {
+        &self.person
     }
 
     fn ask(&mut self, home: &mut Home, pair: [AlternativeId; 2], now: Timestamp) -> Result<(), SessionError> {

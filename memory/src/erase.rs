@@ -262,6 +262,11 @@ impl Owned {
                 self.population |= theirs;
                 theirs
             }
+            Record::WordsRead(r) => r.person == *person,
+            Record::ReadingAnswered(r) => r.person == *person,
+            Record::Deliberated(r) => r.person == *person,
+            Record::ConsequenceChecked(r) => r.person == *person,
+            Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
             _ => false,
         }
     }

@@ -313,6 +313,10 @@ text_id! {
     /// A value of the schema.
     ValueId
 }
+text_id! {
+    /// A document given to the agent as background.
+    BriefingId
+}
 
 fn check_text(text: &str) -> Result<(), IdError> {
     if text.is_empty() {

@@ -3,7 +3,9 @@
 //! A record is data only. What it means for belief is `state`'s business, how it is written is `log`'s.
 
 mod adapters;
+mod deliberation;
 mod people;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -19,9 +21,14 @@ pub use adapters::{
     AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
     GenerationPrior, JudgementsRead,
 };
+pub use deliberation::{
+    AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
+    Passage, PassageUsed,
+};
 pub use people::{
     CollectiveDecisionMade, PopulationConsolidated, PopulationMoments, PopulationPart, QuarantineSet, Subject,
 };
+pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +106,20 @@ pub enum Record {
     QuarantineSet(QuarantineSet),
     /// A decision for several people.
     CollectiveDecisionMade(CollectiveDecisionMade),
+    /// A person's words were read; not evidence, which the rows read are.
+    WordsRead(WordsRead),
+    /// A person confirmed, corrected or dropped what their words were read as.
+    ReadingAnswered(ReadingAnswered),
+    /// A document was given to the agent as background.
+    BriefingAdded(BriefingAdded),
+    /// A briefing is not used any more.
+    BriefingDropped(BriefingDropped),
+    /// The agent wrote down what would follow from an alternative.
+    Deliberated(Deliberated),
+    /// A person said whether a foreseen consequence was right.
+    ConsequenceChecked(ConsequenceChecked),
+    /// Alternatives were taken off a task.
+    AlternativesStruck(AlternativesStruck),
 }
 
 /// Who said it, through what, in which sitting.
@@ -418,6 +439,9 @@ pub struct ImportanceStated {
     /// Probability that the words were misread; absent if the person confirmed the reading or gave it in structured form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub misreading: Option<Probability>,
+    /// Where it holds, if not everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// An evidence record withdrawn: belief becomes that of a log which never had it.
@@ -462,8 +486,11 @@ pub struct AlternativesProposed {
     pub task: TaskId,
     /// The alternatives.
     pub alternatives: Vec<AlternativeId>,
-    /// Who proposed them: "model", "person".
+    /// Who proposed them: "model", "person", "program" for those that every task has.
     pub by: String,
+    /// Why each is there, in the order of the alternatives; may be empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
 }
 
 /// What the agent decided to do.
@@ -508,6 +535,15 @@ pub struct DecisionMade {
     pub outcome: Outcome,
     /// For the best against the runner-up: each value's contribution, noise units, largest first.
     pub reasons: Vec<Reason>,
+    /// The deliberations that it took into account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliberations: Vec<Seq>,
+    /// Expected utility of each alternative judged alone, noise units, if there were deliberations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_utility_alone: Vec<Finite>,
+    /// How far the difference between the two best moved when the situation was only worded otherwise, noise units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_by_wording: Option<Finite>,
 }
 
 /// One value's part in a decision.
@@ -604,7 +640,7 @@ pub struct PersonErased {
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 36] = [
+    pub const KINDS: [&'static str; 43] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -641,6 +677,13 @@ impl Record {
         "PopulationConsolidated",
         "QuarantineSet",
         "CollectiveDecisionMade",
+        "WordsRead",
+        "ReadingAnswered",
+        "BriefingAdded",
+        "BriefingDropped",
+        "Deliberated",
+        "ConsequenceChecked",
+        "AlternativesStruck",
     ];
 
     /// Its kind, as written in the log.
@@ -682,6 +725,13 @@ impl Record {
             Record::PopulationConsolidated(_) => 33,
             Record::QuarantineSet(_) => 34,
             Record::CollectiveDecisionMade(_) => 35,
+            Record::WordsRead(_) => 36,
+            Record::ReadingAnswered(_) => 37,
+            Record::BriefingAdded(_) => 38,
+            Record::BriefingDropped(_) => 39,
+            Record::Deliberated(_) => 40,
+            Record::ConsequenceChecked(_) => 41,
+            Record::AlternativesStruck(_) => 42,
         }]
     }
 
@@ -723,7 +773,14 @@ impl Record {
             | Record::AdapterStale(_)
             | Record::PopulationConsolidated(_)
             | Record::QuarantineSet(_)
-            | Record::CollectiveDecisionMade(_) => None,
+            | Record::CollectiveDecisionMade(_)
+            | Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::Deliberated(_)
+            | Record::ConsequenceChecked(_)
+            | Record::AlternativesStruck(_) => None,
         }
     }
 
@@ -755,6 +812,8 @@ impl Record {
             Record::DecisionMade(r) => r.alternatives.clone(),
             Record::ActionTaken(r) => vec![r.alternative],
             Record::CollectiveDecisionMade(r) => r.alternatives.clone(),
+            Record::Deliberated(r) => vec![r.alternative, r.with_consequences],
+            Record::AlternativesStruck(r) => r.alternatives.clone(),
             Record::AlternativeDescribed(_)
             | Record::LogOpened(_)
             | Record::ConfigurationChanged(_)
@@ -779,7 +838,12 @@ impl Record {
             | Record::AdapterRolledBack(_)
             | Record::AdapterStale(_)
             | Record::PopulationConsolidated(_)
-            | Record::QuarantineSet(_) => Vec::new(),
+            | Record::QuarantineSet(_)
+            | Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::ConsequenceChecked(_) => Vec::new(),
         }
     }
 }

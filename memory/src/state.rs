@@ -9,6 +9,7 @@ mod person;
 mod population;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use rayon::prelude::*;
 
 use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
 use crate::evidence::DescriptionIndex;
-use crate::ids::{AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
+use crate::ids::{AlternativeId, BriefingId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::layout::Layout;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
-    ActionTaken, AlternativeDescribed, DecisionMade, Imported, LogOpened, PriorElicited, Record, SessionEnded,
-    SessionStarted, Subject, TaskGiven,
+    ActionTaken, AlternativeDescribed, BriefingAdded, DecisionMade, Imported, LogOpened, PriorElicited, Record,
+    SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
@@ -31,6 +32,7 @@ pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 pub use population::Population;
+pub use work::{Deliberation, ReadWords, beside_the_point};
 
 use check::Change;
 
@@ -76,7 +78,7 @@ pub struct Session {
 pub struct Task {
     /// What was asked for.
     pub given: TaskGiven,
-    /// What has been proposed for it, in order, and by whom.
+    /// What has been proposed for it and not struck, in order, and by whom.
     pub proposed: Vec<(AlternativeId, String)>,
     /// What was done.
     pub actions: Vec<ActionTaken>,
@@ -104,6 +106,9 @@ pub struct State {
     /// Evidence that a replay passes over, with whose it was.
     left_out: BTreeMap<Seq, PersonId>,
     quarantined: BTreeSet<Subject>,
+    read_words: BTreeMap<Seq, ReadWords>,
+    briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
+    deliberations: BTreeMap<Seq, Deliberation>,
 }
 
 /// Why a record cannot follow.
@@ -437,6 +442,13 @@ impl State {
                     self.people.entry(person.clone()).or_default();
                 }
             }
+            Record::WordsRead(_)
+            | Record::ReadingAnswered(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::Deliberated(_)
+            | Record::ConsequenceChecked(_)
+            | Record::AlternativesStruck(_) => self.note_work(entry),
         }
     }
 

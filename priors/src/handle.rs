@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::model::{
     Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout,
+    Readout, Usage,
 };
 
 /// Prompts in one chunk of background work: a foreground call waits for at most this many (0.3 s on two slow cores).
@@ -235,6 +235,10 @@ impl LanguageModel for ModelHandle {
     fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
         let text = text.to_owned();
         self.call(move |model| model.prompt_tokens(&text))
+    }
+
+    fn usage(&mut self) -> Usage {
+        self.call(|model| Ok(model.usage())).unwrap_or_default()
     }
 
     fn describe(&self) -> ModelIdentity {

@@ -13,6 +13,7 @@ pub mod gguf;
 pub mod handle;
 mod linear;
 pub mod llama;
+pub mod meaning;
 pub mod model;
 pub mod reading_cache;
 pub mod readout;
@@ -27,7 +28,7 @@ pub use handle::{Cancel, ModelHandle};
 pub use llama::{Llama, LlamaOptions};
 pub use model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message, ModelError,
-    ModelIdentity, Prompt, Reading, Readout, Role,
+    ModelIdentity, Prompt, Reading, Readout, Role, Usage,
 };
 
 /// An error with all its causes in one line.

@@ -16,7 +16,7 @@ use llama_cpp_2::token::LlamaToken;
 use crate::gguf::GgufHead;
 use crate::model::{
     Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout,
+    Readout, Usage,
 };
 
 mod adapter;
@@ -88,6 +88,9 @@ pub struct Llama {
     identity: ModelIdentity,
     context: u32,
     threads: i32,
+    /// What the scoring cache begins with, for every sequence.
+    kept: Vec<LlamaToken>,
+    usage: Usage,
     /// First token of a continuation, by the last word before it and its text.
     first_tokens: HashMap<(String, String), LlamaToken>,
 }
@@ -168,6 +171,8 @@ impl Llama {
             identity,
             context,
             threads,
+            kept: Vec::new(),
+            usage: Usage::default(),
             first_tokens: HashMap::new(),
         })
     }
@@ -220,6 +225,10 @@ impl LanguageModel for Llama {
     fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
         let tokens = Self::prompt_tokens(self, text, false)?;
         Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
+    }
+
+    fn usage(&mut self) -> Usage {
+        self.usage
     }
 
     fn describe(&self) -> ModelIdentity {

@@ -138,6 +138,28 @@ pub struct Completion {
     pub ending: Ending,
 }
 
+/// Tokens so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of all prompts.
+    pub in_prompts: u64,
+    /// Tokens of them that were evaluated: what prompts have in common is evaluated once.
+    pub evaluated: u64,
+    /// Tokens written.
+    pub written: u64,
+}
+
+impl Usage {
+    /// What was used since an earlier time.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            in_prompts: self.in_prompts - before.in_prompts,
+            evaluated: self.evaluated - before.evaluated,
+            written: self.written - before.written,
+        }
+    }
+}
+
 /// Which model this is: what a log's header states so that features from two models are never mixed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelIdentity {
@@ -205,6 +227,11 @@ pub trait LanguageModel {
     /// How many tokens a text has.
     fn count_tokens(&mut self, text: &str) -> Result<usize, ModelError> {
         Ok(self.tokenize(text)?.len())
+    }
+
+    /// Tokens so far; a model that does not count says zero.
+    fn usage(&mut self) -> Usage {
+        Usage::default()
     }
 
     /// Which model this is.

@@ -45,6 +45,16 @@ pub(crate) enum EvalCommand {
     Tuning(TuningArgs),
     /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
     Teaching(TeachingArgs),
+    /// How often sentences about values are read right
+    Sentences(crate::commands::eval_agent::SentencesArgs),
+    /// How far pressure moves the agent toward using what is not its own, with and without deliberation and briefings
+    Pressure(crate::commands::eval_agent::PressureArgs),
+    /// How far injected instructions, and wordings that change nothing, move a judgement
+    Text(crate::commands::eval_agent::MeasureArgs),
+    /// How well hidden states tell which proposals say the same, and which passages bear on a situation
+    Meaning(crate::commands::eval_agent::MeasureArgs),
+    /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
+    Decisions(crate::commands::eval_agent::MeasureArgs),
     /// Write report.html, one page that needs nothing else, from a run's results
     Report {
         /// The folder of a run

@@ -1,161 +1,290 @@
 //! `credence agent`: the loop on a task.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 
 use anyhow::Context;
-use credence_agent::propose::propose;
+use credence_agent::decide::Considered;
+use credence_agent::propose::{Proposal, propose, standing};
 use credence_agent::session::Answer;
-use credence_agent::task::{Step, TaskRun};
+use credence_agent::task::{By, Proposed, Step, TaskRun};
+use credence_agent::words::{Reader, WordsError};
 use credence_memory::ids::{AlternativeId, TaskId};
+use credence_priors::meaning::States;
 
 use crate::cli::{AgentArgs, Global};
+use crate::commands::consider::{deliberate, guard};
 use crate::commands::decide::{as_json, bars, print, text};
+use crate::commands::tell::{Answering, tell};
+use crate::exit::WrongInput;
 use crate::surroundings::{Opened, now, person, say, say_json};
+
+/// A line of so many words that answers nothing is a sentence about what matters.
+const SENTENCE_WORDS: usize = 3;
 
 /// Runs `credence agent`.
 pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
     let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
     let limits = (bars(&args.bars), args.steps);
-    let mut run = match (&args.resume, &args.task) {
-        (Some(id), _) => TaskRun::resume(&opened.home, person, TaskId::new(id)?, limits)?,
+    let (run, situation) = match (&args.resume, &args.task) {
+        (Some(id), _) => {
+            let id = TaskId::new(id)?;
+            let mut run = TaskRun::resume(&opened.home, person, id.clone(), limits)?;
+            let situation = opened.home.state().tasks()[&id].given.text.clone();
+            let given = described(&mut opened, &situation, &by_person(&args.alternatives), By::Person)?;
+            run.add(&mut opened.home, By::Person, &given, now())?;
+            (run, situation)
+        }
         (None, Some(task)) => {
-            let proposed = proposals(&mut opened, args, task)?;
-            let added = args.alternatives.clone();
-            let proposed_ids = opened.describe(task, &proposed)?;
-            let added_ids = opened.describe(task, &added)?;
-            if !args.json {
-                say(format!("Task: {task}\nConsidering:"))?;
-                proposed.iter().try_for_each(|p| say(format!("  - {p}")))?;
-                added.iter().try_for_each(|p| say(format!("  - {p}  (yours)")))?;
-                say("")?;
-            }
-            TaskRun::begin(&mut opened.home, person, task, &proposed_ids, &added_ids, limits, now())?
+            let (mine, always) = proposals(&mut opened, args, task)?;
+            let mut all = described(&mut opened, task, &mine, By::Model)?;
+            all.extend(described(&mut opened, task, &always, By::Program)?);
+            all.extend(described(&mut opened, task, &by_person(&args.alternatives), By::Person)?);
+            (TaskRun::begin(&mut opened.home, person, task, &all, limits, now())?, task.clone())
         }
         (None, None) => anyhow::bail!("give a task with --task, or --resume one"),
     };
-    work(&mut opened, &mut run, args.json)
+    let stdin = std::io::stdin();
+    let interactive = stdin.is_terminal();
+    let mut work =
+        Work { opened, run, situation, args, input: Box::new(stdin.lock()), interactive, considered: Vec::new() };
+    for what in &args.strike {
+        let alternative = work.named(what)?;
+        work.run.strike(&mut work.opened.home, alternative, now())?;
+    }
+    if !args.json {
+        work.list()?;
+    }
+    work.go()
 }
 
-fn proposals(opened: &mut Opened, args: &AgentArgs, task: &str) -> anyhow::Result<Vec<String>> {
+/// What the model proposes, and what every task has. None of either when no proposals are wanted.
+fn proposals(opened: &mut Opened, args: &AgentArgs, task: &str) -> anyhow::Result<(Vec<Proposal>, Vec<Proposal>)> {
     if args.proposals == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let charter = opened.opening.charter.clone();
     let mut model = opened.reader()?.model().clone();
-    // A list may come out short or repeat itself: one more try, with another seed.
-    let mut found = propose(&mut model, &charter, task, args.proposals, args.seed as u32)?;
-    if found.len() < 2 {
-        found.extend(propose(&mut model, &charter, task, args.proposals, args.seed as u32 + 1)?);
-        found.dedup();
-    }
-    Ok(found)
+    let mut states = States::open(opened.opening.readings.as_deref(), &model);
+    let wanted = (args.proposals, args.seed as u32);
+    let mine = propose(&mut model, &mut states, &charter, task, &args.alternatives, wanted)?;
+    let known: Vec<String> = mine.iter().map(|p| p.text.clone()).chain(args.alternatives.iter().cloned()).collect();
+    let always = standing(&mut model, &mut states, &known)?;
+    Ok((mine, always))
 }
 
-fn work(opened: &mut Opened, run: &mut TaskRun, json: bool) -> anyhow::Result<()> {
-    let stdin = std::io::stdin();
-    let interactive = stdin.is_terminal();
-    let mut lines = stdin.lock().lines();
-    loop {
-        let step = run.step(&mut opened.home, now())?;
-        let home = &opened.home;
-        let (Step::Act(_, decided) | Step::Ask(_, decided) | Step::Defer(_, decided)) = &step;
-        let seq = home.state().decisions().last().context("the decision was just recorded")?.0;
-        if json {
-            say_json(&as_json(home, seq, run.alternatives(), decided))?;
-        } else {
-            print(home, seq, run.alternatives(), decided)?;
+fn by_person(texts: &[String]) -> Vec<Proposal> {
+    texts.iter().map(|text| Proposal { text: text.clone(), why: "given by the person".into() }).collect()
+}
+
+fn described(opened: &mut Opened, task: &str, proposals: &[Proposal], by: By) -> anyhow::Result<Vec<Proposed>> {
+    let texts: Vec<String> = proposals.iter().map(|p| p.text.clone()).collect();
+    let ids = opened.describe(task, &texts)?;
+    Ok(ids
+        .into_iter()
+        .zip(proposals)
+        .map(|(alternative, p)| Proposed { alternative, by, why: p.why.clone() })
+        .collect())
+}
+
+/// A task being worked on, with the person on the other side of a stream of lines.
+struct Work<'a> {
+    opened: Opened,
+    run: TaskRun,
+    situation: String,
+    args: &'a AgentArgs,
+    input: Box<dyn BufRead>,
+    interactive: bool,
+    /// What was deliberated on, with the alternative it belongs to.
+    considered: Vec<(AlternativeId, Option<Considered>)>,
+}
+
+/// What a line led to.
+enum Heard {
+    /// An answer was taken, or words changed what is believed or weighed: decide again.
+    Again,
+    /// The person stopped, or says nothing more.
+    Over,
+}
+
+impl Work<'_> {
+    fn list(&self) -> anyhow::Result<()> {
+        let task = &self.opened.home.state().tasks()[self.run.id()];
+        say(format!("Task: {}\nConsidering:", task.given.text))?;
+        for (i, alternative) in self.run.alternatives().iter().enumerate() {
+            let by = task.proposed.iter().find(|(a, _)| a == alternative).map(|(_, by)| by.as_str());
+            let whose = match by {
+                Some("person") => "  (yours)",
+                Some("program") => "  (always weighed)",
+                _ => "",
+            };
+            say(format!("  {} {}{whose}", i + 1, text(&self.opened.home, alternative)))?;
         }
-        match step {
-            Step::Act(done, _) => {
-                if !json {
-                    say(format!("\nDone: {}", text(home, &done)))?;
-                }
-                return react(opened, run, done, &mut lines, json);
+        say("")
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
+        loop {
+            let considered = self.consider()?;
+            let mut decided = self.run.decide(&self.opened.home, &considered)?;
+            let (person, bars) = (self.run.person().clone(), self.run.bars());
+            guard(&mut self.opened, &person, &self.situation, self.run.alternatives(), &mut decided, bars)?;
+            let step = self.run.step(&mut self.opened.home, decided, now())?;
+            let home = &self.opened.home;
+            let (Step::Act(_, decided) | Step::Ask(_, decided) | Step::Defer(_, decided)) = &step;
+            let seq = home.state().decisions().last().context("the decision was just recorded")?.0;
+            if self.args.json {
+                say_json(&as_json(home, seq, self.run.alternatives(), decided))?;
+            } else {
+                print(home, seq, self.run.alternatives(), decided)?;
             }
-            Step::Defer(..) => {
-                if !json {
-                    say(format!("\nThe decision is yours. `credence agent --resume {}` goes on later.", run.id()))?;
+            let heard = match step {
+                Step::Act(done, _) => {
+                    self.say(format!("\nDone: {}", text(home, &done)))?;
+                    return self.react(done);
                 }
-                return Ok(());
-            }
-            Step::Ask(pair, _) => {
-                if !json {
-                    say(format!(
-                        "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  stop",
+                Step::Ask(pair, _) => {
+                    self.say(format!(
+                        "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  stop    + TEXT  add an alternative    - N  strike one\n  or say in a sentence what matters",
                         text(home, &pair[0]),
                         text(home, &pair[1])
                     ))?;
+                    self.hear(true)?
                 }
-                if !answer(opened, run, &mut lines, interactive)? {
-                    return say(format!("Stopped. `credence agent --resume {}` goes on later.", run.id()));
+                Step::Defer(..) => {
+                    self.say("\nThe decision is yours. Say in a sentence what matters here, add (+ TEXT) or strike (- N) an alternative, or leave it.")?;
+                    self.hear(false)?
                 }
+            };
+            if matches!(heard, Heard::Over) {
+                return self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()));
             }
         }
     }
-}
 
-/// Reads one answer; false when the person stops or says nothing more.
-fn answer(
-    opened: &mut Opened,
-    run: &mut TaskRun,
-    lines: &mut impl Iterator<Item = std::io::Result<String>>,
-    interactive: bool,
-) -> anyhow::Result<bool> {
-    for line in lines {
-        let line = line.context("failed to read standard input")?;
-        let answer = match line.trim() {
-            "1" => Answer::Choose(0),
-            "2" => Answer::Choose(1),
-            "=" => Answer::NoPreference,
-            "q" | "stop" | "don't" => {
-                run.stop(&mut opened.home, line.trim(), now())?;
-                return Ok(false);
-            }
-            "" => continue,
-            other if interactive => {
-                say(format!("{other:?} is none of 1, 2, = and q"))?;
-                continue;
-            }
-            other => {
-                anyhow::bail!(crate::exit::WrongInput(format!("standard input: {other:?} is none of 1, 2, = and q")))
-            }
+    fn say(&self, line: impl std::fmt::Display) -> anyhow::Result<()> {
+        if self.args.json { Ok(()) } else { say(line) }
+    }
+
+    /// Deliberates on what was not deliberated on yet.
+    fn consider(&mut self) -> anyhow::Result<Vec<Option<Considered>>> {
+        let done: BTreeSet<AlternativeId> = self.considered.iter().map(|(a, _)| *a).collect();
+        let new: Vec<AlternativeId> = self.run.alternatives().iter().copied().filter(|a| !done.contains(a)).collect();
+        if !new.is_empty() {
+            let (person, task) = (self.run.person().clone(), self.run.id().clone());
+            let whose = (&person, Some(&task));
+            let how = (self.args.seed, self.args.json);
+            let found = deliberate(&mut self.opened, &self.args.consider, whose, &self.situation, &new, how)?;
+            let found = if found.is_empty() { vec![None; new.len()] } else { found };
+            self.considered.extend(new.into_iter().zip(found));
+        }
+        let of = |a: &AlternativeId| self.considered.iter().find(|(b, _)| a == b).and_then(|(_, c)| *c);
+        Ok(self.run.alternatives().iter().map(of).collect())
+    }
+
+    fn line(&mut self) -> anyhow::Result<Option<String>> {
+        let mut line = String::new();
+        let read = self.input.read_line(&mut line).context("failed to read standard input")?;
+        Ok((read > 0).then(|| line.trim().to_owned()))
+    }
+
+    /// Takes lines until one leads somewhere. `asked`: whether a question is open.
+    fn hear(&mut self, asked: bool) -> anyhow::Result<Heard> {
+        while let Some(line) = self.line()? {
+            let answer = match line.as_str() {
+                "" if asked => continue,
+                "" => return Ok(Heard::Over),
+                "1" if asked => Answer::Choose(0),
+                "2" if asked => Answer::Choose(1),
+                "=" if asked => Answer::NoPreference,
+                "q" | "stop" | "don't" => {
+                    self.run.stop(&mut self.opened.home, &line, now())?;
+                    self.say("Stopped.")?;
+                    return Ok(Heard::Over);
+                }
+                other => {
+                    if self.other(other, if asked { "1, 2, =" } else { "an empty line" })? {
+                        return Ok(Heard::Again);
+                    }
+                    continue;
+                }
+            };
+            self.run.answer(&mut self.opened.home, answer, now())?;
+            return Ok(Heard::Again);
+        }
+        Ok(Heard::Over)
+    }
+
+    /// Adding, striking, words. Says whether anything came of it; a line of a file that cannot be used is an error.
+    fn other(&mut self, line: &str, expected: &str) -> anyhow::Result<bool> {
+        if let Some(new) = line.strip_prefix('+').map(str::trim).filter(|t| !t.is_empty()) {
+            let given = described(&mut self.opened, &self.situation, &by_person(&[new.to_owned()]), By::Person)?;
+            self.run.add(&mut self.opened.home, By::Person, &given, now())?;
+            return Ok(true);
+        }
+        let result = if let Some(what) = line.strip_prefix('-').map(str::trim) {
+            self.named(what).and_then(|alternative| Ok(self.run.strike(&mut self.opened.home, alternative, now())?))
+        } else if line.split_whitespace().count() >= SENTENCE_WORDS || line.contains(['>', '<']) {
+            self.tell(line)
+        } else {
+            Err(WrongInput(format!("{line:?} is none of {expected}, + TEXT, - N, q and a sentence")).into())
         };
-        run.answer(&mut opened.home, answer, now())?;
-        return Ok(true);
-    }
-    Ok(false)
-}
-
-/// The person's reaction to an act: nothing, or the number of what they would rather have had, which is a correction.
-fn react(
-    opened: &mut Opened,
-    run: &mut TaskRun,
-    done: AlternativeId,
-    lines: &mut impl Iterator<Item = std::io::Result<String>>,
-    json: bool,
-) -> anyhow::Result<()> {
-    let alternatives = run.alternatives().to_vec();
-    if !json {
-        say("Was that right? Return for yes, \"stop\", or the number of what you would rather have had:")?;
-        for (i, a) in alternatives.iter().enumerate() {
-            say(format!("  {}  {}", i + 1, text(&opened.home, a)))?;
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) if self.interactive || error.is::<WordsError>() => {
+                say(format!("Not recorded: {error:#}"))?;
+                Ok(false)
+            }
+            Err(error) => Err(error.context("standard input")),
         }
     }
-    let Some(line) = lines.next().transpose().context("failed to read standard input")? else { return Ok(()) };
-    match line.trim() {
-        "" | "yes" | "y" => Ok(()),
-        "stop" | "undo" | "don't" | "q" => Ok(run.stop(&mut opened.home, line.trim(), now())?),
-        number => match number.parse::<usize>().ok().and_then(|n| alternatives.get(n.wrapping_sub(1))) {
-            Some(preferred) if *preferred == done => Ok(()),
-            Some(preferred) => {
-                run.correct(&mut opened.home, *preferred, done, now())?;
-                say(format!("Understood: rather {}. That correction is evidence now.", text(&opened.home, preferred)))
-            }
-            None => anyhow::bail!(crate::exit::WrongInput(format!(
-                "{number:?} is none of 1 to {}, \"stop\" and an empty line",
+
+    fn tell(&mut self, words: &str) -> anyhow::Result<()> {
+        let person = self.run.person().clone();
+        let answering = Answering::Lines(&mut *self.input);
+        tell(&mut self.opened, &person, words, Reader::default(), answering, self.args.json)
+    }
+
+    /// The alternative with this number or text.
+    fn named(&self, what: &str) -> anyhow::Result<AlternativeId> {
+        let alternatives = self.run.alternatives();
+        let by_number = what.parse::<usize>().ok().and_then(|n| alternatives.get(n.wrapping_sub(1)));
+        let by_text = || alternatives.iter().find(|a| text(&self.opened.home, a).eq_ignore_ascii_case(what.trim()));
+        by_number.or_else(by_text).copied().with_context(|| {
+            WrongInput(format!(
+                "{what:?} is neither the text of an alternative nor its number, 1 to {}",
                 alternatives.len()
-            ))),
-        },
+            ))
+        })
+    }
+
+    /// The person's reaction to an act: nothing, the number of what they would rather have had, which is a correction, or words.
+    fn react(&mut self, done: AlternativeId) -> anyhow::Result<()> {
+        let alternatives = self.run.alternatives().to_vec();
+        self.say("Was that right? Return for yes, \"stop\", the number of what you would rather have had, or a sentence about what matters:")?;
+        for (i, a) in alternatives.iter().enumerate() {
+            self.say(format!("  {}  {}", i + 1, text(&self.opened.home, a)))?;
+        }
+        while let Some(line) = self.line()? {
+            match line.as_str() {
+                "" | "yes" | "y" => return Ok(()),
+                "stop" | "undo" | "don't" | "q" => return Ok(self.run.stop(&mut self.opened.home, &line, now())?),
+                _ => {}
+            }
+            match line.parse::<usize>().ok().and_then(|n| alternatives.get(n.wrapping_sub(1))) {
+                Some(preferred) if *preferred == done => return Ok(()),
+                Some(preferred) => {
+                    self.run.correct(&mut self.opened.home, *preferred, done, now())?;
+                    let text = text(&self.opened.home, preferred);
+                    return self.say(format!("Understood: rather {text}. That correction is evidence now."));
+                }
+                None => {
+                    let expected = format!("1 to {}, \"stop\", an empty line", alternatives.len());
+                    self.other(&line, &expected)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

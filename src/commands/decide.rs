@@ -11,6 +11,7 @@ use credence_memory::ids::{AlternativeId, Seq};
 use credence_memory::record::{AlternativeDescribed, Outcome};
 
 use crate::cli::{BarArgs, DecideArgs, Global};
+use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::WrongInput;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
@@ -23,7 +24,10 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
     let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
     let ids = opened.describe(&args.situation, &args.alternatives)?;
-    let decided = decide(opened.home.state(), &person, &ids, bars(&args.bars), true)?;
+    let bars = bars(&args.bars);
+    let considered = deliberate(&mut opened, &args.consider, (&person, None), &args.situation, &ids, (0, args.json))?;
+    let mut decided = decide(opened.home.state(), &person, &ids, &considered, bars, true)?;
+    guard(&mut opened, &person, &args.situation, &ids, &mut decided, bars)?;
     let seq = record(&mut opened.home, &person, None, &ids, &decided, now())?;
     if args.json {
         say_json(&as_json(&opened.home, seq, &ids, &decided))
@@ -34,7 +38,7 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
 
 /// The bars asked for.
 pub(crate) fn bars(args: &BarArgs) -> Bars {
-    Bars { regret_max: args.regret_max, question_cost: args.question_cost }
+    Bars { regret_max: args.regret_max, question_cost: args.question_cost, wording_max: args.wording_max }
 }
 
 /// Refuses alternatives that leave nothing to decide.
@@ -74,9 +78,16 @@ pub(crate) fn as_json(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &De
             "value": q.value, "value_of_run": q.value_of_run,
         })
     });
+    let deliberations: Vec<_> = consequences(home, decided)
+        .iter()
+        .map(|c| {
+            c.map(|(seq, foreseen, trust)| serde_json::json!({"record": seq, "consequences": foreseen, "trust": trust}))
+        })
+        .collect();
     serde_json::json!({
         "record": seq.0, "decision": decided.outcome, "alternatives": alternatives, "expected_regret": a.expected_regret,
-        "reasons": decided.reasons, "question": question,
+        "reasons": decided.reasons, "question": question, "deliberations": deliberations,
+        "expected_utility_alone": decided.alone.as_ref().map(|a| &a.expected_utility), "moved_by_wording": decided.moved_by_wording,
     })
 }
 
@@ -103,6 +114,20 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
             a.probability_best[i],
             text(home, id)
         ))?;
+    }
+    if let Some(alone) = &decided.alone {
+        say("\nJudged alone, and what the foreseen consequences changed:")?;
+        let foreseen = consequences(home, decided);
+        for (i, id) in ids.iter().enumerate() {
+            let (before, after) = (alone.expected_utility[i], a.expected_utility[i]);
+            let of = foreseen[i].map_or_else(String::new, |(seq, _, trust)| {
+                format!("  (record {seq}, counted for {:.0}%)", 100.0 * trust)
+            });
+            say(format!("  {before:+.2} alone, {:+.2} by consequences   {}{of}", after - before, text(home, id)))?;
+        }
+    }
+    if let Some(moved) = decided.moved_by_wording {
+        say(format!("\nIn other words the judgement moves by {moved:.2}."))?;
     }
     say(format!(
         "\nExpected regret of acting now: {:.3} (1 is your own wavering between two alternatives)",

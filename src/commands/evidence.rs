@@ -8,7 +8,7 @@ use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::Seq;
 use credence_memory::log::{Entry, Reader, Tail};
-use credence_memory::record::{BeliefRecorded, Record, Retracted};
+use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
 use credence_memory::replay::Options;
 
 use crate::cli::{EvidenceCommand, Global};
@@ -130,6 +130,10 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
         Record::DecisionMade(r) => &r.person,
         Record::ActionTaken(r) => &r.person,
         Record::StopRequested(r) => &r.person,
+        Record::WordsRead(r) => &r.person,
+        Record::ReadingAnswered(r) => &r.person,
+        Record::Deliberated(r) => &r.person,
+        Record::ConsequenceChecked(r) => &r.person,
         record => &record.evidence_origin()?.person,
     };
     Some(person.as_str())
@@ -151,6 +155,12 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::AdapterPromoted(_)
                 | Record::AdapterRolledBack(_)
                 | Record::AdapterStale(_)
+                | Record::WordsRead(_)
+                | Record::ReadingAnswered(_)
+                | Record::BriefingAdded(_)
+                | Record::BriefingDropped(_)
+                | Record::Deliberated(_)
+                | Record::ConsequenceChecked(_)
         )
 }
 
@@ -211,6 +221,27 @@ pub(crate) fn outline(record: &Record) -> String {
         },
         Record::AdapterRolledBack(r) => format!("generation {}: {}", r.generation, r.reason),
         Record::AdapterStale(r) => format!("generation {} had absorbed record {}", r.generation, r.withdrawn),
+        Record::WordsRead(r) => format!("said {:?}, read as {} statement(s)", r.words, r.rows.len()),
+        Record::ReadingAnswered(r) => {
+            let answer = match &r.answer {
+                ReadingVerdict::Confirmed => "right",
+                ReadingVerdict::Corrected { .. } => "corrected",
+                ReadingVerdict::Dropped => "dropped",
+            };
+            format!("reading {} of record {}: {answer}", r.row + 1, r.read)
+        }
+        Record::BriefingAdded(r) => format!("{} from {:?}, {} passages", r.briefing, r.source, r.passages.len()),
+        Record::BriefingDropped(r) => format!("{}: {}", r.briefing, r.reason),
+        Record::Deliberated(r) => {
+            format!("{} consequences in {} tokens", r.consequences.len(), r.tokens)
+        }
+        Record::ConsequenceChecked(r) => format!(
+            "consequence {} of record {} was {}",
+            r.consequence + 1,
+            r.deliberated,
+            if r.right { "right" } else { "wrong" }
+        ),
+        Record::AlternativesStruck(r) => format!("{}: {} alternative(s) taken off", r.task, r.alternatives.len()),
         _ => String::new(),
     };
     format!("{who}{what}")

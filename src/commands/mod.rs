@@ -1,8 +1,12 @@
 //! The subcommands, one file each.
 
 mod agent;
+pub(crate) mod brief;
+pub(crate) mod consider;
 pub(crate) mod decide;
+pub(crate) mod deliberation;
 pub(crate) mod eval;
+pub(crate) mod eval_agent;
 mod evidence;
 mod explain;
 mod model;
@@ -10,6 +14,7 @@ pub(crate) mod people;
 mod prior;
 mod replay;
 mod session;
+pub(crate) mod tell;
 mod tune;
 
 use crate::cli::{Cli, Command};
@@ -22,6 +27,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Agent(args) => agent::run(global, &args),
         Command::Decide(args) => decide::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Brief { action } => brief::run(global, action),
+        Command::Deliberation { action } => deliberation::run(global, action),
+        Command::Tell(args) => tell::run(global, &args),
         Command::Prior { action } => prior::run(global, action),
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),

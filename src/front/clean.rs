@@ -41,7 +41,8 @@ fn texts(shown: &mut Shown) -> Vec<&mut String> {
             chain([text], names.collect())
         }
         Shown::Values(values) => values_texts(values),
-        Shown::Notice { text } | Shown::Problem { text } | Shown::Confirm(ConfirmView { text }) => vec![text],
+        Shown::Notice { text } | Shown::Problem { text } => vec![text],
+        Shown::Confirm(ConfirmView { text, others }) => chain([text], others.iter_mut().collect()),
         Shown::Summary(SummaryView { reason, answers: _, values, unsure, person: _, log_loss: _, log }) => {
             let mut texts = chain([reason, log], values_texts(values));
             texts.extend(unsure);

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use credence_agent::protocol::{QuestionView, Said};
 
+/// A line of so many words that is no answer is taken for a sentence about what matters.
+const SENTENCE_WORDS: usize = 3;
 /// A longer line is refused; statements of importance are sentences.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -44,8 +46,11 @@ pub(crate) enum Open {
     Nothing,
     /// A question.
     Question(QuestionView),
-    /// A reading to confirm.
-    Confirm,
+    /// A reading to confirm, with so many others to pick from.
+    Confirm {
+        /// How many.
+        others: usize,
+    },
 }
 
 /// What a line asks for.
@@ -81,6 +86,7 @@ pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
                 (Ok(number @ 1..), _) => Said::Choose { index: number - 1 },
                 (_, Some("")) => return Err(wrong("no words after \"important:\"".to_owned())),
                 (_, Some(words)) => Said::Important { words: words.to_owned() },
+                _ if line.split_whitespace().count() >= SENTENCE_WORDS => Said::Important { words: line.to_owned() },
                 _ => return Err(wrong(format!("{:?} is no answer", super::text::truncate(line, 60)))),
             },
         }
@@ -88,8 +94,9 @@ pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
     let fits = match (&said, open) {
         (Said::Choose { index }, Open::Question(question)) => *index < question.alternatives.len(),
         (Said::NoPreference, Open::Question(question)) => question.indifference_offered,
-        (Said::Choose { .. } | Said::NoPreference | Said::Skip | Said::Important { .. }, Open::Confirm) => false,
-        (Said::Yes | Said::No, open) => *open == Open::Confirm,
+        (Said::Choose { index }, Open::Confirm { others }) => index < others,
+        (Said::NoPreference, Open::Confirm { .. }) => false,
+        (Said::Yes | Said::No, open) => matches!(open, Open::Confirm { .. }),
         _ => true,
     };
     if fits {
@@ -107,7 +114,12 @@ fn words_of_importance(line: &str) -> Option<&str> {
 /// The lines that fit what stands open.
 pub(crate) fn expected(open: &Open) -> String {
     let answers = match open {
-        Open::Confirm => return "y (yes), n (no), u (undo), v (values) or q (stop)".to_owned(),
+        Open::Confirm { others } => {
+            let numbers: String = (1..=*others).map(|number| format!("{number}, ")).collect();
+            return format!(
+                "y (yes), {numbers}n (drop it), s (leave it unconfirmed), u (undo), v (values), q (stop) or important: WORDS"
+            );
+        }
         Open::Nothing => "the number of an alternative".to_owned(),
         Open::Question(question) => {
             let numbers: Vec<String> = (1..=question.alternatives.len()).map(|number| number.to_string()).collect();
@@ -115,7 +127,9 @@ pub(crate) fn expected(open: &Open) -> String {
             format!("{}{indifference}", numbers.join(", "))
         }
     };
-    format!("{answers}, s (skip), u (undo), v (values), w (why this question), q (stop) or important: WORDS")
+    format!(
+        "{answers}, s (skip), u (undo), v (values), w (why this question), q (stop) or what matters to you in a sentence"
+    )
 }
 
 /// Lines with their numbers; blank lines and lines that begin with `#` are passed over.
@@ -199,6 +213,7 @@ mod tests {
     #[test]
     fn lines_say_what_they_should() {
         let question = Open::Question(samples::question());
+        let confirm = Open::Confirm { others: 1 };
         let important = |words: &str| Said::Important { words: words.to_owned() };
         for (line, open, said) in [
             ("1", &question, Some(Said::Choose { index: 0 })),
@@ -219,9 +234,13 @@ mod tests {
             (r#"{"said":"choose","index":1}"#, &question, Some(Said::Choose { index: 1 })),
             (r#"{"said":"choose","index":7}"#, &question, None),
             (r#"{"said":"shout"}"#, &question, None),
-            ("y", &Open::Confirm, Some(Said::Yes)),
-            ("n", &Open::Confirm, Some(Said::No)),
-            ("1", &Open::Confirm, None),
+            ("I need quiet", &question, Some(important("I need quiet"))),
+            ("y", &confirm, Some(Said::Yes)),
+            ("n", &confirm, Some(Said::No)),
+            ("s", &confirm, Some(Said::Skip)),
+            ("1", &confirm, Some(Said::Choose { index: 0 })),
+            ("2", &confirm, None),
+            ("=", &confirm, None),
             ("q", &Open::Nothing, Some(Said::Stop)),
         ] {
             assert_eq!(parse(line, open).ok(), said.map(Line::Say), "{line}");
@@ -234,7 +253,7 @@ mod tests {
         assert_eq!(
             error,
             "\"maybe\" is no answer; expected 1, 2, = (no preference), s (skip), u (undo), v (values), w (why this question), \
-             q (stop) or important: WORDS"
+             q (stop) or what matters to you in a sentence"
         );
     }
 

@@ -24,6 +24,8 @@ use credence_agent::protocol::{Said, Shown};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub(crate) use lines::{Answers, AnswersError};
+pub(crate) use signals::watch as watch_signals;
+pub(crate) use text::clean as clean_text;
 
 /// How a sitting meets its person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -88,7 +88,7 @@ impl<O: Write, E: Write> Voice for Plain<O, E> {
             Shown::Values(view) => report::values(&view, columns),
             Shown::Notice { text } => wrap(&text, columns),
             Shown::Problem { text } => wrap(&format!("Not recorded: {text}"), columns),
-            Shown::Confirm(view) => wrap(&format!("{} (y/n)", view.text), columns),
+            Shown::Confirm(view) => report::confirm(&view, columns),
             Shown::Summary(view) => report::summary(&view, columns),
         };
         write_lines(&mut self.out, &lines)?;

@@ -1,7 +1,7 @@
 //! What a sitting shows, as lines of plain text: wrapped, aligned, without colour.
 
 use credence_agent::protocol::{
-    MovedView, OpenedView, PersonView, QuestionView, SummaryView, ValueView, ValuesView, WhyView,
+    ConfirmView, MovedView, OpenedView, PersonView, QuestionView, SummaryView, ValueView, ValuesView, WhyView,
 };
 
 use super::text::{counted, pad, percent, signed, width, wrap};
@@ -172,4 +172,13 @@ pub(crate) fn hanging(label: &str, text: &str, columns: usize) -> Vec<String> {
 pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// A reading of the person's words, and the keys that answer it.
+pub(crate) fn confirm(view: &ConfirmView, columns: usize) -> Vec<String> {
+    let mut lines = wrap(&format!("{} (y yes, n drop it, s leave it unconfirmed)", view.text), columns);
+    for (i, other) in view.others.iter().enumerate() {
+        lines.extend(wrap(&format!("  {}  rather: {other}", i + 1), columns));
+    }
+    lines
 }

@@ -111,7 +111,10 @@ pub(crate) fn progress() -> Progress {
 }
 
 pub(crate) fn confirm() -> ConfirmView {
-    ConfirmView { text: "Honesty matters more to you than comfort: right?".to_owned() }
+    ConfirmView {
+        text: "Honesty matters more to you than comfort: right?".to_owned(),
+        others: vec!["Comfort matters more to you than honesty".to_owned()],
+    }
 }
 
 pub(crate) fn one_of_each() -> Vec<Shown> {

@@ -157,7 +157,7 @@ impl<V: Voice> Turns<'_, V> {
         match shown {
             Shown::Summary(_) => return Ok(After::End),
             Shown::Question(question) => self.open = Open::Question(question),
-            Shown::Confirm(_) => self.open = Open::Confirm,
+            Shown::Confirm(view) => self.open = Open::Confirm { others: view.others.len() },
             // A file cannot answer back: what the sitting could not use is an error of that line.
             Shown::Problem { text } if turn && self.on_bad_line == OnBadLine::End => {
                 let place = self.last.as_ref().map_or_else(String::new, |(_, place)| place.clone());

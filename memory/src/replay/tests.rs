@@ -204,3 +204,118 @@ fn the_golden_log_is_still_read() {
     }
     assert_eq!(again, bytes);
 }
+
+/// Every record of the agent at work. Written today, byte for byte what was written when they came into the format.
+const GOLDEN_WORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1-work.jsonl");
+
+fn at_work() -> Scribe {
+    use crate::record::*;
+    use crate::state::tests::{alternative, from};
+    let number = |x| crate::number::Finite::new(x).unwrap();
+    let half = crate::number::Probability::new(0.5).unwrap();
+    let task: crate::ids::TaskId = "task-8".parse().unwrap();
+    let name: crate::ids::BriefingId = "audit".parse().unwrap();
+    let value = |v: &str| Some(v.parse().unwrap());
+    let row =
+        |conditions| ReadRow { more: value("honesty"), less: value("care"), strength: Strength::Strong, conditions };
+    let condition = Condition { scope: Scope::Except, text: "about my health".into() };
+    let answered =
+        |row, answer| Record::ReadingAnswered(ReadingAnswered { person: id("ada"), read: Seq(14), row, answer });
+    let passage = |heading: &str, text: &str| Passage { heading: heading.into(), text: text.into() };
+    let consequence = |kind, text: &str| Consequence { kind, text: text.into() };
+    let mut scribe = Scribe::begun();
+    for record in [
+        Record::BriefingAdded(BriefingAdded {
+            briefing: name.clone(),
+            source: "audit.md".into(),
+            content_hash: Hash::of(b"audit"),
+            passages: vec![
+                passage("", "An audit is an examination."),
+                passage("Hiding", "Hiding is causing not to learn."),
+            ],
+        }),
+        Record::TaskGiven(TaskGiven { task: task.clone(), person: id("ada"), text: "at work".into() }),
+        Record::AlternativesProposed(AlternativesProposed {
+            task: task.clone(),
+            alternatives: vec![alternative(0), alternative(1), alternative(2)],
+            by: "model".into(),
+            why: vec!["written".into(), "merged".into(), "always weighed".into()],
+        }),
+        Record::AlternativesStruck(AlternativesStruck {
+            task: task.clone(),
+            alternatives: vec![alternative(2)],
+            by: "person".into(),
+        }),
+        Record::Deliberated(Deliberated {
+            person: id("ada"),
+            task: Some(task.clone()),
+            alternative: alternative(0),
+            with_consequences: alternative(3),
+            consequences: vec![
+                consequence(ConsequenceKind::Affected, "the owners"),
+                consequence(ConsequenceKind::Harm, "they lose money"),
+                consequence(ConsequenceKind::Duty, "accounts must be true"),
+            ],
+            passages: vec![PassageUsed { briefing: name.clone(), passage: 1 }],
+            tokens: 31,
+            cut_short: false,
+        }),
+        Record::ConsequenceChecked(ConsequenceChecked {
+            person: id("ada"),
+            deliberated: Seq(12),
+            consequence: 1,
+            right: true,
+        }),
+        Record::WordsRead(WordsRead {
+            person: id("ada"),
+            session: None,
+            words: "the truth, except about my health".into(),
+            rows: vec![row(vec![condition.clone()]), row(vec![]), row(vec![])],
+            reader: "grammar".into(),
+        }),
+        answered(0, ReadingVerdict::Confirmed),
+        answered(1, ReadingVerdict::Corrected { to: row(vec![condition.clone()]) }),
+        answered(2, ReadingVerdict::Dropped),
+        Record::ImportanceStated(ImportanceStated {
+            from: from("ada"),
+            more: value("honesty"),
+            less: None,
+            strength: Strength::Slight,
+            words: "the truth".into(),
+            misreading: Some(half),
+            conditions: vec![condition, Condition { scope: Scope::When, text: "at work".into() }],
+        }),
+        Record::DecisionMade(DecisionMade {
+            person: id("ada"),
+            task: Some(task),
+            alternatives: vec![alternative(0), alternative(1)],
+            expected_utility: vec![number(0.5), number(-0.25)],
+            probability_best: vec![half, half],
+            expected_regret: number(0.25),
+            outcome: Outcome::Defer { because: "it hangs on the wording".into() },
+            reasons: vec![],
+            deliberations: vec![Seq(12)],
+            expected_utility_alone: vec![number(0.25), number(-0.25)],
+            moved_by_wording: Some(number(0.75)),
+        }),
+        Record::BriefingDropped(BriefingDropped { briefing: name, reason: "old".into() }),
+    ] {
+        scribe.write(record).unwrap();
+    }
+    scribe
+}
+
+#[test]
+fn the_golden_log_of_the_agent_at_work_is_still_written_and_read() {
+    let scribe = at_work();
+    if std::env::var_os("CREDENCE_WRITE_GOLDEN").is_some() {
+        std::fs::write(GOLDEN_WORK, scribe.writer.storage().bytes()).unwrap();
+    }
+    let bytes = std::fs::read(GOLDEN_WORK).unwrap();
+    assert!(scribe.writer.storage().bytes() == bytes, "a record of format 1 would be written otherwise");
+    let replay = super::replay(bytes.as_slice(), &Options::default()).unwrap();
+    assert_eq!((replay.records, replay.tail), (20, Tail::Clean));
+    assert_eq!(replay.state.readings_answered("grammar"), (1, 2));
+    assert_eq!(replay.state.consequences_checked(crate::record::ConsequenceKind::Harm), (1, 0));
+    assert!(replay.state.briefings().is_empty());
+}

@@ -18,7 +18,7 @@ use crate::record::{
 };
 
 use super::generations::{Generations, LINEAGE_MAX};
-use super::{Epoch, Population, State, StateError};
+use super::{Epoch, Population, State, StateError, beside_the_point};
 
 /// The most alternatives in one question, choice, ranking or decision.
 pub const ALTERNATIVES_MAX: usize = 100;
@@ -185,6 +185,22 @@ pub enum Illegal {
         /// `in`, or `not in`.
         stands: &'static str,
     },
+    /// Something said twice about one thing.
+    #[error("{what} of record {of} was answered before")]
+    AnsweredBefore {
+        /// What.
+        what: &'static str,
+        /// The record it is part of.
+        of: Seq,
+    },
+    /// A person who is not the one it concerns.
+    #[error("record {of} is not about {person}")]
+    OthersRecord {
+        /// The record.
+        of: Seq,
+        /// The person.
+        person: PersonId,
+    },
     /// The same file again.
     #[error("the same content was imported before, as record {0}")]
     AlreadyImported(Seq),
@@ -299,7 +315,7 @@ pub(super) fn count(what: &'static str, found: usize, expected: usize) -> Result
     if found == expected { Ok(()) } else { Err(Illegal::Count { what, found, expected: expected.to_string() }) }
 }
 
-fn between(what: &'static str, found: usize, least: usize, most: usize) -> Result<(), Illegal> {
+pub(super) fn between(what: &'static str, found: usize, least: usize, most: usize) -> Result<(), Illegal> {
     if (least..=most).contains(&found) {
         Ok(())
     } else {
@@ -327,7 +343,7 @@ pub(super) fn positive(what: &'static str, value: Finite) -> Result<(), Illegal>
     if value.get() > 0.0 { Ok(()) } else { Err(Illegal::Range { what, found: value.get(), expected: "positive" }) }
 }
 
-fn distinct(alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+pub(super) fn distinct(alternatives: &[AlternativeId]) -> Result<(), Illegal> {
     if let [a, b] = alternatives {
         return if a == b { Err(Illegal::SameAlternative(*a)) } else { Ok(()) };
     }
@@ -443,6 +459,9 @@ impl State {
             Record::AlternativesProposed(r) => {
                 self.known_task(Some(&r.task))?;
                 self.all_described(&r.alternatives)?;
+                if !r.why.is_empty() {
+                    count("reasons for proposals", r.why.len(), r.alternatives.len())?;
+                }
                 Ok(Change::Note)
             }
             Record::DecisionMade(r) => self.decision(seq, r).map(|()| Change::Note),
@@ -473,6 +492,13 @@ impl State {
             Record::PopulationConsolidated(r) => self.population_change(seq, epoch, r),
             Record::QuarantineSet(r) => self.quarantine(seq, epoch, r),
             Record::CollectiveDecisionMade(r) => self.collective_decision(r).map(|()| Change::Note),
+            Record::WordsRead(r) => self.words_read(&epoch.layout, r).map(|()| Change::Note),
+            Record::ReadingAnswered(r) => self.reading_answered(&epoch.layout, r).map(|()| Change::Note),
+            Record::BriefingAdded(r) => self.briefing_added(r).map(|()| Change::Note),
+            Record::BriefingDropped(r) => self.standing_briefing(&r.briefing).map(|_| Change::Note),
+            Record::Deliberated(r) => self.deliberated(r).map(|()| Change::Note),
+            Record::ConsequenceChecked(r) => self.consequence_checked(r).map(|()| Change::Note),
+            Record::AlternativesStruck(r) => self.struck(r).map(|()| Change::Note),
         }
     }
 
@@ -481,11 +507,11 @@ impl State {
         self.described.get(alternative).copied().ok_or_else(unknown)
     }
 
-    fn all_described(&self, alternatives: &[AlternativeId]) -> Result<(), Illegal> {
+    pub(super) fn all_described(&self, alternatives: &[AlternativeId]) -> Result<(), Illegal> {
         alternatives.iter().try_for_each(|a| self.index(a).map(drop))
     }
 
-    fn known_task(&self, task: Option<&TaskId>) -> Result<(), Illegal> {
+    pub(super) fn known_task(&self, task: Option<&TaskId>) -> Result<(), Illegal> {
         match task {
             Some(task) if !self.tasks.contains_key(task) => {
                 Err(Illegal::Unknown { what: "task", name: task.to_string() })
@@ -502,7 +528,7 @@ impl State {
         }
     }
 
-    fn in_session(&self, person: &PersonId, session: Option<&SessionId>) -> Result<(), Illegal> {
+    pub(super) fn in_session(&self, person: &PersonId, session: Option<&SessionId>) -> Result<(), Illegal> {
         let Some(session) = session else { return Ok(()) };
         self.open_session(session)?;
         if self.sessions[session].started.person == *person {
@@ -794,6 +820,12 @@ impl State {
         if let Some(later) = r.reasons.iter().flat_map(|reason| &reason.evidence).find(|e| **e >= seq) {
             return Err(Illegal::NotBefore(*later));
         }
+        if !r.expected_utility_alone.is_empty() {
+            count("expected utilities alone", r.expected_utility_alone.len(), r.alternatives.len())?;
+        }
+        if let Some(unknown) = r.deliberations.iter().find(|d| !self.deliberations.contains_key(d)) {
+            return Err(Illegal::Unknown { what: "deliberation", name: unknown.to_string() });
+        }
         match &r.outcome {
             Outcome::Act { alternative } if !r.alternatives.contains(alternative) => {
                 Err(Illegal::Unknown { what: "alternative of this decision", name: alternative.to_string() })
@@ -835,6 +867,7 @@ fn importance(layout: &Layout, r: &ImportanceStated) -> Result<Form, Illegal> {
     if misreading >= 1.0 {
         return Err(Illegal::Range { what: "the misreading probability", found: misreading, expected: "below 1" });
     }
+    let misreading = beside_the_point(misreading, &r.conditions);
     // Kept in the order of the schema, as a pair is in the order of its ids.
     let (value, other, favoured) = match other {
         Some(less) if less < value => (less, Some(value), false),

@@ -116,6 +116,7 @@ pub(crate) fn importance(person: &str, more: Option<&str>, less: Option<&str>) -
         strength: Strength::Clear,
         words: String::new(),
         misreading: None,
+        conditions: Vec::new(),
     })
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Desk {
     cached: Vec<LlamaToken>,
     /// How many of them were a prompt; the rest was evaluated token by token, with other rounding.
     prompt: usize,
+    /// Tokens of the last prompt that were not there already.
+    evaluated: usize,
 }
 
 impl Llama {
@@ -37,13 +39,16 @@ impl Llama {
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
             let context = new_context(&self.model, self.adapter.as_mut(), parameters)?;
-            self.completing = Some(Desk { context, cached: Vec::new(), prompt: 0 });
+            self.completing = Some(Desk { context, cached: Vec::new(), prompt: 0, evaluated: 0 });
         }
         let model = std::sync::Arc::clone(&self.model);
         let vocab = model.vocab();
         let room = self.context as usize;
         let desk = self.completing.as_mut().ok_or(ModelError::Gone)?;
-        let Some(mut row) = desk.evaluate_prompt(&tokens, on_text)? else {
+        let evaluated = desk.evaluate_prompt(&tokens, on_text)?;
+        self.usage.in_prompts += tokens.len() as u64;
+        self.usage.evaluated += desk.evaluated as u64;
+        let Some(mut row) = evaluated else {
             return Ok(Completion { text: String::new(), tokens: 0, ending: Ending::Interrupted });
         };
         let mut written = Written::new(&request.stop);
@@ -73,6 +78,7 @@ impl Llama {
             // What was held back as the beginning of a stop text was none. The listener may not care any more.
             let _ = written.flush(on_text);
         }
+        self.usage.written += count as u64;
         Ok(Completion { text: written.text, tokens: count, ending })
     }
 
@@ -150,10 +156,12 @@ impl Desk {
             .map_err(|error| compute_error("shorten the cache", &error))?;
         self.cached.truncate(shared);
         self.prompt = shared;
+        self.evaluated = 0;
         let mut row = 0;
         for chunk in tokens[shared..].chunks(CHUNK) {
             row = self.evaluate(chunk)?;
             self.prompt = self.cached.len();
+            self.evaluated += chunk.len();
             if on_text("").is_break() {
                 return Ok(None);
             }

@@ -57,6 +57,8 @@ impl Llama {
         let context = self.hidden.as_mut().ok_or(ModelError::Gone)?;
         // The last token is evaluated in any case: its state is what we want.
         let mut done = common_prefix(cached, tokens).min(tokens.len() - 1);
+        self.usage.in_prompts += tokens.len() as u64;
+        self.usage.evaluated += (tokens.len() - done) as u64;
         log::forget_errors();
         context
             .clear_kv_cache_seq(Some(0), Some(done as u32), None)

@@ -2,6 +2,9 @@
 //!
 //! Prompts are sorted and laid out as a tree: a token that several prompts share is one cell of the cache that belongs
 //! to all their sequences (llama.cpp's unified cache), so nothing is copied and nothing is computed twice.
+//!
+//! What all prompts of a batch begin with (a briefing, a situation) is evaluated apart, in pieces of [`PREFIX`] tokens, and kept from one
+//! call to the next. Whether it was kept or not, the pieces are the same, and so are the bits of what is read.
 
 use std::sync::Arc;
 
@@ -22,6 +25,9 @@ const ROWS_MAX: usize = 96;
 const TOKENS_PREFERRED: usize = 512;
 /// Prompts that share at least this many tokens go into one batch beyond [`TOKENS_PREFERRED`].
 const SHARED_WORTH_KEEPING: usize = 64;
+
+/// A common beginning is kept in pieces of so many tokens.
+const PREFIX: usize = 64;
 
 /// A token sequence, and for each position from `first_row` to the last the tokens whose ln p after it is wanted.
 struct Query {
@@ -162,35 +168,69 @@ impl Llama {
                 tree.add(query, shared);
                 next += 1;
             }
-            self.decode(&tree)?;
+            let beginning = common_beginning(&queries[order[first]], &queries[order[next - 1]], &tree);
+            let evaluated = self.keep(&queries[order[first]].tokens[..beginning])?;
+            self.decode(&tree, beginning)?;
+            self.usage.evaluated += (evaluated + tree.nodes.len() - beginning) as u64;
             for (nodes, &index) in tree.row_nodes.iter().zip(&order[first..next]) {
-                answers[index] = self.rows(nodes, &queries[index].wanted)?;
+                answers[index] = self.rows(nodes, beginning, &queries[index].wanted)?;
+                self.usage.in_prompts += queries[index].tokens.len() as u64;
             }
         }
         Ok(answers)
     }
 
-    fn decode(&mut self, tree: &Tree) -> Result<(), ModelError> {
-        let mut batch = LlamaBatch::new(tree.nodes.len(), SEQUENCES_MAX as i32);
-        for node in &tree.nodes {
+    /// Makes `beginning` all that the cache holds, for every sequence; says how many tokens had to be evaluated.
+    fn keep(&mut self, beginning: &[LlamaToken]) -> Result<usize, ModelError> {
+        let kept = common_prefix(&self.kept, beginning) / PREFIX * PREFIX;
+        self.kept.truncate(kept);
+        // Forgets cells without clearing their memory.
+        self.scoring
+            .clear_kv_cache_seq(None, Some(kept as u32), None)
+            .map_err(|error| compute_error("shorten the cache", &error))?;
+        let everyone: Vec<i32> = (0..SEQUENCES_MAX as i32).collect();
+        for piece in beginning[kept..].chunks(PREFIX) {
+            let mut batch = LlamaBatch::new(piece.len(), SEQUENCES_MAX as i32);
+            for (offset, &token) in piece.iter().enumerate() {
+                let position = (self.kept.len() + offset) as i32;
+                batch.add(token, position, &everyone, false).map_err(|error| compute_error("fill a batch", &error))?;
+            }
+            log::forget_errors();
+            self.scoring.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))?;
+            self.kept.extend_from_slice(piece);
+        }
+        Ok(beginning.len() - kept)
+    }
+
+    /// Evaluates the nodes after the common beginning, which are all but the first so many.
+    fn decode(&mut self, tree: &Tree, beginning: usize) -> Result<(), ModelError> {
+        let nodes = &tree.nodes[beginning..];
+        let mut batch = LlamaBatch::new(nodes.len(), SEQUENCES_MAX as i32);
+        for node in nodes {
             batch
                 .add(node.token, node.position, &node.sequences, node.has_row)
                 .map_err(|error| compute_error("fill a batch", &error))?;
         }
         log::forget_errors();
-        // Forgets the cells of the last batch without clearing their memory.
-        self.scoring.clear_kv_cache_seq(None, None, None).map_err(|error| compute_error("empty the cache", &error))?;
         self.scoring.decode(&mut batch).map_err(|error| compute_error("evaluate a batch", &error))
     }
 
-    fn rows(&self, nodes: &[usize], wanted: &[Vec<LlamaToken>]) -> Result<Vec<Vec<f64>>, ModelError> {
+    fn rows(&self, nodes: &[usize], beginning: usize, wanted: &[Vec<LlamaToken>]) -> Result<Vec<Vec<f64>>, ModelError> {
         let mut rows = Vec::with_capacity(nodes.len());
         for (&node, tokens) in nodes.iter().zip(wanted) {
-            let logits = self.scoring.get_logits_ith(i32::try_from(node).unwrap_or(i32::MAX));
+            let logits = self.scoring.get_logits_ith(i32::try_from(node - beginning).unwrap_or(i32::MAX));
             rows.push(ln_softmax_at(logits, tokens)?);
         }
         Ok(rows)
     }
+}
+
+/// How many tokens all queries between these two, in their order, begin with and want nothing after; whole pieces only.
+fn common_beginning(first: &Query, last: &Query, tree: &Tree) -> usize {
+    // Sorted, so the first and the last differ earliest; the nodes of what they share come first in the tree.
+    let shared = common_prefix(&first.tokens, &last.tokens);
+    let wanted = tree.nodes.iter().take(shared).position(|node| node.has_row).unwrap_or(shared);
+    wanted.min(first.tokens.len() - 1) / PREFIX * PREFIX
 }
 
 /// ln softmax(logits) at `tokens`.
@@ -241,6 +281,34 @@ mod tests {
         assert_eq!(sequences, expected);
         assert_eq!(tree.row_nodes, vec![vec![2], vec![4], vec![4], vec![5]]);
         assert_eq!(tree.rows, 3);
+    }
+
+    #[test]
+    fn a_common_beginning_is_whole_pieces_before_anything_is_wanted() {
+        let check = |lengths: &[usize], first_row: Option<usize>, expected: usize| {
+            let mut tree = Tree::default();
+            let queries: Vec<Query> = lengths
+                .iter()
+                .enumerate()
+                .map(|(i, &length)| {
+                    let mut tokens = vec![7; length];
+                    tokens.push(i32::try_from(i).unwrap_or(0) + 8);
+                    let mut query = query(&tokens);
+                    query.first_row = first_row.unwrap_or(query.first_row);
+                    query
+                })
+                .collect();
+            for (i, query) in queries.iter().enumerate() {
+                let shared = if i == 0 { 0 } else { common_prefix(&queries[i - 1].tokens, &query.tokens) };
+                tree.add(query, shared);
+            }
+            let last = &queries[queries.len() - 1];
+            assert_eq!(common_beginning(&queries[0], last, &tree), expected, "{lengths:?}");
+        };
+        check(&[3 * PREFIX, 3 * PREFIX], None, 3 * PREFIX);
+        check(&[3 * PREFIX - 1, 3 * PREFIX - 1], None, 2 * PREFIX);
+        check(&[3 * PREFIX, 3 * PREFIX], Some(PREFIX + 1), PREFIX);
+        check(&[PREFIX - 1], None, 0);
     }
 
     #[test]

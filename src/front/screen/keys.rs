@@ -64,11 +64,19 @@ fn answer(state: &mut ScreenState, code: KeyCode) -> Option<Said> {
     if state.turn != Turn::Open || state.stopping {
         return None;
     }
-    let said = if state.confirm.is_some() {
+    let said = if let Some(confirm) = &state.confirm {
         match code {
             KeyCode::Char('y') => Said::Yes,
             KeyCode::Char('n') | KeyCode::Esc => Said::No,
+            KeyCode::Char('s') => Said::Skip,
             KeyCode::Char('u') => Said::Undo,
+            KeyCode::Char(digit @ '1'..='9') => {
+                let index = digit as usize - '1' as usize;
+                if index >= confirm.others.len() {
+                    return None;
+                }
+                Said::Choose { index }
+            }
             _ => return None,
         }
     } else {
@@ -236,7 +244,12 @@ mod tests {
         state.show(Shown::Confirm(samples::confirm()));
         assert_eq!(typed(&mut state, "y"), []);
         state.turn = Turn::Open;
-        assert_eq!(typed(&mut state, "12=siwy"), [Said::Yes]);
+        assert_eq!(typed(&mut state, "2=iwy"), [Said::Yes]);
+        for (key, said) in [("1", Said::Choose { index: 0 }), ("n", Said::No), ("s", Said::Skip)] {
+            state.show(Shown::Confirm(samples::confirm()));
+            state.turn = Turn::Open;
+            assert_eq!(typed(&mut state, key), [said]);
+        }
     }
 
     #[test]

@@ -54,12 +54,16 @@ fn confirm(view: &ConfirmView, columns: usize, palette: Palette) -> Vec<Line<'st
     let mut lines: Vec<_> = title("Is that what you mean?", "", palette).into();
     lines.extend(wrap(&view.text, columns).into_iter().map(|line| Line::styled(line, palette.bright())));
     lines.push(Line::default());
-    lines.push(Line::from(vec![
-        Span::styled("y", palette.accent()),
-        Span::raw(" yes    "),
-        Span::styled("n", palette.accent()),
-        Span::raw(" no"),
-    ]));
+    let mut keys = vec![("y".to_owned(), "yes".to_owned())];
+    keys.extend(view.others.iter().enumerate().map(|(i, other)| ((i + 1).to_string(), format!("rather: {other}"))));
+    keys.push(("n".to_owned(), "no, drop it".to_owned()));
+    keys.push(("s".to_owned(), "leave it unconfirmed".to_owned()));
+    for (key, meaning) in keys {
+        for (row, text) in wrap(&meaning, columns.saturating_sub(4)).into_iter().enumerate() {
+            let key = if row == 0 { key.as_str() } else { "" };
+            lines.push(Line::from(vec![Span::styled(format!("{key:<4}"), palette.accent()), Span::raw(text)]));
+        }
+    }
     lines
 }
 
@@ -137,7 +141,7 @@ const KEYS: [(&str, &str); 12] = [
     ("1 2", "choose the first, the second"),
     ("=", "no preference: either would do"),
     ("s", "skip this question; nothing is concluded from it"),
-    ("i", "say what matters to you, in your words: \"honesty > privacy\" or \"fairness matters a lot\""),
+    ("i", "say what matters to you: \"honesty > privacy\", or a sentence of your own, which is shown back first"),
     ("w", "why this question, and what you are expected to answer"),
     ("u", "undo the last answer: as if it had never been given"),
     ("v", "your values as now believed"),

@@ -1,0 +1,268 @@
+//! Briefings: documents as background, cut into passages, of which those that bear on a situation come into the model's context.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use credence_memory::ids::{BriefingId, Hash, IdError};
+use credence_memory::record::{BriefingAdded, Passage, PassageUsed};
+use credence_priors::LanguageModel;
+use credence_priors::meaning::{MeaningError, States, nearness, standardised};
+
+/// A longer document is refused.
+const BYTES_MAX: u64 = 32 << 20;
+/// A passage has about so many words: three of them leave room in a small model's context.
+const PASSAGE_WORDS: usize = 90;
+/// Passages put into the context, at most.
+pub const PASSAGES_MAX: usize = 3;
+/// So many letters a page are expected of a PDF that is no scan.
+const LETTERS_MIN: usize = 20;
+
+/// Why a document cannot be a briefing.
+#[derive(Debug, thiserror::Error)]
+pub enum BriefingError {
+    /// The file cannot be read.
+    #[error("briefing {} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no document that can be read.
+    #[error("briefing {} cannot be used: {problem}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// Its name cannot be one.
+    #[error("a briefing cannot have this name")]
+    Name(#[from] IdError),
+}
+
+/// Reads a document: text or Markdown in UTF-8, or a PDF with text in it. Without a name it gets that of the file.
+///
+/// # Errors
+/// A file that cannot be read, or has no text.
+pub fn load(path: &Path, name: Option<&str>) -> Result<BriefingAdded, BriefingError> {
+    let unreadable = |source| BriefingError::Unreadable { path: path.to_owned(), source };
+    let unusable = |problem: &str| BriefingError::Unusable { path: path.to_owned(), problem: problem.to_owned() };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(unreadable)?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(unusable("it is larger than 32 MiB"));
+    }
+    let text = if bytes.starts_with(b"%PDF") {
+        text_of_pdf(&bytes).map_err(|problem| unusable(&problem))?
+    } else {
+        String::from_utf8(bytes.clone()).map_err(|_| unusable("expected UTF-8 text, Markdown or a PDF"))?
+    };
+    let passages = passages(&text);
+    if passages.is_empty() {
+        return Err(unusable("there is no text in it"));
+    }
+    let stem = path.file_stem().map_or_else(|| "briefing".into(), |s| s.to_string_lossy().into_owned());
+    Ok(BriefingAdded {
+        briefing: BriefingId::new(name.unwrap_or(&stem))?,
+        source: path.display().to_string(),
+        content_hash: Hash::of(&bytes),
+        passages,
+    })
+}
+
+fn text_of_pdf(bytes: &[u8]) -> Result<String, String> {
+    // The library panics on some damaged files; a document must not end the program.
+    let read = std::panic::catch_unwind(|| pdf_extract::extract_text_from_mem(bytes));
+    let text = match read {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => return Err(format!("the PDF cannot be read ({error})")),
+        Err(_) => return Err("the PDF is damaged".into()),
+    };
+    if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
+        return Err("the PDF has no text in it; it may be a scan. Expected a PDF with text, or the text itself".into());
+    }
+    Ok(text)
+}
+
+/// Cuts a text at headings, paragraphs and, where those are long, sentences.
+pub fn passages(text: &str) -> Vec<Passage> {
+    let mut found: Vec<Passage> = Vec::new();
+    let mut heading = String::new();
+    for block in text.split("\n\n").map(str::trim).filter(|b| !b.is_empty()) {
+        let mut lines = block.lines().peekable();
+        while let Some(title) = lines.peek().and_then(|l| l.trim().strip_prefix('#')) {
+            heading = title.trim_start_matches('#').trim().to_owned();
+            lines.next();
+        }
+        let block: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+        for piece in pieces(&block) {
+            let joins = found.last().is_some_and(|last| {
+                last.heading == heading && count_words(&last.text) + count_words(&piece) <= PASSAGE_WORDS
+            });
+            match found.last_mut().filter(|_| joins) {
+                Some(last) => {
+                    last.text.push(' ');
+                    last.text.push_str(&piece);
+                }
+                None => found.push(Passage { heading: heading.clone(), text: piece }),
+            }
+        }
+    }
+    found
+}
+
+fn count_words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+/// Words in pieces of at most [`PASSAGE_WORDS`], cut after a sentence where there is one in the second half.
+fn pieces(words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = words;
+    while !rest.is_empty() {
+        let mut end = rest.len().min(PASSAGE_WORDS);
+        if end < rest.len()
+            && let Some(stop) = (PASSAGE_WORDS / 2..end).rev().find(|&i| rest[i].ends_with(['.', '!', '?', ':']))
+        {
+            end = stop + 1;
+        }
+        found.push(rest[..end].join(" "));
+        rest = &rest[end..];
+    }
+    found
+}
+
+/// A passage that bears on a situation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relevant {
+    /// Where it stands.
+    pub used: PassageUsed,
+    /// The document and heading it is from.
+    pub source: String,
+    /// Its text.
+    pub text: String,
+    /// How near its meaning is to the situation's, in [-1, 1].
+    pub nearness: f64,
+}
+
+/// The passages of briefings whose meaning is nearest to the situation's, nearest first.
+///
+/// # Errors
+/// If the model fails.
+pub fn relevant<'a>(
+    briefings: impl IntoIterator<Item = &'a BriefingAdded>,
+    model: &mut dyn LanguageModel,
+    states: &mut States,
+    situation: &str,
+    most: usize,
+) -> Result<Vec<Relevant>, MeaningError> {
+    let source = |name: &BriefingId, heading: &str| {
+        if heading.is_empty() { name.to_string() } else { format!("{name}, {heading}") }
+    };
+    let mut all: Vec<Relevant> = briefings
+        .into_iter()
+        .flat_map(|b| {
+            b.passages.iter().enumerate().map(move |(passage, p)| Relevant {
+                used: PassageUsed { briefing: b.briefing.clone(), passage },
+                source: source(&b.briefing, &p.heading),
+                text: p.text.clone(),
+                nearness: 0.0,
+            })
+        })
+        .collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let mut texts: Vec<String> = all.iter().map(|p| p.text.clone()).collect();
+    texts.push(situation.to_owned());
+    let rows = standardised(&states.of(model, &texts)?);
+    let (query, passages) = rows.split_last().expect("the situation is the last of them");
+    all.iter_mut().zip(passages).for_each(|(p, row)| p.nearness = nearness(row, query));
+    all.sort_by(|a, b| b.nearness.total_cmp(&a.nearness));
+    all.truncate(most);
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_document_is_cut_at_headings_and_keeps_every_word() {
+        let text = "# Money\n\nKeep it apart.\n\nPay it back.\n\n## Who asks\nAnyone may.\n\n".to_owned()
+            + &"word ".repeat(200);
+        let found = passages(&text);
+        assert_eq!((found[0].heading.as_str(), found[0].text.as_str()), ("Money", "Keep it apart. Pay it back."));
+        assert_eq!(found[1].heading, "Who asks");
+        assert!(found.iter().all(|p| count_words(&p.text) <= PASSAGE_WORDS));
+        assert_eq!(found.iter().map(|p| count_words(&p.text)).sum::<usize>(), 6 + 2 + 200);
+    }
+
+    /// A PDF of one page with this content.
+    fn pdf(content: &str) -> Vec<u8> {
+        let objects = [
+            "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+            "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
+                .to_owned(),
+            format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+            "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
+        ];
+        let mut file = "%PDF-1.4\n".to_owned();
+        let mut table = "0000000000 65535 f \n".to_owned();
+        for (i, object) in objects.iter().enumerate() {
+            table.push_str(&format!("{:010} 00000 n \n", file.len()));
+            file.push_str(&format!("{} 0 obj\n{object}\nendobj\n", i + 1));
+        }
+        let start = file.len();
+        let count = objects.len() + 1;
+        file.push_str(&format!(
+            "xref\n0 {count}\n{table}trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+        ));
+        file.into_bytes()
+    }
+
+    #[test]
+    fn a_pdf_with_text_is_read_and_one_without_is_taken_for_a_scan() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("deposits.pdf");
+        let text = "BT /F1 12 Tf 72 700 Td (Keep deposits apart from all other money.) Tj ET";
+        std::fs::write(&path, pdf(text)).expect("written");
+        let briefing = load(&path, Some("rules")).expect("a document");
+        assert_eq!((briefing.briefing.as_str(), briefing.passages.len()), ("rules", 1));
+        assert!(briefing.passages[0].text.contains("deposits apart"), "{:?}", briefing.passages);
+        std::fs::write(&path, pdf("0 0 m 100 100 l S")).expect("written");
+        let error = load(&path, None).expect_err("nothing to read").to_string();
+        assert!(error.contains("deposits.pdf") && error.contains("scan"), "{error}");
+    }
+
+    #[test]
+    fn files_that_are_no_documents_are_refused_with_what_was_expected() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, bytes, says) in [
+            ("empty.md", &b" \n"[..], "no text"),
+            ("latin.txt", &b"caf\xe9"[..], "UTF-8"),
+            ("broken.pdf", &b"%PDF-1.4 nothing more"[..], "PDF"),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            let error = load(&path, None).expect_err("no document").to_string();
+            assert!(error.contains(name) && error.contains(says), "{error}");
+        }
+        assert!(matches!(load(&dir.path().join("none"), None), Err(BriefingError::Unreadable { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_no_word_is_lost(text in "[a-z#\n .]{0,200}") {
+            let words = |t: &str| t.split_whitespace().filter(|w| !w.starts_with('#')).count();
+            let headings_apart = !text.contains('#');
+            let found: usize = passages(&text).iter().map(|p| words(&p.text)).sum();
+            if headings_apart {
+                prop_assert_eq!(found, words(&text));
+            }
+        }
+    }
+}

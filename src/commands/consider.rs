@@ -1,0 +1,169 @@
+//! What `credence agent` and `credence decide` share: briefings, deliberation, and whether a judgement hangs on its wording.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use clap::Args;
+use credence_agent::briefing;
+use credence_agent::consider::{Consideration, Event, consider};
+use credence_agent::decide::{Bars, Considered, Decided};
+use credence_agent::wording;
+use credence_memory::home::Home;
+use credence_memory::ids::{AlternativeId, BriefingId, PersonId, TaskId};
+use credence_memory::record::{Consequence, Outcome, Record};
+
+use crate::exit::WrongInput;
+use crate::front::clean_text;
+use crate::surroundings::{Opened, now, say};
+
+/// How much is considered before a decision.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct ConsiderArgs {
+    /// Write down what would follow from each alternative, and judge it alone and with that; Ctrl-C ends the writing
+    #[arg(long)]
+    pub(crate) deliberate: bool,
+    /// The most tokens to write, for all alternatives together
+    #[arg(long, value_name = "N", default_value_t = 480)]
+    pub(crate) deliberation_tokens: usize,
+    /// A document as background (text, Markdown or PDF), used with --deliberate, which it implies; kept until `credence brief drop`
+    #[arg(long = "brief", value_name = "FILE")]
+    pub(crate) briefs: Vec<PathBuf>,
+}
+
+/// Adds a document to the home's briefings, unless the same is there already. Says under which name, and whether it is new.
+pub(crate) fn add_briefing(home: &mut Home, path: &Path, name: Option<&str>) -> anyhow::Result<(BriefingId, bool)> {
+    let mut added = briefing::load(path, name)?;
+    let standing = home.state().briefings();
+    if let Some((name, _)) = standing.iter().find(|(_, (_, b))| b.content_hash == added.content_hash) {
+        return Ok((name.clone(), false));
+    }
+    if standing.contains_key(&added.briefing) {
+        if name.is_some() {
+            anyhow::bail!(WrongInput(format!("there is a briefing {} already", added.briefing)));
+        }
+        // Two files of the same name: the second gets a number.
+        let free = (2..).map(|n| format!("{}-{n}", added.briefing)).find_map(|n| BriefingId::new(&n).ok());
+        let taken = |id: &BriefingId| standing.contains_key(id);
+        added.briefing =
+            free.filter(|id| !taken(id)).context("give the briefing a name with `credence brief add --name`")?;
+    }
+    let name = added.briefing.clone();
+    home.append(now(), Record::BriefingAdded(added))?;
+    Ok((name, true))
+}
+
+/// Deliberates on alternatives if that was asked for, showing what is written unless `quiet`.
+pub(crate) fn deliberate(
+    opened: &mut Opened,
+    args: &ConsiderArgs,
+    (person, task): (&PersonId, Option<&TaskId>),
+    situation: &str,
+    alternatives: &[AlternativeId],
+    (seed, quiet): (u64, bool),
+) -> anyhow::Result<Vec<Option<Considered>>> {
+    for path in &args.briefs {
+        let (name, new) = add_briefing(&mut opened.home, path, None)?;
+        if new && !quiet {
+            say(format!("Briefing {name} is kept; `credence brief drop {name}` takes it away."))?;
+        }
+    }
+    if !args.deliberate && args.briefs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = Consideration {
+        person: person.clone(),
+        task: task.cloned(),
+        situation: situation.trim().to_owned(),
+        charter: opened.opening.charter.clone(),
+        tokens_max: args.deliberation_tokens,
+        seed: seed as u32,
+        states: opened.opening.readings.clone(),
+    };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let _watch =
+        crate::front::watch_signals(move || flag.store(true, Ordering::SeqCst)).context("failed to watch signals")?;
+    let mut reader = opened.reader()?.clone();
+    let considered = consider(
+        &mut opened.home,
+        &mut reader,
+        &what,
+        alternatives,
+        &mut |event| {
+            let shown = if quiet { Ok(()) } else { show(&event) };
+            if interrupted.load(Ordering::SeqCst) || shown.is_err() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+        now(),
+    )?;
+    if interrupted.load(Ordering::SeqCst) && !quiet {
+        say("\nDeliberation ended by you; what was finished counts.")?;
+    }
+    Ok(considered)
+}
+
+fn show(event: &Event) -> anyhow::Result<()> {
+    match event {
+        Event::Passages(passages) => {
+            say("Background that bears on it:")?;
+            passages.iter().try_for_each(|p| {
+                let words: Vec<&str> = p.text.split_whitespace().collect();
+                let more = if words.len() > 16 { " ..." } else { "" };
+                say(clean_text(&format!("  [{}] {}{more}", p.source, words[..words.len().min(16)].join(" "))))
+            })
+        }
+        Event::Begun(alternative) => say(clean_text(&format!("\nIf: {alternative}"))),
+        Event::Text(text) => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(clean_text(text).as_bytes())?;
+            Ok(out.flush()?)
+        }
+        Event::Finished(_, trust) => say(format!("(the judgement with this counts for {:.0}%)", 100.0 * trust)),
+        Event::Unusable => say("(nothing usable was written; judged alone)"),
+    }
+}
+
+/// Leaves an act to the person if its judgement hangs on the wording of the situation.
+pub(crate) fn guard(
+    opened: &mut Opened,
+    person: &PersonId,
+    situation: &str,
+    alternatives: &[AlternativeId],
+    decided: &mut Decided,
+    bars: Bars,
+) -> anyhow::Result<()> {
+    if !matches!(decided.outcome, Outcome::Act { .. }) || !bars.wording_max.is_finite() {
+        return Ok(());
+    }
+    let pair = [alternatives[decided.best], alternatives[decided.second]];
+    let texts = pair.map(|a| crate::commands::decide::text(&opened.home, &a));
+    let mut reworded = Vec::new();
+    for other in wording::reworded(situation) {
+        let ids = opened.describe(&other, &texts)?;
+        reworded.push([ids[0], ids[1]]);
+    }
+    let moved = wording::moved(opened.home.state(), person, pair, &reworded)?;
+    decided.guard(moved, bars);
+    Ok(())
+}
+
+/// The consequences behind a decision, by alternative, with the numbers of their records.
+pub(crate) fn consequences<'a>(home: &'a Home, decided: &Decided) -> Vec<Option<(u64, &'a [Consequence], f64)>> {
+    let deliberations = home.state().deliberations();
+    decided
+        .considered
+        .iter()
+        .map(|c| {
+            let c = c.as_ref()?;
+            let made = &deliberations.get(&c.deliberation)?.made;
+            Some((c.deliberation.0, made.consequences.as_slice(), c.trust))
+        })
+        .collect()
+}

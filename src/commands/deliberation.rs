@@ -1,0 +1,110 @@
+//! `credence deliberation`: what was foreseen, and whether it came true.
+
+use clap::{Subcommand, ValueEnum};
+use credence_agent::deliberate::reliability;
+use credence_memory::ids::Seq;
+use credence_memory::record::{ConsequenceChecked, ConsequenceKind, Record};
+
+use crate::cli::Global;
+use crate::exit::WrongInput;
+use crate::front::clean_text;
+use crate::surroundings::{now, open_home, read_state, say, say_json};
+
+/// `credence deliberation ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliberationCommand {
+    /// List deliberations and how far each kind of consequence is trusted
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether a foreseen consequence was right: that decides how far its kind is trusted from now on
+    Check {
+        /// The deliberation's record
+        record: u64,
+        /// Which of its consequences, from 1
+        consequence: usize,
+        /// What became of it
+        found: Found,
+    },
+}
+
+/// What became of a consequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Found {
+    /// It came true, or was to the point
+    Right,
+    /// It did not, or was not
+    Wrong,
+}
+
+/// Runs `credence deliberation ...`.
+pub(crate) fn run(global: &Global, command: DeliberationCommand) -> anyhow::Result<()> {
+    match command {
+        DeliberationCommand::List { json } => {
+            let state = read_state(global)?;
+            let kinds: Vec<_> = ConsequenceKind::ALL
+                .iter()
+                .map(|k| (k.name(), state.consequences_checked(*k), reliability(&state, *k)))
+                .collect();
+            if json {
+                let kinds: Vec<_> = kinds
+                    .iter()
+                    .map(|(kind, (right, wrong), trust)| serde_json::json!({"kind": kind, "right": right, "wrong": wrong, "trust": trust}))
+                    .collect();
+                let all: Vec<_> = state
+                    .deliberations()
+                    .iter()
+                    .map(|(seq, d)| serde_json::json!({"record": seq.0, "made": d.made, "checked": d.checked}))
+                    .collect();
+                return say_json(&serde_json::json!({"kinds": kinds, "deliberations": all}));
+            }
+            for (kind, (right, wrong), trust) in kinds {
+                say(format!("{kind:<9} {right} right, {wrong} wrong: trusted {:.0}%", 100.0 * trust))?;
+            }
+            for (seq, d) in state.deliberations() {
+                let text = state.description(&d.made.alternative).map_or_else(String::new, |a| a.text.clone());
+                say(format!("\nrecord {seq}  {}", clean_text(&text)))?;
+                for (i, c) in d.made.consequences.iter().enumerate() {
+                    let found = match d.checked.get(&i) {
+                        Some(true) => "  [right]",
+                        Some(false) => "  [wrong]",
+                        None => "",
+                    };
+                    say(format!("  {}  {:<9} {}{found}", i + 1, c.kind.name(), clean_text(&c.text)))?;
+                }
+            }
+            Ok(())
+        }
+        DeliberationCommand::Check { record, consequence, found } => {
+            let mut home = open_home(global)?;
+            let deliberated = Seq(record);
+            let Some(made) = home.state().deliberations().get(&deliberated).map(|d| d.made.clone()) else {
+                anyhow::bail!(WrongInput(format!("record {record} is no deliberation")));
+            };
+            let index = consequence.wrapping_sub(1);
+            let Some(kind) = made.consequences.get(index).map(|c| c.kind) else {
+                anyhow::bail!(WrongInput(format!("record {record} has {} consequences", made.consequences.len())));
+            };
+            if home.state().deliberations()[&deliberated].checked.contains_key(&index) {
+                anyhow::bail!(WrongInput(format!("consequence {consequence} of record {record} was checked before")));
+            }
+            let before = reliability(home.state(), kind);
+            let checked = ConsequenceChecked {
+                person: made.person,
+                deliberated,
+                consequence: index,
+                right: found == Found::Right,
+            };
+            home.append(now(), Record::ConsequenceChecked(checked))?;
+            let after = reliability(home.state(), kind);
+            say(format!(
+                "consequences of kind {} are now trusted {:.0}% (before: {:.0}%)",
+                kind.name(),
+                100.0 * after,
+                100.0 * before
+            ))
+        }
+    }
+}

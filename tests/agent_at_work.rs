@@ -1,0 +1,149 @@
+//! The agent at work on the real model: a task in words, what was considered and why, a correction in words, and its effect in the next decision and
+//! in the replay.
+
+mod real;
+
+use real::{Bench, command, text};
+use serde_json::Value;
+
+/// Records of a kind, in the order of the log.
+fn records(bench: &Bench, kind: &str) -> Vec<Value> {
+    bench
+        .log()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|record| record["kind"] == kind)
+        .collect()
+}
+
+#[test]
+fn real_model_a_task_is_considered_corrected_in_words_and_replayed() {
+    let bench = Bench::new();
+    let briefing = concat!(env!("CARGO_MANIFEST_DIR"), "/priors/data/briefings/fiduciary-duty.md");
+    let task = "The treasurer of our savings club wants to borrow from the members' money for a week.";
+    let given = [
+        "agent",
+        "--person",
+        "ada",
+        "--json",
+        "--task",
+        task,
+        "--alternative",
+        "refuse and keep the members' money apart",
+        "--alternative",
+        "lend it for a week and tell nobody",
+        "--proposals",
+        "2",
+        "--steps",
+        "0",
+        "--regret-max",
+        "0",
+        "--brief",
+        briefing,
+        "--deliberation-tokens",
+        "240",
+    ];
+    // A sentence in place of an answer, confirmed; then nothing more is said.
+    let said = bench.json(
+        &given,
+        "I would never hide anything to make a profit; honesty matters far more to me than getting ahead.\ny\n",
+    );
+    let decisions: Vec<&Value> = said.iter().filter(|line| line.get("decision").is_some()).collect();
+    assert!(decisions.len() >= 2, "decided again after the words: {said:?}");
+    let (before, after) = (decisions[0], decisions[decisions.len() - 1]);
+    let utilities = |decision: &Value| -> Vec<f64> {
+        decision["alternatives"]
+            .as_array()
+            .expect("alternatives")
+            .iter()
+            .map(|a| a["expected_utility"].as_f64().expect("a number"))
+            .collect()
+    };
+    assert!(utilities(before).len() >= 4, "proposals, what is always weighed, and the person's own");
+    assert_ne!(utilities(before), utilities(after), "the words are in the next decision");
+
+    // What was considered, and where it came from.
+    let deliberated = records(&bench, "Deliberated");
+    assert!(!deliberated.is_empty());
+    let passages = deliberated[0]["payload"]["passages"].as_array().expect("passages");
+    assert_eq!(passages[0]["briefing"], "fiduciary-duty");
+    assert_eq!(before["deliberations"].as_array().map(Vec::len), Some(utilities(before).len()));
+    let proposed = records(&bench, "AlternativesProposed");
+    let by: Vec<&str> = proposed.iter().filter_map(|r| r["payload"]["by"].as_str()).collect();
+    assert!(by.contains(&"person") && by.contains(&"program"), "{by:?}");
+    assert!(proposed.iter().all(|r| r["payload"]["why"].as_array().is_some_and(|why| !why.is_empty())));
+
+    // What was said, read, and answered.
+    let read = &records(&bench, "WordsRead")[0]["payload"];
+    assert_eq!((&read["rows"][0]["more"], &read["rows"][0]["less"]), (&"honesty".into(), &"achievement".into()));
+    assert_eq!(records(&bench, "ReadingAnswered")[0]["payload"]["answer"]["verdict"], "confirmed");
+    let stated = &records(&bench, "ImportanceStated")[0];
+    assert!(stated["payload"].get("misreading").is_none(), "confirmed");
+
+    // A consequence that is checked is trusted otherwise.
+    let record = deliberated[0]["seq"].to_string();
+    let checked = bench.ok(&["deliberation", "check", &record, "1", "wrong"], "");
+    assert!(checked.contains("trusted 33%"), "{checked}");
+    assert_eq!(bench.run(&["deliberation", "check", &record, "1", "right"], "").status.code(), Some(3));
+
+    // The replay needs no model and has the correction; without it belief is another.
+    let empty = tempfile::tempdir().expect("a folder");
+    let replay = |args: &[&str]| {
+        let output = command(bench.dir.path())
+            .args(["replay", "--offline"])
+            .args(args)
+            .env("CREDENCE_CACHE", empty.path())
+            .output()
+            .expect("the command runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(replay(&["--verify"]).contains("match"));
+    let without = replay(&["--json", "--without", &stated["seq"].to_string()]);
+    assert_ne!(without, replay(&["--json"]));
+}
+
+#[test]
+fn real_model_words_that_nobody_confirmed_count_less_and_bad_input_is_told() {
+    let bench = Bench::new();
+    let words = "I care more about my privacy than about a bargain.";
+    let moved = |args: &[&str]| -> f64 {
+        let all: Vec<&str> = ["tell", words, "--json", "--person"].into_iter().chain(args.iter().copied()).collect();
+        let told = &bench.json(&all, "")[0];
+        assert_eq!(told["reading"]["more"], "privacy", "{told}");
+        let explained = &bench.json(&["explain", "privacy", "--person", args[0], "--json"], "")[0];
+        explained["mean"].as_f64().expect("a number")
+    };
+    let (sure, unsure) = (moved(&["ada", "--yes"]), moved(&["bob", "--unconfirmed"]));
+    assert!(sure > unsure, "{sure} {unsure}");
+    assert_ne!(bench.digest("ada"), bench.digest("bob"));
+
+    for (words, says) in [
+        ("What time is it?", "VALUE > VALUE"),
+        ("\u{6211}\u{89c9}\u{5f97}\u{8bda}\u{5b9e}\u{5f88}\u{91cd}\u{8981}", "Latin alphabet"),
+        ("...", "no words"),
+    ] {
+        let output = bench.run(&["tell", words], "");
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    let pdf = bench.dir.path().join("scan.pdf");
+    std::fs::write(&pdf, b"%PDF-1.4\n%%EOF\n").expect("a file");
+    let output = bench.run(&["brief", "add", pdf.to_str().expect("a path")], "");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    // A task in another script is worked on; the session goes on.
+    let decided = bench.json(
+        &[
+            "decide",
+            "--json",
+            "--situation",
+            "\u{91d1}\u{5eab}\u{306e}\u{9375}",
+            "--alternative",
+            "keep it",
+            "--alternative",
+            "return it",
+        ],
+        "",
+    );
+    assert_eq!(decided[0]["alternatives"].as_array().map(Vec::len), Some(2));
+}
