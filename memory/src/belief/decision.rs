@@ -90,7 +90,9 @@ pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64
     let (mut mean, mut second) = (vec![0.0; k], vec![0.0; k * k]);
     let mut take = |weight: f64, y: &[f64]| {
         let (lo, hi) = y.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &x| (lo.min(x), hi.max(x)));
-        let r: Vec<f64> = y.iter().map(|x| if hi > lo { (x - lo) / (hi - lo) } else { 0.5 }).collect();
+        // Alternatives that are the same differ by rounding, and by that much more where a covariance is factored.
+        let tied = hi - lo <= 1e-6 * (1.0 + hi.abs().max(lo.abs()));
+        let r: Vec<f64> = y.iter().map(|x| if tied { 0.5 } else { (x - lo) / (hi - lo) }).collect();
         for i in 0..k {
             mean[i] += weight * r[i];
             for j in 0..k {

@@ -58,7 +58,9 @@ impl Sets {
     fn lineage(&self) -> Vec<u32> {
         let current = self.promoted.iter().rev().find(|g| self.sound(**g)).copied().unwrap_or(0);
         let mut chain: Vec<u32> =
-            std::iter::successors(Some(current), |g| Some(self.absorbed[g].0)).take_while(|g| *g != 0).collect();
+            std::iter::successors(Some(current), |g| self.absorbed.get(g).map(|(parent, _)| *parent))
+                .take_while(|g| *g != 0)
+                .collect();
         chain.reverse();
         chain
     }
