@@ -559,6 +559,11 @@ impl Session {
         self.given.len()
     }
 
+    /// Whether as many answers were given as were asked for.
+    pub fn has_enough(&self) -> bool {
+        self.options.answers_max.is_some_and(|most| self.answers() >= most)
+    }
+
     /// Whether a question is open.
     pub fn is_open(&self) -> bool {
         self.open.is_some()

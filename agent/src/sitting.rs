@@ -63,7 +63,6 @@ pub async fn sit(
     for text in notices {
         front.show(Shown::Notice { text });
     }
-    let answers_max = options.answers_max;
     let mut session = Session::begin(home, person, bank, options, clock())?;
     front.show(Shown::Opened(session.opened(home)?));
     let cancel = Cancel::default();
@@ -73,8 +72,7 @@ pub async fn sit(
     }
     let mut background = Background::start(home, bank, opening, reader, cancel.clone());
     let listener = Listener::new(&opening.schema, words::Reader::default(), opening.load.clone());
-    let reason =
-        converse(home, &mut session, &listener, &mut front, &mut background, &mut beside, answers_max, &clock).await?;
+    let reason = converse(home, &mut session, &listener, &mut front, &mut background, &mut beside, &clock).await?;
     cancel.cancel();
     beside.stop();
     let summary = session.end(home, &reason, clock())?;
@@ -90,14 +88,13 @@ async fn converse(
     front: &mut Front,
     background: &mut Background,
     beside: &mut Beside,
-    answers_max: Option<usize>,
     clock: &impl Fn() -> Timestamp,
 ) -> Result<String, SessionError> {
     let mut asked: Option<QuestionView> = None;
     // Whether the person is owed the question that stands: after every turn but "why" and "values".
     let mut owed = true;
     loop {
-        if answers_max.is_some_and(|most| session.answers() >= most) {
+        if session.has_enough() {
             return Ok("as many answers as were asked for".into());
         }
         if !session.is_open() {

@@ -294,6 +294,9 @@ fn tuned(counts: &[(f64, f64)], global: f64) -> f64 {
     SHRINKAGES.into_iter().reduce(|a, b| if loss(b) < loss(a) { b } else { a }).unwrap_or(RATE_SHRINKAGE)
 }
 
+/// What reads a conversation's statements: features of each, in its order.
+pub type ReadStatements<'a, E> = dyn FnMut(&Conversation) -> Result<Vec<Vec<f64>>, E> + 'a;
+
 /// Reads several conversations, each with the features that `features` gives for its statements.
 ///
 /// # Errors
@@ -301,7 +304,7 @@ fn tuned(counts: &[(f64, f64)], global: f64) -> f64 {
 pub fn load_all<E: From<PolisError>>(
     data: &Path,
     names: &[String],
-    features: &mut dyn FnMut(&Conversation) -> Result<Vec<Vec<f64>>, E>,
+    features: &mut ReadStatements<'_, E>,
 ) -> Result<Vec<Read>, E> {
     names
         .iter()
