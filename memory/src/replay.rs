@@ -24,15 +24,15 @@ use crate::state::{Epoch, Person, State, StateError};
 pub use options::{Options, PriorChoice, Restriction, RestrictionError, Selector, SelectorError, Until};
 pub use score::{Bin, Calibration, Score};
 
-/// What a replay found.
+/// What a replay found, with what was kept of each person's belief: all of it, unless it was asked for otherwise.
 #[derive(Debug)]
-pub struct Replay {
+pub struct Replay<B = Mixture> {
     /// Everything that follows from the records taken in, without beliefs.
     pub state: State,
     /// What beliefs were formed under, one after another, as this replay has it.
     pub epochs: Vec<Epoch>,
     /// Everyone folded, in the order of their names.
-    pub people: Vec<Replayed>,
+    pub people: Vec<Replayed<B>>,
     /// Records taken in.
     pub records: u64,
     /// Evidence records left out by a selector.
@@ -43,11 +43,13 @@ pub struct Replay {
 
 /// One person, replayed.
 #[derive(Debug)]
-pub struct Replayed {
+pub struct Replayed<B = Mixture> {
     /// Who.
     pub person: PersonId,
-    /// What is believed at the end.
-    pub belief: Mixture,
+    /// What is believed at the end, or what was kept of it.
+    pub belief: B,
+    /// Evidence that survives.
+    pub evidence: usize,
     /// How each answer had been predicted, in the order of the log.
     pub predictions: Vec<Prediction>,
     /// How well in sum.
@@ -128,7 +130,21 @@ pub struct Step<'a> {
     pub epoch: &'a Epoch,
 }
 
-/// Replays a log.
+/// A person's belief at the end of the log, about to be let go.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// Whose.
+    pub person: &'a PersonId,
+    /// What is believed.
+    pub belief: Mixture,
+    /// What it is believed under.
+    pub epoch: &'a Epoch,
+    /// Everything that follows from the log, without beliefs.
+    pub state: &'a State,
+}
+
+/// Replays a log and keeps everyone's belief, which for a thousand answers under a hundred hypotheses is some megabytes a
+/// person: see [`replay_keeping`].
 pub fn replay(input: impl Read, options: &Options) -> Result<Replay, ReplayError> {
     replay_watched(input, options, |_| {})
 }
@@ -139,11 +155,21 @@ pub fn replay_watched(
     options: &Options,
     watch: impl Fn(&Step<'_>) + Sync,
 ) -> Result<Replay, ReplayError> {
+    replay_keeping(input, options, watch, |ended| ended.belief)
+}
+
+/// Replays a log and keeps of each person's belief what `keep` makes of it. No more beliefs exist at a time than there are
+/// threads.
+pub fn replay_keeping<B: Send>(
+    input: impl Read,
+    options: &Options,
+    watch: impl Fn(&Step<'_>) + Sync,
+    keep: impl Fn(Ended<'_>) -> B + Sync,
+) -> Result<Replay<B>, ReplayError> {
     if options.verify && options.changes_anything() {
         return Err(ReplayError::VerifyOfAnother);
     }
-    let mut reader = Reader::new(input);
-    let (state, records, left_out) = take_in(&mut reader, options)?;
+    let TakenIn { state, records, left_out, tail } = take_in(input, options)?;
     if records == 0 {
         return Err(LogError::Empty.into());
     }
@@ -157,25 +183,31 @@ pub fn replay_watched(
     let wanted: Vec<(&PersonId, &Person)> = wanted.collect();
     let fold = Fold { epochs: &epochs, state: &state, verify: options.verify };
     let people = wanted.into_par_iter().map(|(id, person)| {
-        fold.person(id, person, &watch).map_err(|source| ReplayError::Belief { person: id.clone(), source })
+        fold.person(id, person, &watch, &keep).map_err(|source| ReplayError::Belief { person: id.clone(), source })
     });
-    let people = people.collect::<Result<Vec<Replayed>, ReplayError>>()?;
-    Ok(Replay { state, epochs, people, records, left_out, tail: reader.tail() })
+    let people = people.collect::<Result<Vec<Replayed<B>>, ReplayError>>()?;
+    Ok(Replay { state, epochs, people, records, left_out, tail })
 }
 
 /// Reads and checks a log without forming beliefs.
 pub fn verify_chain(input: impl Read) -> Result<(State, Tail), ReplayError> {
-    let mut reader = Reader::new(input);
-    let (state, _, _) = take_in(&mut reader, &Options::default())?;
-    Ok((state, reader.tail()))
+    take_in(input, &Options::default()).map(|taken| (taken.state, taken.tail))
 }
 
-fn take_in(reader: &mut Reader<impl Read>, options: &Options) -> Result<(State, u64, u64), ReplayError> {
+struct TakenIn {
+    state: State,
+    records: u64,
+    left_out: u64,
+    tail: Tail,
+}
+
+fn take_in(input: impl Read, options: &Options) -> Result<TakenIn, ReplayError> {
+    let mut reader = Reader::new(input);
     let mut state = State::new();
     let mut records = 0;
     // Records left out, so that retractions of them are left out too.
     let mut left_out = BTreeSet::new();
-    for entry in reader {
+    for entry in &mut reader {
         let entry = entry?;
         if options.until.is_some_and(|until| until.is_before(&entry)) {
             break;
@@ -188,7 +220,7 @@ fn take_in(reader: &mut Reader<impl Read>, options: &Options) -> Result<(State, 
             state.note(&entry)?;
         }
     }
-    Ok((state, records, left_out.len() as u64))
+    Ok(TakenIn { state, records, left_out: left_out.len() as u64, tail: reader.tail() })
 }
 
 fn leaves_out(entry: &Entry, options: &Options, left_out: &BTreeSet<Seq>) -> bool {
@@ -200,7 +232,7 @@ fn leaves_out(entry: &Entry, options: &Options, left_out: &BTreeSet<Seq>) -> boo
     options.without.iter().any(|selector| selector.selects(entry))
 }
 
-impl Replay {
+impl<B> Replay<B> {
     /// The scores of all people together.
     pub fn score(&self) -> Score {
         let mut all = Score::default();
@@ -244,7 +276,13 @@ impl Fold<'_> {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
-    fn person(&self, id: &PersonId, person: &Person, watch: &impl Fn(&Step<'_>)) -> Result<Replayed, BeliefError> {
+    fn person<B>(
+        &self,
+        id: &PersonId,
+        person: &Person,
+        watch: &impl Fn(&Step<'_>),
+        keep: &impl Fn(Ended<'_>) -> B,
+    ) -> Result<Replayed<B>, BeliefError> {
         let mut epoch = &self.epochs[0];
         let mut survivors: Vec<&Evidence> = Vec::new();
         // Absent where everything must be folded anew, which waits until somebody asks.
@@ -283,6 +321,7 @@ impl Fold<'_> {
             }
         }
         let belief = formed(&mut belief, epoch, &survivors)?;
-        Ok(Replayed { person: id.clone(), belief, predictions, score, digests })
+        let belief = keep(Ended { person: id, belief, epoch, state: self.state });
+        Ok(Replayed { person: id.clone(), belief, evidence: survivors.len(), predictions, score, digests })
     }
 }

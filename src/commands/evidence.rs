@@ -4,17 +4,18 @@ mod erase;
 mod export;
 mod import;
 
+use std::borrow::Cow;
+
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::Seq;
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, Record, Retracted};
-use credence_memory::replay::Options;
 
 use crate::cli::{EvidenceCommand, Global};
-use crate::commands::replay::replayed;
+use crate::commands::replay::verified;
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, now, open_home, say};
+use crate::surroundings::{log_path, now, open_home, say, say_json_text};
 
 /// Runs `credence evidence ...`.
 pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<()> {
@@ -34,7 +35,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 };
                 match (wanted && of_person, json) {
                     (false, _) => Ok(()),
-                    (true, true) => say(line.trim_end()),
+                    (true, true) => say_json_text(line.trim_end()),
                     (true, false) => say(format!(
                         "{:>6}  {}  {:<20} {}",
                         entry.seq.0,
@@ -51,7 +52,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 if entry.seq.0 == seq {
                     found = true;
                     let value: serde_json::Value = serde_json::from_str(line)?;
-                    say(serde_json::to_string_pretty(&value)?)?;
+                    say_json_text(&serde_json::to_string_pretty(&value)?)?;
                 }
                 Ok(())
             })?;
@@ -98,7 +99,7 @@ fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) 
 /// Reads the whole chain, forms every belief again and compares it with what was recorded.
 fn verify(global: &Global) -> anyhow::Result<()> {
     let path = log_path(global)?;
-    let found = replayed(&path, &Options { verify: true, ..Options::default() })?;
+    let found = verified(&path)?;
     if let Tail::Torn { bytes } = found.tail {
         say(format!("the last line is torn ({bytes} bytes, never acknowledged); the next writer cuts it off"))?;
     }
@@ -151,6 +152,17 @@ pub(crate) fn is_telling(record: &Record) -> bool {
         )
 }
 
+/// More of a text is not shown where it is one of many.
+const BRIEF_CHARS_MAX: usize = 200;
+
+/// The beginning of a text, for where it is one of many.
+pub(crate) fn brief(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(BRIEF_CHARS_MAX) {
+        Some((at, _)) => Cow::Owned(format!("{} [...]", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// One line about a record.
 pub(crate) fn outline(record: &Record) -> String {
     let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
@@ -170,14 +182,14 @@ pub(crate) fn outline(record: &Record) -> String {
         Record::RankingGiven(r) => format!("ranked {} of {}", r.order.len(), r.alternatives.len()),
         Record::CorrectionMade(_) => "not that, rather this".into(),
         Record::DemonstrationGiven(_) => "was seen to do".into(),
-        Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, r.reason),
+        Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, brief(&r.reason)),
         Record::DecisionMade(r) => match &r.outcome {
             credence_memory::record::Outcome::Act { .. } => "act".into(),
             credence_memory::record::Outcome::Ask { .. } => "ask".into(),
             credence_memory::record::Outcome::Defer { .. } => "defer".into(),
         },
-        Record::TaskGiven(r) => format!("{} {:?}", r.task, r.text),
-        Record::AlternativeDescribed(r) => format!("{:?}", r.text),
+        Record::TaskGiven(r) => format!("{} {:?}", r.task, brief(&r.text)),
+        Record::AlternativeDescribed(r) => format!("{:?}", brief(&r.text)),
         Record::QuestionAsked(r) => format!(
             "{} alternatives, {:.3} nats{}",
             r.alternatives.len(),
@@ -185,12 +197,12 @@ pub(crate) fn outline(record: &Record) -> String {
             if r.reask { ", again" } else { "" }
         ),
         Record::BeliefRecorded(r) => r.digest.to_string().chars().take(16).collect(),
-        Record::StopRequested(r) => format!("{:?}", r.words),
+        Record::StopRequested(r) => format!("{:?}", brief(&r.words)),
         Record::Imported(r) => {
             format!("{} records of {} people as {} from {}", r.records, r.people, r.format, r.source)
         }
         Record::Exported(r) => format!("{} rows as {} to {:?}", r.rows, r.format, r.path),
-        Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, r.reason),
+        Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, brief(&r.reason)),
         _ => String::new(),
     };
     format!("{who}{what}")

@@ -11,8 +11,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod screen;
-mod signals;
-mod text;
+pub(crate) mod signals;
+pub(crate) mod text;
 mod turns;
 
 use std::io::{self, IsTerminal};

@@ -10,6 +10,7 @@ mod finite;
 mod functional;
 mod gaussian;
 mod hypothesis;
+mod influence;
 pub mod information;
 mod interval;
 mod mixture;

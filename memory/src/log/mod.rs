@@ -5,8 +5,9 @@
 mod line;
 mod reader;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod writer;
+mod written;
 
 use std::io;
 
