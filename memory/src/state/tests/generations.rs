@@ -311,7 +311,7 @@ fn take(scribe: &mut Scribe, step: &Step) {
                 adapter.absorbed.unite(&scribe.state.ledger().behind(&id(person), adapter.cutoff));
             }
             scribe.write(Record::AdapterTrained(adapter)).unwrap();
-            scribe.write(judgements(number, (0..6).filter(|n| (n + number as usize) % 5 > 0))).unwrap();
+            scribe.write(judgements(number, (0..6).filter(|n| !(n + number as usize).is_multiple_of(5)))).unwrap();
         }
         // What may not be is refused and changes nothing.
         Step::Promote(which) => drop(scribe.write(Record::AdapterPromoted(promoted(pick(which), Some("a test"))))),
