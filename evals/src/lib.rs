@@ -1,5 +1,6 @@
 //! Simulated people, real data, convergence experiments, calibration and reports.
 
+pub mod calibration;
 pub mod estimate;
 pub mod experiment;
 pub mod flight;

@@ -26,6 +26,36 @@ fn expectation(f: impl Fn(f64) -> f64) -> f64 {
         / (2.0 * std::f64::consts::PI).sqrt()
 }
 
+/// `P(y_first > y_second > ... > all that are not ranked)`, `y ~ N(u, sd^2)`: from the last upwards, each an integral up to `x` on a grid.
+fn chain(u: &[f64], order: &[usize], sd: f64) -> f64 {
+    let (lo, hi) = u.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), u| (lo.min(*u), hi.max(*u)));
+    let n = 96;
+    let (start, step) = (lo - 5.0 * sd, (hi - lo + 10.0 * sd) / f64::from(n));
+    let at = |i: i32| start + step * f64::from(i);
+    let rest = (0..u.len()).filter(|k| !order.contains(k));
+    let mut below: Vec<f64> = (0..=n).map(|i| rest.clone().map(|k| phi_cdf((at(i) - u[k]) / sd)).product()).collect();
+    for &k in order.iter().rev() {
+        let f: Vec<f64> = (0..=n)
+            .map(|i| {
+                let z = (at(i) - u[k]) / sd;
+                (-0.5 * z * z).exp() * below[i as usize] / (sd * (2.0 * std::f64::consts::PI).sqrt())
+            })
+            .collect();
+        let mut sum = 0.0;
+        below = (0..=n as usize)
+            .map(|i| {
+                // Cubic through four values: the cell's integral to the fifth order.
+                if i > 0 {
+                    let (a, b) = (f[i.saturating_sub(2)], f[(i + 1).min(n as usize)]);
+                    sum += step * (13.0 * (f[i - 1] + f[i]) - a - b) / 24.0;
+                }
+                sum
+            })
+            .collect();
+    }
+    below[n as usize]
+}
+
 struct Problem {
     settings: Settings,
     observations: Vec<Observation>,
@@ -107,8 +137,9 @@ impl Problem {
             _ => None,
         };
         for (i, observation) in self.observations.iter().enumerate() {
-            if let Observation::Ranking { features, order, .. } = observation {
-                let u: Vec<f64> = features.iter().map(|f| dot(f)).collect();
+            if let Observation::Ranking { features, order, channel, .. } = observation {
+                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+                let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
                 let n = u.len();
                 let root2 = std::f64::consts::FRAC_1_SQRT_2;
                 // The last of the order at y: its better ones above, the unranked below; full orders of three turn on the middle one.
@@ -117,8 +148,9 @@ impl Problem {
                         let y = u[order[0]] + root2 * x;
                         (0..n).filter(|k| *k != order[0]).map(|k| phi_cdf((y - u[k]) / root2)).product()
                     })
+                } else if n > 3 {
+                    chain(&u, order, root2)
                 } else {
-                    assert!(n == 3 && order.len() >= 2, "orders of three only");
                     expectation(|x| {
                         let y = u[order[1]] + root2 * x;
                         let third = 3 - order[0] - order[1];
@@ -242,7 +274,8 @@ fn diagnose(chains: &[Vec<f64>]) -> (f64, f64) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors OUTPUT.json")?;
+    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors FILE.json [KIND...]")?;
+    let only: Vec<Evidence> = std::env::args().skip(2).map(|kind| kind.parse()).collect::<Result<_, _>>()?;
     let kinds = [
         (Evidence::Choice, 24),
         (Evidence::ChoiceOrNeither, 24),
@@ -256,9 +289,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Evidence::BestOfThree, 16),
         (Evidence::BestOfFour, 16),
         (Evidence::RankingOfThree, 16),
+        (Evidence::CorrectionOfThree, 16),
+        (Evidence::RankingOfFour, 12),
     ];
+    // With kinds named, the file's other problems stay.
+    let kept: Vec<serde_json::Value> = match std::fs::read_to_string(&path) {
+        Ok(text) if !only.is_empty() => {
+            serde_json::from_str::<serde_json::Value>(&text)?["problems"].as_array().cloned().unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
     let mut problems = Vec::new();
     for (number, (evidence, records)) in kinds.into_iter().enumerate() {
+        if !only.is_empty() && !only.contains(&evidence) {
+            let own = serde_json::json!(evidence);
+            problems.extend(kept.iter().filter(|p| p["evidence"] == own).cloned());
+            continue;
+        }
         for lapse in [0.0, 0.1] {
             let d = 4;
             let settings = Settings::single(1.5, lapse, 0.5);

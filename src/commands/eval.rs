@@ -1,5 +1,7 @@
 //! `credence eval`: how well and how fast people's values are learned, measured.
 
+pub(crate) mod calibration;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -20,6 +22,7 @@ pub(crate) fn run(command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Flight(args) => flight(&args),
         EvalCommand::Kidney(args) => kidney(&args),
         EvalCommand::Run { experiment, out } => experiment_run(&experiment, out),
+        EvalCommand::Calibration(args) => calibration::run(&args),
         EvalCommand::List { name } => list(name.as_deref()),
         EvalCommand::Report { dir } => write_report(&dir),
     }

@@ -2,7 +2,7 @@
 
 mod agent;
 mod decide;
-mod eval;
+pub(crate) mod eval;
 mod evidence;
 mod explain;
 mod model;
