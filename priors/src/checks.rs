@@ -109,7 +109,11 @@ pub fn load_pairs(path: &Path) -> Result<Vec<ObviousPair>, CasesError> {
     parse_lines(&text, &path.display().to_string(), "an obvious pair")
 }
 
-fn parse_lines<T: DeserializeOwned>(text: &str, origin: &str, expected: &'static str) -> Result<Vec<T>, CasesError> {
+pub(crate) fn parse_lines<T: DeserializeOwned>(
+    text: &str,
+    origin: &str,
+    expected: &'static str,
+) -> Result<Vec<T>, CasesError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let cases: Vec<T> = lines
         .map(|(index, line)| {
@@ -221,18 +225,8 @@ pub fn charter_report(
     charter: &str,
     questions: &[CharterQuestion],
 ) -> Result<CharterReport, ModelError> {
-    let mut log_odds = |before: &str| -> Result<Vec<f64>, ModelError> {
-        let readings: Vec<Reading> = questions
-            .iter()
-            .map(|question| Reading {
-                prompt: format!("{before}Statement: {}\nThis statement is", question.statement),
-                continuations: vec![" true".into(), " false".into()],
-            })
-            .collect();
-        Ok(model.read(&readings)?.iter().map(|readout| readout.ln_p[0] - readout.ln_p[1]).collect())
-    };
-    let with = log_odds(&format!("{}\n\n", charter.trim()))?;
-    let without = log_odds("")?;
+    let with = charter_log_odds(model, &format!("{}\n\n", charter.trim()), questions)?;
+    let without = charter_log_odds(model, "", questions)?;
     let mut sorted = with.clone();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
@@ -252,6 +246,22 @@ pub fn charter_report(
         wrong: questions.iter().zip(&by_rank).filter(|(_, right)| !**right).map(|(q, _)| q.id.clone()).collect(),
         by_rank: Share::of(by_rank.into_iter()),
     })
+}
+
+/// ln p(true) - ln p(false) of every statement after the text `before`, in nats.
+pub(crate) fn charter_log_odds(
+    model: &mut dyn LanguageModel,
+    before: &str,
+    questions: &[CharterQuestion],
+) -> Result<Vec<f64>, ModelError> {
+    let readings: Vec<Reading> = questions
+        .iter()
+        .map(|question| Reading {
+            prompt: format!("{before}Statement: {}\nThis statement is", question.statement),
+            continuations: vec![" true".into(), " false".into()],
+        })
+        .collect();
+    Ok(model.read(&readings)?.iter().map(|readout| readout.ln_p[0] - readout.ln_p[1]).collect())
 }
 
 fn separation(log_odds: &[f64], questions: &[CharterQuestion]) -> f64 {

@@ -180,6 +180,15 @@ impl ElicitedPrior {
     }
 }
 
+/// Share of a prior's predictive variance, over pairs of alternatives of one situation of the bank, that is in its mean.
+pub(crate) fn mean_share(prior: &ElicitedPrior, bank: &FittedBank) -> f64 {
+    let differences = differences(bank, &situations(&bank.alternatives));
+    let mean = DVector::from_column_slice(&prior.mean);
+    let in_mean = mean_of(&differences, |d| d.dot(&mean).powi(2));
+    let all = in_mean + mean_of(&differences, |d| prior.utility_variance(d.as_slice()));
+    if all > 0.0 { in_mean / all } else { 0.0 }
+}
+
 /// Jackknife covariance of a fit over templates.
 fn template_jackknife(bank: &FittedBank, values: usize, fit: impl Fn(&[Vec<f64>]) -> DVector<f64>) -> DMatrix<f64> {
     let templates = bank.space.templates_len();

@@ -73,6 +73,39 @@ impl DescribedAlternative {
     }
 }
 
+/// How one generation's judgement is read: the scale of each channel, and what the schema features say of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgementReading {
+    channels: Vec<Scale>,
+    fit: JudgementFit,
+}
+
+impl JudgementReading {
+    /// The judgement residual of an alternative with these schema features (generation 0's) and these judgements by
+    /// channel, standardised over the bank it was fitted on; none if their number is another.
+    pub fn residual(&self, schema: &[f64], judgements: &[f64]) -> Option<f64> {
+        if judgements.len() != self.channels.len() || schema.len() != self.fit.coefficients.len() {
+            return None;
+        }
+        let raw = self.raw(judgements);
+        Some((raw - self.fit.intercept - dot(schema, &self.fit.coefficients)) / self.fit.residual_sd)
+    }
+
+    /// The overall judgement, in units of a neutral alternative's spread.
+    pub fn raw(&self, judgements: &[f64]) -> f64 {
+        let weights = judgement_weights(self.channels.len());
+        let scaled = self.channels.iter().zip(judgements).map(|(scale, value)| scale.apply(*value));
+        weights.iter().zip(scaled).map(|(weight, value)| weight * value).sum()
+    }
+}
+
+/// Readings with other judgements.
+pub(crate) fn with_judgements(readings: &[RawReading], judgements: &[Vec<f64>]) -> Vec<RawReading> {
+    let replaced =
+        |(reading, judgement): (&RawReading, &Vec<f64>)| RawReading { judgement: judgement.clone(), ..reading.clone() };
+    readings.iter().zip(judgements).map(replaced).collect()
+}
+
 /// How the judgement depends on the schema features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct JudgementFit {
@@ -265,6 +298,30 @@ impl FeatureSpace {
         let (intercept, _) = mean_sd(residuals);
         let residual_sd = (&y - &x * &fit.mean).norm() / ((y.len().saturating_sub(lost)).max(1) as f64).sqrt();
         JudgementFit { intercept, coefficients, residual_sd: residual_sd.max(1e-6) }
+    }
+
+    /// How judgements are standardised in this space.
+    pub(crate) fn judgement_reading(&self) -> JudgementReading {
+        JudgementReading { channels: self.judgement_channels.clone(), fit: self.judgement.clone() }
+    }
+
+    /// The space with the judgement of another generation of the model, fitted on that generation's readings of the
+    /// reference set and of a bank; all other features stay as they are.
+    ///
+    /// `reference` and `bank` are judgements by channel; `readings` and `groups` the bank's own raw readings and situations.
+    pub(crate) fn with_judgement(
+        &self,
+        reference: &[Vec<f64>],
+        bank: &[Vec<f64>],
+        readings: &[RawReading],
+        groups: &[usize],
+    ) -> Self {
+        let mut space = self.clone();
+        let channels = self.judgement_channels.len();
+        let scale = |channel: usize| Scale::of(reference.iter().map(move |r| r[channel]), SCALE_MIN);
+        space.judgement_channels = (0..channels).map(scale).collect();
+        space.judgement = space.fit_judgement(&with_judgements(readings, bank), groups);
+        space
     }
 
     /// Checks that this space belongs to `model` and `schema`.

@@ -14,6 +14,9 @@ const ENTRIES_MAX: u64 = 16 << 20;
 /// Arrays in arrays are allowed by the format and used by nobody.
 const NESTING_MAX: u32 = 4;
 
+/// Metadata entry of an adapter that names its model, by the BLAKE3 of the model's file.
+pub(crate) const ADAPTER_MODEL_KEY: &str = "credence.model.blake3";
+
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufError {
@@ -65,6 +68,8 @@ pub struct GgufHead {
     pub name: Option<String>,
     /// `general.file_type` (llama.cpp's `llama_ftype`).
     pub file_type: Option<u32>,
+    /// In an adapter written by this program, BLAKE3 of the model's file that it was made for.
+    pub adapter_of: Option<String>,
     /// Number of weights in all tensors.
     pub parameters: u64,
     /// Number of tensors.
@@ -101,13 +106,14 @@ impl GgufHead {
         }
         let tensors = reader.count("tensors")?;
         let pairs = reader.count("metadata entries")?;
-        let (mut architecture, mut name, mut file_type, mut alignment) = (None, None, None, 32);
+        let (mut architecture, mut name, mut file_type, mut adapter_of, mut alignment) = (None, None, None, None, 32);
         for _ in 0..pairs {
             let key = reader.string()?;
             let kind = reader.u32()?;
             match (key.as_str(), kind) {
                 ("general.architecture", STRING) => architecture = Some(reader.string()?),
                 ("general.name", STRING) => name = Some(reader.string()?),
+                (ADAPTER_MODEL_KEY, STRING) => adapter_of = Some(reader.string()?),
                 ("general.file_type", UINT32) => file_type = Some(reader.u32()?),
                 ("general.alignment", UINT32) => alignment = u64::from(reader.u32()?),
                 _ => reader.skip_value(kind, 0)?,
@@ -141,7 +147,7 @@ impl GgufHead {
                 return Err(GgufError::Truncated { tensor, needed, bytes });
             }
         }
-        Ok(Self { version, architecture, name, file_type, parameters, tensors, types })
+        Ok(Self { version, architecture, name, file_type, adapter_of, parameters, tensors, types })
     }
 
     /// Name of the type that most bytes are stored as, such as `Q4_1` or `F16`.

@@ -232,6 +232,11 @@ impl LanguageModel for ModelHandle {
         self.call(move |model| model.tokenize(&text))
     }
 
+    fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let text = text.to_owned();
+        self.call(move |model| model.prompt_tokens(&text))
+    }
+
     fn describe(&self) -> ModelIdentity {
         self.owner.identity.clone()
     }

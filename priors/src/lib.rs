@@ -3,10 +3,12 @@
 pub mod bench;
 pub mod cache;
 pub mod checks;
+pub mod controls;
 pub mod cpu;
 pub mod download;
 pub mod elicited;
 pub mod features;
+pub mod generation;
 pub mod gguf;
 pub mod handle;
 mod linear;

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 
 use crate::gguf::GgufHead;
@@ -19,6 +19,7 @@ use crate::model::{
     Readout,
 };
 
+mod adapter;
 mod completing;
 mod copy;
 mod hidden;
@@ -57,12 +58,21 @@ pub struct LlamaOptions {
     pub copies: Option<PathBuf>,
     /// No F16 copy larger than this is made, in bytes. A 7B model has 14 GB in F16: such a model is scored as it is.
     pub copy_bytes_max: u64,
+    /// A low-rank adapter that everything is read and written with.
+    pub adapter: Option<PathBuf>,
 }
 
 impl Default for LlamaOptions {
     fn default() -> Self {
         // 4096 tokens hold the charter, a briefing and a task; 23 kB each of the default model.
-        Self { context: 4096, threads: None, scoring: Scoring::F16, copies: None, copy_bytes_max: 4 << 30 }
+        Self {
+            context: 4096,
+            threads: None,
+            scoring: Scoring::F16,
+            copies: None,
+            copy_bytes_max: 4 << 30,
+            adapter: None,
+        }
     }
 }
 
@@ -73,6 +83,8 @@ pub struct Llama {
     completing: Option<completing::Desk>,
     hidden: Option<LlamaContext<'static>>,
     model: Arc<LlamaModel>,
+    /// Freed with the model, by llama.cpp.
+    adapter: Option<LlamaLoraAdapter>,
     identity: ModelIdentity,
     context: u32,
     threads: i32,
@@ -120,7 +132,12 @@ impl Llama {
         } else {
             (path.to_owned(), head.precision())
         };
-        let model = Arc::new(load_weights(backend, &weights, &head, false)?);
+        let mut model = load_weights(backend, &weights, &head, false)?;
+        let mut adapter = match &options.adapter {
+            Some(path) => Some(adapter::load(&mut model, path, &gguf_blake3)?),
+            None => None,
+        };
+        let model = Arc::new(model);
 
         let context_train = model.n_ctx_train();
         let context = options.context.min(context_train).max(64);
@@ -138,13 +155,16 @@ impl Llama {
             width: usize::try_from(model.n_embd_out()).unwrap_or(0),
             scoring_precision,
             llama_cpp_version: LLAMA_CPP_VERSION.to_owned(),
+            adapter_blake3: adapter.as_ref().map(|(_, hash)| hash.clone()),
         };
-        let scoring = scoring::new_context(&model, context, threads)?;
+        let mut adapter = adapter.take().map(|(adapter, _)| adapter);
+        let scoring = scoring::new_context(&model, adapter.as_mut(), context, threads)?;
         Ok(Self {
             scoring,
             completing: None,
             hidden: None,
             model,
+            adapter,
             identity,
             context,
             threads,
@@ -197,6 +217,11 @@ impl LanguageModel for Llama {
         Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
     }
 
+    fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let tokens = Self::prompt_tokens(self, text, false)?;
+        Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
+    }
+
     fn describe(&self) -> ModelIdentity {
         self.identity.clone()
     }
@@ -231,15 +256,23 @@ fn processors() -> i32 {
 }
 
 /// A context on `model` for which the caller promises to keep `model` alive.
-fn new_context(model: &Arc<LlamaModel>, parameters: LlamaContextParams) -> Result<LlamaContext<'static>, ModelError> {
+fn new_context(
+    model: &Arc<LlamaModel>,
+    adapter: Option<&mut LlamaLoraAdapter>,
+    parameters: LlamaContextParams,
+) -> Result<LlamaContext<'static>, ModelError> {
     #[expect(unsafe_code, reason = "a context borrows its model, and both live in one struct")]
     // SAFETY: the model is on the heap behind an `Arc` that `Llama` holds and drops after its contexts, and nothing
     // takes it out or mutates it.
     let pinned: &'static LlamaModel = unsafe { &*Arc::as_ptr(model) };
     log::forget_errors();
-    pinned
+    let mut context = pinned
         .new_context(backend()?, parameters)
-        .map_err(|error| ModelError::Compute { doing: "make a context", reason: log::errors_or(&error.to_string()) })
+        .map_err(|error| ModelError::Compute { doing: "make a context", reason: log::errors_or(&error.to_string()) })?;
+    if let Some(adapter) = adapter {
+        context.lora_adapter_set(adapter, 1.0).map_err(|error| compute_error("set the adapter", &error))?;
+    }
+    Ok(context)
 }
 
 fn context_parameters(context: u32, threads: i32) -> LlamaContextParams {

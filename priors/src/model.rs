@@ -159,12 +159,19 @@ pub struct ModelIdentity {
     pub scoring_precision: String,
     /// Crate and version that carries llama.cpp, such as `llama-cpp-sys-2 0.1.161`.
     pub llama_cpp_version: String,
+    /// BLAKE3 hash, in hex, of the adapter's file; none for the base model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_blake3: Option<String>,
 }
 
 impl ModelIdentity {
     /// BLAKE3 hash, in hex, of everything that readings depend on. Readings of models with equal keys may be mixed.
     pub fn key(&self) -> String {
-        let text = format!("{}|{}|{}", self.gguf_blake3, self.scoring_precision, self.llama_cpp_version);
+        let mut text = format!("{}|{}|{}", self.gguf_blake3, self.scoring_precision, self.llama_cpp_version);
+        if let Some(adapter) = &self.adapter_blake3 {
+            text.push('|');
+            text.push_str(adapter);
+        }
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 }
@@ -191,6 +198,9 @@ pub trait LanguageModel {
 
     /// The tokens of a text, without any that mark its beginning.
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
+
+    /// The tokens of a prompt as it is read, with the one that marks the beginning of text if the model has one.
+    fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
 
     /// How many tokens a text has.
     fn count_tokens(&mut self, text: &str) -> Result<usize, ModelError> {
@@ -228,6 +238,14 @@ pub enum ModelError {
         /// Its architecture.
         architecture: String,
         /// llama.cpp's own words.
+        reason: String,
+    },
+    /// The adapter does not suit the model, or is damaged.
+    #[error("the adapter {} cannot be used with this model: {reason}", path.display())]
+    Adapter {
+        /// The adapter's file.
+        path: PathBuf,
+        /// Why not.
         reason: String,
     },
     /// The F16 copy could not be made.

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Continuation, LanguageModel, ModelError, Reading};
+use crate::model::{Continuation, LanguageModel, ModelError, Reading, Readout};
 use crate::reading_cache::{ReadingCache, ReadingCacheError};
-use crate::schema::{Poles, ValueSchema, fill};
+use crate::schema::{Judgement, Poles, ValueSchema, fill};
 
 /// Something that can be chosen, in the situation it can be chosen in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,6 +153,65 @@ pub fn read_alternatives(
     Ok(keys.iter().filter_map(|key| known.get(key.as_str()).cloned()).collect())
 }
 
+/// Reads only the overall judgement of alternatives, channel by channel as [`judgement_channels`] names them, in their
+/// order: what a generation of the model is asked for, since everything else comes from generation 0. Half a reading's work.
+///
+/// # Errors
+/// As [`read_alternatives`].
+pub fn read_judgements(
+    model: &mut dyn LanguageModel,
+    schema: &ValueSchema,
+    alternatives: &[Alternative],
+    on_progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<f64>>, ReadError> {
+    if let Some(empty) = alternatives.iter().find(|a| a.text.trim().is_empty()) {
+        return Err(ReadError::Empty(empty.text.clone()));
+    }
+    let mut judgements = Vec::with_capacity(alternatives.len());
+    on_progress(0, alternatives.len());
+    for chunk in alternatives.chunks(CHUNK) {
+        let failed = |source| ReadError::Model { alternative: chunk[0].text.clone(), source };
+        let mut prompts = Prompts::default();
+        let plans: Vec<_> = chunk
+            .iter()
+            .map(|alternative| {
+                let ask = |judgement: &Judgement| {
+                    let text = fill(&judgement.text, alternative.situation.as_deref(), &alternative.text);
+                    prompts.ask(&text, &judgement.poles.iter().collect::<Vec<_>>())
+                };
+                schema.judgements.iter().map(ask).collect::<Vec<_>>()
+            })
+            .collect();
+        let contrast = contrasts(schema, chunk.iter());
+        let readouts = model.read(&prompts.readings).map_err(failed)?;
+        let contrasts = model.log_likelihoods(&contrast).map_err(failed)?;
+        for (plan, contrast) in plans.iter().zip(contrasts.chunks(2)) {
+            let mut judgement: Vec<f64> = plan.iter().flat_map(|asked| log_odds(&readouts, asked)).collect();
+            judgement.push(contrast[0].ln_p - contrast[1].ln_p);
+            judgements.push(judgement);
+        }
+        on_progress(judgements.len(), alternatives.len());
+    }
+    Ok(judgements)
+}
+
+/// The alternative after the good and after the bad beginning, for each of them.
+fn contrasts<'a>(schema: &ValueSchema, alternatives: impl Iterator<Item = &'a Alternative>) -> Vec<Continuation> {
+    alternatives
+        .flat_map(|alternative| {
+            let JudgementTexts { good, bad } = JudgementTexts::of(schema, alternative);
+            let text = format!(" {}", alternative.text);
+            [Continuation { prompt: good, text: text.clone() }, Continuation { prompt: bad, text }]
+        })
+        .collect()
+}
+
+/// ln p(for) - ln p(against) of each pair asked for after a prompt.
+fn log_odds(readouts: &[Readout], (prompt, pairs): &(usize, Vec<[usize; 2]>)) -> Vec<f64> {
+    let ln_p = &readouts[*prompt].ln_p;
+    pairs.iter().map(|&[with, against]| ln_p[with] - ln_p[against]).collect()
+}
+
 /// Reads all alternatives in one go: every prompt once, though two templates may share it.
 fn read_chunk(
     model: &mut dyn LanguageModel,
@@ -174,32 +233,22 @@ fn read_chunk(
             .collect();
         plans.push((templates, judgements));
     }
-    let contrast: Vec<Continuation> = alternatives
-        .iter()
-        .flat_map(|alternative| {
-            let JudgementTexts { good, bad } = JudgementTexts::of(schema, alternative);
-            let text = format!(" {}", alternative.text);
-            [Continuation { prompt: good, text: text.clone() }, Continuation { prompt: bad, text }]
-        })
-        .collect();
+    let contrast = contrasts(schema, alternatives.iter().copied());
     let hidden_prompts: Vec<String> =
         alternatives.iter().map(|a| fill(&schema.text_features.template, a.situation.as_deref(), &a.text)).collect();
 
     let readouts = model.read(&prompts.readings)?;
     let contrasts = model.log_likelihoods(&contrast)?;
     let hidden = model.hidden(&hidden_prompts)?;
-    let log_odds = |(prompt, pairs): &(usize, Vec<[usize; 2]>)| -> Vec<f64> {
-        let ln_p = &readouts[*prompt].ln_p;
-        pairs.iter().map(|&[with, against]| ln_p[with] - ln_p[against]).collect()
-    };
     Ok(plans
         .iter()
         .zip(contrasts.chunks(2))
         .zip(hidden)
         .map(|(((templates, judgements), contrast), hidden)| {
-            let mut judgement: Vec<f64> = judgements.iter().flat_map(log_odds).collect();
+            let mut judgement: Vec<f64> = judgements.iter().flat_map(|asked| log_odds(&readouts, asked)).collect();
             judgement.push(contrast[0].ln_p - contrast[1].ln_p);
-            RawReading { log_odds: templates.iter().map(log_odds).collect(), judgement, hidden }
+            let by_template = templates.iter().map(|asked| log_odds(&readouts, asked)).collect();
+            RawReading { log_odds: by_template, judgement, hidden }
         })
         .collect())
 }
@@ -282,6 +331,18 @@ mod tests {
         let read = model.prompts_read;
         let second = read_alternatives(&mut model, &schema, &asked, &mut cache, &mut |_, _| {})?;
         assert_eq!((first, read), (second, model.prompts_read));
+        Ok(())
+    }
+
+    #[test]
+    fn judgements_alone_are_those_of_the_whole_reading() -> Result<(), ReadError> {
+        let schema = ValueSchema::embedded();
+        let mut model = Scripted::hashed(3);
+        let asked: Vec<Alternative> =
+            (0..11).map(|i| Alternative::new((i % 2 == 0).then_some("It rains."), &format!("do {i}"))).collect();
+        let whole = read_alternatives(&mut model, &schema, &asked, &mut MemoryReadingCache::default(), &mut |_, _| {})?;
+        let alone = read_judgements(&mut model, &schema, &asked, &mut |_, _| {})?;
+        assert_eq!(alone, whole.into_iter().map(|reading| reading.judgement).collect::<Vec<_>>());
         Ok(())
     }
 

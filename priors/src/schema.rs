@@ -326,7 +326,7 @@ fn check_poles(entry: &str, poles: &[Poles]) -> Result<(), String> {
 }
 
 /// Fills a template's gaps. Without a situation its gap goes, with the space after it.
-pub(crate) fn fill(template: &str, situation: Option<&str>, alternative: &str) -> String {
+pub fn fill(template: &str, situation: Option<&str>, alternative: &str) -> String {
     let with_situation = match situation {
         Some(situation) => template.replacen(SITUATION, situation, 1),
         None => template.replacen(&format!("{SITUATION} "), "", 1).replacen(SITUATION, "", 1),

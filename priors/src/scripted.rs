@@ -204,6 +204,10 @@ impl LanguageModel for Scripted {
         Ok(text.split_whitespace().map(|word| hash(0, &[word]) as u32).collect())
     }
 
+    fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.tokenize(text)
+    }
+
     fn describe(&self) -> ModelIdentity {
         ModelIdentity {
             name: self.name.clone(),
@@ -217,6 +221,7 @@ impl LanguageModel for Scripted {
             width: SCRIPTED_WIDTH,
             scoring_precision: "exact".into(),
             llama_cpp_version: "none".into(),
+            adapter_blake3: None,
         }
     }
 }

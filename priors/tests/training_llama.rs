@@ -150,7 +150,7 @@ fn tiny_models_of_every_family_read_as_in_llama_cpp() -> Outcome {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir()?;
     let sequences: Vec<Vec<u32>> = (0..3).map(|i| tiny::tokens(9 + 10 * i, i as u64)).collect();
-    for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Gemma3] {
+    for architecture in Architecture::ALL {
         let path = dir.path().join("tiny.gguf");
         tiny::write(&path, architecture, 11)?;
         // llama.cpp looks Gemma's activation up in a table of F16.

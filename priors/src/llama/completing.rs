@@ -36,7 +36,7 @@ impl Llama {
         let mut sampler = self.sampler(request)?;
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
-            let context = new_context(&self.model, parameters)?;
+            let context = new_context(&self.model, self.adapter.as_mut(), parameters)?;
             self.completing = Some(Desk { context, cached: Vec::new(), prompt: 0 });
         }
         let model = std::sync::Arc::clone(&self.model);

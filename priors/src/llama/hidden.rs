@@ -39,7 +39,7 @@ impl Llama {
                 .with_embeddings(true)
                 .with_pooling_type(LlamaPoolingType::None)
                 .with_no_perf(true);
-            self.hidden = Some(new_context(&self.model, parameters)?);
+            self.hidden = Some(new_context(&self.model, self.adapter.as_mut(), parameters)?);
         }
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by(|&a, &b| tokens[a].iter().map(|token| token.0).cmp(tokens[b].iter().map(|token| token.0)));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Llama, common_prefix, compute_error, context_parameters, log};
@@ -80,11 +80,12 @@ impl Tree {
 
 pub(super) fn new_context(
     model: &Arc<LlamaModel>,
+    adapter: Option<&mut LlamaLoraAdapter>,
     context: u32,
     threads: i32,
 ) -> Result<LlamaContext<'static>, ModelError> {
     let parameters = context_parameters(context, threads).with_n_seq_max(SEQUENCES_MAX as u32).with_kv_unified(true);
-    super::new_context(model, parameters)
+    super::new_context(model, adapter, parameters)
 }
 
 impl Llama {

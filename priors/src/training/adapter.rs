@@ -3,6 +3,8 @@
 //! An adapted projection computes `W x + (alpha / rank) B A x` with `A` of rank x inputs and `B` of outputs x rank.
 //! Names, shapes and the order of rows are those of the GGUF model, so llama.cpp takes the file as it is.
 
+mod fused;
+
 use std::fmt;
 use std::path::Path;
 
@@ -17,9 +19,7 @@ use super::error::TrainingError;
 use super::files;
 use super::shape::{Architecture, ModelShape};
 use super::weights::{Tensors, Weights, text};
-
-/// Metadata entry that names the model, by the BLAKE3 of its file.
-const MODEL_KEY: &str = "credence.model.blake3";
+use crate::gguf::ADAPTER_MODEL_KEY;
 
 /// A higher rank than this is damage: a rank is seldom above 64.
 const RANK_MAX: usize = 1024;
@@ -81,6 +81,7 @@ impl fmt::Display for Projection {
 
 /// What an adapter moves, and how freely.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoraSettings {
     /// Rank of every product `B A`.
     pub rank: usize,
@@ -127,10 +128,17 @@ impl Slot {
         let start = self.a().end;
         start..start + self.outputs * self.rank
     }
+}
 
-    fn names(&self) -> [String; 2] {
-        ["a", "b"].map(|m| format!("blk.{}.{}.weight.lora_{m}", self.layer, self.projection))
-    }
+/// The two matrices of a tensor of the model's file, as an adapter's file holds them.
+struct Block {
+    /// The tensor's name without `.weight`.
+    name: String,
+    rank: usize,
+    inputs: usize,
+    outputs: usize,
+    a: Vec<f32>,
+    b: Vec<f32>,
 }
 
 /// Numbers of one slot that were made elsewhere, with the rows in GGUF order.
@@ -151,7 +159,7 @@ pub struct Adapter {
     pub slots: Vec<Slot>,
     /// All numbers, slot after slot.
     pub parameters: Vec<f32>,
-    architecture: Architecture,
+    shape: ModelShape,
     model: String,
 }
 
@@ -192,7 +200,7 @@ impl Adapter {
             alpha,
             slots: Vec::new(),
             parameters: Vec::new(),
-            architecture: weights.shape.architecture,
+            shape: weights.shape.clone(),
             model: weights.hash.clone(),
         }
     }
@@ -226,6 +234,22 @@ impl Adapter {
         &self.model
     }
 
+    /// What its file holds, tensor by tensor of the model's file.
+    fn blocks(&self) -> Vec<Block> {
+        if self.shape.architecture == Architecture::Phi3 {
+            return fused::blocks(self);
+        }
+        let block = |slot: &Slot| Block {
+            name: format!("blk.{}.{}", slot.layer, slot.projection),
+            rank: slot.rank,
+            inputs: slot.inputs,
+            outputs: slot.outputs,
+            a: self.parameters[slot.a()].to_vec(),
+            b: self.parameters[slot.b()].to_vec(),
+        };
+        self.slots.iter().map(block).collect()
+    }
+
     /// Writes the file that llama.cpp loads, so that it is either all there or not at all.
     ///
     /// # Errors
@@ -233,21 +257,23 @@ impl Adapter {
     pub fn write(&self, path: &Path) -> Result<(), TrainingError> {
         let metadata = [
             ("general.type", Value::String("adapter".to_owned())),
-            ("general.architecture", Value::String(self.architecture.name().to_owned())),
+            ("general.architecture", Value::String(self.shape.architecture.name().to_owned())),
             ("general.name", Value::String("credence".to_owned())),
-            (MODEL_KEY, Value::String(self.model.clone())),
+            (ADAPTER_MODEL_KEY, Value::String(self.model.clone())),
             ("adapter.type", Value::String("lora".to_owned())),
             ("adapter.lora.alpha", Value::F32(self.alpha)),
         ];
+        let mut metadata: Vec<(&str, Value)> = metadata.into_iter().collect();
+        metadata.extend(fused::metadata(self));
         let metadata: Vec<_> = metadata.iter().map(|(k, v)| (*k, v)).collect();
         let fail = |e| TrainingError::gguf(path, e);
         let mut tensors = Vec::new();
-        for slot in &self.slots {
-            let [a, b] = slot.names();
-            let parts = [(a, slot.a(), (slot.rank, slot.inputs)), (b, slot.b(), (slot.outputs, slot.rank))];
-            for (name, range, dims) in parts {
-                let tensor = Tensor::from_slice(&self.parameters[range], dims, &Device::Cpu).map_err(fail)?;
-                tensors.push((name, QTensor::quantize(&tensor, GgmlDType::F32).map_err(fail)?));
+        for block in self.blocks() {
+            let Block { name, rank, inputs, outputs, a, b } = block;
+            for (m, numbers, dims) in [("a", a, (rank, inputs)), ("b", b, (outputs, rank))] {
+                let tensor = Tensor::from_vec(numbers, dims, &Device::Cpu).map_err(fail)?;
+                let tensor = QTensor::quantize(&tensor, GgmlDType::F32).map_err(fail)?;
+                tensors.push((format!("{name}.weight.lora_{m}"), tensor));
             }
         }
         let tensors: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
@@ -275,12 +301,15 @@ impl Adapter {
             return Err(other(format!("this one is of architecture {name}")));
         }
         // Adapters made elsewhere do not name their model; then the shapes alone decide.
-        if text(metadata, MODEL_KEY).is_some_and(|hash| hash != weights.hash) {
+        if text(metadata, ADAPTER_MODEL_KEY).is_some_and(|hash| hash != weights.hash) {
             return Err(other("the hash of the model's file differs".to_owned()));
         }
         let alpha = metadata.get("adapter.lora.alpha").and_then(|v| v.to_f32().ok());
         let alpha = alpha.filter(|a| a.is_finite()).ok_or_else(|| damaged(path, "adapter.lora.alpha is missing"))?;
 
+        if weights.shape.architecture == Architecture::Phi3 {
+            return fused::read(&mut tensors, weights, alpha);
+        }
         let mut adapter = Self::empty(weights, alpha);
         for layer in 0..weights.shape.layers {
             for projection in Projection::ALL {

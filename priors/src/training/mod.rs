@@ -34,7 +34,7 @@ pub use matrix::Matrix;
 pub use optimiser::{Decay, OptimiserSettings};
 pub use predict::{Prediction, Predictions, predict};
 pub use shape::{Activation, Architecture, ModelShape, RotaryPairs, SlidingWindow};
-pub use train::{Control, Progress, Trained, TrainingSettings, train};
+pub use train::{Control, Progress, Trained, TrainingSettings, train, train_from};
 pub use weights::{Weights, file_hash};
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub enum Decay {
 
 /// How the adapter's numbers follow their gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OptimiserSettings {
     /// Learning rate after the warm-up.
     pub learning_rate: f64,

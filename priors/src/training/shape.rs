@@ -17,6 +17,8 @@ pub enum Architecture {
     Qwen3,
     /// Gemma 3, text only: norms after each half of a block, sliding windows, scaled embeddings.
     Gemma3,
+    /// Phi 3 and 4 with their short rotary embedding: queries, keys and values in one matrix, gate and up in another.
+    Phi3,
 }
 
 impl Architecture {
@@ -27,15 +29,21 @@ impl Architecture {
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
             Self::Gemma3 => "gemma3",
+            Self::Phi3 => "phi3",
         }
     }
 
-    fn from_name(name: &str) -> Result<Self, TrainingError> {
-        [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma3].into_iter().find(|a| a.name() == name).ok_or_else(|| {
-            TrainingError::Unsupported {
-                name: name.to_owned(),
-                reason: "known are llama, qwen2, qwen3 and gemma3".to_owned(),
-            }
+    /// All families.
+    pub const ALL: [Self; 5] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma3, Self::Phi3];
+
+    /// The family that a GGUF file calls itself.
+    ///
+    /// # Errors
+    /// For one that cannot be trained here.
+    pub fn from_name(name: &str) -> Result<Self, TrainingError> {
+        Self::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| TrainingError::Unsupported {
+            name: name.to_owned(),
+            reason: "known are llama (Mistral among them), qwen2, qwen3, gemma3 and phi3".to_owned(),
         })
     }
 }
@@ -201,6 +209,8 @@ impl ModelShape {
                 period: m.count("attention.sliding_window_pattern")?.unwrap_or(6),
                 rotary_base: m.number("rope.freq_base_swa")?.unwrap_or(10_000.0),
             }),
+            // llama.cpp pays no attention to the windows that Phi's files state.
+            Some(_) if architecture == Architecture::Phi3 => None,
             Some(_) => return Err(unsupported("sliding windows in this family")),
         };
         if entries.contains_key(&m.key("final_logit_softcapping")) {

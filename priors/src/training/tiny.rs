@@ -30,8 +30,9 @@ const WINDOW: u32 = 8;
 pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), TrainingError> {
     let name = architecture.name();
     let gemma = architecture == Architecture::Gemma3;
-    // Qwen 2 has no say in the length of its heads; in the others they need not add up to the width.
-    let head = if architecture == Architecture::Qwen2 { WIDTH / HEADS } else { 16 };
+    // Qwen 2 and Phi 3 have no say in the length of their heads; in the others they need not add up to the width.
+    let whole = matches!(architecture, Architecture::Qwen2 | Architecture::Phi3);
+    let head = if whole { WIDTH / HEADS } else { 16 };
     let mut metadata = vec![
         ("general.architecture".to_owned(), Value::String(name.to_owned())),
         ("general.name".to_owned(), Value::String("tiny".to_owned())),
@@ -64,13 +65,18 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
     for layer in 0..LAYERS {
         let mut push = |part: &str, dims: &[usize]| tensors.push((format!("blk.{layer}.{part}"), dims.to_vec()));
         push("attn_norm.weight", &[WIDTH]);
-        push("attn_q.weight", &[q, WIDTH]);
-        push("attn_k.weight", &[k, WIDTH]);
-        push("attn_v.weight", &[k, WIDTH]);
+        if architecture == Architecture::Phi3 {
+            push("attn_qkv.weight", &[q + 2 * k, WIDTH]);
+            push("ffn_up.weight", &[2 * FEED_FORWARD, WIDTH]);
+        } else {
+            push("attn_q.weight", &[q, WIDTH]);
+            push("attn_k.weight", &[k, WIDTH]);
+            push("attn_v.weight", &[k, WIDTH]);
+            push("ffn_gate.weight", &[FEED_FORWARD, WIDTH]);
+            push("ffn_up.weight", &[FEED_FORWARD, WIDTH]);
+        }
         push("attn_output.weight", &[WIDTH, q]);
         push("ffn_norm.weight", &[WIDTH]);
-        push("ffn_gate.weight", &[FEED_FORWARD, WIDTH]);
-        push("ffn_up.weight", &[FEED_FORWARD, WIDTH]);
         push("ffn_down.weight", &[WIDTH, FEED_FORWARD]);
         if architecture == Architecture::Qwen2 {
             push("attn_q.bias", &[q]);

@@ -19,6 +19,7 @@ use super::weights::Weights;
 
 /// Everything that decides the result of a run, beside model and examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
     /// What moves.
     pub lora: LoraSettings,
@@ -104,7 +105,21 @@ pub fn train(
     settings: &TrainingSettings,
     control: &mut Control<'_>,
 ) -> Result<Trained, TrainingError> {
-    with_threads(control.threads, || Run::new(weights, examples, settings)?.finish(control))
+    with_threads(control.threads, || Run::new(weights, examples, settings, None)?.finish(control))
+}
+
+/// Trains on from an adapter that is there: a small step on top of a generation. Its settings must be `settings.lora`.
+///
+/// # Errors
+/// As [`train`], and if `start` has other settings or another model.
+pub fn train_from(
+    weights: &Weights,
+    start: &Adapter,
+    examples: &[Example],
+    settings: &TrainingSettings,
+    control: &mut Control<'_>,
+) -> Result<Trained, TrainingError> {
+    with_threads(control.threads, || Run::new(weights, examples, settings, Some(start))?.finish(control))
 }
 
 /// Runs `work` on a pool of so many threads.
@@ -146,6 +161,7 @@ impl<'a> Run<'a> {
         weights: &'a Weights,
         examples: &'a [Example],
         settings: &'a TrainingSettings,
+        start: Option<&Adapter>,
     ) -> Result<Self, TrainingError> {
         if let Some(problem) = settings.optimiser.problem() {
             return Err(TrainingError::Settings(problem.to_owned()));
@@ -159,8 +175,15 @@ impl<'a> Run<'a> {
         if !examples.iter().any(|e| e.weight() > 0.0) {
             return Err(TrainingError::Settings("no example has a target with weight".to_owned()));
         }
-        let adapter = Adapter::new(weights, &settings.lora, settings.seed)?;
-        let name = fingerprint(weights, examples, settings)?;
+        let mut adapter = Adapter::new(weights, &settings.lora, settings.seed)?;
+        if let Some(start) = start {
+            if start.model() != weights.hash || start.slots != adapter.slots || start.alpha != adapter.alpha {
+                let problem = "the adapter to go on from was trained with other settings, or for another model";
+                return Err(TrainingError::Settings(problem.to_owned()));
+            }
+            adapter.parameters.clone_from(&start.parameters);
+        }
+        let name = fingerprint(weights, examples, settings, &adapter)?;
         let moments = Moments::new(adapter.parameters.len());
         // As much again as the weights: well within the bound of four times the weights for the whole run.
         let cache = HiddenCache::new(examples.len(), weights.bytes());
@@ -296,9 +319,17 @@ pub(crate) fn rows<'a>(examples: &'a [Example], part: &[usize], packed: &Packed)
     sequences.flat_map(|(i, s)| examples[*i].targets.iter().map(move |t| (s.start + t.position, t))).collect()
 }
 
-fn fingerprint(weights: &Weights, examples: &[Example], settings: &TrainingSettings) -> Result<String, TrainingError> {
+fn fingerprint(
+    weights: &Weights,
+    examples: &[Example],
+    settings: &TrainingSettings,
+    start: &Adapter,
+) -> Result<String, TrainingError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(weights.hash.as_bytes());
+    for parameter in &start.parameters {
+        hasher.update(&parameter.to_le_bytes());
+    }
     let fail = |e: serde_json::Error| TrainingError::Settings(e.to_string());
     serde_json::to_writer(&mut hasher, settings).map_err(fail)?;
     serde_json::to_writer(&mut hasher, examples).map_err(fail)?;

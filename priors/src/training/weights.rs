@@ -127,6 +127,22 @@ impl<'a> Tensors<'a> {
         Ok(Matrix { rows, columns, data: self.read(name, &[rows, columns])? })
     }
 
+    /// Several matrices that the file holds as one, row after row.
+    fn fused<const N: usize>(
+        &mut self,
+        name: &str,
+        rows: [usize; N],
+        columns: usize,
+    ) -> Result<[Matrix; N], TrainingError> {
+        let whole = self.read(name, &[rows.iter().sum(), columns])?;
+        let mut start = 0;
+        Ok(rows.map(|rows| {
+            let data = whole[start..start + rows * columns].to_vec();
+            start += rows * columns;
+            Matrix { rows, columns, data }
+        }))
+    }
+
     fn maybe(&mut self, name: &str, length: usize) -> Result<Option<Vec<f32>>, TrainingError> {
         if self.has(name) { self.read(name, &[length]).map(Some) } else { Ok(None) }
     }
@@ -140,11 +156,25 @@ impl<'a> Tensors<'a> {
                 return Err(TrainingError::Tensor { name: name(unknown), problem });
             }
         }
+        let [query, key, value] = if shape.architecture == Architecture::Phi3 {
+            self.fused(&name("attn_qkv.weight"), [q, k, k], width)?
+        } else {
+            [
+                self.matrix(&name("attn_q.weight"), q, width)?,
+                self.matrix(&name("attn_k.weight"), k, width)?,
+                self.matrix(&name("attn_v.weight"), k, width)?,
+            ]
+        };
+        let [gate, up] = if shape.architecture == Architecture::Phi3 {
+            self.fused(&name("ffn_up.weight"), [ff, ff], width)?
+        } else {
+            [self.matrix(&name("ffn_gate.weight"), ff, width)?, self.matrix(&name("ffn_up.weight"), ff, width)?]
+        };
         let layer = Layer {
             attention_norm: self.read(&name("attn_norm.weight"), &[width])?,
-            query: self.matrix(&name("attn_q.weight"), q, width)?,
-            key: self.matrix(&name("attn_k.weight"), k, width)?,
-            value: self.matrix(&name("attn_v.weight"), k, width)?,
+            query,
+            key,
+            value,
             query_bias: self.maybe(&name("attn_q.bias"), q)?,
             key_bias: self.maybe(&name("attn_k.bias"), k)?,
             value_bias: self.maybe(&name("attn_v.bias"), k)?,
@@ -153,8 +183,8 @@ impl<'a> Tensors<'a> {
             output: self.matrix(&name("attn_output.weight"), width, q)?,
             attention_post_norm: self.maybe(&name("post_attention_norm.weight"), width)?,
             feed_forward_norm: self.read(&name("ffn_norm.weight"), &[width])?,
-            gate: self.matrix(&name("ffn_gate.weight"), ff, width)?,
-            up: self.matrix(&name("ffn_up.weight"), ff, width)?,
+            gate,
+            up,
             down: self.matrix(&name("ffn_down.weight"), width, ff)?,
             feed_forward_post_norm: self.maybe(&name("post_ffw_norm.weight"), width)?,
         };
@@ -177,6 +207,10 @@ impl Weights {
         let mut tensors = Tensors::open(path)?;
         let vocabulary = tensors.dims("token_embd.weight").ok().and_then(|d| d.first().copied()).unwrap_or(0);
         let shape = ModelShape::from_metadata(&tensors.content.metadata, vocabulary)?;
+        if tensors.has("rope_factors_long.weight") {
+            let reason = "its rotary embedding has factors for long contexts".to_owned();
+            return Err(TrainingError::Unsupported { name: shape.architecture.name().to_owned(), reason });
+        }
         let layers = (0..shape.layers).map(|i| tensors.layer(&shape, i)).collect::<Result<_, _>>()?;
         let tied = !tensors.has("output.weight");
         Ok(Self {
