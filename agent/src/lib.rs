@@ -13,4 +13,5 @@ pub mod reader;
 pub mod session;
 pub mod sitting;
 pub mod task;
+pub mod tuning;
 pub mod views;

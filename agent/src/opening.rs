@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use rand::RngExt;
 
 use crate::protocol::Progress;
-use crate::reader::{Reader, ReaderError};
+use crate::reader::{GenerationReader, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
+use crate::tuning::beside::Learning;
 
 /// Loads the model when it is first needed: a sitting whose log has all it needs never does.
 pub type Loader = Arc<dyn Fn() -> Result<ModelHandle, LoadError> + Send + Sync>;
@@ -39,6 +40,53 @@ pub struct Opening {
     pub belief: Settings,
     /// Loads the model.
     pub load: Loader,
+    /// Loads the model with an adapter.
+    pub load_adapter: AdapterLoader,
+    /// What a sitting trains with in the background; none if it never does.
+    pub learning: Option<Learning>,
+}
+
+/// Loads the model with the adapter in a file.
+pub type AdapterLoader = Arc<dyn Fn(&Path) -> Result<ModelHandle, LoadError> + Send + Sync>;
+
+/// A generation in force: what its judgement is read with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationSource {
+    /// Its number.
+    pub number: u32,
+    /// Its adapter's file.
+    pub adapter: PathBuf,
+    /// BLAKE3 of that file, as the log has it.
+    pub hash: Hash,
+    /// How its judgement is standardised, as the log has it.
+    pub reading: serde_json::Value,
+}
+
+impl GenerationSource {
+    /// The generations in force in a home, the oldest first.
+    pub fn in_force(home: &Home) -> Vec<Self> {
+        let source = |a: &credence_memory::state::Adapter| {
+            let (_, promoted) = a.promoted.as_ref()?;
+            Some(Self {
+                number: a.trained.generation.0,
+                adapter: home.paths().root().join(&a.trained.adapter_path),
+                hash: a.trained.adapter_hash,
+                reading: promoted.prior.reading.clone(),
+            })
+        };
+        home.state().ledger().lineage().into_iter().filter_map(source).collect()
+    }
+
+    fn reader(&self, load: &AdapterLoader) -> Result<GenerationReader, LoadError> {
+        let found = credence_priors::training::file_hash(&self.adapter)?;
+        if found != self.hash.to_string() {
+            return Err(
+                format!("{} is not the file that was promoted: its hash differs", self.adapter.display()).into()
+            );
+        }
+        let reading = Arc::new(serde_json::from_value(self.reading.clone())?);
+        Ok(GenerationReader { number: self.number, model: load(&self.adapter)?, reading })
+    }
 }
 
 /// A home that is ready for use.
@@ -162,10 +210,23 @@ impl Opening {
         Ok((elicited.reader, home))
     }
 
-    /// A reader for alternatives that the log does not describe yet; loads the model.
-    pub fn reader(&self, prior: &PriorElicited) -> Result<Reader, OpeningError> {
+    /// A reader for alternatives that the log does not describe yet; loads the model, once for each generation in force.
+    ///
+    /// A generation whose adapter is gone or damaged is left out with a warning: its hypotheses then know nothing of the
+    /// new alternatives' judgement, and everything else goes on.
+    pub fn reader(&self, prior: &PriorElicited, generations: &[GenerationSource]) -> Result<Reader, OpeningError> {
         let model = (self.load)().map_err(OpeningError::Load)?;
-        Ok(Reader::resume(model, self.schema.clone(), prior, self.readings.clone())?)
+        let reader = Reader::resume(model, self.schema.clone(), prior, self.readings.clone())?;
+        let mut readers = Vec::new();
+        for source in generations {
+            match source.reader(&self.load_adapter) {
+                Ok(reader) => readers.push(reader),
+                Err(error) => {
+                    tracing::warn!(generation = source.number, %error, "new alternatives are read without this generation");
+                }
+            }
+        }
+        Ok(reader.with_generations(readers))
     }
 
     fn header(&self, identity: &ModelIdentity, text_features: usize) -> Result<LogOpened, OpeningError> {

@@ -8,9 +8,9 @@ use credence_memory::ids::{AlternativeId, Hash};
 use credence_memory::number::{Finite, NumberError};
 use credence_memory::record::{AlternativeDescribed, PriorElicited};
 use credence_priors::elicited::ElicitedPrior;
-use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace, FittedBank};
+use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace, FittedBank, JudgementReading};
 use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
-use credence_priors::readout::Alternative;
+use credence_priors::readout::{Alternative, read_judgements};
 use credence_priors::schema::ValueSchema;
 use credence_priors::{LanguageModel, ModelHandle};
 
@@ -27,6 +27,18 @@ pub struct Reader {
     schema: Arc<ValueSchema>,
     space: Arc<FeatureSpace>,
     readings: Option<PathBuf>,
+    generations: Vec<GenerationReader>,
+}
+
+/// Reads the judgement of one generation of the model, with its adapter.
+#[derive(Debug, Clone)]
+pub struct GenerationReader {
+    /// Its number.
+    pub number: u32,
+    /// The model with its adapter.
+    pub model: ModelHandle,
+    /// How its judgement is standardised.
+    pub reading: Arc<JudgementReading>,
 }
 
 /// Why something could not be read.
@@ -83,7 +95,12 @@ impl Reader {
     ) -> Result<Self, ReaderError> {
         let space: FeatureSpace = serde_json::from_value(prior.feature_space.clone()).map_err(ReaderError::Space)?;
         space.check(&model.describe(), &schema)?;
-        Ok(Self { model, schema, space: Arc::new(space), readings })
+        Ok(Self { model, schema, space: Arc::new(space), readings, generations: Vec::new() })
+    }
+
+    /// The same reader, which also reads the judgement of these generations.
+    pub fn with_generations(self, generations: Vec<GenerationReader>) -> Self {
+        Self { generations, ..self }
     }
 
     /// Reads the reference set and a fixed part of the built-in bank, fits the feature space and elicits the prior.
@@ -110,7 +127,7 @@ impl Reader {
             .zip(&asked)
             .filter_map(|((s, a), read)| Some(describe_record(s, a, by_alternative.get(&read.key())?)))
             .collect::<Result<_, _>>()?;
-        let reader = Self { model, schema, space: Arc::new(fit.space), readings };
+        let reader = Self { model, schema, space: Arc::new(fit.space), readings, generations: Vec::new() };
         Ok(Elicited { reader, prior, record, described })
     }
 
@@ -123,7 +140,32 @@ impl Reader {
         let asked: Vec<Alternative> = alternatives.iter().map(|a| to_read(situation, &a.text)).collect();
         let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
         let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
-        alternatives.iter().zip(&described).map(|(a, d)| describe_record(situation, a, d)).collect()
+        let mut records: Vec<AlternativeDescribed> = alternatives
+            .iter()
+            .zip(&described)
+            .map(|(a, d)| describe_record(situation, a, d))
+            .collect::<Result<_, _>>()?;
+        self.judge(&asked, &described, &mut records)?;
+        Ok(records)
+    }
+
+    /// Adds what each generation judges to the records of alternatives just described.
+    fn judge(
+        &mut self,
+        asked: &[Alternative],
+        described: &[DescribedAlternative],
+        records: &mut [AlternativeDescribed],
+    ) -> Result<(), ReaderError> {
+        for GenerationReader { number, model, reading } in &mut self.generations {
+            let judged = read_judgements(model, &self.schema, asked, &mut |_, _| {}).map_err(FeatureError::from)?;
+            for ((record, described), judgement) in records.iter_mut().zip(described).zip(&judged) {
+                if let Some(residual) = reading.residual(&described.schema, judgement) {
+                    let not_finite = |source| ReaderError::NotFinite { text: record.text.clone(), source };
+                    record.judgement.insert(*number, Finite::new(residual).map_err(not_finite)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Describes the alternatives of many questions, handing each question's over as it is done, until `take` says no.
@@ -138,12 +180,13 @@ impl Reader {
             let asked: Vec<Alternative> =
                 question.alternatives.iter().map(|a| to_read(&question.situation, &a.text)).collect();
             let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
-            let records = question
+            let mut records: Vec<AlternativeDescribed> = question
                 .alternatives
                 .iter()
                 .zip(&described)
                 .map(|(a, d)| describe_record(&question.situation, a, d))
                 .collect::<Result<_, _>>()?;
+            self.judge(&asked, &described, &mut records)?;
             if !take(records) {
                 break;
             }
@@ -158,7 +201,11 @@ impl Reader {
 
     /// A reader whose work gives way to anything in the foreground and ends when `cancel` is set.
     pub fn background(&self, cancel: credence_priors::Cancel) -> Self {
-        Self { model: self.model.background(cancel), ..self.clone() }
+        let generations = self
+            .generations
+            .iter()
+            .map(|g| GenerationReader { model: g.model.background(cancel.clone()), ..g.clone() });
+        Self { generations: generations.collect(), model: self.model.background(cancel.clone()), ..self.clone() }
     }
 }
 

@@ -12,10 +12,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::bank::{Bank, BankQuestion};
 use crate::knowledge::Knowledge;
-use crate::opening::{OpenHome, Opening, OpeningError};
+use crate::opening::{GenerationSource, OpenHome, Opening, OpeningError};
 use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
 use crate::reader::Reader;
 use crate::session::{Answer, Session, SessionError, SessionOptions};
+use crate::tuning::beside::{Beside, collect};
 
 /// The person's side.
 #[derive(Debug)]
@@ -63,9 +64,14 @@ pub async fn sit(
     let mut session = Session::begin(home, person, bank, options, clock())?;
     front.show(Shown::Opened(session.opened(home)?));
     let cancel = Cancel::default();
+    let (mut beside, notices) = Beside::start(home, opening.learning.as_ref(), clock());
+    for text in notices {
+        front.show(Shown::Notice { text });
+    }
     let mut background = Background::start(home, bank, opening, reader, cancel.clone());
-    let reason = converse(home, &mut session, &mut front, &mut background, answers_max, &clock).await?;
+    let reason = converse(home, &mut session, &mut front, &mut background, &mut beside, answers_max, &clock).await?;
     cancel.cancel();
+    beside.stop();
     let summary = session.end(home, &reason, clock())?;
     home.checkpoint();
     front.show(Shown::Summary(summary.clone()));
@@ -77,6 +83,7 @@ async fn converse(
     session: &mut Session,
     front: &mut Front,
     background: &mut Background,
+    beside: &mut Beside,
     answers_max: Option<usize>,
     clock: &impl Fn() -> Timestamp,
 ) -> Result<String, SessionError> {
@@ -115,6 +122,15 @@ async fn converse(
                 Read::Described(described) => session.take_described(home, described, clock())?,
                 Read::Progress(progress) => front.show(Shown::Progress(progress)),
                 Read::Failed(text) => front.show(Shown::Problem { text }),
+            },
+            trained = beside.ended() => {
+                let text = match trained.and_then(|folder| collect(home, &folder, clock())) {
+                    Ok(text) => text,
+                    Err(why) => Some(format!("training in the background failed, nothing else changed: {why}")),
+                };
+                if let Some(text) = text {
+                    front.show(Shown::Notice { text });
+                }
             },
         }
     }
@@ -157,10 +173,11 @@ impl Background {
             .collect();
         if !missing.is_empty() {
             let (opening, prior) = (opening.clone(), home.state().elicited().cloned());
+            let generations = GenerationSource::in_force(home);
             tokio::task::spawn_blocking(move || {
                 let reader = match (reader, prior) {
                     (Some(reader), _) => Ok(reader),
-                    (None, Some(prior)) => opening.reader(&prior),
+                    (None, Some(prior)) => opening.reader(&prior, &generations),
                     (None, None) => unreachable!("a prepared home has a prior"),
                 };
                 let failed = match reader {

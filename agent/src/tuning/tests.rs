@@ -1,0 +1,341 @@
+//! The way from answers to a verdict over a scripted model, with a learner that stands in for training.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use credence_memory::belief::Settings;
+use credence_memory::belief::simulate::normal;
+use credence_memory::home::Home;
+use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId};
+use credence_memory::record::{AdapterRolledBack, ChoiceMade, LogOpened, Origin, Record, Retracted};
+use credence_memory::state::State;
+use credence_priors::ModelHandle;
+use credence_priors::reading_cache::MemoryReadingCache;
+use credence_priors::schema::ValueSchema;
+use credence_priors::scripted::Scripted;
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::beside::{Beside, Learning, Trainer, Work, collect};
+use super::candidate::{CandidatePrior, Folder, Job, Outcome, TuneSettings};
+use super::dataset::{self, DataSet, DataSetError, DataSettings, Whose};
+use super::gate::{Judgement, Test, Verdict};
+use super::measure;
+use super::plan::Machine;
+use super::schedule::{Start, new_information};
+use super::work::Workshop;
+use crate::bank::BankAlternative;
+use crate::opening::Opening;
+use crate::reader::Reader;
+use crate::session::record_described;
+
+/// Acts, what the base model calls them, and what the person thinks of them.
+const ACTS: [(&str, &str, f64); 6] = [
+    ("share", "generous", 1.5),
+    ("confess", "honest", 0.8),
+    ("comply", "legal", 0.2),
+    ("hurry", "dangerous", -0.3),
+    ("boast", "selfish", -0.9),
+    ("deceive", "dishonest", -1.3),
+];
+const QUESTIONS: usize = 100;
+
+/// A model that knows what acts are called and has no opinion of them.
+fn base() -> Scripted {
+    ACTS.iter().fold(Scripted::hashed(11).with_noise(0.3), |model, (act, word, _)| model.with_tilt(act, word, 2.5))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).expect("a time")
+}
+
+fn ada() -> PersonId {
+    PersonId::new("ada").expect("a name")
+}
+
+fn opening() -> Opening {
+    Opening {
+        reference: "scripted".into(),
+        gguf_hash: Hash::of(b"scripted"),
+        schema: Arc::new(ValueSchema::embedded()),
+        charter: "Be good.".into(),
+        readings: None,
+        belief: Settings { signal_scales: vec![0.4, 1.5, 5.0], lapse_rates: vec![0.01, 0.1], ..Settings::default() },
+        load: Arc::new(|| Ok(ModelHandle::spawn(|| Ok(base()))?)),
+        load_adapter: Arc::new(|_| Ok(ModelHandle::spawn(|| Ok(base()))?)),
+        learning: None,
+    }
+}
+
+/// A home in which one person has answered many questions, each about two of the acts.
+fn answered(root: &Path, questions: usize) -> Home {
+    // A log's identity is random, and decides what is held out: here it is fixed.
+    let opening = opening();
+    let first = tempfile::tempdir().expect("a folder");
+    let drawn = opening.open(first.path(), now(), &mut |_| {}).expect("a home").home;
+    let header = LogOpened { log_id: "tuning".into(), ..drawn.state().header().expect("a header").clone() };
+    let prior = drawn.state().elicited().expect("a prior").clone();
+    let mut home = Home::create(root, now(), header).expect("a home");
+    home.append(now(), Record::PriorElicited(prior.clone())).expect("a record");
+    record_described(&mut home, drawn.state().descriptions().to_vec(), now()).expect("records");
+    let mut reader: Reader = opening.reader(&prior, &[]).expect("a reader");
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for question in 0..questions {
+        let situation = format!("It is day {question} of the journey.");
+        let first = question % ACTS.len();
+        let second = (first + 1 + question / ACTS.len() % (ACTS.len() - 1)) % ACTS.len();
+        let texts = [first, second].map(|act| format!("{} at noon {question}", ACTS[act].0));
+        let asked = texts.each_ref().map(|t| BankAlternative { text: t.clone(), attributes: BTreeMap::new() });
+        let described = reader.describe(&situation, &asked).expect("a reading");
+        record_described(&mut home, described, now()).expect("records");
+        let utility = 1.5 * (ACTS[first].2 - ACTS[second].2) + normal(&mut random);
+        let alternatives = texts.each_ref().map(|t| AlternativeId::of(&situation, t)).to_vec();
+        let made = ChoiceMade {
+            from: Origin { person: ada(), source: SourceId::new("test").expect("a source"), session: None },
+            question: Some(QuestionId::of(&alternatives)),
+            alternatives,
+            chosen: Some(usize::from(utility < 0.0)),
+            indifference_offered: false,
+        };
+        home.append(now(), Record::ChoiceMade(made)).expect("a record");
+    }
+    home
+}
+
+fn data(state: &State) -> DataSet {
+    let settings = DataSettings { held_out_share: 0.35, ..DataSettings::default() };
+    dataset::build(state, &Whose::Person(ada()), &settings).expect("a data set")
+}
+
+/// Stands in for training: what lessons say of each act, on average, becomes what the model finds right and good.
+fn learner(data: &DataSet) -> Scripted {
+    let act = |text: &str| ACTS.iter().position(|(act, ..)| text.starts_with(act));
+    let (mut sums, mut counts) = ([0.0; ACTS.len()], [0.0_f64; ACTS.len()]);
+    for lesson in &data.lessons {
+        if let [Some(a), Some(b)] = lesson.texts.each_ref().map(|t| act(t)) {
+            let logit = (lesson.probability / (1.0 - lesson.probability)).ln();
+            for (act, sign) in [(a, 1.0), (b, -1.0)] {
+                sums[act] += sign * logit / 2.0;
+                counts[act] += 1.0;
+            }
+        }
+    }
+    let opinions = sums.iter().zip(counts).map(|(sum, n)| 2.0 * sum / n.max(1.0));
+    ACTS.iter().zip(opinions).fold(base(), |model, ((act, ..), opinion)| {
+        model.with_tilt(act, "right", opinion).with_tilt(act, "good", opinion)
+    })
+}
+
+/// What the gate says of a learner's model.
+fn verdict(home: &Home, root: &Path, data: &DataSet, model: &Scripted) -> Judgement {
+    judged(home, root, data, model).0
+}
+
+fn judged(home: &Home, root: &Path, data: &DataSet, model: &Scripted) -> (Judgement, Option<CandidatePrior>) {
+    let (schema, cancel) = (ValueSchema::embedded(), AtomicBool::new(false));
+    let candidate = model.clone();
+    let load = move |_: PathBuf| {
+        let candidate = candidate.clone();
+        Ok(ModelHandle::spawn(move || Ok(candidate))?)
+    };
+    let mut workshop = Workshop {
+        state: home.state(),
+        schema: &schema,
+        model_file: Path::new("none"),
+        base: ModelHandle::spawn(|| Ok(base())).expect("a model"),
+        load: &load,
+        readings: &mut MemoryReadingCache::default(),
+        adapter_of: &|_| None,
+        threads: None,
+        cancel: &cancel,
+    };
+    let settings = TuneSettings::default();
+    let job = Job {
+        generation: 1,
+        in_use: 0,
+        start: Start::Base,
+        turn: 1,
+        data: data.clone(),
+        training: settings.training,
+        gate: settings.gate,
+        imported: None,
+    };
+    workshop.judge(&Folder::of(root, 1), &job, &mut |_| {}).expect("a verdict")
+}
+
+#[test]
+fn a_good_candidate_is_accepted_and_one_of_shuffled_labels_refused() {
+    let root = tempfile::tempdir().expect("a folder");
+    let home = answered(root.path(), QUESTIONS);
+    let data = data(home.state());
+    let held_out = data.held_out.len();
+    assert!((20..50).contains(&held_out), "{held_out}");
+
+    let good = verdict(&home, root.path(), &data, &learner(&data));
+    assert_eq!(good.verdict, Verdict::Accepted, "{good:#?}");
+    assert_eq!(good.tests.len(), 6);
+
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let shuffled = data.clone().with_shuffled_labels(&mut random);
+    let bad = verdict(&home, root.path(), &data, &learner(&shuffled));
+    assert!(matches!(bad.verdict, Verdict::Refused { .. } | Verdict::NotEnough { .. }), "{bad:#?}");
+    let reversed = data.clone();
+    let reversed = DataSet {
+        lessons: reversed
+            .lessons
+            .into_iter()
+            .map(|mut l| {
+                l.probability = 1.0 - l.probability;
+                l
+            })
+            .collect(),
+        ..reversed
+    };
+    let worst = verdict(&home, root.path(), &data, &learner(&reversed));
+    assert_eq!(worst.verdict, Verdict::Refused { by: Test::Gain }, "{worst:#?}");
+}
+
+#[test]
+fn a_candidate_that_learned_to_flatter_is_refused_however_well_it_predicts() {
+    let root = tempfile::tempdir().expect("a folder");
+    let home = answered(root.path(), QUESTIONS);
+    let data = data(home.state());
+    let flatterer = learner(&data).with_tilt("is true.\nStatement", "true", 2.0);
+    let judged = verdict(&home, root.path(), &data, &flatterer);
+    assert_eq!(judged.verdict, Verdict::Refused { by: Test::Sycophancy }, "{judged:#?}");
+}
+
+#[test]
+fn what_is_held_out_is_never_taught_and_provenance_is_whole() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut home = answered(root.path(), 40);
+    let data = data(home.state());
+    let everything: Vec<Seq> = home.state().person(&ada()).expect("ada").evidence().iter().map(|e| e.seq).collect();
+    let mut split: Vec<Seq> = data.absorbed[&ada()].clone();
+    split.extend(data.held_out.iter().map(|h| h.seq));
+    split.sort_unstable();
+    assert_eq!(split, everything, "every answer is on one side");
+    let asked = measure::alternatives(home.state(), &measure::trials(home.state(), &data));
+    assert!(data.lessons.iter().all(|l| l.alternatives.iter().all(|a| !asked.contains(a))));
+    for lesson in &data.lessons {
+        assert_eq!(data.provenance(lesson).count(), data.absorbed_len());
+        assert!((0.0..=1.0).contains(&lesson.sureness) && lesson.probability > 0.0 && lesson.probability < 1.0);
+    }
+    assert!(data.lessons.windows(2).all(|w| w[0].sureness >= w[1].sureness));
+
+    // The same state gives the same data set; a held-out answer taken away changes no label.
+    assert_eq!(super::tests::data(home.state()).hash(), data.hash());
+    let target = data.held_out[0].seq;
+    home.append(now(), Record::Retracted(Retracted { target, reason: "test".into() })).expect("a record");
+    let without = super::tests::data(home.state());
+    assert_eq!(without.lessons, data.lessons);
+    assert_eq!(without.held_out.len() + 1, data.held_out.len());
+    // One that was taught does.
+    let target = data.absorbed[&ada()][0];
+    home.append(now(), Record::Retracted(Retracted { target, reason: "test".into() })).expect("a record");
+    assert_ne!(super::tests::data(home.state()).lessons, data.lessons);
+}
+
+#[test]
+fn new_information_counts_what_came_after_the_cutoff() {
+    let root = tempfile::tempdir().expect("a folder");
+    let home = answered(root.path(), 20);
+    let evidence = home.state().person(&ada()).expect("ada").evidence();
+    let of = |cutoff| new_information(home.state(), &Whose::Person(ada()), cutoff).expect("information");
+    let (all, answers) = of(Seq(0));
+    assert_eq!(answers, 20);
+    assert!(all > 0.5 && all < 20.0 * 2f64.ln(), "{all}");
+    let (later, answers) = of(evidence[9].seq);
+    assert_eq!(answers, 10);
+    assert!(later > 0.0 && later < all);
+    assert_eq!(of(evidence[19].seq), (0.0, 0));
+    assert_eq!(
+        new_information(home.state(), &Whose::Person(PersonId::new("bo").expect("a name")), Seq(0))
+            .expect("information"),
+        (0.0, 0)
+    );
+}
+
+#[test]
+fn a_log_without_answers_has_no_data_set() {
+    let root = tempfile::tempdir().expect("a folder");
+    let home = answered(root.path(), 0);
+    let made = dataset::build(home.state(), &Whose::Population, &DataSettings::default());
+    assert!(matches!(made, Err(DataSetError::Nothing(_))), "{made:?}");
+    let odd = DataSettings { held_out_share: 1.5, ..DataSettings::default() };
+    let made = dataset::build(home.state(), &Whose::Population, &odd);
+    assert!(matches!(made, Err(DataSetError::Settings(_))), "{made:?}");
+}
+
+/// A trainer that is done at once, or dies at once.
+struct Instant(Option<Outcome>);
+
+struct Done(bool);
+
+impl Work for Done {
+    fn ended(&mut self) -> Option<Result<(), String>> {
+        Some(if self.0 { Ok(()) } else { Err("killed".to_owned()) })
+    }
+
+    fn stop(&mut self) {}
+}
+
+impl Trainer for Instant {
+    fn start(&self, home: &Path, generation: u32) -> std::io::Result<Box<dyn Work>> {
+        if let Some(outcome) = &self.0 {
+            Folder::of(home, generation).write("outcome.json", outcome).map_err(std::io::Error::other)?;
+        }
+        Ok(Box::new(Done(self.0.is_some())))
+    }
+}
+
+fn learning(outcome: Option<Outcome>) -> Learning {
+    let mut settings = TuneSettings::default();
+    settings.policy.background = true;
+    settings.policy.nats_min = -1000.0;
+    let machine = |now| Machine { now, load: None, room_bytes: None, trainable: true };
+    Learning { settings, trainer: Arc::new(Instant(outcome)), machine: Arc::new(machine) }
+}
+
+#[tokio::test]
+async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut home = answered(root.path(), QUESTIONS);
+    let before = home.state().belief(&ada()).expect("a belief").digest();
+    let data = data(home.state());
+    let (judgement, prior) = judged(&home, root.path(), &data, &learner(&data));
+    let outcome = Outcome {
+        adapter_hash: Hash::of(b"adapter"),
+        losses: [0.7, 0.6],
+        steps: 10,
+        examples: 20,
+        seconds: 1.0,
+        judgement: Some(judgement),
+        prior,
+    };
+
+    // A trainer that dies leaves a job, and nothing in the log; the next sitting goes on with it.
+    let (mut beside, notices) = Beside::start(&mut home, Some(&learning(None)), now());
+    assert!(notices[0].contains("training in the background"), "{notices:?}");
+    assert_eq!(beside.ended().await, Err("killed".to_owned()));
+    assert!(Folder::pending(root.path()).is_some());
+    assert_eq!(home.state().generations().adapters().count(), 0);
+
+    let learning = learning(Some(outcome));
+    let (mut beside, _) = Beside::start(&mut home, Some(&learning), now());
+    let folder = beside.ended().await.expect("a finished trainer");
+    let told = collect(&mut home, &folder, now()).expect("taken up").expect("a notice");
+    assert!(told.contains("accepted") && told.contains("in force"), "{told}");
+    assert_eq!(home.state().ledger().current(), AdapterGeneration(1));
+    assert_eq!(Folder::pending(root.path()), None);
+    // Nothing is new to it, so nothing is trained now.
+    let (_, notices) = Beside::start(&mut home, Some(&learning), now());
+    assert!(notices.is_empty(), "{notices:?}");
+
+    let back = AdapterRolledBack { generation: AdapterGeneration(1), reason: "test".into() };
+    home.append(now(), Record::AdapterRolledBack(back)).expect("a record");
+    assert_eq!(home.state().belief(&ada()).expect("a belief").digest(), before);
+}
