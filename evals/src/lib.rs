@@ -7,3 +7,5 @@ pub mod kidney;
 pub mod person;
 pub mod report;
 pub mod results;
+pub mod teaching;
+pub mod tuning;

@@ -1,0 +1,653 @@
+//! Does evidence that is trained by the schedule move the model's own prior toward people?
+//!
+//! Simulated people who are alike in part answer questions of the bank, round after round; the schedule decides, a
+//! candidate is trained on everybody's belief, the gate judges it. What is measured is the prior *alone*, before and
+//! after, on questions that differ from training in situation, in wording and in readout: paraphrased situations that are
+//! not in the bank, read without the judgement template that was taught. The people who gave the evidence and people who
+//! gave none are examined; the figure is the paired difference of the mean log score, over people.
+//!
+//! A run goes on where it was broken off: the answers stand in a log, the training in its folder, the figures in a file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use credence_agent::bank::{Bank, BankAlternative, BankQuestion};
+use credence_agent::opening::{Opening, OpeningError};
+use credence_agent::reader::{Reader, ReaderError};
+use credence_agent::session::record_described;
+use credence_agent::tuning::candidate::{Folder, FolderError, Job, Outcome, TuneSettings};
+use credence_agent::tuning::dataset::{DataSetError, Whose};
+use credence_agent::tuning::gate::Judgement;
+use credence_agent::tuning::measure::{MeasureError, Sight, Trial};
+use credence_agent::tuning::plan::{self, Machine};
+use credence_agent::tuning::records::{RecordError, take_up};
+use credence_agent::tuning::schedule::Decision;
+use credence_agent::tuning::work::{Progress, WorkError, Workshop};
+use credence_memory::belief::simulate::{below, normal, normals};
+use credence_memory::home::{Home, HomeError, Paths};
+use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, IdError, PersonId, QuestionId, SourceId};
+use credence_memory::record::{AdapterRolledBack, ChoiceMade, LogOpened, Origin, Record};
+use credence_memory::state::{State, StateError};
+use credence_priors::features::{FeatureError, FeatureSpace};
+use credence_priors::generation::BaseBank;
+use credence_priors::reading_cache::{FileReadingCache, ReadingCacheError};
+use credence_priors::readout::{Alternative, ReadError, read_judgements};
+use credence_priors::{LanguageModel, ModelHandle};
+use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::Estimate;
+
+const PARAPHRASES: &str = include_str!("../../priors/data/paraphrases.jsonl");
+/// Judgement that is taught; its channel is left out of the examination.
+const TAUGHT: &str = "right";
+
+/// What is tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TuningExperiment {
+    /// People who give evidence.
+    pub people: usize,
+    /// People who give none and are examined as well.
+    pub newcomers: usize,
+    /// Rounds of answers, each followed by the schedule's decision.
+    pub rounds: usize,
+    /// Answers of each person in a round.
+    pub answers: usize,
+    /// Questions of the bank that are asked.
+    pub questions: usize,
+    /// Standard deviation of a typical utility difference, in units of a person's noise.
+    pub signal: f64,
+    /// How much people differ: 0 for all alike, 1 for nothing in common.
+    pub spread: f64,
+    /// Whether labels are shuffled before training: the gate must then refuse.
+    pub shuffled: bool,
+    /// Seed of people, answers and training.
+    pub seed: u64,
+    /// How candidates are made and judged.
+    pub settings: TuneSettings,
+}
+
+impl Default for TuningExperiment {
+    fn default() -> Self {
+        let mut settings = TuneSettings::default();
+        settings.policy.rest_seconds_min = 0;
+        settings.policy.load_max = 1e9;
+        settings.data.judgements = Some(vec![TAUGHT.to_owned()]);
+        Self {
+            people: 12,
+            newcomers: 12,
+            rounds: 2,
+            answers: 20,
+            questions: 60,
+            signal: 3.0,
+            spread: 0.3,
+            shuffled: false,
+            seed: 1,
+            settings,
+        }
+    }
+}
+
+/// One round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// Its number, from 1.
+    pub round: usize,
+    /// Answers in the log after it.
+    pub answers: usize,
+    /// What the schedule said.
+    pub decision: Decision,
+    /// What the gate said of the candidate, if one was trained.
+    pub judgement: Option<Judgement>,
+    /// Whether it was promoted.
+    pub promoted: bool,
+    /// The candidate's examination, if one was trained.
+    pub examined: Option<Examined>,
+}
+
+/// Mean log score of the prior alone on held-out questions, candidate less base model, nats an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Examined {
+    /// Over people who gave the evidence.
+    pub known: Estimate,
+    /// Over people who gave none.
+    pub newcomers: Estimate,
+    /// The base model's mean log score over all of them.
+    pub base: f64,
+    /// How often the base model and the candidate predict the likelier answer.
+    pub right: [f64; 2],
+}
+
+/// What the experiment found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TuningResult {
+    /// What was tried.
+    pub experiment: TuningExperiment,
+    /// By round.
+    pub rounds: Vec<Round>,
+    /// Whether, after rolling back what was promoted, beliefs are bit for bit those of a log without a promotion; none if
+    /// nothing was promoted.
+    pub rolled_back_clean: Option<bool>,
+}
+
+/// Why the experiment could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TuningError {
+    /// A home could not be opened.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// A home would not take a record.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Alternatives could not be read.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// The work on a candidate.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// There is no data set.
+    #[error(transparent)]
+    DataSet(#[from] DataSetError),
+    /// A candidate could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A candidate's folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Nothing could be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// Belief could not be formed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Features could not be fitted.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
+    /// Judgements could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The cache of readings failed.
+    #[error(transparent)]
+    Cache(#[from] ReadingCacheError),
+    /// A name that cannot be one.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A candidate's model could not be loaded.
+    #[error("a candidate's model could not be loaded")]
+    Load(#[source] credence_agent::opening::LoadError),
+    /// The log's feature space is of another version.
+    #[error("the log's feature space cannot be used by this version")]
+    Space(#[source] serde_json::Error),
+    /// The file system refused.
+    #[error("failed to {doing} {}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The folder belongs to another run.
+    #[error("{} holds results of another experiment: give another folder", .0.display())]
+    Another(PathBuf),
+}
+
+/// A situation that is examined, and the one of which it is the paraphrase.
+#[derive(Debug, Clone, Deserialize)]
+struct Paraphrase {
+    situation: String,
+    paraphrase: String,
+    alternatives: [String; 2],
+}
+
+/// Runs the experiment in a folder, or what is left of it.
+///
+/// # Errors
+/// As [`TuningError`] says; what was done stays in the folder.
+pub fn run(
+    dir: &Path,
+    experiment: &TuningExperiment,
+    opening: &Opening,
+    model_file: &Path,
+    cancel: &AtomicBool,
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<TuningResult, TuningError> {
+    let path = dir.join("results.json");
+    let mut result = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice::<TuningResult>(&bytes).map_err(|_| TuningError::Another(path.clone()))?,
+        Err(_) => TuningResult { experiment: experiment.clone(), rounds: Vec::new(), rolled_back_clean: None },
+    };
+    if result.experiment != *experiment {
+        return Err(TuningError::Another(path));
+    }
+    let mut bench = Bench::open(dir, experiment, opening, on_progress)?;
+    while result.rounds.len() < experiment.rounds {
+        let round = bench.round(result.rounds.len() + 1, model_file, cancel, on_progress)?;
+        result.rounds.push(round);
+        save(&path, &result)?;
+    }
+    if result.rolled_back_clean.is_none() && result.rounds.iter().any(|r| r.promoted) {
+        result.rolled_back_clean = Some(bench.roll_back()?);
+        save(&path, &result)?;
+    }
+    Ok(result)
+}
+
+fn save(path: &Path, result: &TuningResult) -> Result<(), TuningError> {
+    let failed = |source| TuningError::File { doing: "write", path: path.to_owned(), source };
+    let bytes = serde_json::to_vec_pretty(result).map_err(|e| failed(e.into()))?;
+    std::fs::write(path, bytes).map_err(failed)
+}
+
+struct Bench<'a> {
+    experiment: &'a TuningExperiment,
+    opening: &'a Opening,
+    home: Home,
+    exam: State,
+    questions: Vec<BankQuestion>,
+    people: Vec<Vec<f64>>,
+    _exam_home: Home,
+}
+
+impl<'a> Bench<'a> {
+    fn open(
+        dir: &Path,
+        experiment: &'a TuningExperiment,
+        opening: &'a Opening,
+        on_progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Self, TuningError> {
+        let root = dir.join("home");
+        let mut home = opened(&root, experiment, opening, on_progress)?;
+        let prior = home.state().elicited().ok_or(MeasureError::NoPrior)?.clone();
+        let mut reader = opening.reader(&prior, &[])?;
+        let questions: Vec<BankQuestion> = Bank::built_in().questions.into_iter().take(experiment.questions).collect();
+        let missing = |q: &BankQuestion| {
+            let id = |a: &BankAlternative| AlternativeId::of(&q.situation, &a.text);
+            !q.alternatives.iter().all(|a| home.state().description(&id(a)).is_some())
+        };
+        let unread: Vec<BankQuestion> = questions.iter().filter(|q| missing(q)).cloned().collect();
+        for (done, question) in unread.iter().enumerate() {
+            on_progress(Progress::Reading { what: "the bank", done, total: unread.len() });
+            let described = reader.describe(&question.situation, &question.alternatives)?;
+            let now = time(home.state());
+            record_described(&mut home, described, now)?;
+        }
+        let people = people(experiment, home.state(), &questions);
+        let exam_home = examination(&dir.join("exam"), experiment, &home, &mut reader, &people, on_progress)?;
+        let exam = exam_home.state().clone();
+        Ok(Self { experiment, opening, home, exam, questions, people, _exam_home: exam_home })
+    }
+
+    fn round(
+        &mut self,
+        number: usize,
+        model_file: &Path,
+        cancel: &AtomicBool,
+        on_progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Round, TuningError> {
+        let root = self.home.paths().root().to_owned();
+        let pending = match Folder::pending(&root) {
+            Some(folder) => folder.read::<Job>("job.json")?.map(|job| (folder, job)),
+            None => None,
+        };
+        let settings = &self.experiment.settings;
+        let (decision, begun) = match pending {
+            Some((folder, job)) => {
+                let because = credence_agent::tuning::schedule::Why::Interrupted;
+                (Decision::Train { start: job.start, because }, Some((folder, job)))
+            }
+            None => {
+                self.ask(number)?;
+                let machine = Machine { now: time(self.home.state()), load: None, room_bytes: None, trainable: true };
+                let plan = plan::plan(self.home.state(), &root, &Whose::Population, settings, machine, None)?;
+                let begun = match plan.decision {
+                    Decision::Wait { .. } => None,
+                    Decision::Train { .. } => {
+                        let mut job = plan::job(self.home.state(), &Whose::Population, settings, None)?;
+                        job.training.seed = self.experiment.seed;
+                        if self.experiment.shuffled {
+                            let mut random = ChaCha8Rng::seed_from_u64(self.experiment.seed);
+                            job.data = job.data.with_shuffled_labels(&mut random);
+                        }
+                        let folder = Folder::of(&root, job.generation);
+                        folder.make()?;
+                        folder.write("job.json", &job)?;
+                        Some((folder, job))
+                    }
+                };
+                (plan.decision, begun)
+            }
+        };
+        let answers = self.home.state().people().values().map(|p| p.evidence().len()).sum();
+        let Some((folder, job)) = begun else {
+            return Ok(Round { round: number, answers, decision, judgement: None, promoted: false, examined: None });
+        };
+        let outcome = self.work(&folder, &job, model_file, cancel, on_progress)?;
+        let examined = self.examine(&folder, on_progress)?;
+        let now = time(self.home.state());
+        let promoted = take_up(&mut self.home, &folder, &job, &outcome, true, now)?;
+        let (judgement, examined) = (outcome.judgement, Some(examined));
+        Ok(Round { round: number, answers, decision, judgement, promoted, examined })
+    }
+
+    /// Every person answers as many questions as a round has; those that stand in the log already are not asked again.
+    fn ask(&mut self, number: usize) -> Result<(), TuningError> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.experiment.seed);
+        random.set_stream(100 + number as u64);
+        for person in 0..self.experiment.people {
+            let id = name("known", person)?;
+            let given = self.home.state().person(&id).map_or(0, |p| p.evidence().len());
+            let due = number * self.experiment.answers;
+            for _ in given.min(due)..due {
+                let question = &self.questions[below(self.questions.len(), &mut random)];
+                let pair = [0, 1].map(|i| AlternativeId::of(&question.situation, &question.alternatives[i].text));
+                let chosen = choose(self.home.state(), &self.people[person], pair, &mut random);
+                let record = choice(&id, pair, chosen)?;
+                self.home.append(time(self.home.state()), record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn work(
+        &self,
+        folder: &Folder,
+        job: &Job,
+        model_file: &Path,
+        cancel: &AtomicBool,
+        on_progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Outcome, TuningError> {
+        let base = (self.opening.load)().map_err(OpeningError::Load)?;
+        let mut readings = self.cache(&base)?;
+        let load = |adapter: PathBuf| (self.opening.load_adapter)(&adapter);
+        let root = self.home.paths().root().to_owned();
+        let state = self.home.state();
+        let adapter_of = |g| credence_agent::tuning::records::adapter_file(&root, state, g);
+        let mut workshop = Workshop {
+            state,
+            schema: &self.opening.schema,
+            model_file,
+            base,
+            load: &load,
+            readings: &mut readings,
+            adapter_of: &adapter_of,
+            threads: None,
+            cancel,
+        };
+        Ok(workshop.work(folder, job, on_progress)?)
+    }
+
+    fn cache(&self, base: &ModelHandle) -> Result<FileReadingCache, TuningError> {
+        let folder = self.opening.readings.clone().unwrap_or_else(std::env::temp_dir);
+        Ok(FileReadingCache::open(&folder, &base.describe(), &self.opening.schema)?)
+    }
+
+    /// The prior alone of base model and candidate on the examination, by readouts that were not taught.
+    fn examine(
+        &self,
+        folder: &Folder,
+        on_progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Examined, TuningError> {
+        let mut base = (self.opening.load)().map_err(OpeningError::Load)?;
+        let mut candidate = (self.opening.load_adapter)(&folder.adapter()).map_err(TuningError::Load)?;
+        let elicited = self.home.state().elicited().ok_or(MeasureError::NoPrior)?;
+        let space: FeatureSpace = serde_json::from_value(elicited.feature_space.clone()).map_err(TuningError::Space)?;
+        let asked: Vec<Alternative> =
+            self.home.state().descriptions().iter().take(128).map(|d| read(&d.situation, &d.text)).collect();
+        let mut cache = self.cache(&base)?;
+        let schema = &self.opening.schema;
+        let mut quiet = |_, _| {};
+        let bank = BaseBank::read(&mut base, schema, &space, &asked, &mut cache, &mut quiet)?;
+        let trials = trials(&self.exam);
+        let mut sights = Vec::new();
+        for (what, model) in [("examination, base model", &mut base), ("examination, candidate", &mut candidate)] {
+            let mut all: Vec<Alternative> =
+                schema.reference.alternatives.iter().map(|text| Alternative::new(None, text)).collect();
+            let references = all.len();
+            all.extend(bank.alternatives().iter().cloned());
+            let banked = all.len();
+            all.extend(self.exam.descriptions().iter().map(|d| read(&d.situation, &d.text)));
+            let mut progress = |done, total| on_progress(Progress::Reading { what, done, total });
+            let mut read = read_judgements(model, schema, &all, &mut progress)?;
+            read.iter_mut().for_each(|channels| forget_taught(channels, schema));
+            let exam = read.split_off(banked);
+            let in_bank = read.split_off(references);
+            let generation = bank.fit(&read, &in_bank)?;
+            let width = generation.prior.mean.len();
+            let covariance = &generation.prior.covariance;
+            let judgements = self.exam.descriptions().iter().zip(&exam).filter_map(|(d, judgement)| {
+                let schema: Vec<f64> = d.schema.iter().map(|x| x.get()).collect();
+                Some((d.alternative, generation.reading.residual(&schema, judgement)?))
+            });
+            let sight = Sight {
+                mean: generation.prior.mean.clone(),
+                covariance: (0..width).flat_map(|r| covariance[r * width..=r * width + r].to_vec()).collect(),
+                judgements: judgements.collect(),
+            };
+            sights.push(sight.foresee(&self.exam, &trials)?);
+        }
+        let by_person = |which: usize, prefix: &str| -> Vec<f64> {
+            let mut sums: BTreeMap<&PersonId, (f64, f64)> = BTreeMap::new();
+            for (trial, foreseen) in trials.iter().zip(&sights[which]) {
+                if trial.person.as_str().starts_with(prefix) {
+                    let (sum, n) = sums.entry(&trial.person).or_default();
+                    *sum += foreseen.ln_p;
+                    *n += 1.0;
+                }
+            }
+            sums.values().map(|(sum, n)| sum / n).collect()
+        };
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let seed = self.experiment.seed;
+        let paired = |prefix: &str| Estimate::paired(&by_person(1, prefix), &by_person(0, prefix), seed);
+        let right = [0, 1].map(|which: usize| {
+            let shares: Vec<f64> = sights[which].iter().map(|f| f64::from(u8::from(f.ln_p > 0.5_f64.ln()))).collect();
+            mean(&shares)
+        });
+        Ok(Examined { known: paired("known"), newcomers: paired("new"), base: mean(&by_person(0, "")), right })
+    }
+
+    /// Takes back what was promoted. Whether beliefs are then those of a log in which nothing was.
+    fn roll_back(&mut self) -> Result<bool, TuningError> {
+        let digest = |state: &State| -> Result<Vec<[u8; 32]>, StateError> {
+            state.people().keys().map(|person| Ok(state.belief(person)?.digest())).collect()
+        };
+        let mut without = State::new();
+        for entry in self.home.entries()? {
+            let mut entry = entry.map_err(HomeError::from)?;
+            // Everything but promotions, under other hashes: only beliefs are compared.
+            entry.hash = Hash::of(&entry.seq.0.to_le_bytes());
+            if !matches!(entry.record, Record::AdapterPromoted(_) | Record::AdapterRolledBack(_)) {
+                without.note(&entry)?;
+            }
+        }
+        loop {
+            let generation = self.home.state().ledger().current();
+            if generation == AdapterGeneration::BASE {
+                return Ok(digest(self.home.state())? == digest(&without)?);
+            }
+            let back = AdapterRolledBack { generation, reason: "end of the experiment".into() };
+            self.home.append(time(self.home.state()), Record::AdapterRolledBack(back))?;
+        }
+    }
+}
+
+/// A home with a fixed identity, so that the same experiment holds out the same questions.
+fn opened(
+    root: &Path,
+    experiment: &TuningExperiment,
+    opening: &Opening,
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Home, TuningError> {
+    if Paths::of(root).has_log() {
+        return Ok(Home::open(root)?.0);
+    }
+    let drawn = root.with_extension("drawn");
+    let drawn_home = opening
+        .open(&drawn, epoch(), &mut |p| {
+            let (done, total) = (p.done as usize, p.total as usize);
+            on_progress(Progress::Reading { what: "the model's prior", done, total });
+        })?
+        .home;
+    let state = drawn_home.state();
+    let header = state.header().ok_or(MeasureError::NoPrior)?.clone();
+    let prior = state.elicited().ok_or(MeasureError::NoPrior)?.clone();
+    let mut home = create(root, header, format!("tuning-{}", experiment.seed))?;
+    home.append(time(home.state()), Record::PriorElicited(prior))?;
+    record_described(&mut home, state.descriptions().to_vec(), epoch()).map_err(TuningError::Home)?;
+    drop(drawn_home);
+    let _ = std::fs::remove_dir_all(&drawn);
+    Ok(home)
+}
+
+fn create(root: &Path, header: LogOpened, log_id: String) -> Result<Home, TuningError> {
+    Ok(Home::create(root, epoch(), LogOpened { log_id, ..header })?)
+}
+
+/// A log of its own with everybody's answers to the paraphrased situations. People answer what the situation means, so by
+/// the features of the original wording; the model will read the paraphrase.
+fn examination(
+    root: &Path,
+    experiment: &TuningExperiment,
+    home: &Home,
+    reader: &mut Reader,
+    people: &[Vec<f64>],
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Home, TuningError> {
+    if Paths::of(root).has_log() {
+        return Ok(Home::open(root)?.0);
+    }
+    let state = home.state();
+    let header = state.header().ok_or(MeasureError::NoPrior)?.clone();
+    let prior = state.elicited().ok_or(MeasureError::NoPrior)?.clone();
+    let making = root.with_extension("making");
+    let _ = std::fs::remove_dir_all(&making);
+    let mut exam = create(&making, header, format!("examination-{}", experiment.seed))?;
+    exam.append(epoch(), Record::PriorElicited(prior))?;
+    let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
+    random.set_stream(7);
+    let paraphrases: Vec<Paraphrase> = PARAPHRASES.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for (done, case) in paraphrases.iter().enumerate() {
+        on_progress(Progress::Reading { what: "the examination", done, total: paraphrases.len() });
+        let plain = |text: &String| BankAlternative { text: text.clone(), attributes: BTreeMap::new() };
+        let alternatives = case.alternatives.each_ref().map(plain);
+        let original = reader.describe(&case.situation, &alternatives)?;
+        let differences: Vec<f64> =
+            original[0].schema.iter().zip(&original[1].schema).map(|(a, b)| a.get() - b.get()).collect();
+        let described = reader.describe(&case.paraphrase, &alternatives)?;
+        let pair = [described[0].alternative, described[1].alternative];
+        record_described(&mut exam, described, epoch()).map_err(TuningError::Home)?;
+        for (person, weights) in people.iter().enumerate() {
+            let known = person < experiment.people;
+            let id = if known { name("known", person)? } else { name("new", person - experiment.people)? };
+            let advantage: f64 = weights.iter().zip(&differences).map(|(w, x)| w * x).sum();
+            let chosen = usize::from(advantage + normal(&mut random) < 0.0);
+            exam.append(epoch(), choice(&id, pair, chosen)?)?;
+        }
+    }
+    drop(exam);
+    std::fs::rename(&making, root).map_err(|source| TuningError::File {
+        doing: "make",
+        path: root.to_owned(),
+        source,
+    })?;
+    Ok(Home::open(root)?.0)
+}
+
+/// What people value: a direction that they have in common, and one of their own; lengths are such that a typical utility
+/// difference over the bank has the experiment's signal. Neither is drawn from anything that the model believes.
+fn people(experiment: &TuningExperiment, state: &State, questions: &[BankQuestion]) -> Vec<Vec<f64>> {
+    let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
+    let schema =
+        |id: &AlternativeId| state.description(id).map(|d| d.schema.iter().map(|x| x.get()).collect::<Vec<_>>());
+    let differences: Vec<Vec<f64>> = questions
+        .iter()
+        .filter_map(|q| {
+            let side = |i: usize| schema(&AlternativeId::of(&q.situation, &q.alternatives[i].text));
+            Some(side(0)?.iter().zip(side(1)?).map(|(a, b)| a - b).collect())
+        })
+        .collect();
+    let width = differences.first().map_or(0, Vec::len);
+    let spread = |w: &[f64]| {
+        let squares: f64 = differences.iter().map(|d| d.iter().zip(w).map(|(x, w)| x * w).sum::<f64>().powi(2)).sum();
+        (squares / differences.len().max(1) as f64).sqrt().max(1e-9)
+    };
+    let unit = |w: Vec<f64>| {
+        let scale = spread(&w);
+        w.into_iter().map(|x| x / scale).collect::<Vec<f64>>()
+    };
+    let common = unit(normals(width, &mut random));
+    (0..experiment.people + experiment.newcomers)
+        .map(|_| {
+            let own = unit(normals(width, &mut random));
+            let mixed: Vec<f64> = common
+                .iter()
+                .zip(&own)
+                .map(|(c, o)| (1.0 - experiment.spread).sqrt() * c + experiment.spread.sqrt() * o)
+                .collect();
+            let mixed = unit(mixed);
+            mixed.into_iter().map(|x| experiment.signal * x).collect()
+        })
+        .collect()
+}
+
+fn choose(state: &State, weights: &[f64], pair: [AlternativeId; 2], random: &mut ChaCha8Rng) -> usize {
+    let utility = |id: &AlternativeId| {
+        let schema = state.description(id).map(|d| d.schema.clone()).unwrap_or_default();
+        weights.iter().zip(&schema).map(|(w, x)| w * x.get()).sum::<f64>()
+    };
+    usize::from(utility(&pair[0]) - utility(&pair[1]) + normal(random) < 0.0)
+}
+
+fn choice(person: &PersonId, pair: [AlternativeId; 2], chosen: usize) -> Result<Record, TuningError> {
+    Ok(Record::ChoiceMade(ChoiceMade {
+        from: Origin { person: person.clone(), source: SourceId::new("simulated")?, session: None },
+        question: Some(QuestionId::of(&pair)),
+        alternatives: pair.to_vec(),
+        chosen: Some(chosen),
+        indifference_offered: false,
+    }))
+}
+
+fn trials(state: &State) -> Vec<Trial> {
+    let of = |(person, known): (&PersonId, &credence_memory::state::Person)| {
+        let trial = |e: &credence_memory::evidence::Evidence| Trial { person: person.clone(), evidence: e.clone() };
+        known.evidence().iter().map(trial).collect::<Vec<_>>()
+    };
+    state.people().iter().flat_map(of).collect()
+}
+
+fn name(kind: &str, number: usize) -> Result<PersonId, IdError> {
+    PersonId::new(&format!("{kind}-{number:02}"))
+}
+
+fn read(situation: &str, text: &str) -> Alternative {
+    Alternative::new((!situation.trim().is_empty()).then_some(situation), text)
+}
+
+/// The channels of the judgement that was taught say what the next untaught one says: so it has no part in the overall
+/// judgement.
+fn forget_taught(channels: &mut [f64], schema: &credence_priors::schema::ValueSchema) {
+    let of: Vec<&str> = schema.judgements.iter().flat_map(|j| j.poles.iter().map(|_| j.id.as_str())).collect();
+    let Some(untaught) = of.iter().position(|id| *id != TAUGHT) else { return };
+    for (channel, id) in of.iter().enumerate() {
+        if *id == TAUGHT {
+            channels[channel] = channels[untaught];
+        }
+    }
+}
+
+/// A log's clock: a second for each record, so that the same experiment writes the same log.
+fn time(state: &State) -> Timestamp {
+    let seconds = SignedDuration::from_secs(i64::try_from(state.head().0.0).unwrap_or(0));
+    epoch().checked_add(seconds).unwrap_or(epoch())
+}
+
+fn epoch() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap_or(Timestamp::UNIX_EPOCH)
+}
