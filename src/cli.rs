@@ -1,10 +1,16 @@
 //! The command line: what can be asked of `credence`, in words.
 
+mod tune;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use credence_memory::replay::{Restriction, Selector, Until};
+
+pub(crate) use tune::{
+    RunArgs, StatusArgs, TeachingArgs, TuneCommand, TuneExportArgs, TuneImportArgs, TuningArgs, WhoseArgs,
+};
 
 /// A value-learning agent runtime: priors from a language model, beliefs from people, decisions that know what they do not know.
 #[derive(Debug, Parser)]
@@ -90,6 +96,12 @@ pub(crate) enum Command {
         /// What to measure.
         #[command(subcommand)]
         action: EvalCommand,
+    },
+    /// Learn in the weights: train, judge, promote and take back generations of the model
+    Tune {
+        /// What to do with generations.
+        #[command(subcommand)]
+        action: TuneCommand,
     },
 }
 
@@ -487,6 +499,10 @@ pub(crate) enum EvalCommand {
         /// Print this one's file, to change and run
         name: Option<String>,
     },
+    /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
+    Tuning(TuningArgs),
+    /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
+    Teaching(TeachingArgs),
     /// Write report.html, one page that needs nothing else, from a run's results
     Report {
         /// The folder of a run

@@ -7,6 +7,10 @@ use credence_agent::bank::BankError;
 use credence_agent::opening::OpeningError;
 use credence_agent::reader::ReaderError;
 use credence_agent::session::SessionError;
+use credence_agent::tuning::candidate::FolderError;
+use credence_agent::tuning::dataset::DataSetError;
+use credence_agent::tuning::records::RecordError;
+use credence_agent::tuning::work::WorkError;
 use credence_memory::erase::EraseError;
 use credence_memory::export::ExportError;
 use credence_memory::home::HomeError;
@@ -16,6 +20,7 @@ use credence_memory::replay::ReplayError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
 use credence_priors::schema::SchemaError;
+use credence_priors::training::TrainingError;
 
 use crate::front::AnswersError;
 
@@ -109,6 +114,21 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         Some(EraseError::NoSuchPerson(_)) => return Some(3),
         Some(EraseError::Outdated) | None => {}
     }
+    if let Some(error) = error.downcast_ref() {
+        return of_work(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_training(error);
+    }
+    if let Some(RecordError::Home(error)) = error.downcast_ref() {
+        return of_home(error);
+    }
+    if error.is::<FolderError>() {
+        return Some(8);
+    }
+    if error.is::<DataSetError>() {
+        return Some(3);
+    }
     if error.is::<BankError>() || error.is::<SchemaError>() || error.is::<WrongInput>() || error.is::<AnswersError>() {
         return Some(3);
     }
@@ -119,6 +139,36 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(130);
     }
     (error.is::<ModelError>() || error.is::<PullError>() || error.is::<ReaderError>()).then_some(6)
+}
+
+fn of_work(error: &WorkError) -> Option<u8> {
+    match error {
+        WorkError::Training(error) => of_training(error),
+        WorkError::Folder(_) => Some(8),
+        WorkError::Cancelled => Some(130),
+        WorkError::Load(error) => code_of(error.as_ref()).or(Some(6)),
+        WorkError::Model(_) | WorkError::Read(_) | WorkError::Cache(_) | WorkError::Feature(_) => Some(6),
+        WorkError::Measure(_)
+        | WorkError::Space(_)
+        | WorkError::Banks(_)
+        | WorkError::NoParent(_)
+        | WorkError::Outdated => None,
+    }
+}
+
+fn of_training(error: &TrainingError) -> Option<u8> {
+    match error {
+        TrainingError::Io { .. } | TrainingError::DiskFull { .. } => Some(8),
+        TrainingError::Adapter { .. } | TrainingError::OtherModel { .. } | TrainingError::Settings(_) => Some(3),
+        TrainingError::Gguf { .. }
+        | TrainingError::Unsupported { .. }
+        | TrainingError::Metadata { .. }
+        | TrainingError::Tensor { .. } => Some(6),
+        TrainingError::Checkpoint { .. }
+        | TrainingError::Example { .. }
+        | TrainingError::NotFinite { .. }
+        | TrainingError::Threads(_) => None,
+    }
 }
 
 fn of_opening(error: &OpeningError) -> Option<u8> {

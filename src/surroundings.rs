@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use credence_agent::opening::{OpenHome, Opening};
+use credence_agent::opening::{GenerationSource, OpenHome, Opening};
 use credence_agent::reader::Reader as AlternativeReader;
 use credence_memory::home::Home;
 use credence_memory::ids::{Hash, PersonId};
@@ -14,7 +14,7 @@ use credence_memory::state::State;
 use credence_priors::cache::{ModelCache, PulledModel};
 use credence_priors::reference::ModelReference;
 use credence_priors::schema::ValueSchema;
-use credence_priors::{Llama, ModelHandle};
+use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
@@ -155,7 +155,7 @@ impl Opened {
     pub(crate) fn reader(&mut self) -> anyhow::Result<&mut AlternativeReader> {
         if self.reader.is_none() {
             let prior = self.home.state().elicited().context("the log has no prior")?.clone();
-            self.reader = Some(self.opening.reader(&prior)?);
+            self.reader = Some(self.opening.reader(&prior, &GenerationSource::in_force(&self.home))?);
         }
         self.reader.as_mut().context("a reader was just made")
     }
@@ -178,6 +178,7 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
     let pulled = pull(global, &args.model)?;
     let gguf_hash: Hash = pulled.blake3.parse().context("the cache's manifest has a hash that is none")?;
     let (options, path) = (cache(global).llama_options(), pulled.path.clone());
+    let (with_adapter, base) = (options.clone(), path.clone());
     let schema = Arc::new(schema);
     let checked = schema.clone();
     Ok(Opening {
@@ -193,6 +194,12 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
             checked.check_against(&mut handle)?;
             Ok(handle)
         }),
+        load_adapter: Arc::new(move |adapter| {
+            let path = base.clone();
+            let options = LlamaOptions { adapter: Some(adapter.to_owned()), ..with_adapter.clone() };
+            Ok(ModelHandle::spawn(move || Llama::load(&path, &options))?)
+        }),
+        learning: None,
     })
 }
 
@@ -211,4 +218,26 @@ pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
     }
     state.fold()?;
     Ok(state)
+}
+
+/// Processes waiting for each processor, over the last minute; none where the system does not say.
+pub(crate) fn machine_load() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let waiting: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Some(waiting / processors as f64)
+}
+
+/// Room on the disk that holds a folder, in bytes; none where the system does not say.
+pub(crate) fn room_bytes(folder: &std::path::Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::statvfs(folder).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
 }

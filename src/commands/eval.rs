@@ -1,5 +1,7 @@
 //! `credence eval`: how well and how fast people's values are learned, measured.
 
+mod learning;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,17 +11,19 @@ use credence_evals::kidney::{self, KidneyError, KidneyOptions};
 use credence_evals::report;
 use credence_evals::results::{self, RESULTS, ResultsError};
 
-use crate::cli::{EvalCommand, FlightAnswers, FlightArgs, FlightQuestions, KidneyArgs};
+use crate::cli::{EvalCommand, FlightAnswers, FlightArgs, FlightQuestions, Global, KidneyArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
 
 /// Runs `credence eval ...`.
-pub(crate) fn run(command: EvalCommand) -> anyhow::Result<()> {
+pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
     match command {
         EvalCommand::Flight(args) => flight(&args),
         EvalCommand::Kidney(args) => kidney(&args),
         EvalCommand::Run { experiment, out } => experiment_run(&experiment, out),
+        EvalCommand::Tuning(args) => learning::tuning(global, &args),
+        EvalCommand::Teaching(args) => learning::teaching(global, &args),
         EvalCommand::List { name } => list(name.as_deref()),
         EvalCommand::Report { dir } => write_report(&dir),
     }

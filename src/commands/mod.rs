@@ -9,6 +9,7 @@ mod model;
 mod prior;
 mod replay;
 mod session;
+mod tune;
 
 use crate::cli::{Cli, Command};
 
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
-        Command::Eval { action } => eval::run(action),
+        Command::Eval { action } => eval::run(global, action),
+        Command::Tune { action } => tune::run(global, action),
     }
 }

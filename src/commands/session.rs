@@ -9,6 +9,7 @@ use credence_agent::session::SessionOptions;
 use credence_agent::sitting::{Front, sit};
 
 use crate::cli::{Global, SessionArgs, StrategyArg};
+use crate::commands::tune;
 use crate::exit::Interrupted;
 use crate::front::{self, Ending, FrontKind};
 use crate::surroundings::{home, now, opening, person};
@@ -20,7 +21,11 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
         None => Bank::built_in(),
     };
     let person = person(&args.person)?;
-    let opening = opening(global, &args.model)?;
+    let mut opening = opening(global, &args.model)?;
+    let tuning = tune::settings(global)?;
+    if tuning.policy.background {
+        opening.learning = Some(tune::learning(global, &args.model, tuning)?);
+    }
     let root = home(global)?;
     let names: BTreeMap<String, String> =
         opening.schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();

@@ -11,7 +11,7 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod screen;
-mod signals;
+pub(crate) mod signals;
 mod text;
 mod turns;
 

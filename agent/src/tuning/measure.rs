@@ -95,7 +95,7 @@ impl Sight {
         let mut record = elicited.clone();
         record.mean = Finite::vector(&self.mean)?;
         record.covariance = Finite::vector(&self.covariance)?;
-        let mut priors: Priors = credence_memory::prior::priors(&epoch.layout, Some(&record));
+        let mut priors: Priors = credence_memory::prior::priors(&epoch.layout, Some(&record), &[]);
         priors.locations.retain(|l| l.name == LocationName::Elicited);
         let failed = |seq| move |source| MeasureError::Belief { seq, source };
         let alone = Mixture::new(&epoch.settings, &priors).map_err(failed(state.head().0))?;

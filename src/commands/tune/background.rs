@@ -1,0 +1,82 @@
+//! A trainer beside a sitting: this program once more, as a process of the lowest priority.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use credence_agent::tuning::beside::{Learning, Trainer, Work};
+use credence_agent::tuning::candidate::{Folder, TuneSettings};
+use credence_agent::tuning::plan::Machine;
+
+use crate::cli::{Global, ModelArgs};
+use crate::surroundings::{home, machine_load, room_bytes};
+
+/// What a sitting needs to train in the background.
+pub(crate) fn learning(global: &Global, model: &ModelArgs, settings: TuneSettings) -> anyhow::Result<Learning> {
+    let root = home(global)?;
+    let trainer = Processes { offline: global.offline, model: model.clone() };
+    let machine = move |now| Machine {
+        now,
+        // A sitting is a load of its own; the trainer gives way to it.
+        load: machine_load().map(|load| load - 1.0),
+        room_bytes: room_bytes(&root),
+        trainable: true,
+    };
+    Ok(Learning { settings, trainer: Arc::new(trainer), machine: Arc::new(machine) })
+}
+
+struct Processes {
+    offline: bool,
+    model: ModelArgs,
+}
+
+impl Trainer for Processes {
+    fn start(&self, home: &Path, generation: u32) -> io::Result<Box<dyn Work>> {
+        let folder = Folder::of(home, generation);
+        let program = std::env::current_exe()?;
+        // The lowest priority: whatever a sitting computes goes first.
+        let mut command = if cfg!(unix) {
+            let mut nice = Command::new("nice");
+            nice.args(["-n", "19"]).arg(&program);
+            nice
+        } else {
+            Command::new(&program)
+        };
+        command.arg("tune").arg("work").arg(generation.to_string()).arg("--home").arg(home);
+        command.arg("--model").arg(&self.model.model);
+        if let Some(schema) = &self.model.schema {
+            command.arg("--schema").arg(schema);
+        }
+        if self.offline {
+            command.arg("--offline");
+        }
+        let log = File::create(folder.path().join("trainer.log"))?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        Ok(Box::new(Process(child, folder)))
+    }
+}
+
+struct Process(Child, Folder);
+
+impl Work for Process {
+    fn ended(&mut self) -> Option<Result<(), String>> {
+        match self.0.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) if status.success() => Some(Ok(())),
+            Ok(Some(status)) => {
+                let log = self.1.path().join("trainer.log");
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                let last = said.lines().last().map_or_else(|| status.to_string(), str::to_owned);
+                Some(Err(last))
+            }
+            Err(error) => Some(Err(error.to_string())),
+        }
+    }
+
+    fn stop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

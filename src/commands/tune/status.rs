@@ -1,0 +1,123 @@
+//! `credence tune status`: what is in force, what was tried, and whether to train now.
+
+use anyhow::Context;
+use credence_agent::tuning::plan::{self, Machine, Plan};
+use credence_agent::tuning::records::standing_words;
+use credence_memory::ids::Seq;
+use credence_memory::log::Reader;
+use credence_memory::record::{GateJudged, GateTest};
+use credence_memory::state::State;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{name, settings, whose};
+use crate::cli::{Global, StatusArgs};
+use crate::surroundings::{self, home, log_path, now, read_state, say, say_json};
+
+/// Runs `credence tune status`. Needs neither the home's lock nor the model.
+pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
+    let state = read_state(global)?;
+    let plan = plan_now(global, &state, &whose(&state, &args.whose)?)?;
+    let ledger = state.ledger();
+    let current = ledger.current();
+    if args.json {
+        let adapters: Vec<_> = state
+            .generations()
+            .adapters()
+            .map(|a| {
+                let generation = a.trained.generation;
+                json!({
+                    "generation": generation, "parent": a.trained.parent, "record": a.seq, "origin": a.trained.origin,
+                    "absorbed": ledger.count(&a.absorbed), "cutoff": a.trained.cutoff, "metrics": a.trained.metrics,
+                    "standing": ledger.standing(generation).map(standing_words),
+                    "judged": a.judged.iter().map(|(_, judged)| judged).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let in_force: Vec<_> = ledger.lineage().iter().map(|a| a.trained.generation).collect();
+        return say_json(&json!({ "current": current, "lineage": in_force, "generations": adapters, "plan": plan }));
+    }
+    say(format!("In force: {}", name(current)))?;
+    for adapter in state.generations().adapters() {
+        let generation = adapter.trained.generation;
+        let standing = ledger.standing(generation).map(standing_words).unwrap_or_default();
+        say(format!(
+            "  generation {generation}  from {}, {} records absorbed: {standing}",
+            name(adapter.trained.parent),
+            ledger.count(&adapter.absorbed)
+        ))?;
+        if let Some((_, judged)) = adapter.judged.last() {
+            say(format!("    {}", verdict(judged)))?;
+            for test in judged.tests.iter().filter(|_| args.tests) {
+                say(format!("      {}", test_line(test)))?;
+            }
+        }
+    }
+    let s = &plan.situation;
+    say(format!(
+        "\nNew since then, of {}: {} answers, {:.2} nats that the prior alone would have missed",
+        plan.whose, s.answers, s.nats
+    ))?;
+    say(format!("Next candidate: number {} at the gate, each test at the {:.4} level", plan.turn, plan.level))?;
+    say(format!("Schedule: {}", plan.decision))
+}
+
+/// The schedule's decision now.
+pub(super) fn plan_now(
+    global: &Global,
+    state: &State,
+    whose: &credence_agent::tuning::dataset::Whose,
+) -> anyhow::Result<Plan> {
+    let root = home(global)?;
+    let judged = state.generations().adapters().flat_map(|a| &a.judged).map(|(seq, _)| *seq).max();
+    let judged_at = judged.map(|seq| time_of(global, seq)).transpose()?.flatten();
+    let machine = Machine {
+        now: now(),
+        load: surroundings::machine_load(),
+        room_bytes: surroundings::room_bytes(&root),
+        trainable: true,
+    };
+    Ok(plan::plan(state, &root, whose, &settings(global)?, machine, judged_at)?)
+}
+
+/// When a record was written.
+fn time_of(global: &Global, seq: Seq) -> anyhow::Result<Option<Timestamp>> {
+    let path = log_path(global)?;
+    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
+    for entry in Reader::new(file) {
+        let entry = entry?;
+        if entry.seq == seq {
+            return Ok(Some(entry.time));
+        }
+    }
+    Ok(None)
+}
+
+/// A verdict in one line.
+fn verdict(judged: &GateJudged) -> String {
+    use credence_memory::record::GateVerdict;
+    match judged.verdict {
+        GateVerdict::Accepted => format!("gate: accepted, every test passed (last: {})", judged.decided_by),
+        GateVerdict::Refused => format!("gate: refused by the test of {}", judged.decided_by),
+        GateVerdict::NotEnough => format!(
+            "gate: not enough evidence for the test of {}; about {} more held-out or later units are needed",
+            judged.decided_by,
+            judged.missing.unwrap_or(0)
+        ),
+    }
+}
+
+/// One test in one line.
+fn test_line(test: &GateTest) -> String {
+    let number = |x: Option<credence_memory::number::Finite>| x.map_or("-".to_owned(), |x| format!("{:+.4}", x.get()));
+    format!(
+        "{:<30} {}  lower bound {} against {:+.4} {}, {} units: {}",
+        test.name,
+        number(test.estimate),
+        number(test.lower),
+        test.margin.get(),
+        test.unit,
+        test.units,
+        if test.passed { "passed" } else { "not passed" }
+    )
+}
