@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use credence_memory::belief::{BeliefError, LocationName, Mixture, Priors};
 use credence_memory::evidence::Evidence;
 use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
+use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, resolve};
 use credence_memory::state::{Epoch, State};
 use serde::{Deserialize, Serialize};
@@ -195,6 +196,11 @@ pub fn untrained_priors(priors: &Priors) -> Priors {
     priors
 }
 
+/// The feature space without the judgements of promoted generations, as beliefs under [`untrained_priors`] read it.
+pub fn untrained_layout(layout: &Layout) -> Layout {
+    layout.with_generations(Vec::new())
+}
+
 /// Makes the data set of a log's state.
 ///
 /// # Errors
@@ -237,13 +243,15 @@ pub fn build(state: &State, whose: &Whose, settings: &DataSettings) -> Result<Da
 }
 
 fn fold(state: &State, epoch: &Epoch, evidence: &[&Evidence]) -> Result<Mixture, BeliefError> {
+    let layout = untrained_layout(&epoch.layout);
     let observations: Vec<_> =
-        evidence.iter().map(|e| resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)).collect();
+        evidence.iter().map(|e| resolve(e, |i| &state.descriptions()[i as usize], &layout)).collect();
     Mixture::fold(&epoch.settings, &untrained_priors(&epoch.priors), &observations)
 }
 
 /// Every pair of described alternatives that share a situation and may be taught.
 fn lessons(state: &State, epoch: &Epoch, split: &Split, beliefs: &[(PersonId, Mixture)]) -> Vec<Lesson> {
+    let layout = untrained_layout(&epoch.layout);
     let mut situations: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, described) in state.descriptions().iter().enumerate() {
         situations.entry(&described.situation).or_default().push(index);
@@ -263,7 +271,7 @@ fn lessons(state: &State, epoch: &Epoch, split: &Split, beliefs: &[(PersonId, Mi
         if split.holds_out(&first.situation, &[first.alternative, second.alternative]) {
             continue;
         }
-        let features = |d| Features::of(d, &epoch.layout);
+        let features = |d| Features::of(d, &layout);
         let Features { mean, error } = features(first).minus(&features(second));
         let question = credence_memory::belief::Question::Comparison {
             difference: mean.clone(),

@@ -13,7 +13,7 @@ use credence_priors::checks::CharterQuestion;
 use credence_priors::controls::{ControlBanks, ControlReadings};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::DataSet;
+use super::dataset::{DataSet, untrained_layout};
 use super::gate::{Controls, Foresight, Unit};
 
 /// What a prior's covariance may be multiplied by.
@@ -92,10 +92,11 @@ impl Sight {
         let (Some(epoch), Some(elicited)) = (state.epoch(), state.elicited()) else {
             return Err(MeasureError::NoPrior);
         };
+        let layout = untrained_layout(&epoch.layout);
         let mut record = elicited.clone();
         record.mean = Finite::vector(&self.mean)?;
         record.covariance = Finite::vector(&self.covariance)?;
-        let mut priors: Priors = credence_memory::prior::priors(&epoch.layout, Some(&record), &[]);
+        let mut priors: Priors = credence_memory::prior::priors(&layout, Some(&record), &[]);
         priors.locations.retain(|l| l.name == LocationName::Elicited);
         let failed = |seq| move |source| MeasureError::Belief { seq, source };
         let alone = Mixture::new(&epoch.settings, &priors).map_err(failed(state.head().0))?;
@@ -104,7 +105,7 @@ impl Sight {
             .map(|trial| {
                 let described = self.described(state, &trial.evidence)?;
                 let seq = trial.evidence.seq;
-                let observation = resolve(&trial.evidence, |i| &described[&i], &epoch.layout);
+                let observation = resolve(&trial.evidence, |i| &described[&i], &layout);
                 let surprise = alone.clone().observe(&observation).map_err(failed(seq))?;
                 let entropy = (!surprise.probabilities.is_empty())
                     .then(|| surprise.probabilities.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum());

@@ -5,14 +5,7 @@
 
 use std::fmt;
 
-use credence_memory::belief::information::expected_information_gain;
-use credence_memory::belief::{BeliefError, Mixture};
-use credence_memory::ids::Seq;
-use credence_memory::observation::resolve;
-use credence_memory::state::State;
 use serde::{Deserialize, Serialize};
-
-use super::dataset::{Whose, untrained_priors};
 
 /// What must hold before a candidate is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,8 +13,9 @@ use super::dataset::{Whose, untrained_priors};
 pub struct Policy {
     /// Whether a sitting may train in the background. `credence tune run` may always.
     pub background: bool,
-    /// Information that evidence since the last candidate was expected to carry, in nats, at least. Every candidate
-    /// refused since the last promotion doubles it, up to eightfold: a gate asked too often lets chance in.
+    /// What the prior alone missed of the evidence since the generation in use, in nats (`Ledger::information_since`), at
+    /// least. Every candidate refused since the last promotion doubles it, up to eightfold: a gate asked too often lets
+    /// chance in.
     pub nats_min: f64,
     /// Pieces of evidence since the last candidate, at least.
     pub answers_min: u64,
@@ -63,9 +57,9 @@ pub struct InUse {
 /// Everything the decision looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Situation {
-    /// Expected information of evidence since the last candidate's cutoff, in nats.
+    /// What the prior alone missed of the evidence since the generation in use, in nats.
     pub nats: f64,
-    /// How many pieces of evidence that is.
+    /// Pieces of evidence since the last candidate.
     pub answers: u64,
     /// Seconds since the last candidate was judged; none if there was none.
     pub rested_seconds: Option<u64>,
@@ -242,32 +236,6 @@ pub fn start(policy: &Policy, in_use: Option<InUse>) -> Start {
         Some(g) if !g.stale && g.steps < policy.small_steps_max => Start::Parent,
         _ => Start::Base,
     }
-}
-
-/// Information that the surviving evidence after `cutoff` was expected to carry when it was asked for, in nats, and how
-/// many pieces of evidence that is.
-///
-/// # Errors
-/// If belief cannot be formed.
-pub fn new_information(state: &State, whose: &Whose, cutoff: Seq) -> Result<(f64, u64), BeliefError> {
-    let Some(epoch) = state.epoch() else { return Ok((0.0, 0)) };
-    let priors = untrained_priors(&epoch.priors);
-    let (mut nats, mut answers) = (0.0, 0);
-    for (_, person) in state.people().iter().filter(|(person, _)| whose.includes(person)) {
-        if person.evidence().last().is_none_or(|e| e.seq <= cutoff) {
-            continue;
-        }
-        let observations =
-            person.evidence().iter().map(|e| (e.seq, resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)));
-        let (known, new): (Vec<_>, Vec<_>) = observations.partition(|(seq, _)| *seq <= cutoff);
-        let mut belief = Mixture::fold(&epoch.settings, &priors, known.iter().map(|(_, o)| o))?;
-        for (_, observation) in new {
-            nats += expected_information_gain(&belief, &[observation.question()]).first().copied().unwrap_or(0.0);
-            answers += 1;
-            belief.observe(&observation)?;
-        }
-    }
-    Ok((nats, answers))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::dataset::{self, DataSet, DataSetError, DataSettings, Whose};
 use super::gate::{Judgement, Test, Verdict};
 use super::measure;
 use super::plan::Machine;
-use super::schedule::{Start, new_information};
+use super::schedule::Start;
 use super::work::Workshop;
 use crate::bank::BankAlternative;
 use crate::opening::Opening;
@@ -240,26 +240,6 @@ fn what_is_held_out_is_never_taught_and_provenance_is_whole() {
 }
 
 #[test]
-fn new_information_counts_what_came_after_the_cutoff() {
-    let root = tempfile::tempdir().expect("a folder");
-    let home = answered(root.path(), 20);
-    let evidence = home.state().person(&ada()).expect("ada").evidence();
-    let of = |cutoff| new_information(home.state(), &Whose::Person(ada()), cutoff).expect("information");
-    let (all, answers) = of(Seq(0));
-    assert_eq!(answers, 20);
-    assert!(all > 0.5 && all < 20.0 * 2f64.ln(), "{all}");
-    let (later, answers) = of(evidence[9].seq);
-    assert_eq!(answers, 10);
-    assert!(later > 0.0 && later < all);
-    assert_eq!(of(evidence[19].seq), (0.0, 0));
-    assert_eq!(
-        new_information(home.state(), &Whose::Person(PersonId::new("bo").expect("a name")), Seq(0))
-            .expect("information"),
-        (0.0, 0)
-    );
-}
-
-#[test]
 fn a_log_without_answers_has_no_data_set() {
     let root = tempfile::tempdir().expect("a folder");
     let home = answered(root.path(), 0);
@@ -330,6 +310,9 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
     let told = collect(&mut home, &folder, now()).expect("taken up").expect("a notice");
     assert!(told.contains("accepted") && told.contains("in force"), "{told}");
     assert_eq!(home.state().ledger().current(), AdapterGeneration(1));
+    assert_ne!(home.state().belief(&ada()).expect("a belief").digest(), before);
+    // A generation in force changes no label: the next data set rests on the base model and the answers alone.
+    assert_eq!(super::tests::data(home.state()).lessons, data.lessons);
     assert_eq!(Folder::pending(root.path()), None);
     // Nothing is new to it, so nothing is trained now.
     let (_, notices) = Beside::start(&mut home, Some(&learning), now());
