@@ -112,6 +112,7 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         Some(EraseError::Home(error)) => return of_home(error),
         Some(EraseError::NotConfirmed { .. }) => return Some(2),
         Some(EraseError::NoSuchPerson(_)) => return Some(3),
+        Some(EraseError::File { .. }) => return Some(8),
         Some(EraseError::Outdated) | None => {}
     }
     if let Some(error) = error.downcast_ref() {

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::Context;
-use credence_memory::belief::Mixture;
 use credence_memory::ids::PersonId;
 use credence_memory::layout::Layout;
 use credence_memory::log::{Reader, Tail};
