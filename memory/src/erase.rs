@@ -128,6 +128,7 @@ impl Erasure {
             alternatives: self.descriptions(),
             reason: reason.to_owned(),
             unreached,
+            generations: Vec::new(),
         };
         kept.push((time, Record::PersonErased(tombstone.clone())));
         home.rewrite(kept)?;

@@ -27,6 +27,27 @@ impl fmt::Display for Seq {
     }
 }
 
+/// Counter of the model's fine-tunings; 0 is the base model. A number names one adapter, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AdapterGeneration(pub u32);
+
+impl AdapterGeneration {
+    /// The model without any adapter.
+    pub const BASE: AdapterGeneration = AdapterGeneration(0);
+
+    /// The one after.
+    pub fn next(self) -> AdapterGeneration {
+        AdapterGeneration(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for AdapterGeneration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Why an id was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {

@@ -2,13 +2,20 @@
 //!
 //! A record is data only. What it means for belief is `state`'s business, how it is written is `log`'s.
 
+mod adapters;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::belief::Settings;
-use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
+use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
 use crate::number::{Finite, Probability};
+
+pub use adapters::{
+    AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
+    GenerationPrior, JudgementsRead,
+};
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +75,18 @@ pub enum Record {
     Erased(Erased),
     /// A person was erased: what was removed and why, without who.
     PersonErased(PersonErased),
+    /// A low-rank adapter came to be, from stated evidence.
+    AdapterTrained(AdapterTrained),
+    /// An adapter's judgements of alternatives described before.
+    JudgementsRead(JudgementsRead),
+    /// A candidate adapter was judged by the gate.
+    GateJudged(GateJudged),
+    /// An adapter became the model's.
+    AdapterPromoted(AdapterPromoted),
+    /// A promoted adapter was taken back.
+    AdapterRolledBack(AdapterRolledBack),
+    /// A retraction touched what an adapter absorbed.
+    AdapterStale(AdapterStale),
 }
 
 /// Who said it, through what, in which sitting.
@@ -566,11 +585,14 @@ pub struct PersonErased {
     pub reason: String,
     /// What could not be reached and must be dealt with by hand.
     pub unreached: Vec<String>,
+    /// Adapters erased because they had absorbed what the person said; their numbers are not used again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generations: Vec<AdapterGeneration>,
 }
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 27] = [
+    pub const KINDS: [&'static str; 33] = [
         "LogOpened",
         "ConfigurationChanged",
         "PriorElicited",
@@ -598,6 +620,12 @@ impl Record {
         "Exported",
         "Erased",
         "PersonErased",
+        "AdapterTrained",
+        "JudgementsRead",
+        "GateJudged",
+        "AdapterPromoted",
+        "AdapterRolledBack",
+        "AdapterStale",
     ];
 
     /// Its kind, as written in the log.
@@ -630,6 +658,12 @@ impl Record {
             Record::Exported(_) => 24,
             Record::Erased(_) => 25,
             Record::PersonErased(_) => 26,
+            Record::AdapterTrained(_) => 27,
+            Record::JudgementsRead(_) => 28,
+            Record::GateJudged(_) => 29,
+            Record::AdapterPromoted(_) => 30,
+            Record::AdapterRolledBack(_) => 31,
+            Record::AdapterStale(_) => 32,
         }]
     }
 
@@ -662,7 +696,13 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => None,
+            | Record::PersonErased(_)
+            | Record::AdapterTrained(_)
+            | Record::JudgementsRead(_)
+            | Record::GateJudged(_)
+            | Record::AdapterPromoted(_)
+            | Record::AdapterRolledBack(_)
+            | Record::AdapterStale(_) => None,
         }
     }
 
@@ -709,7 +749,13 @@ impl Record {
             | Record::Imported(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => Vec::new(),
+            | Record::PersonErased(_)
+            | Record::AdapterTrained(_)
+            | Record::JudgementsRead(_)
+            | Record::GateJudged(_)
+            | Record::AdapterPromoted(_)
+            | Record::AdapterRolledBack(_)
+            | Record::AdapterStale(_) => Vec::new(),
         }
     }
 }

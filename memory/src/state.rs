@@ -4,6 +4,7 @@
 //! [`State::install`] does it. [`State::apply`] is both, for a record that stands in a log.
 
 mod check;
+mod generations;
 mod person;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,6 +26,7 @@ use crate::record::{
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
+pub use generations::{Adapter, Generations, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 
@@ -82,6 +84,9 @@ pub struct State {
     tasks: BTreeMap<TaskId, Task>,
     decisions: Vec<(Seq, DecisionMade)>,
     imported: Vec<(Seq, Imported)>,
+    generations: Generations,
+    /// Evidence that a replay passes over, with whose it was.
+    left_out: BTreeMap<Seq, PersonId>,
 }
 
 /// Why a record cannot follow.
@@ -160,7 +165,7 @@ impl State {
                 vec![(id.clone(), belief)]
             }
             // Beliefs that nobody has asked for yet are formed when somebody does.
-            Change::Retraction { person, target } if self.people[person].is_believed() => {
+            Change::Retraction { person, target, .. } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
                 let belief = person::fold(epoch, |i| self.latest(i), survivors).map_err(believe)?;
@@ -175,7 +180,12 @@ impl State {
                 let description = |i| if i == *replaced { described } else { self.latest(i) };
                 self.refolded(epoch, description).map_err(believe)?
             }
-            Change::Header(_) | Change::Description { .. } | Change::Retraction { .. } | Change::Note => Vec::new(),
+            Change::Header(_)
+            | Change::Description { .. }
+            | Change::Retraction { .. }
+            | Change::Generations(_)
+            | Change::Judgements { .. }
+            | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
     }
@@ -226,6 +236,9 @@ impl State {
 
     /// Passes over an entry, as if it said nothing.
     pub(crate) fn pass_over(&mut self, entry: &Entry) {
+        if let Some(from) = entry.record.evidence_origin() {
+            self.left_out.insert(entry.seq, from.person.clone());
+        }
         self.head = Some((entry.seq, entry.hash));
     }
 
@@ -294,7 +307,16 @@ impl State {
             Change::Evidence { person, evidence } => {
                 self.people.entry(person).or_default().learn(evidence, touched);
             }
-            Change::Retraction { person, target } => {
+            Change::Generations(next) => self.generations = *next,
+            Change::Judgements { generation, judgements } => {
+                for (index, judgement) in judgements {
+                    self.descriptions[index as usize].judgement.insert(generation.0, judgement);
+                }
+            }
+            Change::Retraction { person, target, generations } => {
+                if let Some(next) = generations {
+                    self.generations = *next;
+                }
                 self.people.get_mut(&person).expect("checked when planned").retract(target, touched);
             }
             Change::Note => self.note_down(entry),
@@ -355,7 +377,13 @@ impl State {
             | Record::Retracted(_)
             | Record::Exported(_)
             | Record::Erased(_)
-            | Record::PersonErased(_) => {}
+            | Record::AdapterTrained(_)
+            | Record::JudgementsRead(_)
+            | Record::GateJudged(_)
+            | Record::AdapterPromoted(_)
+            | Record::AdapterRolledBack(_)
+            | Record::AdapterStale(_) => {}
+            Record::PersonErased(r) => self.generations.reserve(&r.generations),
         }
     }
 
@@ -433,6 +461,11 @@ impl State {
             None => Mixture::new(&epoch.settings, &epoch.priors),
         }
         .map_err(|source| StateError::Belief { seq, source })
+    }
+
+    /// The model's adapters.
+    pub fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// All sittings.

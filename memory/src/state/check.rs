@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::belief::BeliefError;
 use crate::evidence::{DescriptionIndex, Evidence, Form};
-use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
+use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
 use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
@@ -16,6 +16,7 @@ use crate::record::{
     PriorElicited, QuestionAsked, RatingGiven, Record,
 };
 
+use super::generations::{Generations, LINEAGE_MAX};
 use super::{Epoch, State, StateError};
 
 /// The most alternatives in one question, choice, ranking or decision.
@@ -34,7 +35,11 @@ pub(super) enum Change {
     Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
     Description { described: AlternativeDescribed, replaces: Option<DescriptionIndex>, anew: Option<Arc<Epoch>> },
     Evidence { person: PersonId, evidence: Evidence },
-    Retraction { person: PersonId, target: Seq },
+    Retraction { person: PersonId, target: Seq, generations: Option<Box<Generations>> },
+    /// What became of an adapter.
+    Generations(Box<Generations>),
+    /// An adapter's judgements of alternatives described before.
+    Judgements { generation: AdapterGeneration, judgements: Vec<(DescriptionIndex, Finite)> },
     Note,
 }
 
@@ -147,9 +152,116 @@ pub enum Illegal {
     /// The same file again.
     #[error("the same content was imported before, as record {0}")]
     AlreadyImported(Seq),
+    /// A generation that no adapter has.
+    #[error("there is no adapter of generation {0}")]
+    NoSuchGeneration(AdapterGeneration),
+    /// A number that an adapter had, or that one before it had.
+    #[error("generation {generation} cannot be given to a new adapter: the next number is {next}")]
+    GenerationUsed {
+        /// The number.
+        generation: AdapterGeneration,
+        /// The least one that is free.
+        next: AdapterGeneration,
+    },
+    /// An adapter for another model.
+    #[error("the adapter is for a model with hash {found}, but this log's model has {expected}")]
+    OtherBase {
+        /// The adapter's.
+        found: Hash,
+        /// The log's.
+        expected: Hash,
+    },
+    /// A path that could lead out of the home.
+    #[error("{0:?} is not a path inside the home: it must be relative, with plain parts separated by /")]
+    PathOutside(String),
+    /// A cutoff that would take back what the parent absorbed.
+    #[error("the training cutoff {cutoff} lies before the parent generation's, {parent}")]
+    CutoffBeforeParent {
+        /// The adapter's.
+        cutoff: Seq,
+        /// Its parent's.
+        parent: Seq,
+    },
+    /// A run that does not begin and end with records of the person.
+    #[error("record {record} is not evidence of {person}, so it cannot begin or end a run of what was absorbed")]
+    NotTheirs {
+        /// The record.
+        record: Seq,
+        /// The person.
+        person: PersonId,
+    },
+    /// Something absorbed from after the cutoff.
+    #[error("record {record} cannot have been absorbed: the training cutoff is {cutoff}")]
+    AfterCutoff {
+        /// The record.
+        record: Seq,
+        /// The cutoff.
+        cutoff: Seq,
+    },
+    /// Something absorbed that was withdrawn before training.
+    #[error("record {0} cannot have been absorbed: it was retracted before the training cutoff")]
+    AbsorbedWithdrawn(Seq),
+    /// A candidate compared with itself.
+    #[error("generation {0} cannot be judged against itself")]
+    JudgedAgainstItself(AdapterGeneration),
+    /// An acceptance in spite of a test.
+    #[error("generation {generation} cannot be accepted: it did not pass {test:?}")]
+    AcceptedThoughFailed {
+        /// The candidate.
+        generation: AdapterGeneration,
+        /// The test.
+        test: String,
+    },
+    /// A promotion of what is promoted.
+    #[error("generation {0} is promoted already")]
+    AlreadyPromoted(AdapterGeneration),
+    /// A rollback of what is not promoted.
+    #[error("generation {0} is not promoted, so it cannot be rolled back")]
+    NotPromoted(AdapterGeneration),
+    /// A promotion that the gate did not allow.
+    #[error(
+        "generation {0} was not accepted by the gate (since its last rollback, if there was one): a promotion without that \
+         needs a stated reason"
+    )]
+    NotAccepted(AdapterGeneration),
+    /// A promotion on top of a generation that is not in force.
+    #[error("generation {generation} cannot be promoted: its parent {parent} is not promoted, or is stale")]
+    ParentNotPromoted {
+        /// The candidate.
+        generation: AdapterGeneration,
+        /// Its parent.
+        parent: AdapterGeneration,
+    },
+    /// Too long a stack.
+    #[error(
+        "generation {0} would be one more on top of {LINEAGE_MAX}: a retraining from the base replaces the stack"
+    )]
+    TooManyGenerations(AdapterGeneration),
+    /// A promotion of an adapter that absorbed something withdrawn.
+    #[error("generation {generation} is stale: it absorbed record {withdrawn}, which was retracted")]
+    Stale {
+        /// The adapter.
+        generation: AdapterGeneration,
+        /// The record.
+        withdrawn: Seq,
+    },
+    /// Called stale twice.
+    #[error("generation {0} was said to be stale before")]
+    AlreadyStale(AdapterGeneration),
+    /// Called stale for a record that did not make it so.
+    #[error("generation {generation} is not stale because of record {withdrawn}")]
+    NotStale {
+        /// The adapter.
+        generation: AdapterGeneration,
+        /// The record.
+        withdrawn: Seq,
+    },
+    /// No reason where one is needed.
+    #[error("a reason must be stated")]
+    NoReason,
 }
 
-fn count(what: &'static str, found: usize, expected: usize) -> Result<(), Illegal> {
+pub(super) fn count(what: &'static str, found: usize, expected: usize) -> Result<(), Illegal> {
     if found == expected { Ok(()) } else { Err(Illegal::Count { what, found, expected: expected.to_string() }) }
 }
 
@@ -161,7 +273,7 @@ fn between(what: &'static str, found: usize, least: usize, most: usize) -> Resul
     }
 }
 
-fn bounded(what: &'static str, values: &[Finite]) -> Result<(), Illegal> {
+pub(super) fn bounded(what: &'static str, values: &[Finite]) -> Result<(), Illegal> {
     match values.iter().find(|v| v.get().abs() > FEATURE_MAX) {
         Some(v) => Err(Illegal::Range { what, found: v.get(), expected: "between -1e6 and 1e6" }),
         None => Ok(()),
@@ -176,7 +288,7 @@ fn not_negative(what: &'static str, values: &[Finite]) -> Result<(), Illegal> {
     }
 }
 
-fn positive(what: &'static str, value: Finite) -> Result<(), Illegal> {
+pub(super) fn positive(what: &'static str, value: Finite) -> Result<(), Illegal> {
     bounded(what, &[value])?;
     if value.get() > 0.0 { Ok(()) } else { Err(Illegal::Range { what, found: value.get(), expected: "positive" }) }
 }
@@ -217,6 +329,7 @@ impl State {
             self.in_session(&from.person, from.session.as_ref())?;
             Ok(Change::Evidence { person: from.person.clone(), evidence: Evidence { seq, form, question } })
         };
+        let generations = |next: Generations| Change::Generations(Box::new(next));
         match record {
             Record::LogOpened(_) => Err(Illegal::SecondHeader),
             Record::ConfigurationChanged(r) => {
@@ -304,10 +417,19 @@ impl State {
                 None => Ok(Change::Note),
             },
             Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+            Record::AdapterTrained(r) => self.adapter_trained(seq, r).map(generations),
+            Record::GateJudged(r) => self.gate_judged(seq, r).map(generations),
+            Record::AdapterPromoted(r) => self.adapter_promoted(seq, r).map(generations),
+            Record::AdapterRolledBack(r) => self.adapter_rolled_back(seq, r).map(generations),
+            Record::AdapterStale(r) => self.adapter_stale(r).map(generations),
+            Record::JudgementsRead(r) => {
+                let judgements = self.judgements_read(r)?;
+                Ok(Change::Judgements { generation: r.generation, judgements })
+            }
         }
     }
 
-    fn index(&self, alternative: &AlternativeId) -> Result<DescriptionIndex, Illegal> {
+    pub(super) fn index(&self, alternative: &AlternativeId) -> Result<DescriptionIndex, Illegal> {
         let unknown = || Illegal::Unknown { what: "description of alternative", name: alternative.to_string() };
         self.described.get(alternative).copied().ok_or_else(unknown)
     }
@@ -397,7 +519,13 @@ impl State {
         bounded("a schema feature", &r.schema)?;
         not_negative("a schema feature's error", &r.schema_error)?;
         bounded("a text feature", &r.text_block)?;
-        r.judgement.values().try_for_each(|v| bounded("the judgement", &[*v]))?;
+        for (generation, value) in &r.judgement {
+            bounded("the judgement", &[*value])?;
+            let generation = AdapterGeneration(*generation);
+            if generation.0 != layout.generation() && self.generations.adapter(generation).is_none() {
+                return Err(Illegal::NoSuchGeneration(generation));
+            }
+        }
         for (name, value) in &r.attributes {
             let Some(scale) = layout.attributes().iter().find(|a| a.name == *name) else {
                 return Err(Illegal::Unknown { what: "declared attribute", name: name.clone() });
@@ -413,16 +541,19 @@ impl State {
             return Ok(Change::Description { described: r.clone(), replaces: None, anew: None });
         };
         let before = &self.descriptions[index as usize];
-        if before == r {
-            return Ok(Change::Note);
-        }
         if !fuller(before, r) {
             return Err(Illegal::DescribedOtherwise(r.alternative));
         }
-        // A judgement of another generation, say, changes no belief.
-        let same = Features::of(before, layout) == Features::of(r, layout);
+        // Judgements of other generations need not be said again.
+        let mut described = r.clone();
+        described.judgement.extend(before.judgement.iter().map(|(generation, value)| (*generation, *value)));
+        if *before == described {
+            return Ok(Change::Note);
+        }
+        // A judgement of a generation that is not in force, say, changes no belief.
+        let same = Features::of(before, layout) == Features::of(&described, layout);
         let anew = (!same).then(|| Arc::new(Epoch { since: seq, ..epoch.clone() }));
-        Ok(Change::Description { described: r.clone(), replaces: Some(index), anew })
+        Ok(Change::Description { described, replaces: Some(index), anew })
     }
 
     fn question_asked(&self, r: &QuestionAsked) -> Result<(), Illegal> {
@@ -519,7 +650,8 @@ impl State {
         }
         for (id, person) in &self.people {
             if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
-                return Ok(Change::Retraction { person: id.clone(), target });
+                let generations = self.generations.without(target).map(Box::new);
+                return Ok(Change::Retraction { person: id.clone(), target, generations });
             }
             if person.retracted().iter().any(|(_, e)| e.seq == target) {
                 return Err(Illegal::AlreadyRetracted(target));
@@ -593,6 +725,6 @@ fn fuller(old: &AlternativeDescribed, new: &AlternativeDescribed) -> bool {
     block(&old.schema, &new.schema)
         && block(&old.schema_error, &new.schema_error)
         && block(&old.text_block, &new.text_block)
-        && old.judgement.iter().all(|(generation, value)| new.judgement.get(generation) == Some(value))
+        && old.judgement.iter().all(|(generation, value)| new.judgement.get(generation).is_none_or(|v| v == value))
         && old.attributes.iter().all(|(name, value)| new.attributes.get(name) == Some(value))
 }

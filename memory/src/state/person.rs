@@ -53,6 +53,14 @@ impl Person {
         &self.retracted
     }
 
+    /// All evidence ever given, in the order of the log, each record with the one that withdrew it, if one did.
+    pub fn given(&self) -> Vec<(Seq, Option<Seq>)> {
+        let surviving = self.evidence.iter().map(|e| (e.seq, None));
+        let mut given: Vec<_> = surviving.chain(self.retracted.iter().map(|(by, e)| (e.seq, Some(*by)))).collect();
+        given.sort_unstable();
+        given
+    }
+
     /// Questions put, in the order of the log.
     pub fn asked(&self) -> &[Asked] {
         &self.asked

@@ -1,3 +1,5 @@
+pub(crate) mod adapters;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -40,6 +42,17 @@ impl Scribe {
         Ok(self.state.install(&entry, prepared))
     }
 
+    /// As [`Scribe::write`], without forming beliefs.
+    pub(crate) fn note(&mut self, record: Record) -> Result<(), StateError> {
+        let mut state = self.state.clone();
+        let mut batch = self.writer.batch();
+        let time = Timestamp::from_millisecond(1_700_000_000_000 + self.writer.head().0.0 as i64).unwrap();
+        state.note(&batch.push(time, record).unwrap())?;
+        self.writer.commit(batch).unwrap();
+        self.state = state;
+        Ok(())
+    }
+
     pub(crate) fn entries(&self) -> Vec<Entry> {
         crate::log::Reader::new(self.writer.storage().bytes()).map(Result::unwrap).collect()
     }
@@ -61,7 +74,7 @@ pub(crate) fn alternative(n: usize) -> AlternativeId {
     AlternativeId::of("at work", &format!("do thing {n}"))
 }
 
-fn numbers(values: &[f64]) -> Vec<Finite> {
+pub(crate) fn numbers(values: &[f64]) -> Vec<Finite> {
     Finite::vector(values).unwrap()
 }
 
@@ -317,6 +330,7 @@ fn a_fuller_description_speaks_for_what_was_said_before() {
     say(&mut early);
     assert_eq!(late.digest("ada"), early.digest("ada"));
     // Another generation's judgement changes nothing that is believed now.
+    late.write(Record::AdapterTrained(adapters::trained(&late, 1, 0, &[]))).unwrap();
     let mut judged = full;
     judged.judgement.insert(1, Finite::new(0.5).unwrap());
     let applied = late.write(Record::AlternativeDescribed(judged)).unwrap();
