@@ -1,8 +1,7 @@
 //! Act, ask or defer: the decision between alternatives, under the mixture, in the person's noise units.
 
 use credence_memory::belief::decision::{Assessment, assess};
-use credence_memory::belief::information::value_of_information;
-use credence_memory::belief::{Mixture, Question};
+use credence_memory::belief::{Mixture, Question, value_of_information};
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, TaskId};
 use credence_memory::number::{Finite, Probability};

@@ -1,6 +1,6 @@
 //! What belief looks like to a person: values with intervals, what moved, how consistent they are.
 
-use credence_memory::belief::information::consistency as same_answer_again;
+use credence_memory::belief::consistency as same_answer_again;
 use credence_memory::belief::{Functional, Mixture, Question};
 use credence_memory::ids::{PersonId, ValueId};
 use credence_memory::state::{State, StateError};

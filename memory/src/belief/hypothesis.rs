@@ -6,13 +6,12 @@ use super::block::Block;
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::gaussian::{Anchor, Gaussian, Move};
-use super::information::{expected_bend, expected_curvature};
 use super::interval::{self, Seen, Site};
-use super::observation::{Answer, Prepared, Record, lapse};
+use super::observation::{Answer, Record, lapse};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;
-use super::symmetric::{dot, rank_one};
+use super::symmetric::dot;
 
 /// The least share of its variance that a step may leave, and a cavity may have taken away.
 pub(crate) const MARGIN: f64 = 1e-10;
@@ -112,6 +111,11 @@ impl Hypothesis {
             abandoned: 0,
             sweeps: 0,
         }
+    }
+
+    /// Logarithm of its unnormalised weight: equation (13).
+    pub(crate) fn ln_weight(&self) -> f64 {
+        self.ln_prior + self.ln_marginal
     }
 
     pub(crate) fn drifts(&self) -> bool {
@@ -354,31 +358,6 @@ impl Hypothesis {
                     }
             }
             Form::Finite(_) => 0.0,
-        }
-    }
-
-    /// As if a question had been answered as informatively as expected: the covariance shrinks, the mean and the weight
-    /// stay. For choosing several questions at once; never for updating.
-    pub(crate) fn imagine(&mut self, prior: &Prior, question: &Prepared) {
-        let Form::Gaussian { belief, .. } = &self.form else { return };
-        match question {
-            Prepared::Interval(q) => {
-                let scale = self.attenuation(prior, &q.error);
-                let mut g = vec![0.0; q.direction.len()];
-                let (mean, variance) = belief.functional(&q.direction, &mut g);
-                let v = variance * scale * scale;
-                let shrink = expected_bend(self, q, scale, mean * scale, v) / (1.0 + v);
-                let Form::Gaussian { belief, .. } = &mut self.form else { return };
-                rank_one(&mut belief.covariance, -shrink * scale * scale, &g);
-            }
-            Prepared::Ranking(q) => {
-                let noise = self.ranking_noise(prior, q.n, &q.error);
-                let mut g = Vec::new();
-                let (u, s) = self.utilities(belief, &q.features, q.n, &mut g);
-                let shrink = expected_curvature(self, q, &u, &s, &noise);
-                let Form::Gaussian { belief, .. } = &mut self.form else { return };
-                belief.include_block(&g, &shrink, &vec![0.0; q.n], 0.0);
-            }
         }
     }
 

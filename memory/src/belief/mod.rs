@@ -3,15 +3,20 @@
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
 pub mod bank;
+mod batch;
 mod block;
+mod candidates;
+mod consistency;
 pub mod decision;
 mod dense;
 mod finite;
 mod functional;
 mod gaussian;
+mod grid;
 mod hypothesis;
 pub mod information;
 mod interval;
+mod location;
 mod mixture;
 pub mod normal;
 mod observation;
@@ -23,18 +28,23 @@ mod regret;
 mod retest;
 mod settings;
 pub mod simulate;
+mod summary;
 mod symmetric;
 mod tabulated;
+mod value_of_information;
 
+pub use batch::choose_batch;
+pub use consistency::consistency;
 pub use decision::{Assessment, assess, contributions};
 pub use functional::Functional;
-pub use information::{
-    Context, Strategy, choose_batch, consistency, expected_information_gain, score, value_of_information,
-};
-pub use mixture::{Diagnostics, HypothesisView, Lattice, Location, LocationName, Mixture, Priors, Surprise};
+pub use information::{Context, Strategy, expected_information_gain, score};
+pub use location::{Lattice, Location, LocationName, Priors};
+pub use mixture::{Mixture, Surprise};
 pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};
 pub use regret::regret_bound;
 pub use settings::{ENGINE_VERSION, Settings};
+pub use summary::{Diagnostics, HypothesisView};
+pub use value_of_information::value_of_information;
 
 /// Why a belief could not be formed, or not take in an observation. None of them leaves a belief half changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

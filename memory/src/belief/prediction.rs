@@ -8,6 +8,27 @@ use super::ranking;
 use super::retest;
 use super::settings::Settings;
 
+/// Adds `weight` times the probabilities of all outcomes.
+pub(crate) fn predict_into(
+    h: &Hypothesis,
+    q: &IntervalQuestion,
+    scale: f64,
+    mean: f64,
+    variance: f64,
+    weight: f64,
+    out: &mut [f64],
+) {
+    let seen = |outcome| h.seen(Answer { outcomes: q.outcomes, outcome, misreading: q.misreading }, scale);
+    let mut rest = 1.0;
+    let last = out.len() - 1;
+    for (k, sum) in out[..last].iter_mut().enumerate() {
+        let p = interval::probability(mean, 1.0 + variance, seen(k));
+        rest -= p;
+        *sum += weight * p;
+    }
+    out[last] += weight * rest.max(0.0);
+}
+
 impl Hypothesis {
     /// Probabilities of all outcomes of a question; `repeated` is the site of earlier answers to it.
     pub(crate) fn predict(

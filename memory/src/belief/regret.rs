@@ -3,7 +3,8 @@
 use super::BeliefError;
 use super::hypothesis::Prior;
 use super::interval::probability;
-use super::mixture::{Mixture, Priors};
+use super::location::Priors;
+use super::mixture::Mixture;
 use super::observation::{Answer, Observation, Prepared};
 use super::settings::Settings;
 

@@ -1,6 +1,8 @@
 //! A function of the latent, tabulated once, and its expectation under any normal: entropies for thousands of questions.
 
+use super::hypothesis::Hypothesis;
 use super::interval::{Outcomes, Seen, probability};
+use super::observation::{IntervalQuestion, lapse};
 
 /// Values on an even grid; constant and equal beyond both ends.
 pub(crate) struct Tabulated {
@@ -110,6 +112,47 @@ impl Nodes {
 /// `-p ln p`.
 pub(crate) fn entropy_term(p: f64) -> f64 {
     if p > 0.0 { -p * libm::log(p) } else { 0.0 }
+}
+
+/// Tables of entropies are made for this many attenuations and interpolated between.
+const SCALES: f64 = 32.0;
+
+/// Entropies of the answer given the latent by outcomes, band, lapse and attenuation, tabulated when first needed.
+#[derive(Default)]
+pub(crate) struct EntropyTables(Vec<(Outcomes, [u64; 3], Tabulated)>);
+
+impl EntropyTables {
+    /// The expected entropy of the answer to `q` under `h`, where the attenuated latent is `N(mean, variance)`.
+    pub(crate) fn expected_entropy(
+        &mut self,
+        h: &Hypothesis,
+        q: &IntervalQuestion,
+        scale: f64,
+        mean: f64,
+        variance: f64,
+        nodes: &Nodes,
+    ) -> f64 {
+        let lapse = lapse(h.lapse_rate, q.misreading);
+        let band = if q.outcomes.uses_band() { h.band } else { 0.0 };
+        if !q.outcomes.uses_band() || scale == 1.0 {
+            return self.table(q.outcomes, band, 1.0, lapse).expectation(mean, variance, nodes);
+        }
+        let step = (scale * SCALES).floor();
+        let part = scale * SCALES - step;
+        let low = self.table(q.outcomes, band, step / SCALES, lapse).expectation(mean, variance, nodes);
+        let high = self.table(q.outcomes, band, (step + 1.0) / SCALES, lapse).expectation(mean, variance, nodes);
+        low + part * (high - low)
+    }
+
+    fn table(&mut self, outcomes: Outcomes, band: f64, scale: f64, lapse: f64) -> &Tabulated {
+        let key = [band.to_bits(), scale.to_bits(), lapse.to_bits()];
+        let found = self.0.iter().position(|(o, k, _)| *o == outcomes && *k == key);
+        let index = found.unwrap_or_else(|| {
+            self.0.push((outcomes, key, Tabulated::new(outcomes, band, scale, lapse, entropy_term)));
+            self.0.len() - 1
+        });
+        &self.0[index].2
+    }
 }
 
 #[cfg(test)]
