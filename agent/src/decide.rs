@@ -158,18 +158,14 @@ fn reasons(
     belief: &Mixture,
     difference: &[f64],
 ) -> Result<Vec<Reason>, SessionError> {
-    let mut parts: Vec<(usize, f64)> = difference
-        .iter()
-        .enumerate()
-        .map(|(i, d)| (i, d * belief.weight(i).mean()))
-        .filter(|(_, c)| *c != 0.0)
-        .collect();
+    let parts = (0..belief.dimension()).map(|i| (i, belief.part(difference, i).mean()));
+    let mut parts: Vec<(usize, f64)> = parts.filter(|(_, c)| *c != 0.0).collect();
     parts.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
     parts
         .into_iter()
         .take(REASONS_MAX)
         .map(|(feature, contribution)| {
-            let mut direction = vec![0.0; difference.len()];
+            let mut direction = vec![0.0; belief.dimension()];
             direction[feature] = 1.0;
             let evidence: Vec<Seq> =
                 influence::ranked(state, person, &direction)?.into_iter().take(EVIDENCE_MAX).map(|i| i.seq).collect();

@@ -3,9 +3,11 @@
 //! Ranked fast under the most probable hypothesis alone, a fold of one hypothesis for each record; what is shown is folded anew
 //! under the whole mixture without the record ([`exact`]).
 
-use credence_memory::belief::{BeliefError, Mixture, Priors, Settings};
+use std::sync::Arc;
+
+use credence_memory::belief::{BeliefError, Mixture, Settings};
 use credence_memory::ids::{PersonId, Seq};
-use credence_memory::state::State;
+use credence_memory::state::{Epoch, State};
 
 /// One record's influence.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,11 +22,11 @@ pub struct Influence {
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, BeliefError> {
     let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else { return Ok(Vec::new()) };
     let observations = known.observations(epoch, state.descriptions());
-    let belief = Mixture::fold(&epoch.settings, &epoch.priors, observations.iter().map(|(_, o)| o))?;
-    let (settings, priors) = most_probable(&belief, &epoch.settings, &epoch.priors);
+    let belief = epoch.fold(observations.iter().map(|(seq, o)| (*seq, o)))?;
+    let reduced = most_probable(&belief, epoch);
     let mean = |without: Option<Seq>| -> Result<f64, BeliefError> {
-        let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(_, o)| o);
-        Ok(Mixture::fold(&settings, &priors, kept)?.functional(direction).mean())
+        let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(seq, o)| (*seq, o));
+        Ok(reduced.fold(kept)?.functional(direction).mean())
     };
     let all = mean(None)?;
     let mut rows = observations
@@ -41,32 +43,30 @@ pub fn exact(state: &State, person: &PersonId, direction: &[f64], seq: Seq) -> R
         return Ok(Influence { seq, mean_change: 0.0 });
     };
     let observations = known.observations(epoch, state.descriptions());
-    let kept = observations.iter().filter(|(s, _)| *s != seq).map(|(_, o)| o);
-    let without = Mixture::fold(&epoch.settings, &epoch.priors, kept)?.functional(direction).mean();
+    let kept = observations.iter().filter(|(s, _)| *s != seq).map(|(s, o)| (*s, o));
+    let without = epoch.fold(kept)?.functional(direction).mean();
     let with = match known.belief() {
         Some(belief) => belief.functional(direction).mean(),
-        None => Mixture::fold(&epoch.settings, &epoch.priors, observations.iter().map(|(_, o)| o))?
-            .functional(direction)
-            .mean(),
+        None => epoch.fold(observations.iter().map(|(s, o)| (*s, o)))?.functional(direction).mean(),
     };
     Ok(Influence { seq, mean_change: with - without })
 }
 
-/// Settings and priors of the most probable hypothesis alone.
-fn most_probable(belief: &Mixture, settings: &Settings, priors: &Priors) -> (Settings, Priors) {
+/// The epoch with the most probable hypothesis alone.
+fn most_probable(belief: &Mixture, epoch: &Epoch) -> Epoch {
     let hypotheses = belief.hypotheses();
     let Some(best) = hypotheses.iter().max_by(|a, b| a.weight.total_cmp(&b.weight)) else {
-        return (settings.clone(), priors.clone());
+        return epoch.clone();
     };
     let settings = Settings {
         signal_scales: vec![best.signal_scale],
         lapse_rates: vec![best.lapse_rate],
         bands: vec![best.band],
         slow_drift_weight: 0.0,
-        ..settings.clone()
+        ..(*epoch.settings).clone()
     };
-    let mut priors = priors.clone();
+    let mut priors = (*epoch.priors).clone();
     priors.locations.retain(|l| l.name == best.location);
     priors.lattices.retain(|l| l.name == best.location);
-    (settings, priors)
+    Epoch { settings: Arc::new(settings), priors: Arc::new(priors), ..epoch.clone() }
 }

@@ -120,7 +120,7 @@ impl Knowledge for State {
     fn prior_belief(&self) -> Result<Mixture, StateError> {
         let seq = self.head().0;
         let epoch = self.epoch().ok_or(StateError::Illegal { seq: seq.next(), source: Illegal::NoHeader })?;
-        Mixture::new(&epoch.settings, &epoch.priors).map_err(|source| StateError::Belief { seq, source })
+        epoch.prior_belief().map_err(|source| StateError::Belief { seq, source })
     }
 
     fn belief_digest(&self, person: &PersonId) -> Result<Hash, StateError> {

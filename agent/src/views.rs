@@ -1,7 +1,7 @@
 //! What belief looks like to a person: values with intervals, what moved, how consistent they are.
 
 use credence_memory::belief::consistency as same_answer_again;
-use credence_memory::belief::{Functional, Mixture, Question};
+use credence_memory::belief::{Mixture, Question};
 use credence_memory::ids::{PersonId, ValueId};
 use credence_memory::state::{State, StateError};
 
@@ -112,18 +112,10 @@ pub fn contributions(
     difference: &[f64],
     name: impl Fn(&str) -> String,
 ) -> Vec<Contribution> {
-    let mut rows: Vec<Contribution> = difference
-        .iter()
-        .enumerate()
-        .filter(|(_, d)| **d != 0.0)
-        .map(|(i, d)| {
-            let weight: Functional = belief.weight(i);
-            Contribution {
-                name: name(&state.feature_name(i)),
-                contribution: d * weight.mean(),
-                sd: d.abs() * weight.sd(),
-            }
-        })
+    let parts = (0..belief.dimension()).map(|i| (i, belief.part(difference, i)));
+    let mut rows: Vec<Contribution> = parts
+        .filter(|(_, part)| part.mean() != 0.0 || part.sd() != 0.0)
+        .map(|(i, part)| Contribution { name: name(&state.feature_name(i)), contribution: part.mean(), sd: part.sd() })
         .collect();
     let size = |c: &Contribution| c.contribution.abs() + c.sd;
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));

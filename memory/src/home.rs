@@ -98,6 +98,17 @@ impl Paths {
         crate::store::path_in(&self.root)
     }
 
+    /// Where adapters are kept.
+    pub fn adapters(&self) -> PathBuf {
+        self.root.join("adapters")
+    }
+
+    /// Where trainings keep data sets and checkpoints while they run: nothing here outlives a training for a reason, and an
+    /// erasure removes all of it.
+    pub fn training(&self) -> PathBuf {
+        self.root.join("training")
+    }
+
     /// The lock of the one writer.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
@@ -185,6 +196,12 @@ impl Home {
         self.since_snapshot += 1;
         if self.since_snapshot >= RECORDS_BETWEEN_SNAPSHOTS {
             self.checkpoint();
+        }
+        if matches!(entry.record, Record::Retracted(_)) {
+            // What follows for adapters has taken effect with the retraction; these only say so.
+            for stale in self.state.ledger().untold() {
+                self.append(time, Record::AdapterStale(stale))?;
+            }
         }
         Ok((entry, applied))
     }

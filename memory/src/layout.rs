@@ -1,7 +1,9 @@
-//! The feature space: `[schema | text | judgement | constant:verdict, constant:rating | declared attributes ...]`.
+//! The feature space: `[schema | text | judgement | constant:verdict, constant:rating | declared attributes ...]`, and behind
+//! it the judgement of every promoted generation, which its hypotheses read in place of the base model's.
 
 use std::fmt;
 
+use crate::belief::Lineage;
 use crate::ids::ValueId;
 use crate::record::{AttributeScale, LogOpened};
 
@@ -16,6 +18,8 @@ pub struct Layout {
     /// Generation whose judgement is read.
     generation: u32,
     attributes: Vec<AttributeScale>,
+    /// Promoted generations, whose judgements come behind everything else.
+    generations: Vec<u32>,
 }
 
 /// What one component is.
@@ -56,7 +60,13 @@ impl Layout {
             text: header.text_features,
             generation: header.model.generation,
             attributes: Vec::new(),
+            generations: Vec::new(),
         }
+    }
+
+    /// With these promoted generations instead of those there are, the oldest first.
+    pub fn with_generations(&self, generations: Vec<u32>) -> Self {
+        Self { generations, ..self.clone() }
     }
 
     /// With more attributes at its end.
@@ -81,7 +91,12 @@ impl Layout {
         self.generation
     }
 
-    /// The declared attributes, which come last.
+    /// The promoted generations, the oldest first.
+    pub fn generations(&self) -> &[u32] {
+        &self.generations
+    }
+
+    /// The declared attributes, the last of the weights.
     pub fn attributes(&self) -> &[AttributeScale] {
         &self.attributes
     }
@@ -96,9 +111,19 @@ impl Layout {
         self.values.len() + self.text + self.judgements()
     }
 
-    /// All components.
+    /// All weights.
     pub fn dimension(&self) -> usize {
         self.read_by_model() + 2 + self.attributes.len()
+    }
+
+    /// All entries of a feature vector: one for each weight, then the judgement of each promoted generation.
+    pub fn width(&self) -> usize {
+        self.dimension() + self.generations.len()
+    }
+
+    /// The promoted generations, as the belief engine reads them.
+    pub fn lineage(&self) -> Lineage {
+        Lineage { judgement: self.judgement(), generations: self.generations.clone() }
     }
 
     /// Place of the judgement, if there is one.

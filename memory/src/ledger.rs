@@ -74,7 +74,7 @@ impl<'a> Ledger<'a> {
 
     /// The current adapter and those that it was trained on, the oldest first; empty for the base model.
     pub fn lineage(&self) -> Vec<&'a Adapter> {
-        self.state.generations().lineage().into_iter().map(AsRef::as_ref).collect()
+        self.state.generations().lineage().into_iter().map(|adapter| &**adapter).collect()
     }
 
     /// The training cutoff of a generation: what came later is new to it. Record 0 for the base model.

@@ -24,7 +24,7 @@ pub struct Features {
 impl Features {
     /// A description in a layout: absent blocks are zeros, constants are zeros, attributes are standardised.
     pub fn of(description: &AlternativeDescribed, layout: &Layout) -> Self {
-        let mut mean = vec![0.0; layout.dimension()];
+        let mut mean = vec![0.0; layout.width()];
         let mut error = mean.clone();
         for (to, from) in mean.iter_mut().zip(&description.schema) {
             *to = from.get();
@@ -36,9 +36,12 @@ impl Features {
             *to = from.get();
         }
         if let Some(at) = layout.judgement() {
-            match description.judgement.get(&layout.generation()) {
-                Some(judgement) => mean[at] = judgement.get(),
-                None => error[at] = UNREAD_JUDGEMENT_ERROR,
+            let own = (layout.dimension()..).zip(layout.generations().iter().copied());
+            for (at, generation) in std::iter::once((at, layout.generation())).chain(own) {
+                match description.judgement.get(&generation) {
+                    Some(judgement) => mean[at] = judgement.get(),
+                    None => error[at] = UNREAD_JUDGEMENT_ERROR,
+                }
             }
         }
         for (to, attribute) in mean.iter_mut().skip(layout.rating_centre() + 1).zip(layout.attributes()) {
@@ -140,7 +143,7 @@ pub fn resolve<'a>(
 
 /// `c (e_i - e_j)`, or `c (e_i - mean of e_j over the other schema values)`.
 pub fn importance_direction(layout: &Layout, value: usize, other: Option<usize>) -> Vec<f64> {
-    let mut direction = vec![0.0; layout.dimension()];
+    let mut direction = vec![0.0; layout.width()];
     match other {
         Some(other) => direction[other] = -IMPORTANCE_CONTRAST,
         None => {

@@ -3,22 +3,28 @@
 use crate::belief::{Location, LocationName, Priors};
 use crate::layout::Layout;
 use crate::number::Finite;
-use crate::record::PriorElicited;
+use crate::record::{AdapterPromoted, PriorElicited};
 
 /// Prior variance of the centre of approval in verdicts and in ratings; not scaled by the signal.
 const CONSTANT_VARIANCE: f64 = 1.0;
 
-/// The zero location, and the elicited one if the model's prior was read.
-pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>) -> Priors {
+/// The zero location, the elicited one if the model's prior was read, and those of promoted generations.
+pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>, promoted: &[&AdapterPromoted]) -> Priors {
+    let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect::<Vec<f64>>();
     let reference: Vec<f64> = match elicited {
         Some(prior) => prior.reference_variance.iter().map(|v| v.get()).collect(),
         None => layout.default_reference_variance(),
     };
     let mut locations = vec![continued(layout, LocationName::Zero, vec![0.0; reference.len()], diagonal(&reference))];
     if let Some(prior) = elicited {
-        let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect::<Vec<f64>>();
         let (mean, covariance) = (numbers(&prior.mean), numbers(&prior.covariance));
         locations.push(continued(layout, LocationName::Elicited, mean, covariance));
+    }
+    for promoted in promoted {
+        let scale = promoted.variance_scale.get();
+        let covariance = numbers(&promoted.prior.covariance).into_iter().map(|v| scale * v).collect();
+        let name = LocationName::Generation(promoted.generation.0);
+        locations.push(continued(layout, name, numbers(&promoted.prior.mean), covariance));
     }
     Priors { locations, lattices: Vec::new(), scaled: layout.scaled() }
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::belief::Settings;
-use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
+use crate::ids::{
+    AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId,
+};
 use crate::number::{Finite, Probability};
 
 pub use adapters::{

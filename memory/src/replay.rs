@@ -267,7 +267,8 @@ impl Fold<'_> {
                 }
                 Event::Learn(evidence) => {
                     let mut now = formed(&mut belief, epoch, &survivors)?;
-                    let surprise = now.observe(&resolve(evidence, |i| described(epoch, i), &epoch.layout))?;
+                    let observation = resolve(evidence, |i| described(epoch, i), &epoch.layout);
+                    let surprise = epoch.observe(&mut now, evidence.seq, &observation)?;
                     predictions.push(Prediction { seq: evidence.seq, ln_predictive: surprise.ln_predictive });
                     score.take(&surprise);
                     watch(&Step { person: id, evidence, surprise: &surprise, belief: &now, epoch });

@@ -26,7 +26,7 @@ use crate::record::{
 };
 
 pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
-pub use generations::{Adapter, Generations, LINEAGE_MAX};
+pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 
@@ -44,6 +44,8 @@ pub struct Epoch {
     pub layout: Arc<Layout>,
     /// Prior locations in it.
     pub priors: Arc<Priors>,
+    /// Generations in force, the oldest first, and what they absorbed.
+    pub lineage: Arc<[InForce]>,
 }
 
 /// A sitting.
@@ -158,48 +160,57 @@ impl State {
                 let (id, person) = (person, self.people.get(person));
                 let mut belief = match person {
                     Some(person) => person.caught_up(epoch, &self.descriptions).map_err(believe)?,
-                    None => Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?,
+                    None => epoch.prior_belief().map_err(believe)?,
                 };
                 let observation = resolve(evidence, |i| self.latest(i), &epoch.layout);
-                surprise = Some(belief.observe(&observation).map_err(believe)?);
+                surprise = Some(epoch.observe(&mut belief, seq, &observation).map_err(believe)?);
                 vec![(id.clone(), belief)]
             }
             // Beliefs that nobody has asked for yet are formed when somebody does.
-            Change::Retraction { person, target, .. } if self.people[person].is_believed() => {
+            Change::Retraction { person, target, anew: None, .. } if self.people[person].is_believed() => {
                 let epoch = self.epochs.last().expect("a retraction is only legal after the header");
                 let survivors = self.people[person].evidence().iter().filter(|e| e.seq != *target);
                 let belief = person::fold(epoch, |i| self.latest(i), survivors).map_err(believe)?;
                 vec![(person.clone(), belief)]
             }
-            Change::Epoch { epoch, .. } => {
+            Change::Retraction { target, anew: Some(epoch), .. } => {
+                self.refolded(epoch, |i| self.latest(i), Some(*target)).map_err(believe)?
+            }
+            Change::Epoch { epoch, .. } | Change::Generations { anew: Some(epoch), .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
-                Mixture::new(&epoch.settings, &epoch.priors).map_err(believe)?;
-                self.refolded(epoch, |i| self.latest(i)).map_err(believe)?
+                epoch.prior_belief().map_err(believe)?;
+                self.refolded(epoch, |i| self.latest(i), None).map_err(believe)?
             }
             Change::Description { described, replaces: Some(replaced), anew: Some(epoch) } => {
                 let description = |i| if i == *replaced { described } else { self.latest(i) };
-                self.refolded(epoch, description).map_err(believe)?
+                self.refolded(epoch, description, None).map_err(believe)?
+            }
+            Change::Judgements { described, anew: Some(epoch), .. } => {
+                let description = |i| described.get(&i).unwrap_or_else(|| self.latest(i));
+                self.refolded(epoch, description, None).map_err(believe)?
             }
             Change::Header(_)
             | Change::Description { .. }
             | Change::Retraction { .. }
-            | Change::Generations(_)
+            | Change::Generations { .. }
             | Change::Judgements { .. }
             | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
     }
 
-    /// Everyone's belief that somebody has asked for, under a new epoch.
+    /// Everyone's belief that somebody has asked for, under a new epoch, and without a record that is being withdrawn.
     fn refolded<'a>(
         &self,
         epoch: &Epoch,
         description: impl Fn(DescriptionIndex) -> &'a AlternativeDescribed + Sync,
+        without: Option<Seq>,
     ) -> Result<Vec<(PersonId, Mixture)>, BeliefError> {
         let believed: Vec<_> = self.people.iter().filter(|(_, person)| person.is_believed()).collect();
-        let folded = believed
-            .into_par_iter()
-            .map(|(id, person)| Ok((id.clone(), person::fold(epoch, &description, person.evidence())?)));
+        let folded = believed.into_par_iter().map(|(id, person)| {
+            let survivors = person.evidence().iter().filter(|e| Some(e.seq) != without);
+            Ok((id.clone(), person::fold(epoch, &description, survivors)?))
+        });
         folded.collect()
     }
 
@@ -274,18 +285,16 @@ impl State {
         let touched = (entry.seq, entry.hash);
         match change {
             Change::Header(header) => {
-                let layout = Arc::new(Layout::new(&header));
-                let priors = Arc::new(crate::prior::priors(&layout, None));
                 let settings = Arc::new(header.belief.clone());
-                self.epochs.push(Arc::new(Epoch { since: entry.seq, settings, layout, priors }));
+                let epoch = Epoch::new(entry.seq, settings, &Layout::new(&header), None, &self.generations);
+                self.epochs.push(Arc::new(epoch));
                 self.header = Some(header);
             }
             Change::Epoch { epoch, elicited } => {
                 if let Some(elicited) = elicited {
                     self.elicited = Some(elicited);
                 }
-                self.epochs.push(epoch);
-                self.people.values_mut().for_each(|person| person.start_anew(touched));
+                self.begin_epoch(Some(epoch), touched);
             }
             Change::Description { described, replaces, anew } => {
                 match replaces {
@@ -299,29 +308,42 @@ impl State {
                         self.descriptions.push(described);
                     }
                 }
-                if let Some(epoch) = anew {
-                    self.epochs.push(epoch);
-                    self.people.values_mut().for_each(|person| person.start_anew(touched));
-                }
+                self.begin_epoch(anew, touched);
             }
             Change::Evidence { person, evidence } => {
                 self.people.entry(person).or_default().learn(evidence, touched);
             }
-            Change::Generations(next) => self.generations = *next,
-            Change::Judgements { generation, judgements } => {
-                for (index, judgement) in judgements {
-                    self.descriptions[index as usize].judgement.insert(generation.0, judgement);
-                }
+            Change::Generations { next, anew } => {
+                self.generations = *next;
+                self.begin_epoch(anew, touched);
             }
-            Change::Retraction { person, target, generations } => {
+            Change::Judgements { described, was_promoted, anew } => {
+                for (index, new) in described {
+                    let before = std::mem::replace(&mut self.descriptions[index as usize], new);
+                    // No epoch so far could have read the judgements of a generation that was never promoted.
+                    if was_promoted {
+                        self.superseded.entry(index).or_default().push((entry.seq, before));
+                    }
+                }
+                self.begin_epoch(anew, touched);
+            }
+            Change::Retraction { person, target, generations, anew } => {
                 if let Some(next) = generations {
                     self.generations = *next;
                 }
                 self.people.get_mut(&person).expect("checked when planned").retract(target, touched);
+                self.begin_epoch(anew, touched);
             }
             Change::Note => self.note_down(entry),
         }
         self.head = Some(touched);
+    }
+
+    fn begin_epoch(&mut self, anew: Option<Arc<Epoch>>, touched: (Seq, Hash)) {
+        if let Some(epoch) = anew {
+            self.epochs.push(epoch);
+            self.people.values_mut().for_each(|person| person.start_anew(touched));
+        }
     }
 
     /// Records that change no belief but are remembered.
@@ -458,7 +480,7 @@ impl State {
         };
         match self.people.get(person) {
             Some(person) => person.caught_up(epoch, &self.descriptions),
-            None => Mixture::new(&epoch.settings, &epoch.priors),
+            None => epoch.prior_belief(),
         }
         .map_err(|source| StateError::Belief { seq, source })
     }

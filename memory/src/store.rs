@@ -13,7 +13,7 @@ use crate::belief::Mixture;
 use crate::ids::{Hash, PersonId, Seq};
 
 /// Version of what is stored; another one is thrown away.
-const STORE_FORMAT: u32 = 1;
+const STORE_FORMAT: u32 = 2;
 
 /// An open store.
 #[derive(Debug)]

@@ -148,6 +148,9 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::Imported(_)
                 | Record::Exported(_)
                 | Record::PersonErased(_)
+                | Record::AdapterPromoted(_)
+                | Record::AdapterRolledBack(_)
+                | Record::AdapterStale(_)
         )
 }
 
@@ -191,6 +194,23 @@ pub(crate) fn outline(record: &Record) -> String {
         }
         Record::Exported(r) => format!("{} rows as {} to {:?}", r.rows, r.format, r.path),
         Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, r.reason),
+        Record::AdapterTrained(r) => {
+            format!(
+                "generation {} on top of {}, from {} people through {}",
+                r.generation,
+                r.parent,
+                r.absorbed.people().count(),
+                r.cutoff
+            )
+        }
+        Record::JudgementsRead(r) => format!("generation {}: {} alternatives", r.generation, r.judgements.len()),
+        Record::GateJudged(r) => format!("generation {}: {:?} by {:?}", r.generation, r.verdict, r.decided_by),
+        Record::AdapterPromoted(r) => match &r.forced {
+            None => format!("generation {}", r.generation),
+            Some(reason) => format!("generation {}, forced: {reason}", r.generation),
+        },
+        Record::AdapterRolledBack(r) => format!("generation {}: {}", r.generation, r.reason),
+        Record::AdapterStale(r) => format!("generation {} had absorbed record {}", r.generation, r.withdrawn),
         _ => String::new(),
     };
     format!("{who}{what}")

@@ -133,7 +133,7 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Replay
     let steps = Mutex::new(Vec::new());
     let options = Options { person: Some(only.person.clone()), ..options.clone() };
     let found = replay_watched(open(path)?, &options, |step| {
-        if let Ok(before) = Mixture::new(&step.epoch.settings, &step.epoch.priors) {
+        if let Ok(before) = step.epoch.prior_belief() {
             let values = credence_agent::views::values_of(step.belief, &before, &schema, str::to_owned);
             steps.lock().unwrap_or_else(|e| e.into_inner()).push((step.evidence.seq, values));
         }

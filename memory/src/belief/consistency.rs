@@ -17,13 +17,17 @@ pub fn consistency(mixture: &Mixture, questions: &[Question]) -> f64 {
     let mut tables: Vec<(Outcomes, [u64; 4], Tabulated)> = Vec::new();
     let (mut sum, mut count) = (0.0, 0usize);
     for question in questions {
-        assert!(question.check(mixture.dimension()).is_ok(), "questions are checked before they are scored");
-        let Prepared::Interval(q) = question.prepare(settings) else { continue };
+        assert!(question.check(mixture.width()).is_ok(), "questions are checked before they are scored");
+        let asked = mixture.asked(question);
+        if matches!(asked[0].0, Prepared::Ranking(_)) {
+            continue;
+        }
         count += 1;
-        let mut g = vec![0.0; q.direction.len()];
+        let mut g = vec![0.0; mixture.dimension()];
         for (index, weight) in heaviest(mixture) {
             let h = &hypotheses[index];
             let prior = &priors[h.prior];
+            let Prepared::Interval(q) = &asked[h.reading].0 else { continue };
             let scale = h.attenuation(prior, &q.error);
             let rho = shared_share(settings, scale);
             // In units of the own noise the latent t = z + r is tabulated: P(y | t)^2 summed over outcomes.

@@ -1,5 +1,7 @@
 //! Deciding among alternatives under the mixture (docs/belief.md, section 7). Utilities are in the person's noise units.
 
+use std::borrow::Cow;
+
 use super::BeliefError;
 use super::dense;
 use super::finite::Finite;
@@ -35,12 +37,15 @@ pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment
     check(mixture, alternatives)?;
     let k = alternatives.len();
     let weights = mixture.weights();
-    let (_, priors, hypotheses, _) = mixture.parts();
+    let (_, priors, hypotheses, readings) = mixture.parts();
+    let read: Vec<Vec<Cow<'_, [f64]>>> =
+        readings.iter().map(|reading| alternatives.iter().map(|phi| reading.narrow(phi)).collect()).collect();
     let points = if k > 2 { normal_points(POINTS, k) } else { Vec::new() };
     let mut expected = vec![0.0; k];
     let mut best = vec![0.0; k];
     let mut per_hypothesis = Vec::with_capacity(hypotheses.len());
     for (h, &weight) in hypotheses.iter().zip(&weights) {
+        let alternatives = &read[h.reading];
         let part = match (h.gaussian(), h.finite(), &priors[h.prior]) {
             (Some(belief), _, _) => {
                 let (u, s) = joint(&belief.mean, &belief.covariance, alternatives);
@@ -70,14 +75,15 @@ pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment
     })
 }
 
-/// What each feature adds to the expected advantage of `one` over `other`: `(phi_one - phi_other)_i E[w_i]`; they sum to the
-/// difference of the expected utilities.
+/// What each feature adds to the expected advantage of `one` over `other`: `E[(phi_one - phi_other)_i w_i]`, one number for
+/// each weight; they sum to the difference of the expected utilities.
 pub fn contributions(mixture: &Mixture, one: &[f64], other: &[f64]) -> Vec<f64> {
-    mixture.mean().iter().zip(one.iter().zip(other)).map(|(w, (a, b))| w * (a - b)).collect()
+    let difference: Vec<f64> = one.iter().zip(other).map(|(a, b)| a - b).collect();
+    (0..mixture.dimension()).map(|i| mixture.part(&difference, i).mean()).collect()
 }
 
 pub(crate) fn check(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(), BeliefError> {
-    let expected = mixture.dimension();
+    let expected = mixture.width();
     if alternatives.is_empty() {
         return Err(BeliefError::Ranking { alternatives: 0, ranked: 1 });
     }
@@ -100,7 +106,7 @@ struct Part {
 }
 
 /// Means and covariance of utilities.
-pub(crate) fn joint(mean: &[f64], covariance: &[f64], alternatives: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn joint(mean: &[f64], covariance: &[f64], alternatives: &[Cow<'_, [f64]>]) -> (Vec<f64>, Vec<f64>) {
     let k = alternatives.len();
     let mut g = vec![0.0; mean.len()];
     let mut s = vec![0.0; k * k];
@@ -139,7 +145,7 @@ fn gaussian_part(u: Vec<f64>, s: &[f64], points: &[f64]) -> Part {
     }
 }
 
-fn finite_part(finite: &Finite, atoms: &super::finite::Atoms, alternatives: &[Vec<f64>]) -> Part {
+fn finite_part(finite: &Finite, atoms: &super::finite::Atoms, alternatives: &[Cow<'_, [f64]>]) -> Part {
     let k = alternatives.len();
     let mut part = Part { mean: vec![0.0; k], best: vec![0.0; k], max: 0.0 };
     let masses = finite.masses();

@@ -5,6 +5,7 @@ use super::finite::Atoms;
 use super::gaussian::{Anchor, check_moments};
 use super::hypothesis::{Hypothesis, Prior};
 use super::location::{LocationName, Priors, location_shares};
+use super::reading::Lineage;
 use super::settings::Settings;
 
 /// All hypotheses before any evidence, and what they share.
@@ -20,7 +21,7 @@ pub(crate) struct Grid {
 impl Grid {
     /// # Errors
     /// As [`Mixture::new`](super::Mixture::new).
-    pub(crate) fn new(settings: &Settings, priors: &Priors) -> Result<Self, BeliefError> {
+    pub(crate) fn new(settings: &Settings, priors: &Priors, lineage: &Lineage) -> Result<Self, BeliefError> {
         settings.check()?;
         let dimension = priors.scaled.len();
         let names: Vec<LocationName> =
@@ -34,7 +35,8 @@ impl Grid {
         for location in &priors.locations {
             check_moments(&location.mean, &location.covariance, dimension)?;
         }
-        let shares = location_shares(&names);
+        let parents = parents(&names, lineage);
+        let shares = location_shares(&names, &parents);
         let drifts: &[(f64, f64)] = if settings.slow_drift_weight > 0.0 {
             let r = libm::exp(-1.0 / settings.drift_records);
             &[(1.0, 1.0 - settings.slow_drift_weight), (r, settings.slow_drift_weight)]
@@ -42,8 +44,11 @@ impl Grid {
             &[(1.0, 1.0)]
         };
         let uniform = 1.0 / (settings.signal_scales.len() * settings.lapse_rates.len() * settings.bands.len()) as f64;
-        let (mut shared, mut hypotheses) = (Vec::new(), Vec::new());
+        let (mut shared, mut hypotheses): (Vec<Prior>, Vec<Hypothesis>) = (Vec::new(), Vec::new());
+        let mut begins = Vec::with_capacity(names.len());
         for (index, (&name, share)) in names.iter().zip(shares).enumerate() {
+            let begin = hypotheses.len();
+            begins.push(begin);
             for &sigma in &settings.signal_scales {
                 let prior = match index.checked_sub(priors.locations.len()) {
                     None => {
@@ -67,7 +72,7 @@ impl Grid {
                         let drift_weight = if finite { 1.0 } else { drift_weight };
                         for &band in &settings.bands {
                             let ln_prior = libm::log(share * uniform * drift_weight);
-                            hypotheses.push(Hypothesis::new(
+                            let mut h = Hypothesis::new(
                                 shared.len(),
                                 &prior,
                                 index,
@@ -76,7 +81,11 @@ impl Grid {
                                 band,
                                 retention,
                                 ln_prior,
-                            ));
+                            );
+                            h.reading = reading(name, lineage);
+                            // Locations of generations and of their parents are Gaussian: their hypotheses are in step.
+                            h.parent = parents[index].map(|parent| begins[parent] + hypotheses.len() - begin);
+                            hypotheses.push(h);
                         }
                     }
                 }
@@ -85,4 +94,23 @@ impl Grid {
         }
         Ok(Self { names, priors: shared, hypotheses })
     }
+}
+
+/// Number of the reading of a location's hypotheses: everyone's, or that of its generation.
+fn reading(name: LocationName, lineage: &Lineage) -> usize {
+    let LocationName::Generation(number) = name else { return 0 };
+    lineage.generations.iter().position(|g| *g == number).map_or(0, |at| at + 1)
+}
+
+/// For each generation of the lineage, the location that it takes its share from: the generation before it, else the
+/// elicited prior, else zero; whichever of them is there.
+fn parents(names: &[LocationName], lineage: &Lineage) -> Vec<Option<usize>> {
+    let base = [LocationName::Zero, LocationName::Elicited].into_iter();
+    let line: Vec<LocationName> =
+        base.chain(lineage.generations.iter().map(|number| LocationName::Generation(*number))).collect();
+    let parent = |(place, name): (usize, &LocationName)| {
+        let at = line.iter().position(|n| n == name).filter(|at| *at >= 2)?;
+        line[..at].iter().rev().find_map(|n| names[..place].iter().position(|name| name == n))
+    };
+    names.iter().enumerate().map(parent).collect()
 }

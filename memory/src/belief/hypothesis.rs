@@ -25,7 +25,8 @@ pub(crate) enum Prior {
     Finite(Atoms),
 }
 
-/// The evidence of one person as sites, and the order in which records came: `timeline[k]` is the site of record `k`.
+/// The evidence of one person as sites, and the order in which records came: `timeline[k]` is the site of record `k`, or
+/// [`super::reading::NOT_COUNTED`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
     pub(crate) records: Vec<Record>,
@@ -56,6 +57,12 @@ pub(crate) struct Hypothesis {
     pub(crate) prior: usize,
     /// Index of its location.
     pub(crate) location: usize,
+    /// Index of its [`super::reading::Reading`].
+    pub(crate) reading: usize,
+    /// The same assumptions at the generation's parent, which it predicts like until its training cutoff.
+    pub(crate) parent: Option<usize>,
+    /// What equation (18) adds to `ln_marginal`: the parent's sequence through the cutoff minus its own; 0 without a parent.
+    pub(crate) offset: f64,
     pub(crate) sigma: f64,
     pub(crate) lapse_rate: f64,
     pub(crate) band: f64,
@@ -100,6 +107,9 @@ impl Hypothesis {
         Self {
             prior: prior_index,
             location,
+            reading: 0,
+            parent: None,
+            offset: 0.0,
             sigma,
             lapse_rate,
             band,
@@ -113,9 +123,22 @@ impl Hypothesis {
         }
     }
 
-    /// Logarithm of its unnormalised weight: equation (13).
+    /// Logarithm of its unnormalised weight: equation (13), and (18) for a generation.
     pub(crate) fn ln_weight(&self) -> f64 {
-        self.ln_prior + self.ln_marginal
+        self.ln_prior + self.ln_sequence()
+    }
+
+    /// `ln p` of all of the person's evidence, one prediction after another: `ln Z_h`, for a generation from its training
+    /// cutoff on, and its parent's until then.
+    pub(crate) fn ln_sequence(&self) -> f64 {
+        self.offset + self.ln_marginal
+    }
+
+    /// Lets a record pass that is not counted: time goes on.
+    pub(crate) fn pass_over(&mut self, prior: &Prior) {
+        if let (Prior::Gaussian(anchor), true) = (prior, self.drifts()) {
+            self.tick(anchor);
+        }
     }
 
     pub(crate) fn drifts(&self) -> bool {
@@ -365,6 +388,9 @@ impl Hypothesis {
     pub(crate) fn bits(&self, sink: &mut impl FnMut(f64)) {
         for x in [self.sigma, self.lapse_rate, self.band, self.retention, self.ln_prior, self.ln_marginal] {
             sink(x);
+        }
+        if self.parent.is_some() {
+            sink(self.offset);
         }
         match &self.form {
             Form::Gaussian { belief, sites } => {

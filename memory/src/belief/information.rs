@@ -105,30 +105,22 @@ pub(crate) fn heaviest(mixture: &Mixture) -> Vec<(usize, f64)> {
 }
 
 fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expected> {
-    let (settings, priors, hypotheses, history) = mixture.parts();
-    let prepared: Vec<Prepared> = questions
-        .iter()
-        .map(|q| {
-            assert!(q.check(mixture.dimension()).is_ok(), "questions are checked before they are scored");
-            q.prepare(settings)
-        })
-        .collect();
-    let repeats: Vec<Option<usize>> = prepared.iter().map(|q| mixture.repeated(q)).collect();
+    let (settings, priors, hypotheses, readings) = mixture.parts();
+    // Questions as each reading has them.
+    let mut asked: Vec<Vec<(Prepared, Option<usize>)>> = readings.iter().map(|_| Vec::new()).collect();
+    for question in questions {
+        assert!(question.check(mixture.width()).is_ok(), "questions are checked before they are scored");
+        asked.iter_mut().zip(mixture.asked(question)).for_each(|(asked, question)| asked.push(question));
+    }
+    let fresh: Vec<Vec<(usize, &IntervalQuestion)>> = asked.iter().map(|asked| asked_first(asked)).collect();
+    let candidates: Vec<Candidates> = fresh.iter().map(|fresh| Candidates::new(fresh, mixture.dimension())).collect();
     let nodes = Nodes::new();
     let mut sums: Vec<(Vec<f64>, f64)> = questions.iter().map(|q| (vec![0.0; q.outcome_count()], 0.0)).collect();
-    let fresh: Vec<(usize, &IntervalQuestion)> = prepared
-        .iter()
-        .enumerate()
-        .filter_map(|(i, q)| match q {
-            Prepared::Interval(q) if repeats[i].is_none() => Some((i, q)),
-            _ => None,
-        })
-        .collect();
-    let candidates = Candidates::new(&fresh, mixture.dimension());
     let mut tables = EntropyTables::default();
     for (index, weight) in heaviest(mixture) {
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
+        let (asked, fresh, candidates) = (&asked[h.reading], &fresh[h.reading], &candidates[h.reading]);
         match (h.gaussian(), h.finite(), prior) {
             (Some(belief), _, _) => {
                 candidates.each(&belief.mean, &belief.covariance, |k, mean, variance| {
@@ -141,7 +133,7 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
             }
             (_, Some(finite), Prior::Finite(atoms)) => {
                 let masses = finite.masses();
-                for &(i, q) in &fresh {
+                for &(i, q) in fresh {
                     let scale = h.attenuation(prior, &q.error);
                     for (z, mass) in atoms.values(&q.direction).zip(&masses) {
                         let share = weight * mass;
@@ -152,8 +144,8 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
             }
             _ => unreachable!("a hypothesis is Gaussian or finite"),
         }
-        for (i, q) in prepared.iter().enumerate() {
-            match (q, repeats[i]) {
+        for (i, (q, repeated)) in asked.iter().enumerate() {
+            match (q, *repeated) {
                 (Prepared::Ranking(q), _) => {
                     each_utility(h, prior, q, |share, u, k| {
                         let p = ranking::probabilities(q.ranked, u, k, h.lapse_rate);
@@ -163,10 +155,18 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
                 }
                 (Prepared::Interval(q), Some(site)) => {
                     let rho = |scale: f64| shared_share(settings, scale);
-                    each_answer_again(h, prior, &history.records[site], q, rho, &nodes, |share, p| {
-                        add_scaled(&mut sums[i].0, weight * share, p);
-                        sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
-                    });
+                    each_answer_again(
+                        h,
+                        prior,
+                        &readings[h.reading].history.records[site],
+                        q,
+                        rho,
+                        &nodes,
+                        |share, p| {
+                            add_scaled(&mut sums[i].0, weight * share, p);
+                            sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
+                        },
+                    );
                 }
                 (Prepared::Interval(_), None) => {}
             }
@@ -177,6 +177,17 @@ fn expected_information(mixture: &Mixture, questions: &[Question]) -> Vec<Expect
             let total: f64 = p.iter().sum();
             p.iter_mut().for_each(|p| *p /= total);
             Expected { total: p.iter().map(|&p| entropy_term(p)).sum(), noise }
+        })
+        .collect()
+}
+
+/// The interval questions that were not asked before, each with its number.
+fn asked_first(asked: &[(Prepared, Option<usize>)]) -> Vec<(usize, &IntervalQuestion)> {
+    let numbered = asked.iter().enumerate();
+    numbered
+        .filter_map(|(i, asked)| match asked {
+            (Prepared::Interval(q), None) => Some((i, q)),
+            _ => None,
         })
         .collect()
 }

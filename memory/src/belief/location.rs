@@ -52,8 +52,28 @@ pub struct Priors {
     pub lattices: Vec<Lattice>,
 }
 
-/// Zero and elicited share everything equally, or one half where there are others, which share the rest equally.
-pub(crate) fn location_shares(names: &[LocationName]) -> Vec<f64> {
+/// Zero and elicited share everything equally, or one half where there are others, which share the rest equally. A
+/// generation then takes one half of what its parent has: `parents` tells the parent's place for each location that has one,
+/// behind it in the list.
+pub(crate) fn location_shares(names: &[LocationName], parents: &[Option<usize>]) -> Vec<f64> {
+    let founding: Vec<LocationName> =
+        names.iter().zip(parents).filter(|(_, parent)| parent.is_none()).map(|(name, _)| *name).collect();
+    let mut founders = founding_shares(&founding).into_iter();
+    let mut shares: Vec<f64> = Vec::with_capacity(names.len());
+    for parent in parents {
+        let share = match parent {
+            None => founders.next().unwrap_or_default(),
+            Some(parent) => {
+                shares[*parent] *= 0.5;
+                shares[*parent]
+            }
+        };
+        shares.push(share);
+    }
+    shares
+}
+
+fn founding_shares(names: &[LocationName]) -> Vec<f64> {
     let base = |name: &LocationName| matches!(name, LocationName::Zero | LocationName::Elicited);
     let bases = names.iter().filter(|n| base(n)).count();
     let others = names.len() - bases;

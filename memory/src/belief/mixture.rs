@@ -7,10 +7,11 @@ use super::BeliefError;
 use super::finite::{ln_sum_exp, softmax};
 use super::functional::Functional;
 use super::grid::Grid;
-use super::hypothesis::{History, Hypothesis, Marginal, Prior};
+use super::hypothesis::{Hypothesis, Marginal, Prior};
 use super::location::{LocationName, Priors};
-use super::observation::{Answer, LEVELS_MAX, Observation, Prepared, Question, Record};
+use super::observation::{LEVELS_MAX, Observation, Prepared, Question};
 use super::ranking::LISTED_MAX;
+use super::reading::{Lineage, Place, Reading};
 use super::settings::Settings;
 
 /// What was expected of a record before it came.
@@ -32,7 +33,8 @@ pub struct Mixture {
     names: Vec<LocationName>,
     priors: Vec<Prior>,
     hypotheses: Vec<Hypothesis>,
-    history: History,
+    /// Everyone's, then one for each generation.
+    readings: Vec<Reading>,
 }
 
 /// Work below this many multiplications is not worth a second thread.
@@ -44,14 +46,23 @@ impl Mixture {
     /// # Errors
     /// Settings out of range, no locations, two of one name, wrong lengths, or a covariance that is not positive definite.
     pub fn new(settings: &Settings, priors: &Priors) -> Result<Self, BeliefError> {
-        let grid = Grid::new(settings, priors)?;
+        Self::under(settings, priors, &Lineage::default())
+    }
+
+    /// As [`Mixture::new`], with promoted generations among the locations.
+    ///
+    /// # Errors
+    /// As [`Mixture::new`].
+    pub fn under(settings: &Settings, priors: &Priors, lineage: &Lineage) -> Result<Self, BeliefError> {
+        let grid = Grid::new(settings, priors, lineage)?;
+        let dimension = priors.scaled.len();
         Ok(Self {
             settings: settings.clone(),
-            dimension: priors.scaled.len(),
+            dimension,
             names: grid.names,
             priors: grid.priors,
             hypotheses: grid.hypotheses,
-            history: History::default(),
+            readings: Reading::all(dimension, lineage),
         })
     }
 
@@ -65,11 +76,21 @@ impl Mixture {
         observations: impl IntoIterator<Item = &'a Observation>,
     ) -> Result<Self, BeliefError> {
         let mut mixture = Self::new(settings, priors)?;
-        let mut scratch = Vec::new();
-        for observation in observations {
-            mixture.absorb(observation, false, &mut scratch)?;
-        }
+        mixture.learn(observations.into_iter().map(|observation| (observation, Vec::new())))?;
         Ok(mixture)
+    }
+
+    /// Takes in observations, oldest first, each with how it stands to every generation of the lineage: the same bits as
+    /// observing them one by one.
+    ///
+    /// # Errors
+    /// As [`Mixture::observe`].
+    pub fn learn<'a>(
+        &mut self,
+        observations: impl IntoIterator<Item = (&'a Observation, Vec<Place>)>,
+    ) -> Result<(), BeliefError> {
+        let mut scratch = Vec::new();
+        observations.into_iter().try_for_each(|(o, places)| self.absorb(o, &places, false, &mut scratch).map(drop))
     }
 
     /// Takes in one observation and says what had been expected of it. On error belief is unchanged.
@@ -77,52 +98,80 @@ impl Mixture {
     /// # Errors
     /// An observation that does not fit the feature space, or whose answer is none of its question's outcomes.
     pub fn observe(&mut self, observation: &Observation) -> Result<Surprise, BeliefError> {
-        self.absorb(observation, true, &mut Vec::new())
+        self.observe_placed(observation, &[])
+    }
+
+    /// As [`Mixture::observe`], for a record that stands to the generations of the lineage as told; where nothing is told,
+    /// it came later than their training.
+    ///
+    /// # Errors
+    /// As [`Mixture::observe`].
+    pub fn observe_placed(&mut self, observation: &Observation, places: &[Place]) -> Result<Surprise, BeliefError> {
+        self.absorb(observation, places, true, &mut Vec::new())
     }
 
     fn absorb(
         &mut self,
         observation: &Observation,
+        places: &[Place],
         tell: bool,
         scratch: &mut Vec<f64>,
     ) -> Result<Surprise, BeliefError> {
         let question = observation.question();
-        question.check(self.dimension)?;
+        question.check(self.width())?;
         let outcome = observation.outcome()?;
-        let prepared = question.prepare(&self.settings);
-        let repeated = self.repeated(&prepared);
+        let asked = self.asked(&question);
+        let repeated = asked.iter().any(|(_, site)| site.is_some());
         let listed = question.outcome_count() <= LISTED_MAX.max(LEVELS_MAX);
         let weights = if tell { self.weights() } else { Vec::new() };
-        let probabilities = if tell && (listed || repeated.is_some()) {
-            self.predict_prepared(&prepared, repeated, &weights)
-        } else {
-            Vec::new()
-        };
-        let index = self.record(prepared, observation, outcome, repeated);
-        self.history.timeline.push(index as u32);
-        let (settings, priors, history) = (&self.settings, &self.priors, &self.history);
-        let refines = Settings::refines_at(history.timeline.len() as u64);
+        let probabilities =
+            if tell && (listed || repeated) { self.predict_asked(&asked, &weights) } else { Vec::new() };
+        let place = |reading: usize| reading.checked_sub(1).and_then(|at| places.get(at).copied());
+        let mut sites = Vec::with_capacity(self.readings.len());
+        for (k, (reading, (prepared, site))) in self.readings.iter_mut().zip(asked).enumerate() {
+            sites.push(if place(k) == Some(Place::Absorbed) {
+                reading.pass_over();
+                None
+            } else {
+                Some(reading.record(prepared, observation, outcome, site))
+            });
+        }
+        let (settings, priors, readings) = (&self.settings, &self.priors, &self.readings);
+        let refines = Settings::refines_at(readings[0].history.timeline.len() as u64);
         let step = |h: &mut Hypothesis, scratch: &mut Vec<f64>| {
-            let prior = &priors[h.prior];
-            let ln_predictive = h.absorb(settings, prior, history, index, scratch).ln_predictive;
+            let (prior, history) = (&priors[h.prior], &readings[h.reading].history);
+            let ln_predictive = match sites[h.reading] {
+                Some(site) => h.absorb(settings, prior, history, site, scratch).ln_predictive,
+                None => {
+                    h.pass_over(prior);
+                    0.0
+                }
+            };
             if refines {
                 h.refine(settings, prior, history, scratch);
             }
             ln_predictive
         };
-        let sites = if refines { 8 * history.records.len() } else { 1 };
-        let work = self.hypotheses.len() * sites * self.dimension * self.dimension;
-        let ln_predictive: Vec<f64> = if work >= PARALLEL_MIN && self.hypotheses.len() > 1 {
+        let made = if refines { 8 * readings[0].history.records.len() } else { 1 };
+        let work = self.hypotheses.len() * made * self.dimension * self.dimension;
+        let mut ln_predictive: Vec<f64> = if work >= PARALLEL_MIN && self.hypotheses.len() > 1 {
             self.hypotheses.par_iter_mut().map_init(Vec::new, |scratch, h| step(h, scratch)).collect()
         } else {
             self.hypotheses.iter_mut().map(|h| step(h, scratch)).collect()
         };
+        // Equation (18): through its training cutoff a generation's weight is what its parent's predictions make of it.
+        for i in 0..self.hypotheses.len() {
+            let h = &self.hypotheses[i];
+            let (Some(parent), Some(Place::Absorbed | Place::Earlier)) = (h.parent, place(h.reading)) else { continue };
+            self.hypotheses[i].offset = self.hypotheses[parent].ln_sequence() - h.ln_marginal;
+            ln_predictive[i] = ln_predictive[parent];
+        }
         if !tell {
             return Ok(Surprise { ln_predictive: f64::NAN, probabilities, outcome: None });
         }
         let outcome = (outcome < probabilities.len()).then_some(outcome);
         let ln_predictive = match outcome {
-            Some(k) if repeated.is_some() => libm::log(probabilities[k].max(f64::MIN_POSITIVE)),
+            Some(k) if repeated => libm::log(probabilities[k].max(f64::MIN_POSITIVE)),
             _ => {
                 let joint: Vec<f64> = weights.iter().zip(&ln_predictive).map(|(w, l)| libm::log(*w) + l).collect();
                 ln_sum_exp(&joint)
@@ -131,69 +180,36 @@ impl Mixture {
         Ok(Surprise { ln_predictive, probabilities, outcome })
     }
 
-    /// The site of earlier answers to the same question.
-    pub(crate) fn repeated(&self, question: &Prepared) -> Option<usize> {
-        let Prepared::Interval(q) = question else { return None };
-        let key = q.key?;
-        self.history.records.iter().position(|record| match record {
-            Record::Interval { key: earlier, .. } => *earlier == Some(key),
-            Record::Ranking { .. } => false,
-        })
-    }
-
-    /// Adds the record, or the answer to its earlier record, and returns the number of its site.
-    fn record(
-        &mut self,
-        question: Prepared,
-        observation: &Observation,
-        outcome: usize,
-        repeated: Option<usize>,
-    ) -> usize {
-        let records = &mut self.history.records;
-        match question {
-            Prepared::Interval(q) => {
-                let answer = Answer { outcomes: q.outcomes, outcome, misreading: q.misreading };
-                if let Some(Record::Interval { answers, .. }) = repeated.and_then(|index| records.get_mut(index)) {
-                    answers.push(answer);
-                    return repeated.unwrap_or_default();
-                }
-                records.push(Record::Interval {
-                    direction: q.direction,
-                    error: q.error,
-                    answers: vec![answer],
-                    key: q.key,
-                });
-            }
-            Prepared::Ranking(q) => {
-                let order = match observation {
-                    Observation::Ranking { order, .. } => order.clone(),
-                    _ => unreachable!("a ranking's question comes from a ranking"),
-                };
-                records.push(Record::Ranking { n: q.n, features: q.features, error: q.error, order });
-            }
-        }
-        records.len() - 1
-    }
-
     /// Probabilities of all outcomes of a question under the mixture, in the order told at [`Question`].
     ///
     /// # Panics
-    /// When the question does not pass [`Question::check`] for this dimension, or asks for more than 24 orders.
+    /// When the question does not pass [`Question::check`] for this width, or asks for more than 24 orders.
     pub fn predict(&self, question: &Question) -> Vec<f64> {
-        if let Err(e) = question.check(self.dimension) {
+        if let Err(e) = question.check(self.width()) {
             panic!("a question must be checked before it is asked: {e}");
         }
         let ranking = matches!(question, Question::Ranking { .. });
         assert!(!ranking || question.outcome_count() <= LISTED_MAX, "too many orders to list");
-        let prepared = question.prepare(&self.settings);
-        self.predict_prepared(&prepared, self.repeated(&prepared), &self.weights())
+        self.predict_asked(&self.asked(question), &self.weights())
     }
 
-    fn predict_prepared(&self, question: &Prepared, repeated: Option<usize>, weights: &[f64]) -> Vec<f64> {
+    /// A question as every reading has it, and the site of earlier answers to it there.
+    pub(crate) fn asked(&self, question: &Question) -> Vec<(Prepared, Option<usize>)> {
+        let asked = |reading: &Reading| {
+            let prepared = reading.question(question, self.width()).prepare(&self.settings);
+            let site = reading.repeated(&prepared);
+            (prepared, site)
+        };
+        self.readings.iter().map(asked).collect()
+    }
+
+    fn predict_asked(&self, asked: &[(Prepared, Option<usize>)], weights: &[f64]) -> Vec<f64> {
         let mut scratch = Vec::new();
         let mut total: Vec<f64> = Vec::new();
         for (h, weight) in self.hypotheses.iter().zip(weights) {
-            let p = h.predict(&self.settings, &self.priors[h.prior], &self.history, question, repeated, &mut scratch);
+            let (question, repeated) = &asked[h.reading];
+            let (prior, history) = (&self.priors[h.prior], &self.readings[h.reading].history);
+            let p = h.predict(&self.settings, prior, history, question, *repeated, &mut scratch);
             total.resize(p.len(), 0.0);
             for (sum, p) in total.iter_mut().zip(p) {
                 *sum += weight * p;
@@ -214,16 +230,37 @@ impl Mixture {
         ln_sum_exp(&self.hypotheses.iter().map(Hypothesis::ln_weight).collect::<Vec<_>>())
     }
 
-    /// The distribution of `a . w` under the mixture.
+    /// The distribution of `a . w` under the mixture: of features, or of weights where `a` has one entry for each weight.
     ///
     /// # Panics
-    /// When `a` has another length than the weights.
+    /// When `a` has another length than features or weights.
     pub fn functional(&self, a: &[f64]) -> Functional {
-        assert_eq!(a.len(), self.dimension, "a functional has one entry for each weight");
+        assert!(a.len() == self.dimension || a.len() == self.width(), "a functional is of features or of weights");
+        let read: Vec<_> = self.readings.iter().map(|reading| reading.narrow(a)).collect();
+        self.functional_read(&read)
+    }
+
+    /// The distribution of one feature's part in the utility of `features` (or in a difference of two): the feature times
+    /// its weight.
+    ///
+    /// # Panics
+    /// When `features` has another length than features, or there is no such weight.
+    pub fn part(&self, features: &[f64], index: usize) -> Functional {
+        assert_eq!(features.len(), self.width(), "features have one entry for each weight and generation");
+        let only = |reading: &Reading| {
+            let mut a = vec![0.0; self.dimension];
+            a[index] = reading.narrow(features)[index];
+            a
+        };
+        self.functional_read(&self.readings.iter().map(only).collect::<Vec<_>>())
+    }
+
+    /// The distribution of `a . w`, `a` being told for each reading.
+    fn functional_read(&self, a: &[impl AsRef<[f64]>]) -> Functional {
         let mut g = vec![0.0; self.dimension];
         let mut functional = Functional::default();
         for (h, weight) in self.hypotheses.iter().zip(self.weights()) {
-            match h.marginal(&self.priors[h.prior], a, &mut g) {
+            match h.marginal(&self.priors[h.prior], a[h.reading].as_ref(), &mut g) {
                 Marginal::Normal { mean, variance } => functional.push(weight, mean, variance.sqrt()),
                 Marginal::Atoms { values, masses } => {
                     for (value, mass) in values.into_iter().zip(masses) {
@@ -266,9 +303,21 @@ impl Mixture {
         self.dimension
     }
 
+    /// Length of a feature vector: one entry for each weight, and one for the judgement of each generation.
+    pub fn width(&self) -> usize {
+        self.dimension + self.readings.len() - 1
+    }
+
+    /// How many records enter the likelihood under a location; nothing where there is no such location.
+    pub fn counted(&self, location: LocationName) -> Option<usize> {
+        let at = self.names.iter().position(|name| *name == location)?;
+        let h = self.hypotheses.iter().find(|h| h.location == at)?;
+        Some(self.readings[h.reading].counted())
+    }
+
     /// Surviving evidence records, repeats counted.
     pub fn record_count(&self) -> usize {
-        self.history.timeline.len()
+        self.readings[0].history.timeline.len()
     }
 
     /// The settings belief was formed under.
@@ -278,9 +327,9 @@ impl Mixture {
 
     /// As if a question had been answered: see `Hypothesis::imagine`.
     pub(crate) fn imagine(&mut self, question: &Question) {
-        let prepared = question.prepare(&self.settings);
+        let asked = self.asked(question);
         for h in &mut self.hypotheses {
-            h.imagine(&self.priors[h.prior], &prepared);
+            h.imagine(&self.priors[h.prior], &asked[h.reading].0);
         }
     }
 
@@ -289,7 +338,7 @@ impl Mixture {
         self.names[index]
     }
 
-    pub(crate) fn parts(&self) -> (&Settings, &[Prior], &[Hypothesis], &History) {
-        (&self.settings, &self.priors, &self.hypotheses, &self.history)
+    pub(crate) fn parts(&self) -> (&Settings, &[Prior], &[Hypothesis], &[Reading]) {
+        (&self.settings, &self.priors, &self.hypotheses, &self.readings)
     }
 }

@@ -201,6 +201,16 @@ impl Question {
         }
     }
 
+    /// Every vector of features in it, errors included.
+    pub(crate) fn vectors_mut(&mut self) -> Box<dyn Iterator<Item = &mut Vec<f64>> + '_> {
+        match self {
+            Self::Comparison { difference, error, .. } => Box::new([difference, error].into_iter()),
+            Self::Importance { direction, .. } => Box::new([direction].into_iter()),
+            Self::Graded { features, error, .. } => Box::new([features, error].into_iter()),
+            Self::Ranking { features, error, .. } => Box::new(features.iter_mut().chain(error)),
+        }
+    }
+
     /// How many outcomes it has.
     pub fn outcome_count(&self) -> usize {
         match self {
@@ -218,7 +228,7 @@ impl Question {
         }
     }
 
-    /// Whether it can be asked of a belief over `dimension` weights.
+    /// Whether it can be asked of a belief whose feature vectors have `dimension` entries.
     pub fn check(&self, dimension: usize) -> Result<(), BeliefError> {
         let vector = |v: &[f64]| {
             if v.len() != dimension {

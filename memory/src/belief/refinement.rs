@@ -148,7 +148,7 @@ impl Hypothesis {
     /// Refinement sweeps over all sites (docs/belief.md, section 5). Nothing to do for drifting and finite hypotheses.
     pub(crate) fn refine(&mut self, settings: &Settings, prior: &Prior, history: &History, g: &mut Vec<f64>) {
         let Prior::Gaussian(anchor) = prior else { return };
-        if self.drifts() {
+        if self.drifts() || history.records.is_empty() {
             return;
         }
         // With lapses there may be no fixed point to find; then nothing that was tried on the way is believed.

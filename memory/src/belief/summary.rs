@@ -23,7 +23,7 @@ pub struct HypothesisView {
     pub weight: f64,
     /// `ln pi_h(0)`.
     pub ln_prior: f64,
-    /// `ln Z_h`.
+    /// `ln Z_h`; for a generation its parent's until the training cutoff, and its own from there on.
     pub log_marginal_likelihood: f64,
 }
 
@@ -52,7 +52,7 @@ impl Mixture {
             drifts: h.retention < 1.0,
             weight,
             ln_prior: h.ln_prior,
-            log_marginal_likelihood: h.ln_marginal,
+            log_marginal_likelihood: h.ln_sequence(),
         };
         hypotheses.iter().zip(self.weights()).map(view).collect()
     }
@@ -120,10 +120,10 @@ impl Mixture {
 
     /// BLAKE3 over the bits of every hypothesis: equal digests, equal beliefs.
     pub fn digest(&self) -> [u8; 32] {
-        let (settings, _, hypotheses, history) = self.parts();
+        let (settings, _, hypotheses, readings) = self.parts();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&settings.engine_version.to_le_bytes());
-        hasher.update(&(history.timeline.len() as u64).to_le_bytes());
+        hasher.update(&(readings[0].history.timeline.len() as u64).to_le_bytes());
         let mut buffer: Vec<u8> = Vec::with_capacity(1 << 14);
         for h in hypotheses {
             h.bits(&mut |x: f64| {

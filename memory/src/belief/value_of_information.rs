@@ -32,12 +32,14 @@ pub(crate) fn expected_best(mixture: &Mixture, question: &Question, second: Opti
 /// # Panics
 /// As [`score`](super::score).
 pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[Vec<f64>]) -> f64 {
-    assert!(question.check(mixture.dimension()).is_ok(), "questions are checked before they are scored");
+    assert!(question.check(mixture.width()).is_ok(), "questions are checked before they are scored");
     if decision.len() < 2 {
         return 0.0;
     }
-    let (settings, priors, hypotheses, _) = mixture.parts();
-    let prepared = question.prepare(settings);
+    let (_, priors, hypotheses, readings) = mixture.parts();
+    let asked = mixture.asked(question);
+    let decisions: Vec<Vec<_>> =
+        readings.iter().map(|reading| decision.iter().map(|phi| reading.narrow(phi)).collect()).collect();
     let (count, k) = (question.outcome_count(), decision.len());
     // Joint expectation of utility and outcome, and without the outcome.
     let mut with = vec![0.0; count * k];
@@ -46,7 +48,8 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
     for (index, weight) in heaviest(mixture) {
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
-        match (&prepared, h.gaussian(), h.finite(), prior) {
+        let (prepared, decision) = (&asked[h.reading].0, &decisions[h.reading]);
+        match (prepared, h.gaussian(), h.finite(), prior) {
             (Prepared::Interval(q), Some(belief), _, _) => {
                 let scale = h.attenuation(prior, &q.error);
                 g.resize(q.direction.len(), 0.0);
@@ -85,7 +88,7 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
             (_, _, Some(finite), Prior::Finite(atoms)) => {
                 let masses = finite.masses();
                 for (w, mass) in atoms.weights.chunks_exact(mixture.dimension()).zip(&masses) {
-                    let p: Vec<f64> = match &prepared {
+                    let p: Vec<f64> = match prepared {
                         Prepared::Interval(q) => {
                             let scale = h.attenuation(prior, &q.error);
                             let z = dot(w, &q.direction) * scale;

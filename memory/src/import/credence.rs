@@ -7,7 +7,7 @@ use super::lines::open;
 use super::{Import, ImportError, Report};
 use crate::ids::{Hash, PersonId, Seq, SourceId};
 use crate::log::Reader;
-use crate::record::{Origin, Record};
+use crate::record::{AlternativeDescribed, Origin, Record};
 use crate::replay::ReplayError;
 use crate::state::State;
 
@@ -48,9 +48,15 @@ pub(super) fn read(
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let mut people = BTreeSet::new();
     let mut evidence = Vec::new();
-    for description in other.descriptions() {
-        if into.description(&description.alternative) != Some(description) {
-            evidence.push((None, Record::AlternativeDescribed(description.clone())));
+    // Adapters stay in the log that they were trained for, and so do their judgements.
+    let of_the_base = |description: &AlternativeDescribed| {
+        let mut description = description.clone();
+        description.judgement.retain(|generation, _| *generation == header.model.generation);
+        description
+    };
+    for description in other.descriptions().iter().map(of_the_base) {
+        if into.description(&description.alternative).map(of_the_base).as_ref() != Some(&description) {
+            evidence.push((None, Record::AlternativeDescribed(description)));
         }
     }
     for entry in entries.into_iter().filter(|e| survivors.contains(&e.seq)) {

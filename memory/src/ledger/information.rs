@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Ledger;
-use crate::belief::Mixture;
+use crate::belief::BeliefError;
 use crate::ids::{AdapterGeneration, PersonId, Seq};
 use crate::observation::resolve;
 use crate::state::{Epoch, Person, StateError};
@@ -58,14 +58,14 @@ impl Ledger<'_> {
     fn learned(&self, epoch: &Epoch, id: &PersonId, person: &Person, cutoff: Seq) -> Result<Learned, StateError> {
         let descriptions = self.state.descriptions();
         let mut seq = cutoff;
-        let mut work = || {
-            let prior = Mixture::new(&epoch.settings, &epoch.priors)?;
+        let mut work = || -> Result<Learned, BeliefError> {
+            let prior = epoch.prior_belief()?;
             let mut belief = prior.clone();
             let mut learned = Learned { person: id.clone(), records: 0, gain_nats: 0.0 };
             for evidence in person.evidence() {
                 seq = evidence.seq;
                 let observation = resolve(evidence, |i| &descriptions[i as usize], &epoch.layout);
-                let expected = belief.observe(&observation)?;
+                let expected = epoch.observe(&mut belief, seq, &observation)?;
                 if evidence.seq > cutoff {
                     let unlearned = prior.clone().observe(&observation)?;
                     learned.records += 1;

@@ -73,7 +73,7 @@ pub enum PriorChoice {
     Flat,
     /// The elicited prior only.
     Elicited,
-    /// Zero, and this in place of the log's elicited prior.
+    /// Zero, and this in place of the log's elicited prior; generations stay.
     Stated(Box<PriorElicited>),
 }
 
@@ -174,7 +174,10 @@ impl FromStr for Restriction {
                         "zero" => Ok(LocationName::Zero),
                         "elicited" => Ok(LocationName::Elicited),
                         "population" => Ok(LocationName::Population),
-                        _ => Err(error()),
+                        _ => match v.strip_prefix("generation:").and_then(|number| number.parse().ok()) {
+                            Some(number) => Ok(LocationName::Generation(number)),
+                            None => Err(error()),
+                        },
                     };
                     let locations = values.split(',').map(location).collect::<Result<_, _>>()?;
                     new.locations.replace(locations).is_some()
@@ -229,7 +232,12 @@ impl Options {
                     keep(&mut epoch, &[LocationName::Elicited]);
                 }
             }
-            PriorChoice::Stated(prior) => epoch.priors = Arc::new(crate::prior::priors(&epoch.layout, Some(prior))),
+            PriorChoice::Stated(prior) => {
+                let mut priors = crate::prior::priors(&epoch.layout, Some(prior), &[]);
+                let logged = epoch.priors.locations.iter();
+                priors.locations.extend(logged.filter(|l| matches!(l.name, LocationName::Generation(_))).cloned());
+                epoch.priors = Arc::new(priors);
+            }
         }
         if let Some(names) = &self.hypotheses.locations {
             let restricted = names.iter().filter(|n| epoch.priors.locations.iter().any(|l| l.name == **n)).count();

@@ -204,3 +204,48 @@ fn the_golden_log_is_still_read() {
     }
     assert_eq!(again, bytes);
 }
+
+/// Every kind of record about adapters, with what they refer to.
+const GOLDEN_ADAPTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1-adapters.jsonl");
+
+/// The log as it would be written now is the stored one, byte for byte: no field was renamed, moved or spelt otherwise.
+/// `CREDENCE_WRITE_GOLDEN=1` writes it, for a new format only.
+#[test]
+fn the_golden_log_of_adapters_is_still_written_and_read() {
+    use crate::record::{AdapterOrigin, AdapterStale, GateVerdict, PersonErased};
+    use crate::state::tests::adapters::{generation, judged, judgements, promoted, rolled_back, trained};
+    let mut scribe = Scribe::begun();
+    scribe.write(prior()).unwrap();
+    for (person, first) in [("ada", 0), ("bob", 1), ("ada", 2), ("bob", 3)] {
+        scribe.write(choice(person, first, first + 1, Some(0))).unwrap();
+    }
+    scribe.write(Record::AdapterTrained(trained(&scribe, 1, 0, &["ada"]))).unwrap();
+    scribe.write(judgements(1, 0..6)).unwrap();
+    let mut unsure = judged(1, GateVerdict::NotEnough);
+    (unsure.missing, unsure.tests[0].estimate, unsure.tests[0].lower) = (Some(40), None, None);
+    scribe.write(Record::GateJudged(unsure)).unwrap();
+    scribe.write(Record::GateJudged(judged(1, GateVerdict::Accepted))).unwrap();
+    scribe.write(Record::AdapterPromoted(promoted(1, None))).unwrap();
+    scribe.write(choice("ada", 0, 2, Some(1))).unwrap();
+    let mut imported = trained(&scribe, 2, 1, &["bob"]);
+    imported.origin = AdapterOrigin::Imported { format: "peft-safetensors".into(), name: "adapter_model".into() };
+    scribe.write(Record::AdapterTrained(imported)).unwrap();
+    scribe.write(Record::AdapterPromoted(promoted(2, Some("to try it")))).unwrap();
+    scribe.write(rolled_back(2)).unwrap();
+    scribe.write(retraction(9)).unwrap();
+    let stale = AdapterStale { generation: generation(1), withdrawn: crate::ids::Seq(9) };
+    scribe.write(Record::AdapterStale(stale)).unwrap();
+    let (reason, unreached) = ("asked to".into(), vec![]);
+    let erased =
+        PersonErased { records: 0, evidence: 0, alternatives: 0, reason, unreached, generations: vec![generation(3)] };
+    scribe.write(Record::PersonErased(erased)).unwrap();
+    let written = scribe.writer.storage().bytes();
+    if std::env::var_os("CREDENCE_WRITE_GOLDEN").is_some() {
+        std::fs::write(GOLDEN_ADAPTERS, written).unwrap();
+    }
+    let stored = std::fs::read(GOLDEN_ADAPTERS).unwrap();
+    assert!(written == stored, "the log is written otherwise than in format 1");
+    let replay = super::replay(stored.as_slice(), &Options::default()).unwrap();
+    let ledger = replay.state.ledger();
+    assert_eq!((ledger.current(), replay.state.generations().next()), (generation(0), generation(4)));
+}

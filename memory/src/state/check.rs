@@ -1,6 +1,6 @@
 //! What may follow in a log, and what may not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::belief::BeliefError;
@@ -10,7 +10,6 @@ use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
 use crate::observation::{Features, graded_key};
-use crate::prior::priors;
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, DecisionMade, ImportanceStated, LogOpened, Origin, Outcome,
     PriorElicited, QuestionAsked, RatingGiven, Record,
@@ -32,14 +31,37 @@ pub const LEVELS_MAX: u32 = 100;
 #[derive(Debug)]
 pub(super) enum Change {
     Header(Arc<LogOpened>),
-    Epoch { epoch: Arc<Epoch>, elicited: Option<Arc<PriorElicited>> },
-    Description { described: AlternativeDescribed, replaces: Option<DescriptionIndex>, anew: Option<Arc<Epoch>> },
-    Evidence { person: PersonId, evidence: Evidence },
-    Retraction { person: PersonId, target: Seq, generations: Option<Box<Generations>> },
+    Epoch {
+        epoch: Arc<Epoch>,
+        elicited: Option<Arc<PriorElicited>>,
+    },
+    Description {
+        described: AlternativeDescribed,
+        replaces: Option<DescriptionIndex>,
+        anew: Option<Arc<Epoch>>,
+    },
+    Evidence {
+        person: PersonId,
+        evidence: Evidence,
+    },
+    Retraction {
+        person: PersonId,
+        target: Seq,
+        /// What becomes of adapters that absorbed it, and the epoch that begins if one of them was in force.
+        generations: Option<Box<Generations>>,
+        anew: Option<Arc<Epoch>>,
+    },
     /// What became of an adapter.
-    Generations(Box<Generations>),
-    /// An adapter's judgements of alternatives described before.
-    Judgements { generation: AdapterGeneration, judgements: Vec<(DescriptionIndex, Finite)> },
+    Generations {
+        next: Box<Generations>,
+        anew: Option<Arc<Epoch>>,
+    },
+    /// Descriptions with an adapter's judgements in them.
+    Judgements {
+        described: HashMap<DescriptionIndex, AlternativeDescribed>,
+        was_promoted: bool,
+        anew: Option<Arc<Epoch>>,
+    },
     Note,
 }
 
@@ -233,9 +255,7 @@ pub enum Illegal {
         parent: AdapterGeneration,
     },
     /// Too long a stack.
-    #[error(
-        "generation {0} would be one more on top of {LINEAGE_MAX}: a retraining from the base replaces the stack"
-    )]
+    #[error("generation {0} would be one more on top of {LINEAGE_MAX}: a retraining from the base replaces the stack")]
     TooManyGenerations(AdapterGeneration),
     /// A promotion of an adapter that absorbed something withdrawn.
     #[error("generation {generation} is stale: it absorbed record {withdrawn}, which was retracted")]
@@ -329,7 +349,10 @@ impl State {
             self.in_session(&from.person, from.session.as_ref())?;
             Ok(Change::Evidence { person: from.person.clone(), evidence: Evidence { seq, form, question } })
         };
-        let generations = |next: Generations| Change::Generations(Box::new(next));
+        let generations = |next: Generations| {
+            let anew = self.epoch_under(seq, epoch, &next);
+            Change::Generations { next: Box::new(next), anew }
+        };
         match record {
             Record::LogOpened(_) => Err(Illegal::SecondHeader),
             Record::ConfigurationChanged(r) => {
@@ -423,8 +446,12 @@ impl State {
             Record::AdapterRolledBack(r) => self.adapter_rolled_back(seq, r).map(generations),
             Record::AdapterStale(r) => self.adapter_stale(r).map(generations),
             Record::JudgementsRead(r) => {
-                let judgements = self.judgements_read(r)?;
-                Ok(Change::Judgements { generation: r.generation, judgements })
+                let described = self.judgements_read(r)?;
+                let is_read = !described.is_empty() && epoch.layout.generations().contains(&r.generation.0);
+                let anew = is_read.then(|| Arc::new(Epoch { since: seq, ..(**epoch).clone() }));
+                let adapter = self.generations.adapter(r.generation);
+                let was_promoted = adapter.is_some_and(|a| a.promoted.is_some() || a.rolled_back.is_some());
+                Ok(Change::Judgements { described, was_promoted, anew })
             }
         }
     }
@@ -481,8 +508,7 @@ impl State {
                 expected: before.feature_space_hash,
             });
         }
-        let priors = Arc::new(priors(&epoch.layout, Some(r)));
-        let epoch = Epoch { since: seq, priors, ..epoch.clone() };
+        let epoch = Epoch::new(seq, epoch.settings.clone(), &epoch.layout, Some(r), &self.generations);
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
 
@@ -497,9 +523,8 @@ impl State {
                 return Err(Illegal::Duplicate { what: "attribute", name: attribute.name.clone() });
             }
         }
-        let layout = Arc::new(epoch.layout.with_attributes(&r.attributes));
-        let priors = Arc::new(priors(&layout, self.elicited.as_deref()));
-        let epoch = Epoch { since: seq, settings: epoch.settings.clone(), layout, priors };
+        let layout = epoch.layout.with_attributes(&r.attributes);
+        let epoch = Epoch::new(seq, epoch.settings.clone(), &layout, self.elicited.as_deref(), &self.generations);
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
     }
 
@@ -650,8 +675,13 @@ impl State {
         }
         for (id, person) in &self.people {
             if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
-                let generations = self.generations.without(target).map(Box::new);
-                return Ok(Change::Retraction { person: id.clone(), target, generations });
+                let generations = self.generations.without(target);
+                let anew = generations
+                    .as_ref()
+                    .zip(self.epochs.last())
+                    .and_then(|(next, epoch)| self.epoch_under(seq, epoch, next));
+                let generations = generations.map(Box::new);
+                return Ok(Change::Retraction { person: id.clone(), target, generations, anew });
             }
             if person.retracted().iter().any(|(_, e)| e.seq == target) {
                 return Err(Illegal::AlreadyRetracted(target));

@@ -1,18 +1,21 @@
 //! Generations: the adapters of a log, what each of them absorbed, which of them are in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use crate::belief::{BeliefError, Mixture, Observation, Place, Settings, Surprise};
+use crate::evidence::DescriptionIndex;
 use crate::ids::{AdapterGeneration, PersonId, Seq};
-use crate::number::Finite;
+use crate::layout::Layout;
 use crate::provenance::Provenance;
 use crate::record::{
-    AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateVerdict, JudgementsRead,
+    AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, AlternativeDescribed, GateJudged, GateVerdict,
+    JudgementsRead, PriorElicited,
 };
 
 use super::check::{Illegal, bounded, count, positive};
-use super::{Person, State};
+use super::{Epoch, Person, State};
 
 /// The most generations on top of one another: each of them adds a location to everyone's mixture. A retraining from the
 /// base replaces the stack.
@@ -310,20 +313,118 @@ impl State {
         Ok(self.generations.change(r.generation, |a| a.told_stale = true))
     }
 
-    /// The descriptions that an adapter's judgements are of, each with what it says; those it says already are left out.
-    pub(super) fn judgements_read(&self, r: &JudgementsRead) -> Result<Vec<(super::DescriptionIndex, Finite)>, Illegal> {
+    /// The descriptions that an adapter's judgements are of, with what it says; those that say so already are left out.
+    pub(super) fn judgements_read(
+        &self,
+        r: &JudgementsRead,
+    ) -> Result<HashMap<DescriptionIndex, AlternativeDescribed>, Illegal> {
         self.generations.known(r.generation)?;
-        let mut new = Vec::new();
+        let mut new = HashMap::new();
         for (alternative, judgement) in &r.judgements {
             bounded("the judgement", &[*judgement])?;
             let index = self.index(alternative)?;
-            match self.descriptions[index as usize].judgement.get(&r.generation.0) {
-                None => new.push((index, *judgement)),
+            let before = self.latest(index);
+            match before.judgement.get(&r.generation.0) {
+                None => {
+                    let mut described = before.clone();
+                    described.judgement.insert(r.generation.0, *judgement);
+                    new.insert(index, described);
+                }
                 Some(before) if before == judgement => {}
                 Some(_) => return Err(Illegal::DescribedOtherwise(*alternative)),
             }
         }
         Ok(new)
+    }
+}
+
+impl State {
+    /// The epoch that begins when these become the generations, if others are in force then.
+    pub(super) fn epoch_under(&self, since: Seq, now: &Epoch, next: &Generations) -> Option<Arc<Epoch>> {
+        let epoch = Epoch::new(since, now.settings.clone(), &now.layout, self.elicited.as_deref(), next);
+        (epoch.lineage != now.lineage).then(|| Arc::new(epoch))
+    }
+}
+
+/// A generation in force, as far as it matters to belief.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce {
+    /// Which.
+    pub generation: AdapterGeneration,
+    /// The record that promoted it.
+    pub promoted: Seq,
+    /// Its training cutoff.
+    pub cutoff: Seq,
+    /// The records it absorbed, its parents' included, ascending.
+    pub absorbed: Arc<[Seq]>,
+}
+
+impl InForce {
+    fn place(&self, seq: Seq) -> Place {
+        if seq > self.cutoff {
+            Place::Later
+        } else if self.absorbed.binary_search(&seq).is_ok() {
+            Place::Absorbed
+        } else {
+            Place::Earlier
+        }
+    }
+}
+
+impl Epoch {
+    /// An epoch under what it depends on; generations that `layout` has are replaced by those in force.
+    pub(super) fn new(
+        since: Seq,
+        settings: Arc<Settings>,
+        layout: &Layout,
+        elicited: Option<&PriorElicited>,
+        generations: &Generations,
+    ) -> Self {
+        let lineage = generations.lineage();
+        let promoted: Vec<&(Seq, Arc<AdapterPromoted>)> = lineage.iter().filter_map(|a| a.promoted.as_ref()).collect();
+        let layout = Arc::new(layout.with_generations(promoted.iter().map(|(_, p)| p.generation.0).collect()));
+        let prior: Vec<&AdapterPromoted> = promoted.iter().map(|(_, p)| p.as_ref()).collect();
+        let priors = Arc::new(crate::prior::priors(&layout, elicited, &prior));
+        let in_force = lineage.iter().zip(&promoted).map(|(adapter, (seq, _))| InForce {
+            generation: adapter.trained.generation,
+            promoted: *seq,
+            cutoff: adapter.trained.cutoff,
+            absorbed: adapter.absorbed_records.clone(),
+        });
+        Self { since, settings, layout, priors, lineage: in_force.collect() }
+    }
+
+    /// What is believed of someone before any evidence.
+    ///
+    /// # Errors
+    /// The settings or a prior cannot be used.
+    pub fn prior_belief(&self) -> Result<Mixture, BeliefError> {
+        Mixture::under(&self.settings, &self.priors, &self.layout.lineage())
+    }
+
+    /// Takes an observation into a belief formed under this epoch: `seq` is the evidence record that it is of.
+    ///
+    /// # Errors
+    /// As [`Mixture::observe`].
+    pub fn observe(&self, belief: &mut Mixture, seq: Seq, observation: &Observation) -> Result<Surprise, BeliefError> {
+        belief.observe_placed(observation, &self.places(seq))
+    }
+
+    /// Belief under this epoch from observations, oldest first, each with its evidence record.
+    ///
+    /// # Errors
+    /// As [`Mixture::fold`].
+    pub fn fold<'a>(
+        &self,
+        observations: impl IntoIterator<Item = (Seq, &'a Observation)>,
+    ) -> Result<Mixture, BeliefError> {
+        let mut belief = self.prior_belief()?;
+        belief.learn(observations.into_iter().map(|(seq, observation)| (observation, self.places(seq))))?;
+        Ok(belief)
+    }
+
+    fn places(&self, seq: Seq) -> Vec<Place> {
+        self.lineage.iter().map(|generation| generation.place(seq)).collect()
     }
 }
 

@@ -101,7 +101,8 @@ impl Person {
             Some(Belief { mixture, folded }) => {
                 let mut mixture = mixture.clone();
                 for evidence in &self.evidence[*folded..] {
-                    mixture.observe(&resolve(evidence, |i| &descriptions[i as usize], &epoch.layout))?;
+                    let observation = resolve(evidence, |i| &descriptions[i as usize], &epoch.layout);
+                    epoch.observe(&mut mixture, evidence.seq, &observation)?;
                 }
                 Ok(mixture)
             }
@@ -171,7 +172,7 @@ pub(crate) fn fold<'a, 'd>(
     description: impl Fn(DescriptionIndex) -> &'d AlternativeDescribed,
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Result<Mixture, BeliefError> {
-    let observations: Vec<Observation> =
-        evidence.into_iter().map(|e| resolve(e, &description, &epoch.layout)).collect();
-    Mixture::fold(&epoch.settings, &epoch.priors, &observations)
+    let observations: Vec<(Seq, Observation)> =
+        evidence.into_iter().map(|e| (e.seq, resolve(e, &description, &epoch.layout))).collect();
+    epoch.fold(observations.iter().map(|(seq, observation)| (*seq, observation)))
 }

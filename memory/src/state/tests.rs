@@ -1,4 +1,5 @@
 pub(crate) mod adapters;
+mod generations;
 
 use std::collections::BTreeMap;
 

@@ -77,7 +77,7 @@ fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
 /// A belief as people see it, beside what this replay believed before any evidence.
 pub(crate) fn believed(found: &Replay, belief: &Mixture) -> Result<(ValuesView, PersonView), BeliefError> {
     let Some(epoch) = found.epochs.last() else { return Err(BeliefError::NoPrior) };
-    let before = Mixture::new(&epoch.settings, &epoch.priors)?;
+    let before = epoch.prior_belief()?;
     let values = views::values_of(belief, &before, epoch.layout.values(), str::to_owned);
     Ok((values, views::person_of(&found.state, belief)))
 }

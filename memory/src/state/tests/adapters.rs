@@ -11,10 +11,15 @@ pub(crate) fn generation(n: u32) -> AdapterGeneration {
 
 /// A candidate on top of a parent, trained on these people's evidence through now.
 pub(crate) fn trained(scribe: &Scribe, number: u32, parent: u32, people: &[&str]) -> AdapterTrained {
-    let cutoff = scribe.state.head().0;
+    trained_on(&scribe.state, number, parent, people)
+}
+
+/// The same, after a state.
+pub(crate) fn trained_on(state: &State, number: u32, parent: u32, people: &[&str]) -> AdapterTrained {
+    let cutoff = state.head().0;
     let mut absorbed = Provenance::new();
     for person in people {
-        absorbed.unite(&scribe.state.ledger().evidence(&id(person), cutoff));
+        absorbed.unite(&state.ledger().evidence(&id(person), cutoff));
     }
     AdapterTrained {
         generation: generation(number),
