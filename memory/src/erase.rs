@@ -1,16 +1,21 @@
 //! Erasing a person for good: the log is rewritten and chained anew with their records emptied.
 //!
 //! Numbers stay, so that whatever refers to other records stays true; what the emptied records held, and when, does not.
-//! Descriptions of alternatives that nothing else refers to go too: they may be the person's own words.
+//! Descriptions of alternatives that nothing else refers to go too: they may be the person's own words. Adapters that absorbed
+//! anything of the person go as if they had never been trained: their records, their files, their judgements, and the digests
+//! of beliefs that were formed while they were in force, which nobody could check any more.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::home::{Home, HomeError};
-use crate::ids::{AlternativeId, PersonId, Seq, SessionId, TaskId};
+use crate::home::{Home, HomeError, Paths};
+use crate::ids::{AdapterGeneration, AlternativeId, PersonId, Seq, SessionId, TaskId};
 use crate::log::Entry;
 use crate::record::{Erased, PersonErased, Record};
+use crate::state::{Adapter, State};
 
 /// What erasing a person would remove. Nothing happens until [`Erasure::carry_out`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,10 @@ pub struct Erasure {
     records: BTreeSet<Seq>,
     evidence: u64,
     descriptions: BTreeSet<Seq>,
+    alternatives: BTreeSet<AlternativeId>,
+    generations: BTreeSet<AdapterGeneration>,
+    /// Adapters' files, relative to the home.
+    files: Vec<String>,
     head: Seq,
 }
 
@@ -39,6 +48,14 @@ pub enum EraseError {
         /// What was given.
         given: String,
     },
+    /// A file that must go does not.
+    #[error("nothing was erased from the log: failed to remove {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Something was appended in between.
     #[error("nothing was erased: the log has changed since this was worked out")]
     Outdated,
@@ -50,6 +67,10 @@ impl Erasure {
         if home.state().person(person).is_none() {
             return Err(EraseError::NoSuchPerson(person.to_string()));
         }
+        let touched = |a: &&Adapter| !a.absorbed.runs(person).is_empty();
+        let adapters: Vec<&Adapter> = home.state().generations().adapters().filter(touched).collect();
+        let generations: BTreeSet<AdapterGeneration> = adapters.iter().map(|a| a.trained.generation).collect();
+        let files = adapters.iter().map(|a| a.trained.adapter_path.clone()).collect();
         let (mut records, mut evidence) = (BTreeSet::new(), 0);
         let (mut theirs, mut others) = (BTreeSet::new(), BTreeSet::new());
         let mut descriptions: Vec<(Seq, AlternativeId)> = Vec::new();
@@ -58,6 +79,10 @@ impl Erasure {
             let entry = entry.map_err(HomeError::from)?;
             if let Record::AlternativeDescribed(r) = &entry.record {
                 descriptions.push((entry.seq, r.alternative));
+                continue;
+            }
+            if rests_on(&entry.record, &generations, home.state()) {
+                records.insert(entry.seq);
                 continue;
             }
             let is_theirs = owned.claims(person, &entry, &records);
@@ -69,8 +94,10 @@ impl Erasure {
             side.extend(entry.record.alternatives());
         }
         let only_theirs = |a: &AlternativeId| theirs.contains(a) && !others.contains(a);
+        let alternatives = descriptions.iter().map(|(_, a)| *a).filter(only_theirs).collect();
         let descriptions = descriptions.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
-        Ok(Self { person: person.clone(), records, evidence, descriptions, head: home.state().head().0 })
+        let (person, head) = (person.clone(), home.state().head().0);
+        Ok(Self { person, records, evidence, descriptions, alternatives, generations, files, head })
     }
 
     /// Whose.
@@ -93,6 +120,11 @@ impl Erasure {
         self.descriptions.len() as u64
     }
 
+    /// Adapters that would go because they absorbed something of the person.
+    pub fn generations(&self) -> &BTreeSet<AdapterGeneration> {
+        &self.generations
+    }
+
     /// Erases. `confirmation` must be the person's name once more. `unreached` names what the caller knows to hold the
     /// person's data and cannot change; exports that the program made are added to it.
     pub fn carry_out(
@@ -110,6 +142,8 @@ impl Erasure {
         if self.head != home.state().head().0 {
             return Err(EraseError::Outdated);
         }
+        // Files first: if this is interrupted, the person is still in the log and can be erased again.
+        self.remove_files(home.paths())?;
         let mut kept = Vec::new();
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
@@ -119,7 +153,7 @@ impl Erasure {
             if self.records.contains(&entry.seq) || self.descriptions.contains(&entry.seq) {
                 kept.push((time, Record::Erased(Erased {})));
             } else {
-                kept.push((entry.time, entry.record));
+                kept.push((entry.time, self.without_traces(entry.record)));
             }
         }
         let tombstone = PersonErased {
@@ -128,11 +162,57 @@ impl Erasure {
             alternatives: self.descriptions(),
             reason: reason.to_owned(),
             unreached,
-            generations: Vec::new(),
+            generations: self.generations.iter().copied().collect(),
         };
         kept.push((time, Record::PersonErased(tombstone.clone())));
         home.rewrite(kept)?;
         Ok(tombstone)
+    }
+
+    /// Removes the adapters' files, and whatever trainings left behind.
+    fn remove_files(&self, paths: &Paths) -> Result<(), EraseError> {
+        let gone = |path: PathBuf, result: io::Result<()>| match result {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(EraseError::File { path, source }),
+            _ => Ok(()),
+        };
+        for file in &self.files {
+            let path = paths.root().join(file);
+            let result = std::fs::remove_file(&path);
+            gone(path, result)?;
+        }
+        let path = paths.training();
+        let result = std::fs::remove_dir_all(&path);
+        gone(path, result)
+    }
+
+    /// A record that stays, without judgements of adapters that go and of alternatives that go.
+    fn without_traces(&self, mut record: Record) -> Record {
+        match &mut record {
+            Record::AlternativeDescribed(r) => {
+                r.judgement.retain(|generation, _| !self.generations.contains(&AdapterGeneration(*generation)));
+            }
+            Record::JudgementsRead(r) => r.judgements.retain(|alternative, _| !self.alternatives.contains(alternative)),
+            _ => {}
+        }
+        record
+    }
+}
+
+/// Whether a record is of one of these adapters, or a digest of a belief that one of them was in.
+fn rests_on(record: &Record, generations: &BTreeSet<AdapterGeneration>, state: &State) -> bool {
+    match record {
+        Record::AdapterTrained(r) => generations.contains(&r.generation),
+        Record::JudgementsRead(r) => generations.contains(&r.generation),
+        Record::GateJudged(r) => generations.contains(&r.generation),
+        Record::AdapterPromoted(r) => generations.contains(&r.generation),
+        Record::AdapterRolledBack(r) => generations.contains(&r.generation),
+        Record::AdapterStale(r) => generations.contains(&r.generation),
+        Record::BeliefRecorded(r) => {
+            let epochs = state.epochs();
+            let then = epochs[..epochs.partition_point(|epoch| epoch.since <= r.through)].last();
+            then.is_some_and(|epoch| epoch.lineage.iter().any(|g| generations.contains(&g.generation)))
+        }
+        _ => false,
     }
 }
 
@@ -238,6 +318,55 @@ mod tests {
         }
         let (mut home, _) = Home::open(dir.path()).unwrap();
         assert_eq!(home.believe(&id("bob")).unwrap().digest(), live);
+    }
+
+    /// Adapters that absorbed something of the person go as if they had never been; others stay.
+    #[test]
+    fn adapters_that_absorbed_the_person_go_too() {
+        use crate::ids::Hash;
+        use crate::record::BeliefRecorded;
+        use crate::state::tests::adapters::{generation, judgements, promoted, rolled_back, trained_on};
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let bob = id("bob");
+        let record_digest = |home: &mut Home| {
+            let digest = Hash(home.believe(&bob).unwrap().digest());
+            let through = home.state().head().0;
+            let record = BeliefRecorded { person: bob.clone(), through, digest };
+            home.append(time(3), Record::BeliefRecorded(record)).unwrap()
+        };
+        for (number, people) in [(1, ["bob"].as_slice()), (2, &["adelaide", "bob"])] {
+            let adapter = trained_on(home.state(), number, 0, people);
+            let file = dir.path().join(&adapter.adapter_path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "weights").unwrap();
+            // Alternative 5 is adelaide's only.
+            let read = judgements(number, 0..6);
+            let promoted = Record::AdapterPromoted(promoted(number, Some("a test")));
+            for record in [Record::AdapterTrained(adapter), read, promoted] {
+                home.append(time(2), record).unwrap();
+            }
+            record_digest(&mut home);
+        }
+        fs::create_dir_all(home.paths().training().join("run")).unwrap();
+        home.append(time(2), rolled_back(2)).unwrap();
+        let with_the_first = home.believe(&bob).unwrap().digest();
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
+        assert_eq!(erasure.generations().iter().copied().collect::<Vec<_>>(), [generation(2)]);
+        let tombstone = erasure.carry_out(&mut home, "adelaide", time(9), "asked to", vec![]).unwrap();
+        assert_eq!(tombstone.generations, [generation(2)]);
+        let text = fs::read_to_string(home.paths().log()).unwrap();
+        assert!(!text.contains("adelaide") && !text.contains(r#""2":"#), "neither the person nor a judgement of 2");
+        assert!(dir.path().join("adapters/1.gguf").exists());
+        assert!(!dir.path().join("adapters/2.gguf").exists() && !home.paths().training().exists());
+        assert_eq!(home.state().ledger().current(), generation(1));
+        assert_eq!(home.believe(&bob).unwrap().digest(), with_the_first);
+        assert_eq!(home.state().generations().next(), generation(3), "a number is not used again");
+        // What was believed under 1 is still found; what was believed under 2 cannot be, and is not claimed.
+        let options = crate::replay::Options { verify: true, ..Default::default() };
+        let replay = crate::replay::replay(text.as_bytes(), &options).unwrap();
+        assert_eq!(replay.disagreements().count(), 0);
+        assert_eq!(replay.people.iter().map(|p| p.digests.len()).sum::<usize>(), 1);
     }
 
     #[test]

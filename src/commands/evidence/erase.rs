@@ -22,10 +22,11 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     if !args.json {
         say(format!(
             "{person}: {} records ({} of them evidence) and {} descriptions that only they referred to would be emptied \
-             for good. No one else's belief changes.",
+             for good. {}",
             erasure.records(),
             erasure.evidence(),
-            erasure.descriptions()
+            erasure.descriptions(),
+            what_it_means_for_others(&erasure)
         ))?;
     }
     let confirmation = match &args.yes_erase {
@@ -38,7 +39,7 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     if args.json {
         return say_json(&json!({
             "records": done.records, "evidence": done.evidence, "descriptions": done.alternatives,
-            "unreached": done.unreached, "tombstone": home.state().head().0.0,
+            "unreached": done.unreached, "generations": done.generations, "tombstone": home.state().head().0.0,
         }));
     }
     say(format!(
@@ -55,6 +56,18 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
         }
     }
     say(derived)
+}
+
+fn what_it_means_for_others(erasure: &Erasure) -> String {
+    let gone: Vec<String> = erasure.generations().iter().map(ToString::to_string).collect();
+    if gone.is_empty() {
+        return "No one else's belief changes.".into();
+    }
+    format!(
+        "Adapters of generation {} absorbed something of theirs: they are removed with their files, and whatever was \
+         believed by them of anybody is believed no longer.",
+        gone.join(", ")
+    )
 }
 
 /// Asks for the name at a terminal.
@@ -87,7 +100,8 @@ fn others_in(paths: &Paths) -> anyhow::Result<Vec<String>> {
     };
     let store = paths.store();
     let store = store.file_name().and_then(|n| n.to_str()).unwrap_or("store");
-    look(paths.root(), &["evidence", "lock", store]).with_context(failed)?;
+    // Adapters that absorbed something of the person go with them, and all of what trainings left.
+    look(paths.root(), &["evidence", "lock", store, "adapters", "training"]).with_context(failed)?;
     if let Some(evidence) = paths.log().parent() {
         look(evidence, &["log.jsonl"]).with_context(failed)?;
     }
