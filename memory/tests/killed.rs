@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use credence_memory::belief::Settings;
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, Hash, PersonId, SourceId, ValueId};
+use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, SourceId, ValueId};
 use credence_memory::log::FORMAT;
 use credence_memory::number::Finite;
-use credence_memory::record::{AlternativeDescribed, ChoiceMade, LogOpened, ModelRecord, Origin, Record, Retracted};
+use credence_memory::provenance::Provenance;
+use credence_memory::record::{
+    AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterTrained, AlternativeDescribed, ChoiceMade,
+    GenerationPrior, JudgementsRead, LogOpened, ModelRecord, Origin, Record, Retracted,
+};
 use credence_memory::replay::{Options, replay};
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
@@ -49,6 +53,65 @@ fn alternative(n: u64) -> AlternativeId {
     AlternativeId::of("", &n.to_string())
 }
 
+/// Adapters trained on everybody, read, promoted and sometimes taken back; retractions make them stale.
+fn about_adapters(home: &Home, n: u64) -> Option<Record> {
+    let (ledger, generations) = (home.state().ledger(), home.state().generations());
+    let last = generations.adapters().last();
+    let finite = |values: &[f64]| Finite::vector(values).expect("finite");
+    match n % 29 {
+        20 => {
+            let parent = if ledger.lineage().len() < 3 { ledger.current() } else { AdapterGeneration::BASE };
+            let cutoff = home.state().head().0;
+            let mut absorbed = Provenance::new();
+            for person in home.state().people().keys() {
+                absorbed.unite(&ledger.behind(person, cutoff));
+            }
+            Some(Record::AdapterTrained(AdapterTrained {
+                generation: generations.next(),
+                parent,
+                base_hash: Hash::ZERO,
+                adapter_hash: Hash::ZERO,
+                adapter_path: format!("adapters/{}.gguf", generations.next()),
+                origin: AdapterOrigin::Trained {},
+                absorbed,
+                cutoff,
+                data_hash: Hash::ZERO,
+                settings: serde_json::Value::Null,
+                seed: n,
+                metrics: Default::default(),
+            }))
+        }
+        21 => {
+            let generation = last?.trained.generation;
+            let value = |k: u64| Finite::new(libm::sin((n + k) as f64)).expect("finite");
+            let judgements = (1..=10).map(|k| (alternative(k), value(k))).collect();
+            let unread = home.state().description(&alternative(1))?.judgement.get(&generation.0).is_none();
+            unread.then_some(Record::JudgementsRead(JudgementsRead { generation, judgements }))
+        }
+        22 => {
+            let adapter = last.filter(|a| a.withdrawn.is_none() && a.promoted.is_none())?;
+            generations.is_sound(adapter.trained.parent).then(|| {
+                Record::AdapterPromoted(AdapterPromoted {
+                    generation: adapter.trained.generation,
+                    forced: Some("a test".into()),
+                    prior: GenerationPrior {
+                        reading: serde_json::Value::Null,
+                        bank_size: 10,
+                        mean: finite(&[0.5, -0.25, 0.25]),
+                        covariance: finite(&[0.3, 0.1, 0.3, 0.0, 0.0, 0.3]),
+                        r_squared: Finite::ZERO,
+                    },
+                    variance_scale: Finite::new(1.25).expect("finite"),
+                })
+            })
+        }
+        27 if n % 2 == 0 && ledger.current() != AdapterGeneration::BASE => {
+            Some(Record::AdapterRolledBack(AdapterRolledBack { generation: ledger.current(), reason: "test".into() }))
+        }
+        _ => None,
+    }
+}
+
 /// Appends until killed, acknowledging each record on standard output.
 fn busy(root: &Path) {
     let mut home = match Home::open(root) {
@@ -68,6 +131,8 @@ fn busy(root: &Path) {
                 judgement: Default::default(),
                 attributes: Default::default(),
             })
+        } else if let Some(record) = about_adapters(&home, n) {
+            record
         } else if n % 17 == 0 {
             let person = home.state().people().values().next().expect("somebody");
             Record::Retracted(Retracted { target: person.evidence()[0].seq, reason: "test".into() })
