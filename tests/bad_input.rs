@@ -81,3 +81,16 @@ fn help_documents_exit_codes() {
         .stdout(contains("Exit codes"))
         .stdout(contains("another process"));
 }
+
+#[test]
+fn a_home_that_cannot_be_written_is_said_to_be_so_and_keeps_its_log() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = dir.path().join("evidence/log.jsonl");
+    let golden = include_str!("../memory/tests/golden/format-1.jsonl");
+    std::fs::create_dir(dir.path().join("evidence")).expect("a folder");
+    std::fs::write(&log, golden).expect("a file");
+    // Permissions stop nobody who is root; a folder where the lock should be stops everybody.
+    std::fs::create_dir(dir.path().join("lock")).expect("a folder");
+    credence(dir.path()).args(["evidence", "retract", "20"]).assert().code(8).stderr(contains("lock"));
+    assert_eq!(std::fs::read_to_string(&log).expect("a file"), golden);
+}

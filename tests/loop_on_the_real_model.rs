@@ -187,6 +187,33 @@ fn real_model_a_second_process_and_another_schema_are_refused() {
 }
 
 #[test]
+fn real_model_an_interrupt_from_outside_ends_in_order_with_its_code() {
+    let bench = Bench::new();
+    let mut sitting = command(bench.dir.path())
+        .args(["session", "--person", "ada", "--seed", "1", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a sitting");
+    let mut out = std::io::BufReader::new(sitting.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("\"shown\":\"question\"") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut out, &mut line).expect("output") > 0, "no question came");
+    }
+    let id = sitting.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs");
+    assert!(sent.success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut out, &mut rest).expect("output");
+    assert!(rest.contains("\"shown\":\"summary\""), "{rest}");
+    let ended = sitting.wait_with_output().expect("the sitting ends");
+    assert_eq!(ended.status.code(), Some(130), "{}", text(&ended.stderr));
+    assert!(bench.log().contains("\"kind\":\"SessionEnded\""));
+}
+
+#[test]
 fn real_model_a_killed_sitting_keeps_what_was_acknowledged() {
     let bench = Bench::new();
     let mut sitting = command(bench.dir.path())

@@ -177,8 +177,7 @@ proptest! {
 /// Every kind of evidence, a retraction, epochs, digests: written once per format, then only ever read.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1.jsonl");
 
-#[test]
-#[ignore = "writes the golden log: only when a format is made"]
+/// Writes the golden log: only when a format is made.
 fn write_the_golden_log() {
     use crate::state::tests::{importance, verdict};
     let mut scribe = eventful();
@@ -190,6 +189,9 @@ fn write_the_golden_log() {
 
 #[test]
 fn the_golden_log_is_still_read() {
+    if std::env::var_os("CREDENCE_WRITE_GOLDEN").is_some() {
+        write_the_golden_log();
+    }
     let bytes = std::fs::read(GOLDEN).unwrap();
     let replay = super::replay(bytes.as_slice(), &Options::default()).unwrap();
     assert_eq!((replay.records, replay.tail), (26, Tail::Clean));
