@@ -1,9 +1,18 @@
-//! Progress bars on standard error.
+//! Progress on standard error: bars on a terminal, elsewhere a plain line now and then.
 
-use std::time::Duration;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use credence_priors::download::PullProgress;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+
+/// Without a terminal, how often progress is said.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// How often what is shown is drawn anew, so that one slow step does not look like a stop.
+const TICK: Duration = Duration::from_millis(500);
 
 /// A bar for downloads.
 #[derive(Default)]
@@ -13,15 +22,11 @@ pub(crate) struct PullBar {
 
 impl PullProgress for PullBar {
     fn started(&mut self, what: &str, bytes: Option<u64>) {
-        let (bar, template) = match bytes {
-            Some(bytes) => {
-                (ProgressBar::new(bytes), "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
-            }
-            None => (ProgressBar::new_spinner(), "{spinner} {msg} {bytes}"),
+        let bar = match bytes {
+            Some(bytes) => bar(bytes, "{bytes} of {total_bytes}, {bytes_per_sec}, {left}"),
+            None => bar_of_unknown_length(),
         };
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
         self.bar = Some(bar);
     }
 
@@ -40,18 +45,118 @@ impl PullProgress for PullBar {
 
 /// A bar that counts things.
 pub(crate) fn counting(what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = bar(0, "{pos} of {len}, {left}");
     bar.set_message(what.to_owned());
     bar
 }
 
 /// A bar of a file being read.
 pub(crate) fn reading(what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{msg} [{bar:30}] {bytes} of {total_bytes}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = bar(0, "{bytes} of {total_bytes}, {left}");
     bar.set_message(what.to_owned());
     bar
+}
+
+/// A bar of this length, whose message is followed by `counts`.
+fn bar(length: u64, counts: &str) -> ProgressBar {
+    let (target, template) = match io::stderr().is_terminal() {
+        true => (ProgressDrawTarget::stderr(), format!("{{msg}} [{{bar:30}}] {counts}")),
+        false => (PlainLines::target(), format!("{{msg}}: {counts}")),
+    };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.with_key("left", time_left));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// The time left, as far as it can be told.
+fn time_left(state: &ProgressState, to: &mut dyn fmt::Write) {
+    // A bar cannot say that it could not be written.
+    let _ = match state.pos() {
+        0 => write!(to, "{} so far", HumanDuration(state.elapsed())),
+        _ => write!(to, "{} left", HumanDuration(state.eta())),
+    };
+}
+
+/// What is shown while nobody knows how much there is.
+fn bar_of_unknown_length() -> ProgressBar {
+    let (target, template) = match io::stderr().is_terminal() {
+        true => (ProgressDrawTarget::stderr(), "{spinner} {msg} {bytes}"),
+        false => (PlainLines::target(), "{msg}: {bytes}"),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// A file or pipe as a "terminal": of everything drawn it gets one line in [`BETWEEN_LINES`], so what ends sooner says nothing.
+#[derive(Debug)]
+struct PlainLines {
+    drawn: Mutex<Drawn>,
+}
+
+#[derive(Debug)]
+struct Drawn {
+    line: String,
+    said: Instant,
+}
+
+impl PlainLines {
+    fn target() -> ProgressDrawTarget {
+        let drawn = Mutex::new(Drawn { line: String::new(), said: Instant::now() });
+        ProgressDrawTarget::term_like_with_hz(Box::new(Self { drawn }), 1)
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TermLike for PlainLines {
+    fn width(&self) -> u16 {
+        200
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        self.write_str(s)
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        self.drawn().line.push_str(s);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.drawn().line.clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut drawn = self.drawn();
+        let line = std::mem::take(&mut drawn.line);
+        let line = line.trim();
+        if line.is_empty() || drawn.said.elapsed() < BETWEEN_LINES {
+            return Ok(());
+        }
+        drawn.said = Instant::now();
+        writeln!(io::stderr(), "{line}")
+    }
 }

@@ -265,6 +265,19 @@ mod tests {
     }
 
     #[test]
+    fn who_passes_over_a_kind_of_question_is_soon_asked_others() {
+        let (_, file) = BUILT_IN.into_iter().find(|(name, _)| *name == "failures").expect("built in");
+        let experiment = Experiment::parse(file).expect("built in");
+        let cells = experiment.cells();
+        let of = |person: &str| cells.iter().find(|c| c.person == person).expect("a cell of this person");
+        let last = |person: &str| *experiment.run(of(person)).expect("a sound cell").measures.last().expect("measured");
+        let quiet = last("answers only verdicts");
+        assert_eq!(quiet.answers, 60);
+        assert!((40..60).contains(&quiet.given), "{}", quiet.given);
+        assert_eq!(last("plain").given, 60);
+    }
+
+    #[test]
     fn the_prior_stands_at_its_angle_and_a_good_one_converges_sooner_than_a_reversed_one() {
         let experiment = Experiment::parse(BUILT_IN[2].1).expect("built in");
         let mut cell = experiment.cells().remove(0);

@@ -207,6 +207,14 @@ impl KidneyData {
     }
 }
 
+impl FromIterator<(Vec<f64>, bool)> for Choices {
+    /// Choices from features of the first less those of the second, and whether the first was chosen.
+    fn from_iter<I: IntoIterator<Item = (Vec<f64>, bool)>>(choices: I) -> Self {
+        let (differences, left) = choices.into_iter().unzip();
+        Self { differences, left }
+    }
+}
+
 impl Choices {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {

@@ -78,7 +78,17 @@ fn hard() -> Result<Vec<(String, ObviousPair)>, PairsError> {
         .collect()
 }
 
-/// Ranks every bank; `progress` is told banks done and banks in all.
+/// Pairs read at once: few enough that progress is seen.
+const CHUNK: usize = 8;
+
+/// How one pair was ranked: 1 right, 0 wrong, a half for a tie.
+struct Ranked {
+    id: String,
+    ours: f64,
+    baseline: f64,
+}
+
+/// Ranks every bank; `progress` is told pairs done and pairs in all.
 ///
 /// # Errors
 /// If something cannot be read.
@@ -90,36 +100,54 @@ pub fn run(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<PairsRow>, PairsError> {
     let (open, frozen): (Vec<_>, Vec<_>) = embedded_pairs()?.into_iter().partition(|p| !p.frozen);
-    let mut banks = vec![
-        ("obvious, where templates were chosen".to_owned(), open),
-        ("obvious, kept aside".to_owned(), frozen),
-        ("obvious, control".to_owned(), embedded_control_pairs()?),
+    let control = embedded_control_pairs()?;
+    let (traps, hard): (Vec<_>, Vec<_>) = hard()?.into_iter().unzip();
+    let of = open.len() + frozen.len() + control.len() + hard.len();
+    let mut done = 0;
+    let mut ranked = |pairs: &[ObviousPair]| {
+        let mut all = Vec::with_capacity(pairs.len());
+        for chunk in pairs.chunks(CHUNK) {
+            progress(done, of);
+            let wrong = obvious_pairs_report(model, schema, chunk, cache)?.wrong;
+            let letters = letters(model, chunk)?;
+            all.extend(chunk.iter().zip(letters).map(|(pair, baseline)| Ranked {
+                id: pair.id.clone(),
+                ours: f64::from(u8::from(!wrong.contains(&pair.id))),
+                baseline,
+            }));
+            done += chunk.len();
+        }
+        progress(done, of);
+        Ok::<_, PairsError>(all)
+    };
+    let banks = [
+        ("obvious, where templates were chosen", ranked(&open)?),
+        ("obvious, kept aside", ranked(&frozen)?),
+        ("obvious, control", ranked(&control)?),
+        ("harder", ranked(&hard)?),
     ];
-    let hard = hard()?;
-    banks.push(("harder".to_owned(), hard.iter().map(|(_, p)| p.clone()).collect()));
-    let mut by_trap: BTreeMap<&str, Vec<ObviousPair>> = BTreeMap::new();
-    for (trap, pair) in &hard {
-        by_trap.entry(trap).or_default().push(pair.clone());
+    let mut rows: Vec<PairsRow> =
+        banks.iter().map(|(bank, ranked)| row((*bank).to_owned(), ranked.iter().collect(), seed)).collect();
+    let mut by_trap: BTreeMap<&str, Vec<&Ranked>> = BTreeMap::new();
+    for (trap, pair) in traps.iter().zip(&banks[3].1) {
+        by_trap.entry(trap).or_default().push(pair);
     }
-    banks.extend(by_trap.into_iter().map(|(trap, pairs)| (format!("harder: {trap}"), pairs)));
-    let count = banks.len();
-    let mut rows = Vec::with_capacity(count);
-    for (i, (bank, pairs)) in banks.into_iter().enumerate() {
-        progress(i, count);
-        let report = obvious_pairs_report(model, schema, &pairs, cache)?;
-        let ours: Vec<f64> = pairs.iter().map(|p| f64::from(u8::from(!report.wrong.contains(&p.id)))).collect();
-        let baseline = letters(model, &pairs)?;
-        rows.push(PairsRow {
-            bank,
-            pairs: pairs.len(),
-            baseline: Estimate::bootstrap(&baseline, seed),
-            ours: Estimate::bootstrap(&ours, seed),
-            difference: Estimate::paired(&ours, &baseline, seed),
-            wrong: report.wrong,
-        });
-    }
-    progress(count, count);
+    rows.extend(by_trap.into_iter().map(|(trap, ranked)| row(format!("harder: {trap}"), ranked, seed)));
     Ok(rows)
+}
+
+/// One bank's figures.
+fn row(bank: String, ranked: Vec<&Ranked>, seed: u64) -> PairsRow {
+    let ours: Vec<f64> = ranked.iter().map(|r| r.ours).collect();
+    let baseline: Vec<f64> = ranked.iter().map(|r| r.baseline).collect();
+    PairsRow {
+        bank,
+        pairs: ranked.len(),
+        baseline: Estimate::bootstrap(&baseline, seed),
+        ours: Estimate::bootstrap(&ours, seed),
+        difference: Estimate::paired(&ours, &baseline, seed),
+        wrong: ranked.iter().filter(|r| r.ours == 0.0).map(|r| r.id.clone()).collect(),
+    }
 }
 
 /// Whether the letter of the better act is preferred over both orders together: 1, 0, or a half for a tie.

@@ -317,7 +317,7 @@ pub fn load_all<E: From<PolisError>>(
 }
 
 /// Every column with mean 0 and standard deviation 1 over the statements of a conversation.
-fn standardised(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+pub(crate) fn standardised(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let (n, width) = (rows.len() as f64, rows.first().map_or(0, Vec::len));
     let mut rows = rows.to_vec();
     for f in 0..width {

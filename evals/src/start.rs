@@ -1,16 +1,15 @@
 //! Does a model's own prior lie inside the region of convergence? Real people's answers tell.
 //!
-//! The model judges patients who could get a kidney; what it seems to value in their attributes becomes a prior, by the same
-//! rule as the elicited prior of a session. Where it points is compared with what real people turn out to value, and real
-//! people's choices are learned from that start, from a flat one, and from both.
+//! The model judges what people were asked about: patients who could get a kidney, or statements that were voted on. What it seems
+//! to value becomes a prior, by the same rule as the elicited prior of a session. Where that prior points is compared with what
+//! real people turn out to value, and real people's answers are learned from that start, from a flat one, and from both.
+
+mod patients;
+mod statements;
 
 use credence_memory::belief::simulate::below;
 use credence_memory::belief::{BeliefError, Location, LocationName, Mixture, Priors, Question, Settings};
-use credence_priors::LanguageModel;
 use credence_priors::elicited::PERSON_SHARE;
-use credence_priors::reading_cache::ReadingCache;
-use credence_priors::readout::{Alternative, ReadError, read_alternatives};
-use credence_priors::schema::ValueSchema;
 use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -18,33 +17,56 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
-use crate::kidney::{ATTRIBUTES, Choices, HELD_OUT, KidneyData, Moments, Population, fold, moments, score};
+use crate::kidney::{Choices, HELD_OUT, Moments, Population, fold, moments, score};
+
+pub use patients::judged_patients;
+pub use statements::judged_statements;
 
 /// Parts into which people are divided; who is tested in one is compared with a population learned from the others.
 const FOLDS: usize = 5;
-/// What the attributes are called.
-pub const ATTRIBUTE_NAMES: [&str; ATTRIBUTES] = ["age", "drinks a day", "dependents"];
-const SITUATION: &str = "A hospital has one kidney and several patients who would die without it.";
+
+/// What people were asked, what they answered, and how a model judges the same things.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What people did, in words.
+    pub what: String,
+    /// What each feature is called.
+    pub features: Vec<String>,
+    /// The model's judgement of each thing, in any unit.
+    pub judgement: Vec<f64>,
+    /// Features of each thing.
+    pub things: Vec<Vec<f64>>,
+    /// What people answered.
+    pub people: Vec<Choices>,
+}
 
 /// Why a start could not be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The model.
+    /// The model, about patients.
     #[error("the model could not be asked about patients")]
-    Read(#[from] ReadError),
+    Read(#[from] credence_priors::readout::ReadError),
+    /// The model, about statements.
+    #[error("the model could not be asked about statements")]
+    Statements(#[from] credence_priors::statements::StatementError),
     /// The engine.
     #[error("a belief could not be formed")]
     Belief(#[from] BeliefError),
     /// Too few people.
-    #[error("{0} people with enough choices are too few")]
-    TooFew(usize),
+    #[error("{people} people with {answers} answers or more are too few: at least 10 are needed")]
+    TooFew {
+        /// People found.
+        people: usize,
+        /// Answers needed of each.
+        answers: usize,
+    },
 }
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartOptions {
-    /// Converged: at most so many nats a choice above who knows the person, on average over people.
+    /// Converged: at most so many nats an answer above who knows the person, on average over people.
     pub target_nats: f64,
     /// Numbers of revealed answers.
     pub answers: Vec<usize>,
@@ -58,16 +80,16 @@ impl Default for StartOptions {
     }
 }
 
-/// The model's prior over the weights of attributes, in units of the noise at signal scale 1.
+/// The model's prior over the weights of features, in units of the noise at signal scale 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartPrior {
-    /// Mean of each attribute's weight.
+    /// Mean of each feature's weight.
     pub mean: Vec<f64>,
     /// Standard deviation of each.
     pub sd: Vec<f64>,
     /// Covariance, row by row.
     pub covariance: Vec<f64>,
-    /// Share of the model's judgement that the attributes explain.
+    /// Share of the model's judgement that the features explain.
     pub r2: f64,
     /// Share of the prior's second moment that is in its mean: the map's upward axis.
     pub confidence: f64,
@@ -78,7 +100,7 @@ pub struct StartPrior {
 pub struct StartRow {
     /// Who learned.
     pub learner: String,
-    /// Log loss of the last ten choices, nats, after each number of answers.
+    /// Log loss of the last ten answers, nats, after each number of answers.
     pub log_loss: Vec<Estimate>,
     /// Log loss above who knows the person.
     pub excess: Vec<Estimate>,
@@ -95,6 +117,12 @@ pub struct StartResult {
     pub options: StartOptions,
     /// Which model.
     pub model: String,
+    /// What people did, in words.
+    pub what: String,
+    /// Things that the model judged.
+    pub things: usize,
+    /// What each feature is called.
+    pub features: Vec<String>,
     /// Its prior.
     pub prior: StartPrior,
     /// Angle between the prior's mean and each person's values, degrees, ascending.
@@ -118,70 +146,41 @@ impl StartResult {
     }
 }
 
-/// Reads the model's judgement of patients and forms its prior.
-///
-/// # Errors
-/// If a patient cannot be read.
-pub fn elicit(
-    model: &mut dyn LanguageModel,
-    schema: &ValueSchema,
-    cache: &mut dyn ReadingCache,
-    data: &KidneyData,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<StartPrior, StartError> {
-    let mut patients = Vec::new();
-    for age in [20.0, 30.0, 40.0, 50.0, 60.0, 70.0] {
-        for drinks in [1.0, 3.0, 5.0] {
-            for dependents in [0.0, 1.0, 2.0] {
-                patients.push([age, drinks, dependents]);
-            }
+impl StartPrior {
+    /// The model's judgement regressed on features that are centred, and the elicited prior's rule: half of a typical
+    /// difference is the model's, half is left to how people differ. A feature that is the same for all things gets no mean.
+    pub fn of(judged: &Judged) -> Self {
+        let (n, d) = (judged.things.len(), judged.features.len());
+        let mut x = DMatrix::from_fn(n, d, |i, k| judged.things[i][k]);
+        for k in 0..d {
+            let mean = x.column(k).mean();
+            x.column_mut(k).add_scalar_mut(-mean);
+        }
+        let mut y = DVector::from_column_slice(&judged.judgement);
+        y.add_scalar_mut(-y.mean());
+        let inverse = (x.transpose() * &x + DMatrix::identity(d, d) * 1e-6)
+            .try_inverse()
+            .unwrap_or_else(|| DMatrix::identity(d, d));
+        let b = &inverse * x.transpose() * &y;
+        let left = (&y - &x * &b).norm_squared();
+        let constant: Vec<bool> = x.column_iter().map(|c| c.norm_squared() < 1e-9).collect();
+        let mut s = inverse * (left / n.saturating_sub(d + 1).max(1) as f64);
+        for k in (0..d).filter(|k| constant[*k]) {
+            s.row_mut(k).fill(0.0);
+            s.column_mut(k).fill(0.0);
+        }
+        let scale = ((1.0 - PERSON_SHARE) / (b.norm_squared() + s.trace()).max(1e-12)).sqrt();
+        let mean = &b * scale;
+        let covariance = s * (scale * scale) + DMatrix::identity(d, d) * (PERSON_SHARE / d as f64);
+        let second = mean.norm_squared() + covariance.trace();
+        Self {
+            sd: (0..d).map(|k| covariance[(k, k)].sqrt()).collect(),
+            covariance: covariance.iter().copied().collect(),
+            r2: (1.0 - left / y.norm_squared().max(1e-12)).max(0.0),
+            confidence: mean.norm_squared() / second,
+            mean: mean.iter().copied().collect(),
         }
     }
-    let text = |[age, drinks, dependents]: &[f64; ATTRIBUTES]| {
-        let plural = |n: f64, one: &str| if n == 1.0 { format!("{n} {one}") } else { format!("{n} {one}s") };
-        let family = if *dependents == 0.0 { "no dependents".to_owned() } else { plural(*dependents, "dependent") };
-        format!("give the kidney to a patient of {age} years with {} a day and {family}", plural(*drinks, "drink"))
-    };
-    let asked: Vec<Alternative> = patients.iter().map(|p| Alternative::new(Some(SITUATION), &text(p))).collect();
-    let readings = read_alternatives(model, schema, &asked, cache, progress)?;
-    let n = patients.len();
-    let channels = readings.first().map_or(0, |r| r.judgement.len());
-    // As in a session: all words together count as much as the contrast, which comes last.
-    let share = |c: usize| if c + 1 == channels { 0.5 } else { 0.5 / (channels - 1).max(1) as f64 };
-    let mut y = DVector::zeros(n);
-    for c in 0..channels {
-        let column = DVector::from_iterator(n, readings.iter().map(|r| r.judgement[c]));
-        let column = &column - DVector::repeat(n, column.mean());
-        let sd = (column.norm_squared() / n as f64).sqrt().max(1e-9);
-        y += column * (share(c) / sd);
-    }
-    let mut x = DMatrix::zeros(n, ATTRIBUTES);
-    for (i, patient) in patients.iter().enumerate() {
-        x.row_mut(i).copy_from_slice(&data.patient(*patient));
-    }
-    for k in 0..ATTRIBUTES {
-        let mean = x.column(k).mean();
-        x.column_mut(k).add_scalar_mut(-mean);
-    }
-    let inverse = (x.transpose() * &x + DMatrix::identity(ATTRIBUTES, ATTRIBUTES) * 1e-6)
-        .try_inverse()
-        .unwrap_or_else(|| DMatrix::identity(ATTRIBUTES, ATTRIBUTES));
-    let b = &inverse * x.transpose() * &y;
-    let left = (&y - &x * &b).norm_squared();
-    let s = inverse * (left / (n - ATTRIBUTES - 1) as f64);
-    // The elicited prior's rule: half of a typical difference is the model's, half is left to how people differ.
-    let scale = ((1.0 - PERSON_SHARE) / (b.norm_squared() + s.trace()).max(1e-12)).sqrt();
-    let mean = &b * scale;
-    let covariance =
-        s * (scale * scale) + DMatrix::identity(ATTRIBUTES, ATTRIBUTES) * (PERSON_SHARE / ATTRIBUTES as f64);
-    let second = mean.norm_squared() + covariance.trace();
-    Ok(StartPrior {
-        sd: (0..ATTRIBUTES).map(|k| covariance[(k, k)].sqrt()).collect(),
-        covariance: covariance.iter().copied().collect(),
-        r2: (1.0 - left / y.norm_squared().max(1e-12)).max(0.0),
-        confidence: mean.norm_squared() / second,
-        mean: mean.iter().copied().collect(),
-    })
 }
 
 fn settings() -> Settings {
@@ -194,24 +193,21 @@ fn settings() -> Settings {
     }
 }
 
-fn flat() -> Location {
-    Moments::unit(ATTRIBUTES, 1.0 / ATTRIBUTES as f64).location(LocationName::Zero)
+fn flat(features: usize) -> Location {
+    Moments::unit(features, 1.0 / features as f64).location(LocationName::Zero)
 }
 
 /// Learns real people from the start.
 ///
 /// # Errors
 /// Too few people.
-pub fn run(
-    data: &KidneyData,
-    model: &str,
-    prior: &StartPrior,
-    options: &StartOptions,
-) -> Result<StartResult, StartError> {
+pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<StartResult, StartError> {
+    let features = judged.features.len();
+    let prior = StartPrior::of(judged);
     let most = options.answers.iter().max().copied().unwrap_or(0);
-    let people: Vec<&Choices> = data.people.iter().filter(|p| p.count() >= most + HELD_OUT).collect();
+    let people: Vec<&Choices> = judged.people.iter().filter(|p| p.count() >= most + HELD_OUT).collect();
     if people.len() < 2 * FOLDS {
-        return Err(StartError::TooFew(people.len()));
+        return Err(StartError::TooFew { people: people.len(), answers: most + HELD_OUT });
     }
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut order: Vec<usize> = (0..people.len()).collect();
@@ -220,14 +216,14 @@ pub fn run(
     }
     let own = Moments {
         mean: DVector::from_column_slice(&prior.mean),
-        covariance: DMatrix::from_row_slice(ATTRIBUTES, ATTRIBUTES, &prior.covariance),
+        covariance: DMatrix::from_row_slice(features, features, &prior.covariance),
     };
     let elicited = own.location(LocationName::Elicited);
-    let one = |locations: Vec<Location>| Priors { locations, scaled: vec![true; ATTRIBUTES], lattices: Vec::new() };
-    let starts = [one(vec![flat()]), one(vec![elicited.clone()]), one(vec![flat(), elicited])];
+    let one = |locations: Vec<Location>| Priors { locations, scaled: vec![true; features], lattices: Vec::new() };
+    let starts = [one(vec![flat(features)]), one(vec![elicited.clone()]), one(vec![flat(features), elicited])];
     let settings = settings();
     let loss = |belief: &Mixture, person: &Choices| {
-        score(person, ATTRIBUTES, |x| belief.predict(&Question::choice(x.to_vec(), false))[0]).0
+        score(person, features, |x| belief.predict(&Question::choice(x.to_vec(), false))[0]).0
     };
     let mut known = vec![0.0; people.len()];
     let mut angles = vec![0.0; people.len()];
@@ -235,13 +231,13 @@ pub fn run(
         let inside = |k: usize| k % FOLDS == part;
         let training: Vec<&Choices> =
             order.iter().enumerate().filter(|(k, _)| !inside(*k)).map(|(_, &i)| people[i]).collect();
-        let population = Population::learn(&training, ATTRIBUTES, options.seed)?.gaussian;
+        let population = Population::learn(&training, features, options.seed)?.gaussian;
         let others = one(vec![population.location(LocationName::Population)]);
         let yardstick = crate::kidney::settings();
         for (_, &i) in order.iter().enumerate().filter(|(k, _)| inside(*k)) {
             let person = people[i];
-            known[i] = loss(&fold(&yardstick, &others, person.first(most, ATTRIBUTES))?, person);
-            let all = moments(&fold(&yardstick, &others, person.all(ATTRIBUTES))?).mean;
+            known[i] = loss(&fold(&yardstick, &others, person.first(most, features))?, person);
+            let all = moments(&fold(&yardstick, &others, person.all(features))?).mean;
             let cosine = all.dot(&own.mean) / (all.norm() * own.mean.norm()).max(1e-12);
             angles[i] = cosine.clamp(-1.0, 1.0).acos().to_degrees();
         }
@@ -256,7 +252,7 @@ pub fn run(
                 .map(|&n| {
                     people
                         .par_iter()
-                        .map(|person| Ok(loss(&fold(&settings, start, person.first(n, ATTRIBUTES))?, person)))
+                        .map(|person| Ok(loss(&fold(&settings, start, person.first(n, features))?, person)))
                         .collect::<Result<Vec<f64>, BeliefError>>()
                 })
                 .collect()
@@ -282,9 +278,72 @@ pub fn run(
     Ok(StartResult {
         options: options.clone(),
         model: model.to_owned(),
-        prior: prior.clone(),
+        what: judged.what.clone(),
+        things: judged.things.len(),
+        features: judged.features.clone(),
+        prior,
         angles_degrees: angles,
         ceiling: Estimate::bootstrap(&known, options.seed),
         rows,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polis::{Conversation, Vote};
+    use credence_memory::belief::simulate::{normal, uniform};
+    use credence_priors::scripted::Scripted;
+
+    /// 40 statements; the odd ones sound true to the model, and this share of 30 people agrees with what sounds true.
+    fn conversation(share: f64) -> Conversation {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let statements = (0..40).map(|i| format!("{} {i}", if i % 2 == 1 { "sunny" } else { "gloomy" })).collect();
+        let votes = (0..30)
+            .map(|person| {
+                let side = if uniform(&mut rng) < share { 1.0 } else { -1.0 };
+                let agrees =
+                    |item: usize, rng: &mut ChaCha8Rng| side * (item % 2) as f64 * 4.0 - side * 2.0 + normal(rng) > 0.0;
+                (0..40).map(|item| Vote { person, item, agrees: agrees(item, &mut rng) }).collect()
+            })
+            .collect();
+        Conversation { name: "made".into(), statements, votes }
+    }
+
+    #[test]
+    fn a_model_that_judges_as_voters_do_starts_closer_and_one_that_judges_the_other_way_farther()
+    -> Result<(), StartError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut model = Scripted::hashed(3).with_noise(0.05);
+        for word in ["true", "right", "good"] {
+            model = model.with_tilt("sunny", word, 3.0);
+        }
+        let mut placed = |share: f64| {
+            let judged = judged_statements(&mut model, &conversation(share), folder.path(), 1, &mut |_, _| ())?;
+            assert_eq!((judged.things.len(), judged.features.len(), judged.people.len()), (40, 4, 30));
+            run(&judged, "scripted", &StartOptions::default())
+        };
+        let (with, against) = (placed(1.0)?, placed(0.0)?);
+        assert!(with.angle(0.5) < 45.0 && against.angle(0.5) > 135.0, "{} {}", with.angle(0.5), against.angle(0.5));
+        // Before any answer: the model's prior alone beside the flat start.
+        assert!(with.rows[1].difference[0].high < 0.0, "{:?}", with.rows[1].difference[0]);
+        assert!(against.rows[1].difference[0].low > 0.0, "{:?}", against.rows[1].difference[0]);
+        // The constant says nothing of what the model values.
+        assert_eq!(with.prior.mean[3], 0.0);
+        assert!(with.prior.r2 > 0.99, "the judgement is its contrasts");
+        Ok(())
+    }
+
+    #[test]
+    fn too_few_people_are_said_to_be() {
+        let judged = Judged {
+            what: "votes".into(),
+            features: vec!["one".into()],
+            judgement: vec![1.0, -1.0],
+            things: vec![vec![1.0], vec![-1.0]],
+            people: vec![[(vec![1.0], true)].into_iter().collect()],
+        };
+        let refused = run(&judged, "none", &StartOptions::default());
+        assert!(matches!(refused, Err(StartError::TooFew { people: 0, answers: 40 })), "{refused:?}");
+    }
 }

@@ -19,6 +19,8 @@ const CONTRASTS: [(&str, &str, &str); 3] = [
     ("Statement: {}\nMost people think this is", " right", " wrong"),
     ("{} This is a", " good", " bad"),
 ];
+/// What each contrast says of a statement.
+pub const CONTRAST_NAMES: [&str; CONTRASTS.len()] = ["true", "right", "good"];
 /// Statements read between two reports of progress.
 const CHUNK: usize = 8;
 /// Characters of a statement that are read; more would not fit into every model's context.

@@ -154,10 +154,16 @@ pub(crate) struct PairsArgs {
 /// `credence eval start`.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
-    /// The folder that holds kidney/study_2_strict.csv
+    /// The folder that holds kidney/study_2_strict.csv and polis/CONVERSATION
     #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
     pub(crate) data: PathBuf,
-    /// Converged: at most this many nats a choice above who knows the person, on average over people
+    /// Whose answers are learned
+    #[arg(long, value_enum, default_value_t = StartPeople::Kidney)]
+    pub(crate) people: StartPeople,
+    /// The conversation whose voters they are, with --people polis
+    #[arg(long, value_name = "NAME", default_value = "scoop-hivemind.ubi")]
+    pub(crate) conversation: String,
+    /// Converged: at most this many nats an answer above who knows the person, on average over people
     #[arg(long, value_name = "NATS", default_value_t = 0.05)]
     pub(crate) target: f64,
     /// A run of `credence eval run region`: the start is drawn on its map
@@ -175,6 +181,15 @@ pub(crate) struct StartArgs {
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+}
+
+/// Whose answers a start is tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartPeople {
+    /// People who chose which of two patients gets a kidney
+    Kidney,
+    /// People who voted on statements in a public conversation
+    Polis,
 }
 
 /// Which questions of the flight task.

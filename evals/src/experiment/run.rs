@@ -1,5 +1,7 @@
 //! One run: a person is asked, a learner learns, and belief is measured against the truth.
 
+use std::collections::BTreeMap;
+
 use credence_memory::belief::information::{Context, score};
 use credence_memory::belief::normal::cdf;
 use credence_memory::belief::simulate::{normals, uniform};
@@ -97,6 +99,31 @@ impl Asked {
     }
 }
 
+/// How readily a person answers each kind of question: who passes one over is offered fewer of its kind.
+#[derive(Default)]
+struct Willing(BTreeMap<Kind, (usize, usize)>);
+
+impl Willing {
+    fn saw(&mut self, kind: Kind, answered: bool) {
+        let (asked, given) = self.0.entry(kind).or_default();
+        *asked += 1;
+        *given += usize::from(answered);
+    }
+
+    /// Places in the pool from which the next question is chosen: a kind is offered with the chance that it is answered, estimated
+    /// as (given + 1) / (asked + 1), so always for who answers everything. All of them where none would be offered.
+    fn offered(&self, pool: &[Asked], rng: &mut ChaCha8Rng) -> Vec<usize> {
+        let away: Vec<Kind> = self
+            .0
+            .iter()
+            .filter(|(_, (asked, given))| given < asked && uniform(rng) * (asked + 1) as f64 > (given + 1) as f64)
+            .map(|(kind, _)| *kind)
+            .collect();
+        let offered: Vec<usize> = (0..pool.len()).filter(|&i| !away.contains(&pool[i].kind)).collect();
+        if offered.is_empty() { (0..pool.len()).collect() } else { offered }
+    }
+}
+
 fn graded(alternative: &Alternative, levels: usize) -> Question {
     let features = alternative.seen.clone();
     Question::Graded { error: vec![0.0; features.len()], features, levels, misreading: 0.0, question: None }
@@ -134,6 +161,7 @@ impl Experiment {
         let mut belief = Mixture::new(&settings, &priors)?;
         let (mut measures, mut seen): (Vec<Measure>, Vec<Observation>) = (Vec::new(), Vec::new());
         let (mut nats_so_far, mut nats_of_truth, mut square) = (0.0, 0.0, 0.0);
+        let mut willing = Willing::default();
         for asked in 0..=self.questions {
             if self.measured_at.contains(&asked) {
                 let bound_nats = regret_bound(&settings, &priors, &seen, &valued_at_first)?;
@@ -154,12 +182,16 @@ impl Experiment {
             let second: Vec<Vec<f64>> = pool.iter().map(|a| a.second(self.dimension)).collect();
             let context = Context { second: &second, ..Context::default() };
             let scores = score(&belief, &candidates, cell.strategy, &context, &mut ties);
-            let pick = (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+            let offered = willing.offered(&pool, &mut ties);
+            let pick =
+                offered.iter().copied().reduce(|best, i| if scores[i] > scores[best] { i } else { best }).unwrap_or(0);
             let chosen = &pool[pick];
             let known: Vec<f64> = (0..candidates[pick].outcome_count())
                 .map(|k| person.answer_probability(chosen.kind, &chosen.first, &chosen.second, k))
                 .collect();
-            if let Some(outcome) = chosen.ask(&mut person, &mut answers) {
+            let outcome = chosen.ask(&mut person, &mut answers);
+            willing.saw(chosen.kind, outcome.is_some());
+            if let Some(outcome) = outcome {
                 let observation = candidates[pick].answer(outcome);
                 nats_so_far -= belief.observe(&observation)?.ln_predictive;
                 nats_of_truth -= known[outcome].max(f64::MIN_POSITIVE).ln();

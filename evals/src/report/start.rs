@@ -7,7 +7,7 @@ use super::svg::{COLOURS, Svg, escape};
 use super::{STYLE, caption, map};
 use crate::experiment::{Experiment, LearnerKind};
 use crate::results::Results;
-use crate::start::{ATTRIBUTE_NAMES, StartResult};
+use crate::start::StartResult;
 
 const LEFT: f64 = 56.0;
 const WIDTH: f64 = 360.0;
@@ -22,25 +22,30 @@ pub fn start_html(result: &StartResult, region: Option<(&Experiment, &Results)>)
         page,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>Where {model} starts</title><style>{STYLE}</style></head><body><header><p class=\"kicker\">A model's own prior, and real people</p>\
-         <h1>Does {model} start inside the region?</h1><p class=\"lead\">{}</p><ul class=\"facts\"><li><b>{}</b>people's choices between two patients\
+         <h1>Does {model} start inside the region?</h1><p class=\"lead\">{}</p><ul class=\"facts\"><li><b>{}</b>people's {}\
          <li><b>{:.0}°</b>median angle to their values<li><b>{:.2}</b>confidence<li><b>{:.0}%</b>of its judgement explained<li><b>{}</b>nats: the target</ul></header><main>",
         verdict(result),
         result.angles_degrees.len(),
+        escape(&result.what),
         result.angle(0.5),
         prior.confidence,
         100.0 * prior.r2,
         result.options.target_nats,
     );
-    page += "<h2>What it values</h2><div class=\"scroll\"><table><caption>The model judged 54 patients one by one; the prior is its judgement regressed on their \
-             attributes (one standard step between two patients), by the rule of a session's elicited prior.</caption><thead><tr><th scope=\"col\">attribute\
-             <th scope=\"col\">mean weight<th scope=\"col\">standard deviation</tr></thead><tbody>";
-    for ((name, mean), sd) in ATTRIBUTE_NAMES.iter().zip(&prior.mean).zip(&prior.sd) {
+    let _ = write!(
+        page,
+        "<h2>What it values</h2><div class=\"scroll\"><table><caption>The model judged {} of what people were asked about, one by one; the prior is its \
+         judgement regressed on their features, by the rule of a session's elicited prior.</caption><thead><tr><th scope=\"col\">feature\
+         <th scope=\"col\">mean weight<th scope=\"col\">standard deviation</tr></thead><tbody>",
+        result.things
+    );
+    for ((name, mean), sd) in result.features.iter().zip(&prior.mean).zip(&prior.sd) {
         let _ = write!(page, "<tr><td>{name}<td>{mean:+.3}<td>{sd:.3}</tr>");
     }
     let _ = write!(
         page,
         "</tbody></table></div><p>Angles between this mean and what each person turned out to value: {:.0}° for a tenth of them or less, {:.0}° for half, \
-         {:.0}° for nine in ten.</p><h2>Learning real people from there</h2><p>Log loss of each person's last ten choices above who knows them (a population \
+         {:.0}° for nine in ten.</p><h2>Learning real people from there</h2><p>Log loss of each person's last ten answers above who knows them (a population \
          learned from other people, and thirty of their own answers), after so many of their answers. Bands: 95% intervals over people. Dotted: the \
          target.</p>{}",
         result.angle(0.1),
@@ -50,7 +55,7 @@ pub fn start_html(result: &StartResult, region: Option<(&Experiment, &Results)>)
     );
     let _ = write!(
         page,
-        "<div class=\"scroll\"><table><caption>Log loss, nats a choice. Ceiling: who knows the person, {}. Baseline: the flat start. Difference: less the \
+        "<div class=\"scroll\"><table><caption>Log loss, nats an answer. Ceiling: who knows the person, {}. Baseline: the flat start. Difference: less the \
          flat start, paired by person, 95% interval.</caption><thead><tr><th scope=\"col\">learner<th scope=\"col\">answers<th scope=\"col\">log loss\
          <th scope=\"col\">above who knows them<th scope=\"col\">difference</tr></thead><tbody>",
         result.ceiling

@@ -13,7 +13,7 @@ use crate::surroundings::{model_and_schema, say, say_json};
 pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
-    let bar = counting("banks of pairs");
+    let bar = counting("pairs");
     let rows = pairs::run(&mut model, &schema, &mut cache, args.seed, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);

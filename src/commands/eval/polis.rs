@@ -114,7 +114,7 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
 }
 
 /// Data that is not there, or not what it should be, is wrong input.
-fn wrong_data(error: anyhow::Error) -> anyhow::Error {
+pub(super) fn wrong_data(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<PolisError>() {
         Some(PolisError::Population { .. }) | None => error,
         Some(wrong @ PolisError::Read { source, .. }) => WrongInput(format!("{wrong}: {source}")).into(),

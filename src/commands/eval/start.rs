@@ -3,17 +3,18 @@
 use anyhow::Context;
 use credence_evals::experiment::Experiment;
 use credence_evals::kidney::{self, KidneyError};
+use credence_evals::polis;
 use credence_evals::report::{start_html, verdict};
 use credence_evals::results::{self, RESULTS};
-use credence_evals::start::{self, ATTRIBUTE_NAMES, StartOptions};
+use credence_evals::start::{self, StartError, StartOptions, judged_patients, judged_statements};
 use credence_priors::LanguageModel;
 use credence_priors::reading_cache::FileReadingCache;
 
 use crate::cli::Global;
-use crate::cli::eval::StartArgs;
+use crate::cli::eval::{StartArgs, StartPeople};
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{model_and_schema, say, say_json};
+use crate::surroundings::{cache, model_and_schema, say, say_json};
 
 /// Places the model's prior, prints where it stands, and writes the page.
 pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
@@ -21,10 +22,7 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         anyhow::bail!(WrongInput(format!("--target must be a positive number, not {}", args.target)));
     }
     // Everything that can be wrong is looked at before the model is loaded.
-    let data = kidney::load(&args.data).map_err(|error| match error {
-        KidneyError::Absent { .. } | KidneyError::Read { .. } => anyhow::Error::new(WrongInput(error.to_string())),
-        other => other.into(),
-    })?;
+    let data = load(args)?;
     let region = match &args.map {
         Some(dir) => {
             let results = results::read(&dir.join(RESULTS)).map_err(super::experiment::wrong_folder)?;
@@ -35,22 +33,34 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         None => None,
     };
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
-    let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
-    let bar = counting("reading patients");
-    let prior = start::elicit(&mut model, &schema, &mut cache, &data, &mut |done, of| {
+    let bar = counting("reading what people were asked about");
+    let progress = &mut |done: usize, of: usize| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
-    })?;
+    };
+    let judged = match data {
+        Data::Kidney(data) => {
+            let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
+            judged_patients(&mut model, &schema, &mut cache, data, progress)?
+        }
+        Data::Polis(conversation) => {
+            judged_statements(&mut model, &conversation, &cache(global).readings(), args.seed, progress)?
+        }
+    };
     bar.finish_and_clear();
     let options = StartOptions { target_nats: args.target, seed: args.seed, ..StartOptions::default() };
-    let result = start::run(&data, &model.describe().name, &prior, &options)?;
+    let result = start::run(&judged, &model.describe().name, &options).map_err(|error| match error {
+        StartError::TooFew { .. } => anyhow::Error::new(WrongInput(format!("{}: {error}", judged.what))),
+        other => other.into(),
+    })?;
+    let prior = &result.prior;
     let page = start_html(&result, region.as_ref().map(|r| (&r.0, &r.1)));
     std::fs::write(&args.out, page).with_context(|| format!("failed to write {}", args.out.display()))?;
     if args.json {
         return say_json(&result);
     }
     say(format!("{}\n", verdict(&result)))?;
-    for ((name, mean), sd) in ATTRIBUTE_NAMES.iter().zip(&prior.mean).zip(&prior.sd) {
+    for ((name, mean), sd) in result.features.iter().zip(&prior.mean).zip(&prior.sd) {
         say(format!("  {name:<14} weight {mean:+.3}, standard deviation {sd:.3}"))?;
     }
     say(format!(
@@ -69,4 +79,26 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         }
     }
     say(args.out.display())
+}
+
+/// Real people's answers.
+enum Data {
+    Kidney(kidney::KidneyData),
+    Polis(polis::Conversation),
+}
+
+fn load(args: &StartArgs) -> anyhow::Result<Data> {
+    match args.people {
+        StartPeople::Kidney => match kidney::load(&args.data) {
+            Ok(data) => Ok(Data::Kidney(data)),
+            Err(error @ (KidneyError::Absent { .. } | KidneyError::Read { .. })) => {
+                Err(WrongInput(error.to_string()).into())
+            }
+            Err(other) => Err(other.into()),
+        },
+        StartPeople::Polis => {
+            let conversation = polis::load(&args.data, &args.conversation);
+            Ok(Data::Polis(conversation.map_err(|error| super::polis::wrong_data(error.into()))?))
+        }
+    }
 }
