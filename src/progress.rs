@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use credence_priors::download::PullProgress;
+use indicatif::style::ProgressTracker;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
 /// Without a terminal, how often progress is said.
@@ -65,18 +66,40 @@ fn bar(length: u64, counts: &str) -> ProgressBar {
     };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style.with_key("left", time_left));
+    bar.set_style(style.with_key("left", TimeLeft::default()));
     bar.enable_steady_tick(TICK);
     bar
 }
 
-/// The time left, as far as it can be told.
-fn time_left(state: &ProgressState, to: &mut dyn fmt::Write) {
-    // A bar cannot say that it could not be written.
-    let _ = match state.pos() {
-        0 => write!(to, "{} so far", HumanDuration(state.elapsed())),
-        _ => write!(to, "{} left", HumanDuration(state.eta())),
-    };
+/// The time left at the pace since the first look. A pace of the last seconds alone says years when one step takes longer.
+#[derive(Clone, Default)]
+struct TimeLeft {
+    first: Option<(u64, Instant)>,
+}
+
+impl ProgressTracker for TimeLeft {
+    fn clone_box(&self) -> Box<dyn ProgressTracker> {
+        Box::new(self.clone())
+    }
+
+    fn tick(&mut self, state: &ProgressState, now: Instant) {
+        self.first.get_or_insert((state.pos(), now));
+    }
+
+    fn reset(&mut self, _: &ProgressState, _: Instant) {
+        self.first = None;
+    }
+
+    fn write(&self, state: &ProgressState, to: &mut dyn fmt::Write) {
+        let (pos, started) = self.first.unwrap_or((0, Instant::now()));
+        let done = state.pos().saturating_sub(pos);
+        let open = state.len().unwrap_or(0).saturating_sub(state.pos());
+        // A bar cannot say that it could not be written.
+        let _ = match done {
+            0 => write!(to, "{} so far", HumanDuration(state.elapsed())),
+            _ => write!(to, "{} left", HumanDuration(started.elapsed().mul_f64(open as f64 / done as f64))),
+        };
+    }
 }
 
 /// What is shown while nobody knows how much there is.
