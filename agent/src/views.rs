@@ -26,11 +26,12 @@ pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -
 /// The schema's values under one belief, beside another from before; in the units of [`values`].
 pub fn values_of(now: &Mixture, before: &Mixture, schema: &[ValueId], name: impl Fn(&str) -> String) -> ValuesView {
     let (unit_now, unit_before) = (typical_weight(now, schema.len()), typical_weight(before, schema.len()));
+    let axes: Vec<Vec<f64>> =
+        (0..schema.len()).map(|i| (0..now.dimension()).map(|j| f64::from(u8::from(i == j))).collect()).collect();
     let values = schema
         .iter()
-        .enumerate()
-        .map(|(i, id)| {
-            let (posterior, prior) = (now.weight(i), before.weight(i));
+        .zip(now.marginals(&axes).into_iter().zip(before.marginals(&axes)))
+        .map(|(id, (posterior, prior))| {
             let ((low, high), (prior_low, prior_high)) = (posterior.interval(LEVEL), prior.interval(LEVEL));
             ValueView {
                 id: id.to_string(),

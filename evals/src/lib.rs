@@ -1,5 +1,6 @@
 //! Simulated people, real data, convergence experiments, calibration and reports.
 
+pub mod calibration;
 pub mod crowd;
 pub mod decision_speed;
 pub mod estimate;

@@ -1,9 +1,8 @@
-//! Prints the tables of docs/belief.md, section 10: `belief_curves random|consistent SEEDS`, `belief_curves calibration SIMULATIONS SEED [one:Choice]`.
+//! Prints the curves of docs/belief.md, section 10: `belief_curves random|consistent SEEDS`.
 #![allow(clippy::print_stdout)]
 
 use credence_memory::belief::Settings;
 use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
-use credence_memory::belief::simulate::{Evidence, calibrate};
 
 fn curve(answers: Answers, offered: bool, seeds: u64, counts: &[usize]) -> Result<(), Box<dyn std::error::Error>> {
     let runs = converge_many(&Settings::default(), answers, offered, 150, counts, 0..seeds)?;
@@ -20,27 +19,6 @@ fn curve(answers: Answers, offered: bool, seeds: u64, counts: &[usize]) -> Resul
     Ok(())
 }
 
-fn calibration(simulations: usize, seed: u64, only: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
-    println!(
-        "| evidence | grid | answers | coverage of 90% intervals | distance from uniform | band (1e-3) | skipped |\n|---|---|---|---|---|---|---|"
-    );
-    for (grid, settings) in [("one", Settings::single(1.5, 0.1, 0.5)), ("default", Settings::default())] {
-        for evidence in Evidence::ALL.into_iter().filter(|e| only.is_none_or(|only| only == format!("{grid}:{e:?}"))) {
-            for records in [10, 40] {
-                let c = calibrate(&settings, evidence, 4, records, simulations, seed)?;
-                println!(
-                    "| {evidence:?} | {grid} | {records} | {:.3} | {:.3} | {:.3} | {} |",
-                    c.coverage(0.9),
-                    c.distance(),
-                    c.band(1e-3),
-                    c.skipped_sites
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let counts = [0, 10, 20, 30, 40, 50, 60, 80, 100];
@@ -53,8 +31,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             curve(Answers::Consistent(1.5), true, seeds.parse()?, &counts)?;
             curve(Answers::Consistent(5.0), true, seeds.parse()?, &counts)
         }
-        ["calibration", simulations, seed] => calibration(simulations.parse()?, seed.parse()?, None),
-        ["calibration", simulations, seed, only] => calibration(simulations.parse()?, seed.parse()?, Some(only)),
-        _ => Err("usage: belief_curves random|consistent SEEDS | belief_curves calibration SIMULATIONS SEED".into()),
+        _ => Err("usage: belief_curves random|consistent SEEDS".into()),
     }
 }

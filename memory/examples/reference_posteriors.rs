@@ -26,10 +26,42 @@ fn expectation(f: impl Fn(f64) -> f64) -> f64 {
         / (2.0 * std::f64::consts::PI).sqrt()
 }
 
+/// `P(y_first > y_second > ... > all that are not ranked)`, `y ~ N(u, sd^2)`: from the last upwards, each an integral up to `x` on a grid.
+fn chain(u: &[f64], order: &[usize], sd: f64) -> f64 {
+    let (lo, hi) = u.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), u| (lo.min(*u), hi.max(*u)));
+    let n = 96;
+    let (start, step) = (lo - 5.0 * sd, (hi - lo + 10.0 * sd) / f64::from(n));
+    let at = |i: i32| start + step * f64::from(i);
+    let rest = (0..u.len()).filter(|k| !order.contains(k));
+    let mut below: Vec<f64> = (0..=n).map(|i| rest.clone().map(|k| phi_cdf((at(i) - u[k]) / sd)).product()).collect();
+    for &k in order.iter().rev() {
+        let f: Vec<f64> = (0..=n)
+            .map(|i| {
+                let z = (at(i) - u[k]) / sd;
+                (-0.5 * z * z).exp() * below[i as usize] / (sd * (2.0 * std::f64::consts::PI).sqrt())
+            })
+            .collect();
+        let mut sum = 0.0;
+        below = (0..=n as usize)
+            .map(|i| {
+                // Cubic through four values: the cell's integral to the fifth order.
+                if i > 0 {
+                    let (a, b) = (f[i.saturating_sub(2)], f[(i + 1).min(n as usize)]);
+                    sum += step * (13.0 * (f[i - 1] + f[i]) - a - b) / 24.0;
+                }
+                sum
+            })
+            .collect();
+    }
+    below[n as usize]
+}
+
 struct Problem {
     settings: Settings,
     observations: Vec<Observation>,
     prior_sd: Vec<f64>,
+    /// Measurement error as it is, `sum e_i w_i^2`, instead of its expectation under the prior.
+    exact_error: bool,
 }
 
 impl Problem {
@@ -84,8 +116,8 @@ impl Problem {
         }
     }
 
-    /// The functional and its measurement error (equation 3 with this prior).
-    fn functional(&self, observation: &Observation) -> (Vec<f64>, f64) {
+    /// The functional and the variance of its measurement error at `w`.
+    fn functional(&self, observation: &Observation, w: &[f64]) -> (Vec<f64>, f64) {
         let (a, e, kappa) = match observation {
             Observation::Comparison { difference, error, channel, .. } => {
                 let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
@@ -95,7 +127,8 @@ impl Problem {
             Observation::Graded { features, error, .. } => (features.clone(), error.clone(), 1.0),
             Observation::Ranking { .. } => unreachable!("not an interval"),
         };
-        let q = e.iter().zip(&self.prior_sd).map(|(e, s)| kappa * kappa * e * s * s).sum();
+        let size = if self.exact_error { w } else { &self.prior_sd };
+        let q = e.iter().zip(size).map(|(e, s)| kappa * kappa * e * s * s).sum();
         (a.iter().map(|x| kappa * x).collect(), q)
     }
 
@@ -107,8 +140,9 @@ impl Problem {
             _ => None,
         };
         for (i, observation) in self.observations.iter().enumerate() {
-            if let Observation::Ranking { features, order, .. } = observation {
-                let u: Vec<f64> = features.iter().map(|f| dot(f)).collect();
+            if let Observation::Ranking { features, order, channel, .. } = observation {
+                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+                let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
                 let n = u.len();
                 let root2 = std::f64::consts::FRAC_1_SQRT_2;
                 // The last of the order at y: its better ones above, the unranked below; full orders of three turn on the middle one.
@@ -117,8 +151,9 @@ impl Problem {
                         let y = u[order[0]] + root2 * x;
                         (0..n).filter(|k| *k != order[0]).map(|k| phi_cdf((y - u[k]) / root2)).product()
                     })
+                } else if n > 3 {
+                    chain(&u, order, root2)
                 } else {
-                    assert!(n == 3 && order.len() >= 2, "orders of three only");
                     expectation(|x| {
                         let y = u[order[1]] + root2 * x;
                         let third = 3 - order[0] - order[1];
@@ -129,7 +164,7 @@ impl Problem {
                 ln += self.lapse(p, outcomes, 0.0).ln();
                 continue;
             }
-            let (a, q) = self.functional(observation);
+            let (a, q) = self.functional(observation, w);
             let z = dot(&a);
             match key(observation) {
                 Some(asked) => {
@@ -242,27 +277,45 @@ fn diagnose(chains: &[Vec<f64>]) -> (f64, f64) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors OUTPUT.json")?;
+    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors FILE.json [KIND...]")?;
+    let only: Vec<Evidence> = std::env::args().skip(2).map(|kind| kind.parse()).collect::<Result<_, _>>()?;
     let kinds = [
-        (Evidence::Choice, 24),
-        (Evidence::ChoiceOrNeither, 24),
-        (Evidence::Verdict, 24),
-        (Evidence::Rating, 24),
-        (Evidence::Correction, 24),
-        (Evidence::Importance, 24),
-        (Evidence::Error, 24),
-        (Evidence::Misread, 24),
-        (Evidence::Repeat, 24),
-        (Evidence::BestOfThree, 16),
-        (Evidence::BestOfFour, 16),
-        (Evidence::RankingOfThree, 16),
+        (Evidence::Choice, 24, false),
+        (Evidence::ChoiceOrNeither, 24, false),
+        (Evidence::Verdict, 24, false),
+        (Evidence::Rating, 24, false),
+        (Evidence::Correction, 24, false),
+        (Evidence::Importance, 24, false),
+        (Evidence::Error, 24, false),
+        (Evidence::Misread, 24, false),
+        (Evidence::Repeat, 24, false),
+        (Evidence::BestOfThree, 16, false),
+        (Evidence::BestOfFour, 16, false),
+        (Evidence::RankingOfThree, 16, false),
+        (Evidence::CorrectionOfThree, 16, false),
+        (Evidence::RankingOfFour, 12, false),
+        (Evidence::Error, 24, true),
     ];
+    // With kinds named, the file's other problems stay.
+    let kept: Vec<serde_json::Value> = match std::fs::read_to_string(&path) {
+        Ok(text) if !only.is_empty() => {
+            serde_json::from_str::<serde_json::Value>(&text)?["problems"].as_array().cloned().unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
     let mut problems = Vec::new();
-    for (number, (evidence, records)) in kinds.into_iter().enumerate() {
+    for (evidence, records, exact_error) in kinds {
+        // The same answers under both noises.
+        let number = kinds.iter().position(|kind| kind.0 == evidence).unwrap_or(0) as u64;
+        if !only.is_empty() && !only.contains(&evidence) {
+            let (own, exact) = (serde_json::json!(evidence), serde_json::json!(exact_error));
+            problems.extend(kept.iter().filter(|p| p["evidence"] == own && p["exact_error"] == exact).cloned());
+            continue;
+        }
         for lapse in [0.0, 0.1] {
             let d = 4;
             let settings = Settings::single(1.5, lapse, 0.5);
-            let mut rng = ChaCha8Rng::seed_from_u64(SEED + number as u64);
+            let mut rng = ChaCha8Rng::seed_from_u64(SEED + number);
             let mut prior_sd = vec![1.5 / ((d - 1) as f64).sqrt(); d];
             prior_sd[d - 1] = 1.0;
             let weights: Vec<f64> = normals(d, &mut rng).iter().zip(&prior_sd).map(|(x, s)| x * s).collect();
@@ -273,12 +326,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let outcome = person.answer(&question, &mut rng)?;
                 observations.push(question.answer(outcome));
             }
-            let problem = Problem { settings: settings.clone(), observations, prior_sd };
+            let problem = Problem { settings: settings.clone(), observations, prior_sd, exact_error };
             let mut chains: Vec<Vec<Vec<f64>>> = vec![Vec::new(); d];
             let mut divergences = 0;
             for chain in 0..CHAINS {
                 let nuts = DiagNutsSettings { num_tune: 1000, num_draws: DRAWS as u64, ..DiagNutsSettings::default() };
-                let mut rng = ChaCha8Rng::seed_from_u64(SEED ^ (chain + 1) ^ ((number as u64) << 8));
+                let mut rng = ChaCha8Rng::seed_from_u64(SEED ^ (chain + 1) ^ (number << 8));
                 let start = normals(d, &mut rng);
                 let mut sampler = nuts.new_chain(chain, CpuMath::new(Density(&problem)), &mut rng)?;
                 sampler.set_position(&start)?;
@@ -302,9 +355,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 r_hat = r_hat.max(r);
                 ess = ess.min(e);
             }
-            println!("{evidence:?} lapse {lapse}: R-hat {r_hat:.4}, bulk ESS {ess:.0}, {divergences} divergences");
+            println!(
+                "{evidence:?}{} lapse {lapse}: R-hat {r_hat:.4}, bulk ESS {ess:.0}, {divergences} divergences",
+                if exact_error { ", exact error" } else { "" }
+            );
             problems.push(serde_json::json!({
-                "evidence": evidence, "lapse": lapse, "band": 0.5, "signal_scale": 1.5, "dimension": d,
+                "evidence": evidence, "exact_error": exact_error, "lapse": lapse, "band": 0.5, "signal_scale": 1.5, "dimension": d,
                 "observations": problem.observations, "mean": mean, "sd": sd,
                 "r_hat_max": r_hat, "ess_bulk_min": ess, "divergences": divergences,
             }));

@@ -2,8 +2,8 @@
 #![allow(clippy::print_stdout)]
 
 use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
-use credence_memory::belief::simulate::{Evidence, calibrate, flat_priors};
-use credence_memory::belief::{Mixture, Observation, Question, Settings};
+use credence_memory::belief::simulate::{CalibrationPlan, Evidence, calibrate, flat_priors};
+use credence_memory::belief::{Functional, Mixture, Observation, Question, Settings};
 use serde::Deserialize;
 
 fn phi_cdf(x: f64) -> f64 {
@@ -65,10 +65,13 @@ fn the_mixture_agrees_with_a_grid_over_weights_and_hypotheses() {
     for k in 0..2 {
         let mean: f64 = evidence.iter().zip(&moments).map(|(z, m)| z / total * m[k].0).sum();
         let square: f64 = evidence.iter().zip(&moments).map(|(z, m)| z / total * m[k].1).sum();
-        let (sd, f) = ((square - mean * mean).sqrt(), belief.weight(k));
-        assert!((f.mean() - mean).abs() < 0.05 * sd, "mean {k}: {} not {mean}", f.mean());
-        // Eight answers leave a skewed posterior, whose standard deviation a Gaussian undershoots.
-        assert!((f.sd() / sd - 1.0).abs() < 0.08, "sd {k}: {} not {sd}", f.sd());
+        let sd = (square - mean * mean).sqrt();
+        let a: Vec<f64> = (0..2).map(|i| f64::from(u8::from(i == k))).collect();
+        // Eight answers leave a skewed posterior, whose standard deviation a Gaussian undershoots and the shape shown does not.
+        for (f, mean_off, sd_off) in [(&belief.weight(k), 0.05, 0.08), (&belief.marginals(&[a])[0], 0.02, 0.02)] {
+            assert!((f.mean() - mean).abs() < mean_off * sd, "mean {k}: {} not {mean}", f.mean());
+            assert!((f.sd() / sd - 1.0).abs() < sd_off, "sd {k}: {} not {sd}", f.sd());
+        }
     }
 }
 
@@ -80,6 +83,8 @@ struct References {
 #[derive(Deserialize)]
 struct Reference {
     evidence: Evidence,
+    /// Of the people's own noise `sum e_i w_i^2` rather than its expectation by equation (3).
+    exact_error: bool,
     lapse: f64,
     band: f64,
     signal_scale: f64,
@@ -92,30 +97,48 @@ struct Reference {
     divergences: u64,
 }
 
-/// The promise of docs/belief.md: means within a tenth of a standard deviation, standard deviations within a twentieth. One
-/// problem of the table misses the latter at the fixed point itself (5.2%), and is held to 5.5%.
+/// The promise of docs/belief.md: means within a tenth of a standard deviation, standard deviations within a twentieth. It is kept
+/// by what people are shown; the Gaussians that belief is kept in miss the latter once (5.2%, at the fixed point itself).
 #[test]
 fn moments_agree_with_stored_nuts_posteriors() {
     let text = include_str!("data/reference_posteriors.json");
     let references: References = serde_json::from_str(text).expect("the stored table");
     let mut misses = Vec::new();
-    println!("| evidence | lapse | mean off (sd) | sd off | R-hat | bulk ESS |");
+    println!("| evidence | lapse | mean off (sd), Gaussian | sd off, Gaussian | R-hat | bulk ESS |");
     for reference in references.problems {
         assert!(reference.r_hat_max < 1.01 && reference.ess_bulk_min >= 10_000.0, "a reference must be one");
         assert!(reference.divergences < 100);
         let settings = Settings::single(reference.signal_scale, reference.lapse, reference.band);
-        let belief =
-            Mixture::fold(&settings, &flat_priors(reference.dimension), &reference.observations).expect("sound");
-        let (mut mean_off, mut sd_off) = (0.0f64, 0.0f64);
-        for i in 0..reference.dimension {
-            let f = belief.weight(i);
-            mean_off = mean_off.max((f.mean() - reference.mean[i]).abs() / reference.sd[i]);
-            sd_off = sd_off.max((f.sd() / reference.sd[i] - 1.0).abs());
-        }
-        let row = format!("{:?} | {} | {mean_off:.3} | {sd_off:.3}", reference.evidence, reference.lapse);
+        let d = reference.dimension;
+        let belief = Mixture::fold(&settings, &flat_priors(d), &reference.observations).expect("sound");
+        let axes: Vec<Vec<f64>> = (0..d).map(|i| (0..d).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+        let off = |marginals: Vec<Functional>| {
+            marginals.iter().zip(reference.mean.iter().zip(&reference.sd)).fold(
+                (0.0f64, 0.0f64),
+                |worst, (f, (mean, sd))| {
+                    (worst.0.max((f.mean() - mean).abs() / sd), worst.1.max((f.sd() / sd - 1.0).abs()))
+                },
+            )
+        };
+        let (shown, gaussian) = (off(belief.marginals(&axes)), off((0..d).map(|i| belief.weight(i)).collect()));
+        let row = format!(
+            "{}{} | {} | {:.3}, {:.3} | {:.3}, {:.3}",
+            reference.evidence,
+            if reference.exact_error { ", exact noise" } else { "" },
+            reference.lapse,
+            shown.0,
+            gaussian.0,
+            shown.1,
+            gaussian.1
+        );
         println!("| {row} | {:.4} | {:.0} |", reference.r_hat_max, reference.ess_bulk_min);
-        let skewed = matches!(reference.evidence, Evidence::ChoiceOrNeither) && reference.lapse > 0.0;
-        if mean_off > 0.1 || sd_off > if skewed { 0.055 } else { 0.05 } {
+        // Of measurement error there are two problems with the same answers. The Gaussian is to reproduce that with the noise of
+        // equation (3); what is shown, by (19), comes from the noise that people have, and is to reproduce that.
+        let (own, theirs) = match (reference.evidence, reference.exact_error) {
+            (Evidence::Error, exact) => (!exact, exact),
+            _ => (true, true),
+        };
+        if theirs && (shown.0 > 0.1 || shown.1 > 0.05) || own && (gaussian.0 > 0.1 || gaussian.1 > 0.055) {
             misses.push(row);
         }
     }
@@ -123,23 +146,25 @@ fn moments_agree_with_stored_nuts_posteriors() {
 }
 
 /// Short simulation-based calibration. The distance of 250 ranks from uniform stays inside Massart's band but for one run in
-/// 10,000; coverage of 90% intervals within four standard errors (one in 16,000).
+/// 10,000; coverage of 90% intervals within four standard errors (one in 16,000). The long form is `credence eval calibration`.
 #[test]
 fn beliefs_are_calibrated() {
     let seed = 11;
     println!("seed {seed}");
-    let check = |settings: &Settings, evidence, records, simulations| {
-        let c = calibrate(settings, evidence, 4, records, simulations, seed).expect("sound");
+    let check = |settings: &Settings, evidence, answers, simulations| {
+        let priors = &flat_priors(4);
+        let plan = CalibrationPlan { settings, priors, evidence, answers: &[answers], simulations, seed };
+        let c = &calibrate(&plan, &|| ()).expect("sound")[0];
         let (coverage, distance, band) = (c.coverage(0.9), c.distance(), c.band(1e-4));
-        println!(
-            "{evidence:?} after {records}: 90% intervals cover {coverage:.3}, distance {distance:.3} of {band:.3}"
-        );
+        println!("{evidence} after {answers}: 90% intervals cover {coverage:.3}, distance {distance:.3} of {band:.3}");
         let four = 4.0 * (0.09 / simulations as f64).sqrt();
-        assert!(distance < band && (coverage - 0.9).abs() < four, "{evidence:?}: {coverage} {distance} {band}");
+        assert!(distance < band && (coverage - 0.9).abs() < four, "{evidence}: {coverage} {distance} {band}");
     };
     for evidence in Evidence::ALL {
         check(&Settings::single(1.5, 0.1, 0.5), evidence, 12, 250);
     }
+    let drifting = Settings { slow_drift_weight: 0.999, drift_records: 40.0, ..Settings::single(1.5, 0.1, 0.5) };
+    check(&drifting, Evidence::Choice, 20, 250);
     let mixture = Settings { signal_scales: vec![0.4, 1.5, 5.0], lapse_rates: vec![0.02, 0.2], ..Settings::default() };
     for evidence in [Evidence::Choice, Evidence::ChoiceOrNeither, Evidence::Verdict] {
         check(&mixture, evidence, 20, 250);

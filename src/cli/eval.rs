@@ -28,6 +28,8 @@ pub(crate) enum EvalCommand {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Whether intervals hold the truth as often as they say: simulated people, every kind of evidence
+    Calibration(crate::commands::eval::calibration::CalibrationArgs),
     /// List the built-in experiments
     List {
         /// Print this one's file, to change and run

@@ -1,5 +1,6 @@
 //! `credence eval`: how well and how fast people's values are learned, measured. One file each.
 
+pub(crate) mod calibration;
 pub(crate) mod crowd;
 mod experiment;
 mod flight;
@@ -35,6 +36,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
             eval_agent::pressure(global, &PressureArgs { out: rows, ..PressureArgs::default() })
         }
         EvalCommand::Run { experiment, out } => experiment::run(&experiment, out),
+        EvalCommand::Calibration(args) => calibration::run(&args),
         EvalCommand::List { name } => {
             experiment::list(name.as_deref())?;
             if name.is_none() {

@@ -1,16 +1,37 @@
 //! A linear functional of the weights under the mixture: moments, quantiles, intervals.
 
+use super::hypothesis::Marginal;
 use super::normal::cdf;
+use super::shape::Shape;
 
-/// The distribution of `a . w`: a mixture of normals, or of points where a standard deviation is 0.
+/// The distribution of `a . w`: a mixture of normals, of points where a standard deviation is 0, and of skewed shapes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Functional {
     parts: Vec<(f64, f64, f64)>,
+    /// One for each part; normals and points have none.
+    shapes: Vec<Option<Shape>>,
 }
 
 impl Functional {
     pub(crate) fn push(&mut self, weight: f64, mean: f64, sd: f64) {
         self.parts.push((weight, mean, sd));
+        self.shapes.push(None);
+    }
+
+    pub(crate) fn push_marginal(&mut self, weight: f64, marginal: Marginal) {
+        match marginal {
+            Marginal::Normal { mean, variance } => self.push(weight, mean, variance.sqrt()),
+            Marginal::Atoms { values, masses } => {
+                for (value, mass) in values.into_iter().zip(masses) {
+                    self.push(weight * mass, value, 0.0);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn push_shape(&mut self, weight: f64, shape: Shape) {
+        self.parts.push((weight, shape.mean, shape.sd));
+        self.shapes.push(Some(shape));
     }
 
     /// Weight, mean and standard deviation of each part.
@@ -36,10 +57,12 @@ impl Functional {
 
     /// `P(a . w <= x)`.
     pub fn cdf(&self, x: f64) -> f64 {
-        let below = |m: f64, s: f64| {
-            if s > 0.0 { cdf((x - m) / s) } else { f64::from(u8::from(m <= x)) }
+        let below = |m: f64, s: f64, shape: &Option<Shape>| match shape {
+            Some(shape) => shape.cdf(x),
+            None if s > 0.0 => cdf((x - m) / s),
+            None => f64::from(u8::from(m <= x)),
         };
-        self.parts.iter().map(|&(w, m, s)| w * below(m, s)).sum()
+        self.parts.iter().zip(&self.shapes).map(|(&(w, m, s), shape)| w * below(m, s, shape)).sum()
     }
 
     /// `P(a . w > 0)`.

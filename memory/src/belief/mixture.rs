@@ -7,7 +7,7 @@ use super::BeliefError;
 use super::finite::{OrderTable, ln_sum_exp, softmax};
 use super::functional::Functional;
 use super::grid::Grid;
-use super::hypothesis::{Hypothesis, Marginal, Prior};
+use super::hypothesis::{Hypothesis, Prior};
 use super::location::{LocationName, Priors};
 use super::observation::{LEVELS_MAX, Observation, Prepared, Question};
 use super::ranking::LISTED_MAX;
@@ -268,14 +268,7 @@ impl Mixture {
         let mut g = vec![0.0; self.dimension];
         let mut functional = Functional::default();
         for (h, weight) in self.hypotheses.iter().zip(self.weights()) {
-            match h.marginal(&self.priors[h.prior], a[h.reading].as_ref(), &mut g) {
-                Marginal::Normal { mean, variance } => functional.push(weight, mean, variance.sqrt()),
-                Marginal::Atoms { values, masses } => {
-                    for (value, mass) in values.into_iter().zip(masses) {
-                        functional.push(weight * mass, value, 0.0);
-                    }
-                }
-            }
+            functional.push_marginal(weight, h.marginal(&self.priors[h.prior], a[h.reading].as_ref(), &mut g));
         }
         functional
     }

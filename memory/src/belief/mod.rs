@@ -28,6 +28,7 @@ mod refinement;
 mod regret;
 mod retest;
 mod settings;
+mod shape;
 pub mod simulate;
 mod summary;
 pub(crate) mod symmetric;
