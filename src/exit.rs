@@ -242,7 +242,11 @@ fn of_replay(error: &ReplayError) -> Option<u8> {
 
 fn of_import(error: &ImportError) -> Option<u8> {
     match error {
-        ImportError::Read { .. } | ImportError::Line { .. } | ImportError::Empty(_) | ImportError::Name(_) => Some(3),
+        ImportError::Read { .. }
+        | ImportError::Line { .. }
+        | ImportError::Empty(_)
+        | ImportError::Again { .. }
+        | ImportError::Name(_) => Some(3),
         ImportError::Log { source, .. } => of_replay(source).or(Some(3)),
         ImportError::OtherSpace { .. } => Some(7),
         // It was imported before, or says something that this log cannot hold.

@@ -25,7 +25,7 @@ impl PullProgress for PullBar {
     fn started(&mut self, what: &str, bytes: Option<u64>) {
         let bar = match bytes {
             Some(bytes) => bar(bytes, "{bytes} of {total_bytes}, {bytes_per_sec}, {left}"),
-            None => bar_of_unknown_length(),
+            None => bar_of_unknown_length("{bytes}"),
         };
         bar.set_message(what.to_owned());
         self.bar = Some(bar);
@@ -102,14 +102,22 @@ impl ProgressTracker for TimeLeft {
     }
 }
 
-/// What is shown while nobody knows how much there is.
-fn bar_of_unknown_length() -> ProgressBar {
+/// What is shown while something of unknown length goes on; it goes away with what is returned.
+#[must_use]
+pub(crate) fn working(what: &str) -> ProgressBar {
+    let bar = bar_of_unknown_length("{elapsed} so far");
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// A bar of unknown length, whose message is followed by `counts`.
+fn bar_of_unknown_length(counts: &str) -> ProgressBar {
     let (target, template) = match io::stderr().is_terminal() {
-        true => (ProgressDrawTarget::stderr(), "{spinner} {msg} {bytes}"),
-        false => (PlainLines::target(), "{msg}: {bytes}"),
+        true => (ProgressDrawTarget::stderr(), format!("{{spinner}} {{msg}} {counts}")),
+        false => (PlainLines::target(), format!("{{msg}}: {counts}")),
     };
     let bar = ProgressBar::with_draw_target(None, target);
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(TICK);
     bar
 }

@@ -18,7 +18,7 @@ use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
-use crate::progress::{PullBar, counting};
+use crate::progress::{PullBar, counting, working};
 
 /// The charter that ships with the program.
 const CHARTER: &str = include_str!("../priors/data/charter.md");
@@ -137,14 +137,15 @@ impl Opened {
     pub(crate) fn open(global: &Global, args: &ModelArgs) -> anyhow::Result<Self> {
         let opening = opening(global, args)?;
         let root = home(global)?;
-        let bar = counting("reading the model's prior");
+        let mut bar = None;
         let OpenHome { home, reader, notices } = opening
             .open(&root, now(), &mut |p| {
+                let bar = bar.get_or_insert_with(|| counting("reading the model's prior"));
                 bar.set_length(p.total);
                 bar.set_position(p.done);
             })
             .with_context(|| format!("failed to open the home {}", root.display()))?;
-        bar.finish_and_clear();
+        drop(bar);
         for notice in notices {
             tracing::warn!("{notice}");
         }
@@ -155,6 +156,7 @@ impl Opened {
     pub(crate) fn reader(&mut self) -> anyhow::Result<&mut AlternativeReader> {
         if self.reader.is_none() {
             let prior = self.home.state().elicited().context("the log has no prior")?.clone();
+            let _working = working("loading the model");
             self.reader = Some(self.opening.reader(&prior, &GenerationSource::in_force(&self.home))?);
         }
         self.reader.as_mut().context("a reader was just made")

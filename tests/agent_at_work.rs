@@ -101,6 +101,21 @@ fn real_model_a_task_is_considered_corrected_in_words_and_replayed() {
     assert!(replay(&["--verify"]).contains("match"));
     let without = replay(&["--json", "--without", &stated["seq"].to_string()]);
     assert_ne!(without, replay(&["--json"]));
+
+    // Nobody else goes on with the task, and after a stop nobody does.
+    let task = records(&bench, "TaskGiven")[0]["payload"]["task"].as_str().expect("a name").to_owned();
+    let resumed = |person: &str, input: &str| {
+        let args = ["agent", "--resume", &task, "--person", person, "--steps", "0", "--regret-max", "0"];
+        bench.run(&args, input)
+    };
+    let others = resumed("bob", "");
+    assert_eq!(others.status.code(), Some(3));
+    assert!(text(&others.stderr).contains("given by ada"), "{}", text(&others.stderr));
+    assert!(text(&resumed("ada", "\n").stdout).contains("goes on later"));
+    assert!(text(&resumed("ada", "stop\n").stdout).contains("does not go on"));
+    let over = resumed("ada", "");
+    assert_eq!(over.status.code(), Some(3));
+    assert!(text(&over.stderr).contains("said stop"), "{}", text(&over.stderr));
 }
 
 #[test]

@@ -63,8 +63,38 @@ fn llama_cpp_is_known_in_one_place() {
     rust_files(&root().join("priors/src"), &mut files);
     let knowing: Vec<_> = files
         .iter()
-        .filter(|f| std::fs::read_to_string(f).expect("readable source").contains("llama_cpp_2::"))
+        .filter(|f| {
+            let text = std::fs::read_to_string(f).expect("readable source");
+            text.contains("llama_cpp_2::") || text.contains("llama_cpp_sys_2::")
+        })
         .filter(|f| !f.ends_with("llama.rs") && f.parent().and_then(Path::file_name) != Some("llama".as_ref()))
         .collect();
     assert!(knowing.is_empty(), "llama.cpp is used outside priors/src/llama*: {knowing:?}");
+}
+
+#[test]
+fn below_the_agent_there_is_no_clock_and_no_unseeded_randomness() {
+    let mut files = Vec::new();
+    rust_files(&root().join("memory/src"), &mut files);
+    assert!(files.len() > 50, "{} files", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("readable source");
+        for effect in ["Instant::now", "SystemTime::now", "Timestamp::now", "rand::rng()", "thread_rng", "from_os_rng"]
+        {
+            assert!(!text.contains(effect), "{} has {effect}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_that_the_architecture_names_exists() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let word = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
+    let named = text.split(|c| !word(c)).map(|w| w.trim_end_matches('.'));
+    let tops = ["src/", "memory/", "priors/", "agent/", "evals/", "tests/", "docs/", "scripts/"];
+    let paths: Vec<&str> = named.filter(|w| tops.iter().any(|t| w.starts_with(t))).collect();
+    assert!(paths.len() > 15, "{paths:?}");
+    for path in paths {
+        assert!(root().join(path).exists(), "ARCHITECTURE.md names {path}");
+    }
 }

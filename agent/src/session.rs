@@ -110,6 +110,22 @@ pub enum SessionError {
     /// A task that the log does not have.
     #[error("the log has no task {0}")]
     NoSuchTask(TaskId),
+    /// A task of somebody else.
+    #[error("{task} was given by {person}, and goes on for them alone")]
+    AnothersTask {
+        /// The task.
+        task: TaskId,
+        /// Who gave it.
+        person: PersonId,
+    },
+    /// A task that is over.
+    #[error("{task} is over: {how}; give it anew with --task if it is wanted again")]
+    TaskOver {
+        /// The task.
+        task: TaskId,
+        /// How it ended.
+        how: String,
+    },
     /// A task with nothing to decide between.
     #[error("a task needs at least two different alternatives, there are {found}; give some with --alternative")]
     TooFewAlternatives {
@@ -132,6 +148,8 @@ impl SessionError {
             | Self::NoSuchAlternative { .. }
             | Self::NotOffered
             | Self::NoSuchTask(_)
+            | Self::AnothersTask { .. }
+            | Self::TaskOver { .. }
             | Self::TooFewAlternatives { .. }
             | Self::NothingToUndo => true,
             Self::Home(_) | Self::State(_) | Self::Belief(_) | Self::Id(_) | Self::Number(_) => false,

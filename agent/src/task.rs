@@ -121,9 +121,19 @@ impl TaskRun {
         Ok(())
     }
 
-    /// Goes on with a task from the log.
+    /// Goes on with a task from the log: one of this person's, that is neither done nor stopped.
     pub fn resume(home: &Home, person: PersonId, id: TaskId, limits: (Bars, usize)) -> Result<Self, SessionError> {
         let task = home.state().tasks().get(&id).ok_or_else(|| SessionError::NoSuchTask(id.clone()))?;
+        if task.given.person != person {
+            return Err(SessionError::AnothersTask { task: id, person: task.given.person.clone() });
+        }
+        if task.stopped {
+            return Err(SessionError::TaskOver { task: id, how: format!("{person} said stop") });
+        }
+        if let Some(done) = task.actions.last() {
+            let text = home.state().description(&done.alternative).map_or_else(String::new, |d| d.text.clone());
+            return Err(SessionError::TaskOver { task: id, how: format!("{text:?} was done") });
+        }
         let alternatives = task.proposed.iter().map(|(a, _)| *a).collect();
         Self::with(person, id, alternatives, limits)
     }

@@ -86,6 +86,14 @@ pub enum ImportError {
         /// What differs.
         what: &'static str,
     },
+    /// The log to be merged has evidence that stands here already.
+    #[error("{} cannot be merged: it is or has {what}, which would be counted twice", path.display())]
+    Again {
+        /// The log.
+        path: PathBuf,
+        /// What stands in both.
+        what: String,
+    },
     /// A name made from the import is not one.
     #[error("the import gives a name that cannot be one")]
     Name(#[from] IdError),

@@ -17,6 +17,7 @@ use crate::commands::consider::{deliberate, guard};
 use crate::commands::decide::{as_json, bars, print, text};
 use crate::commands::tell::{Answering, tell};
 use crate::exit::WrongInput;
+use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
 /// A line of so many words that answers nothing is a sentence about what matters.
@@ -68,6 +69,7 @@ fn proposals(opened: &mut Opened, args: &AgentArgs, task: &str) -> anyhow::Resul
     let mut model = opened.reader()?.model().clone();
     let mut states = States::open(opened.opening.readings.as_deref(), &model);
     let wanted = (args.proposals, args.seed as u32);
+    let _working = working("proposing alternatives");
     let mine = propose(&mut model, &mut states, &charter, task, &args.alternatives, wanted)?;
     let known: Vec<String> = mine.iter().map(|p| p.text.clone()).chain(args.alternatives.iter().cloned()).collect();
     let always = standing(&mut model, &mut states, &known)?;
@@ -104,8 +106,10 @@ struct Work<'a> {
 enum Heard {
     /// An answer was taken, or words changed what is believed or weighed: decide again.
     Again,
-    /// The person stopped, or says nothing more.
-    Over,
+    /// The person says nothing more for now.
+    Later,
+    /// The person said stop: the task is over.
+    Stopped,
 }
 
 impl Work<'_> {
@@ -146,19 +150,23 @@ impl Work<'_> {
                 }
                 Step::Ask(pair, _) => {
                     self.say(format!(
-                        "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  stop    + TEXT  add an alternative    - N  strike one\n  or say in a sentence what matters",
+                        "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  leave it for later    stop  end the task\n  + TEXT  add an alternative    - N  strike one    or say in a sentence what matters",
                         text(home, &pair[0]),
                         text(home, &pair[1])
                     ))?;
                     self.hear(true)?
                 }
                 Step::Defer(..) => {
-                    self.say("\nThe decision is yours. Say in a sentence what matters here, add (+ TEXT) or strike (- N) an alternative, or leave it.")?;
+                    self.say("\nThe decision is yours. Say in a sentence what matters here, add (+ TEXT) or strike (- N) an alternative, leave it for later (Return), or end it (stop).")?;
                     self.hear(false)?
                 }
             };
-            if matches!(heard, Heard::Over) {
-                return self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()));
+            match heard {
+                Heard::Again => {}
+                Heard::Later => {
+                    return self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()));
+                }
+                Heard::Stopped => return self.say("Stopped. Nothing was done, and this task does not go on."),
             }
         }
     }
@@ -194,17 +202,16 @@ impl Work<'_> {
         while let Some(line) = self.line()? {
             let answer = match line.as_str() {
                 "" if asked => continue,
-                "" => return Ok(Heard::Over),
+                "" | "q" => return Ok(Heard::Later),
                 "1" if asked => Answer::Choose(0),
                 "2" if asked => Answer::Choose(1),
                 "=" if asked => Answer::NoPreference,
-                "q" | "stop" | "don't" => {
+                "stop" | "don't" => {
                     self.run.stop(&mut self.opened.home, &line, now())?;
-                    self.say("Stopped.")?;
-                    return Ok(Heard::Over);
+                    return Ok(Heard::Stopped);
                 }
                 other => {
-                    if self.other(other, if asked { "1, 2, =" } else { "an empty line" })? {
+                    if self.other(other, if asked { "1, 2, =, q, stop" } else { "an empty line" })? {
                         return Ok(Heard::Again);
                     }
                     continue;
@@ -213,7 +220,7 @@ impl Work<'_> {
             self.run.answer(&mut self.opened.home, answer, now())?;
             return Ok(Heard::Again);
         }
-        Ok(Heard::Over)
+        Ok(Heard::Later)
     }
 
     /// Adding, striking, words. Says whether anything came of it; a line of a file that cannot be used is an error.
@@ -228,7 +235,7 @@ impl Work<'_> {
         } else if line.split_whitespace().count() >= SENTENCE_WORDS || line.contains(['>', '<']) {
             self.tell(line)
         } else {
-            Err(WrongInput(format!("{line:?} is none of {expected}, + TEXT, - N, q and a sentence")).into())
+            Err(WrongInput(format!("{line:?} is none of {expected}, + TEXT, - N and a sentence")).into())
         };
         match result {
             Ok(()) => Ok(true),
@@ -268,8 +275,8 @@ impl Work<'_> {
         }
         while let Some(line) = self.line()? {
             match line.as_str() {
-                "" | "yes" | "y" => return Ok(()),
-                "stop" | "undo" | "don't" | "q" => return Ok(self.run.stop(&mut self.opened.home, &line, now())?),
+                "" | "yes" | "y" | "q" => return Ok(()),
+                "stop" | "undo" | "don't" => return Ok(self.run.stop(&mut self.opened.home, &line, now())?),
                 _ => {}
             }
             match line.parse::<usize>().ok().and_then(|n| alternatives.get(n.wrapping_sub(1))) {

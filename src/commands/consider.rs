@@ -46,10 +46,10 @@ pub(crate) fn add_briefing(home: &mut Home, path: &Path, name: Option<&str>) -> 
             anyhow::bail!(WrongInput(format!("there is a briefing {} already", added.briefing)));
         }
         // Two files of the same name: the second gets a number.
-        let free = (2..).map(|n| format!("{}-{n}", added.briefing)).find_map(|n| BriefingId::new(&n).ok());
-        let taken = |id: &BriefingId| standing.contains_key(id);
-        added.briefing =
-            free.filter(|id| !taken(id)).context("give the briefing a name with `credence brief add --name`")?;
+        added.briefing = (2..=standing.len() + 2)
+            .filter_map(|n| BriefingId::new(&format!("{}-{n}", added.briefing)).ok())
+            .find(|id| !standing.contains_key(id))
+            .context("give the briefing a name with `credence brief add --name`")?;
     }
     let name = added.briefing.clone();
     home.append(now(), Record::BriefingAdded(added))?;

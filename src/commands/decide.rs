@@ -13,6 +13,7 @@ use credence_memory::record::{AlternativeDescribed, Outcome};
 use crate::cli::{BarArgs, DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::WrongInput;
+use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
 /// Runs `credence decide`.
@@ -163,7 +164,9 @@ impl Opened {
             .map(|t| BankAlternative { text: t.trim().to_owned(), attributes: Default::default() })
             .collect();
         if !missing.is_empty() {
-            let described = self.reader()?.describe(situation, &missing)?;
+            let reader = self.reader()?;
+            let _working = working("reading what the model makes of the alternatives");
+            let described = reader.describe(situation, &missing)?;
             record_described(&mut self.home, described, now())?;
         }
         Ok(texts.iter().map(|t| AlternativeId::of(situation, t.trim())).collect())

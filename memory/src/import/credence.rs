@@ -1,4 +1,7 @@
 //! Merging another Credence log: its descriptions and its surviving evidence, with where they came from.
+//!
+//! No evidence may come in twice, by whatever way round. Evidence keeps the log that it was first written to as its source, so a
+//! log is made of itself and of the logs merged into it; two logs that share a part other than the one merged into are refused.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,10 +47,20 @@ pub(super) fn read(
     if attributes(&other) != attributes(into) {
         return differs("list of declared attributes");
     }
-    let source = SourceId::new(&format!("import:credence:{}", header.log_id))?;
+    let (own, theirs) = (log_source(&ours.log_id)?, log_source(&header.log_id)?);
+    let parts_of_ours = parts(into, &own);
+    let shared = parts(&other, &theirs).into_iter().find(|part| *part != own && parts_of_ours.contains(part));
+    if own == theirs {
+        return Err(ImportError::Again { path: path.to_owned(), what: "this log itself, or a copy of it".into() });
+    }
+    if let Some(part) = shared {
+        let id = part.as_str().trim_start_matches(MERGED);
+        return Err(ImportError::Again { path: path.to_owned(), what: format!("evidence of the log {id}") });
+    }
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let mut people = BTreeSet::new();
     let mut evidence = Vec::new();
+    let mut came_from_us = 0;
     // Adapters stay in the log that they were trained for, and so do their judgements.
     let of_the_base = |description: &AlternativeDescribed| {
         let mut description = description.clone();
@@ -66,16 +79,39 @@ pub(super) fn read(
                 Some(prefix) => PersonId::new(&format!("{prefix}{}", from.person))?,
                 None => from.person.clone(),
             };
+            if from.source == own {
+                came_from_us += 1;
+                continue;
+            }
+            let source = if from.source.as_str().starts_with(MERGED) { from.source.clone() } else { theirs.clone() };
             people.insert(person.clone());
-            *from = Origin { person, source: source.clone(), session: None };
+            *from = Origin { person, source, session: None };
         }
         evidence.push((Some(entry.time), record));
     }
     if people.is_empty() {
         return Err(ImportError::Empty(path.to_owned()));
     }
-    let notes = vec![format!("{} of its records are evidence that still stands", survivors.len())];
+    let mut notes = vec![format!("{} of its records are evidence that still stands", survivors.len())];
+    if came_from_us > 0 {
+        notes.push(format!("{came_from_us} of them were merged into it from this log, and are left out"));
+    }
     // The last record's hash stands for the whole log.
     let content_hash: Hash = other.head().1;
-    Ok(Import { format: "credence-log", source, content_hash, statements: Vec::new(), evidence, people, notes })
+    Ok(Import { format: "credence-log", source: theirs, content_hash, statements: Vec::new(), evidence, people, notes })
+}
+
+/// What sources of merged evidence begin with; the log's id follows.
+const MERGED: &str = "import:credence:";
+
+fn log_source(id: &impl std::fmt::Display) -> Result<SourceId, ImportError> {
+    Ok(SourceId::new(&format!("{MERGED}{id}"))?)
+}
+
+/// The logs whose evidence a log has: itself, and those merged into it.
+fn parts(state: &State, own: &SourceId) -> BTreeSet<SourceId> {
+    let of_evidence = state.people().values().flat_map(|p| p.evidence()).map(|e| &e.source);
+    let of_imports = state.imported().iter().map(|(_, i)| &i.source);
+    let merged = of_evidence.chain(of_imports).filter(|s| s.as_str().starts_with(MERGED));
+    merged.chain([own]).cloned().collect()
 }

@@ -209,3 +209,68 @@ proptest! {
         let _ = Import::trl(&dir.path().join("t"), &id("ada"), &mut |_| {});
     }
 }
+
+/// A home with this log id and so many answers of its person.
+fn home_of(root: &Path, log_id: &str, answers: usize) -> Home {
+    let Record::LogOpened(mut header) = header() else { unreachable!() };
+    header.log_id = log_id.into();
+    let mut home = Home::create(root, time(0), header).unwrap();
+    for n in 0..6 {
+        home.append(time(1), described(n)).unwrap();
+    }
+    for n in 0..answers {
+        home.append(time(2), choice(log_id, n % 5, 5, Some(0))).unwrap();
+    }
+    home
+}
+
+fn merge(from: &Home, into: &mut Home) -> Result<(), ImportError> {
+    let import = Import::credence_log(&from.paths().log(), None, into.state(), &mut |_| {})?;
+    let draft = import.draft(into, time(9), vec![]).unwrap();
+    into.commit(draft).unwrap();
+    Ok(())
+}
+
+fn answers(home: &Home, person: &str) -> usize {
+    home.state().person(&id(person)).map_or(0, |p| p.evidence().len())
+}
+
+#[test]
+fn a_log_is_not_merged_into_itself_nor_again_when_it_has_grown() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut ours = home_of(one.path(), "ours", 2);
+    let import = Import::credence_log(&ours.paths().log(), None, ours.state(), &mut |_| {});
+    assert!(matches!(import, Err(ImportError::Again { .. })), "{import:?}");
+    let mut theirs = home_of(other.path(), "theirs", 3);
+    merge(&theirs, &mut ours).unwrap();
+    theirs.append(time(5), choice("theirs", 4, 5, Some(1))).unwrap();
+    let again = merge(&theirs, &mut ours).expect_err("it has grown, and most of it stands here");
+    assert!(again.to_string().contains("evidence of the log theirs"), "{again}");
+    assert_eq!((answers(&ours, "ours"), answers(&ours, "theirs")), (2, 3));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is merged into whatever, in any order, nobody's answer is counted twice anywhere.
+    #[test]
+    fn no_way_round_of_merging_counts_twice(merges in prop::collection::vec((0..3usize, 0..3usize), 1..8)) {
+        let names = ["a", "b", "c"];
+        let dirs: Vec<_> = names.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+        let mut homes: Vec<Home> = names.iter().zip(&dirs).zip(1..).map(|((n, d), k)| home_of(d.path(), n, k)).collect();
+        for (from, into) in merges.into_iter().filter(|(from, into)| from != into) {
+            let (low, high) = homes.split_at_mut(from.max(into));
+            let (low, high) = (&mut low[from.min(into)], &mut high[0]);
+            let (from, into) = if from < into { (low, high) } else { (high, low) };
+            // Refused, or merged: either is right as long as nothing counts twice.
+            let _ = merge(from, into);
+        }
+        for (home, own) in homes.iter().zip(names) {
+            for (name, given) in names.iter().zip(1..) {
+                let counted = answers(home, name);
+                prop_assert!(counted == 0 || counted == given, "{counted} of {name}'s {given} in {own}");
+            }
+            prop_assert!(answers(home, own) > 0);
+        }
+    }
+}

@@ -167,6 +167,17 @@ pub enum Illegal {
     /// A session that is over.
     #[error("session {0} has ended")]
     SessionOver(SessionId),
+    /// An act for a task of somebody else.
+    #[error("{task} was given by {person}, and is done for them alone")]
+    AnothersTask {
+        /// The task.
+        task: TaskId,
+        /// Who gave it.
+        person: PersonId,
+    },
+    /// An act for a task after its person said stop.
+    #[error("{0} was stopped, and stays so")]
+    Stopped(TaskId),
     /// A retraction of something else than evidence.
     #[error("record {0} is not evidence, so it cannot be retracted")]
     NotEvidence(Seq),
@@ -467,6 +478,14 @@ impl State {
             Record::DecisionMade(r) => self.decision(seq, r).map(|()| Change::Note),
             Record::ActionTaken(r) => {
                 self.known_task(r.task.as_ref())?;
+                if let Some((id, task)) = r.task.as_ref().and_then(|id| Some((id, self.tasks.get(id)?))) {
+                    if task.given.person != r.person {
+                        return Err(Illegal::AnothersTask { task: id.clone(), person: task.given.person.clone() });
+                    }
+                    if task.stopped {
+                        return Err(Illegal::Stopped(id.clone()));
+                    }
+                }
                 self.index(&r.alternative)?;
                 Ok(Change::Note)
             }
