@@ -143,7 +143,7 @@ fn an_import_is_committed_whole_dropped_without_trace_and_not_repeated() {
 #[test]
 fn another_log_is_merged_with_its_survivors() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut theirs = home(other.path());
+    let mut theirs = home_of(other.path(), "theirs", 0);
     for record in [choice("ada", 0, 1, Some(0)), choice("ada", 2, 1, Some(0)), retraction(8), described(7)] {
         theirs.append(time(5), record).unwrap();
     }
