@@ -12,7 +12,11 @@ items. Log loss is of 2,000 fresh answers, with the paired difference from ours 
 The sampler stands for APReL, which is in no package index: as there, each answer samples the posterior anew with the whole data
 set (200 steps of burn-in, then 100 samples, 20 steps apart, normal proposals of standard deviation .05), and pairs are scored by
 mutual information over the samples. Unlike there, a step's likelihood is one numpy product instead of a loop over answers, and
-the prior is the true one instead of the uniform ball: both in its favour.
+the prior is the true one instead of the uniform ball: both in its favour. It has not converged by then, so it stands a second time
+with a step tuned to the problem and as many steps as bring its log loss within .001 of exact (1,000 of burn-in, 100 samples, 100
+apart).
+
+Two ratios are printed: the fastest of the others over ours, and the fastest of those whose mean log loss is within .001 of ours.
 """
 
 import argparse
@@ -32,6 +36,9 @@ import numpy as np  # noqa: E402
 from scipy.stats import norm, t  # noqa: E402
 
 warnings.filterwarnings("ignore")
+
+
+AS_GOOD = 0.001
 
 
 class NotInstalled(Exception):
@@ -156,6 +163,7 @@ def main():
         "choix EP": choix_ep,
         "BoTorch PairwiseGP": pairwise_gp,
         "Metropolis-Hastings as in APReL": metropolis,
+        "Metropolis-Hastings, tuned, longer": lambda *data: metropolis(*data, burn_in=1000, thin=100, step=0.13),
     }
     rows = {name: [] for name in packages}
     absent = {}
@@ -171,7 +179,7 @@ def main():
     print(f"{options.items} items, {options.answers} answers, seeds 0 to {options.repeats - 1}, load {os.getloadavg()[0]:.1f}")
     print("| package | refit, ms | answered question, ms | log loss | less ours (95%) |\n|---|---|---|---|---|")
     ours, *others = rows
-    medians = {}
+    medians, as_good = {}, []
     for name, results in rows.items():
         if name in absent:
             print(f"| {name} | {absent[name]} is not installed | | | |")
@@ -184,11 +192,13 @@ def main():
         less = "" if name == ours else f"{paired.mean():+.4f} ({paired.mean() - half:+.4f} to {paired.mean() + half:+.4f})"
         refit, each = medians[name]
         print(f"| {name} | {refit:.2f} | {each:.3f} | {results[:, 2].mean():.4f} | {less} |")
-    measured = [medians[name] for name in others if name in medians]
-    if measured:
-        fastest = np.min(measured, axis=0)
-        ratio = fastest / medians[ours]
-        print(f"| the fastest of the others, times ours | {ratio[0]:.0f} | {ratio[1]:.0f} | | |")
+        if name != ours and paired.mean() <= AS_GOOD:
+            as_good.append(name)
+    measured = [name for name in others if name in medians]
+    for what, names in [("the fastest", measured), (f"the fastest within {AS_GOOD} of our log loss", as_good)]:
+        if names:
+            refit, each = np.min([medians[name] for name in names], axis=0) / medians[ours]
+            print(f"| {what}, times ours | {refit:.0f} | {each:.0f} | | |")
 
 
 if __name__ == "__main__":
