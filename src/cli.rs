@@ -253,7 +253,7 @@ pub(crate) struct DecideArgs {
 pub(crate) struct ExplainArgs {
     /// A value's id ("honesty"), or the sequence number of a decision
     pub(crate) what: String,
-    /// How many records to show
+    /// How many records to show, each folded anew without it; all of them also tells how good the fast ranking is
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) top: usize,
     /// One JSON object
@@ -445,6 +445,9 @@ pub(crate) struct EraseArgs {
     /// The name once more, instead of typing it at a terminal
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_erase: Option<String>,
+    /// Also delete the files that were exported since the person's first record, where they are still what was exported
+    #[arg(long)]
+    pub(crate) delete_exports: bool,
     /// Why; it stays in the log
     #[arg(long, default_value = "asked for by the person")]
     pub(crate) reason: String,

@@ -27,6 +27,7 @@ use credence_priors::schema::SchemaError;
 use credence_priors::training::TrainingError;
 
 use crate::front::AnswersError;
+use crate::front::text::harmless;
 
 /// Shown below every `--help`.
 pub(crate) const CODES: &str = "\
@@ -42,6 +43,9 @@ Exit codes:
   8  the disk is full, read-only or failing; nothing answered is lost
   9  a replay or a verification did not match
 130  interrupted";
+
+/// More of an error is not shown.
+const ERROR_CHARS_MAX: usize = 4000;
 
 /// A replay or verification that did not match.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +65,7 @@ pub(crate) struct WrongInput(pub String);
 /// Prints the error, with its causes, and gives its exit code.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", worded(&error));
     ExitCode::from(code(&error))
 }
 
@@ -77,6 +81,14 @@ pub(crate) fn at_once(code: i32) -> ! {
     }
     #[cfg(not(unix))]
     std::process::exit(code)
+}
+
+/// An error may quote what it is about: that is shown harmless, and cut where it would flood the screen.
+fn worded(error: &anyhow::Error) -> String {
+    let whole = format!("{error:#}");
+    let cut = whole.char_indices().nth(ERROR_CHARS_MAX).map_or(whole.len(), |(at, _)| at);
+    let ends = if cut < whole.len() { " [...]" } else { "" };
+    format!("{}{ends}", harmless(&whole[..cut]))
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -250,7 +262,9 @@ fn of_import(error: &ImportError) -> Option<u8> {
         ImportError::Log { source, .. } => of_replay(source).or(Some(3)),
         ImportError::OtherSpace { .. } => Some(7),
         // It was imported before, or says something that this log cannot hold.
-        ImportError::Home(HomeError::State(_)) => Some(3),
+        ImportError::Home(
+            HomeError::State(_) | HomeError::Log(LogError::TooLong { .. } | LogError::Unwritable { .. }),
+        ) => Some(3),
         ImportError::Home(error) => of_home(error),
     }
 }

@@ -18,6 +18,7 @@ use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::front::text::{harmless, harmless_json};
 use crate::progress::{PullBar, counting, working};
 
 /// The charter that ships with the program.
@@ -42,17 +43,27 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Prints a line to standard output; a closed pipe ends the program quietly.
+/// Prints a line to standard output, with whatever in it could drive a terminal shown as escapes; a closed pipe ends the
+/// program quietly.
 pub(crate) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    print(&harmless(&line.to_string()))
+}
+
+/// Prints JSON that stands in a text already, as [`say_json`] does.
+pub(crate) fn say_json_text(json: &str) -> anyhow::Result<()> {
+    print(&harmless_json(json))
+}
+
+fn print(line: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{line}") {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => crate::exit::at_once(0),
         other => other.context("failed to write to standard output"),
     }
 }
 
-/// Prints a value as one line of JSON.
+/// Prints a value as one line of JSON, in which whatever could drive a terminal is spelt `\uXXXX`.
 pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    say(serde_json::to_string(value)?)
+    say_json_text(&serde_json::to_string(value)?)
 }
 
 /// The folder of evidence and belief.
@@ -217,7 +228,8 @@ pub(crate) fn log_path(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(home(global)?.join("evidence").join("log.jsonl"))
 }
 
-/// The state of the home's log, read without opening the home: a sitting may go on meanwhile.
+/// The state of the home's log, read without opening the home: a sitting may go on meanwhile. Beliefs are formed when they
+/// are asked for.
 pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
     let path = log_path(global)?;
     let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
@@ -225,7 +237,6 @@ pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
     for entry in Reader::new(file) {
         state.note(&entry?)?;
     }
-    state.fold()?;
     Ok(state)
 }
 

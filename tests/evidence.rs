@@ -206,3 +206,38 @@ fn a_home_in_use_is_exit_code_4() {
     fails(home.path(), &["evidence", "export", "csv", file.to_str().unwrap()], 4, "another process is using");
     done(home.path(), &["replay"]);
 }
+
+/// A public Polis conversation, through the command: needs CREDENCE_DATA (../shared/data beside the repository otherwise).
+#[test]
+fn a_public_conversation_is_imported_replayed_and_verified() {
+    let data = std::env::var_os("CREDENCE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), Into::into);
+    let conversation = data.join("polis/15-per-hour-seattle");
+    if !conversation.exists() {
+        return;
+    }
+    // The last vote of a person on a statement counts.
+    let votes = fs::read_to_string(conversation.join("votes.csv")).unwrap();
+    let last: std::collections::BTreeSet<(&str, &str)> = votes
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            (fields[3], fields[2])
+        })
+        .collect();
+    let voters: std::collections::BTreeSet<&str> = last.iter().map(|(voter, _)| *voter).collect();
+    let home = home();
+    let path = conversation.to_str().unwrap();
+    let imported = json(home.path(), &["evidence", "import", "polis", path]);
+    assert_eq!((&imported["evidence"], &imported["people"]), (&last.len().into(), &voters.len().into()));
+    let one = format!("polis:15-per-hour-seattle:{}", voters.iter().next().unwrap());
+    let replay = json(home.path(), &["replay", "--verify", "--person", &one]);
+    let theirs = last.iter().filter(|(voter, _)| Some(voter) == voters.iter().next()).count();
+    assert_eq!(replay["evidence"], theirs);
+    let everyone = json(home.path(), &["replay"]);
+    assert_eq!(everyone["evidence"], last.len() + 5, "and the five answers of the two who were there before");
+    let both = json(home.path(), &["replay", "--person", &one, "--without", "kind:ChoiceMade", "--compare"]);
+    assert_eq!(both["variants"][0]["left_out"], 5);
+    done(home.path(), &["evidence", "verify"]);
+}

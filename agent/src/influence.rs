@@ -1,13 +1,11 @@
 //! Which evidence moved a belief: leave-one-out influence on a linear functional of the weights.
 //!
-//! Ranked fast under the most probable hypothesis alone, a fold of one hypothesis for each record; what is shown is folded anew
-//! under the whole mixture without the record ([`exact`]).
+//! Every record is ranked fast, its site taken out under the whole mixture ([`Mixture::without_each`]); what is shown is
+//! folded anew without the record ([`explained`]), which also says how far the fast ranking was from the truth.
 
-use std::sync::Arc;
-
-use credence_memory::belief::{BeliefError, Mixture, Settings};
+use credence_memory::belief::Functional;
 use credence_memory::ids::{PersonId, Seq};
-use credence_memory::state::{Epoch, State};
+use credence_memory::state::{State, StateError};
 
 /// One record's influence.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,57 +14,117 @@ pub struct Influence {
     pub seq: Seq,
     /// Mean of the functional with the record minus without it.
     pub mean_change: f64,
+    /// Probability that the functional is positive, with the record minus without it.
+    pub positive_change: f64,
 }
 
-/// All evidence of a person that counts, by influence on the functional `direction`, the largest first.
-pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, BeliefError> {
-    let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else { return Ok(Vec::new()) };
-    let observations = known.observations(epoch, state.descriptions());
-    let belief = epoch.fold(person, observations.iter().map(|(seq, o)| (*seq, o)))?;
-    let reduced = most_probable(&belief, epoch);
-    let mean = |without: Option<Seq>| -> Result<f64, BeliefError> {
-        let kept = observations.iter().filter(|(seq, _)| Some(*seq) != without).map(|(seq, o)| (*seq, o));
-        Ok(reduced.fold(person, kept)?.functional(direction).mean())
-    };
-    let all = mean(None)?;
-    let mut rows = observations
-        .iter()
-        .map(|(seq, _)| Ok(Influence { seq: *seq, mean_change: all - mean(Some(*seq))? }))
-        .collect::<Result<Vec<_>, BeliefError>>()?;
+/// A record's influence as ranked and as folded anew.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explained {
+    /// By taking out its site.
+    pub fast: Influence,
+    /// Folded anew without it.
+    pub exact: Influence,
+}
+
+/// How well the fast ranking did on the records that were folded anew.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankingError {
+    /// The largest difference between a fast change of the mean and the true one.
+    pub largest: f64,
+    /// Spearman's correlation of the sizes of fast and true changes; nothing with fewer than three records.
+    pub rank_correlation: Option<f64>,
+    /// How many of the ten most influential by the truth are among the fast ranking's ten; known only where everything was
+    /// folded anew.
+    pub of_ten: Option<usize>,
+}
+
+/// All evidence of a person that counts, by fast influence on the functional `direction`, the largest first.
+pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, StateError> {
+    let Some(known) = state.person(person) else { return Ok(Vec::new()) };
+    let belief = state.belief(person)?;
+    let whole = belief.functional(direction);
+    let without = belief.without_each(direction);
+    let mut rows: Vec<Influence> =
+        known.evidence().iter().zip(without).map(|(e, without)| change(e.seq, &whole, &without)).collect();
     rows.sort_by(|a, b| b.mean_change.abs().total_cmp(&a.mean_change.abs()).then(a.seq.cmp(&b.seq)));
     Ok(rows)
 }
 
-/// A record's influence under the whole mixture, folded anew without it.
-pub fn exact(state: &State, person: &PersonId, direction: &[f64], seq: Seq) -> Result<Influence, BeliefError> {
-    let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) else {
-        return Ok(Influence { seq, mean_change: 0.0 });
-    };
-    let observations = known.observations(epoch, state.descriptions());
-    let kept = observations.iter().filter(|(s, _)| *s != seq).map(|(s, o)| (*s, o));
-    let without = epoch.fold(person, kept)?.functional(direction).mean();
-    let with = match known.belief() {
-        Some(belief) => belief.functional(direction).mean(),
-        None => epoch.fold(person, observations.iter().map(|(s, o)| (*s, o)))?.functional(direction).mean(),
-    };
-    Ok(Influence { seq, mean_change: with - without })
+fn change(seq: Seq, with: &Functional, without: &Functional) -> Influence {
+    Influence {
+        seq,
+        mean_change: with.mean() - without.mean(),
+        positive_change: with.probability_positive() - without.probability_positive(),
+    }
 }
 
-/// The epoch with the most probable hypothesis alone.
-fn most_probable(belief: &Mixture, epoch: &Epoch) -> Epoch {
-    let hypotheses = belief.hypotheses();
-    let Some(best) = hypotheses.iter().max_by(|a, b| a.weight.total_cmp(&b.weight)) else {
-        return epoch.clone();
+/// The `top` most influential records of a [`ranked`] list folded anew without each, the truly largest first.
+///
+/// # Errors
+/// Belief cannot be formed without one of them.
+pub fn explained(
+    state: &State,
+    person: &PersonId,
+    direction: &[f64],
+    ranked: &[Influence],
+    top: usize,
+) -> Result<(Vec<Explained>, RankingError), StateError> {
+    let mut rows = Vec::new();
+    if let (Some(epoch), Some(known)) = (state.epoch(), state.person(person)) {
+        let observations = known.observations(epoch, state.descriptions());
+        let whole = state.belief(person)?.functional(direction);
+        for fast in ranked.iter().take(top) {
+            let kept = observations.iter().filter(|(seq, _)| *seq != fast.seq).map(|(seq, o)| (*seq, o));
+            let without = epoch.fold(person, kept).map_err(|source| StateError::Belief { seq: fast.seq, source })?;
+            let exact = change(fast.seq, &whole, &without.functional(direction));
+            rows.push(Explained { fast: *fast, exact });
+        }
+    }
+    let error = ranking_error(&rows, rows.len() == ranked.len());
+    rows.sort_by(|a, b| {
+        b.exact.mean_change.abs().total_cmp(&a.exact.mean_change.abs()).then(a.exact.seq.cmp(&b.exact.seq))
+    });
+    Ok((rows, error))
+}
+
+/// `rows` in the order of the fast ranking.
+fn ranking_error(rows: &[Explained], complete: bool) -> RankingError {
+    let largest = rows.iter().map(|r| (r.fast.mean_change - r.exact.mean_change).abs()).fold(0.0, f64::max);
+    let places = |size: &dyn Fn(&Explained) -> f64| {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&a, &b| size(&rows[b]).total_cmp(&size(&rows[a])).then(a.cmp(&b)));
+        order
     };
-    let settings = Settings {
-        signal_scales: vec![best.signal_scale],
-        lapse_rates: vec![best.lapse_rate],
-        bands: vec![best.band],
-        slow_drift_weight: 0.0,
-        ..(*epoch.settings).clone()
-    };
-    let mut priors = (*epoch.priors).clone();
-    priors.locations.retain(|l| l.name == best.location);
-    priors.lattices.retain(|l| l.name == best.location);
-    Epoch { settings: Arc::new(settings), priors: Arc::new(priors), ..epoch.clone() }
+    let fast = places(&|r| r.fast.mean_change.abs());
+    let exact = places(&|r| r.exact.mean_change.abs());
+    let n = rows.len();
+    let place_of = |order: &[usize], row: usize| order.iter().position(|r| *r == row).unwrap_or(n) as f64;
+    let rank_correlation = (n >= 3).then(|| {
+        let squares: f64 = (0..n).map(|row| (place_of(&fast, row) - place_of(&exact, row)).powi(2)).sum();
+        let n = n as f64;
+        1.0 - 6.0 * squares / (n * (n * n - 1.0))
+    });
+    let of_ten = complete.then(|| {
+        let ten = n.min(10);
+        exact[..ten].iter().filter(|row| fast[..ten].contains(row)).count()
+    });
+    RankingError { largest, rank_correlation, of_ten }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_ranking_is_that_of_its_places_and_sizes() {
+        let influence = |mean_change: f64| Influence { seq: Seq(1), mean_change, positive_change: 0.0 };
+        let row = |fast, exact| Explained { fast: influence(fast), exact: influence(exact) };
+        let right = ranking_error(&[row(3.0, 3.1), row(-2.0, -2.0), row(1.0, 0.9)], true);
+        assert!((right.largest - 0.1).abs() < 1e-12);
+        assert_eq!((right.rank_correlation, right.of_ten), (Some(1.0), Some(3)));
+        let reversed = ranking_error(&[row(3.0, 1.0), row(2.0, 2.0), row(1.0, -3.0)], false);
+        assert_eq!((reversed.rank_correlation, reversed.of_ten), (Some(-1.0), None));
+        assert_eq!(ranking_error(&[], true).rank_correlation, None);
+    }
 }

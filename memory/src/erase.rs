@@ -3,16 +3,18 @@
 //! Numbers stay, so that whatever refers to other records stays true; what the emptied records held, and when, does not.
 //! Descriptions of alternatives that nothing else refers to go too: they may be the person's own words. Adapters that absorbed
 //! anything of the person go as if they had never been trained: their records, their files, their judgements, and the digests
-//! of beliefs that were formed while they were in force, which nobody could check any more.
+//! of beliefs that were formed while they were in force, which nobody could check any more. What else was made from the log
+//! outside of it ([`Artefact`]) is deleted if that is asked for and it is still what was made, and named otherwise.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::home::{Home, HomeError, Paths};
-use crate::ids::{AdapterGeneration, AlternativeId, PersonId, Seq, SessionId, TaskId};
+use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::log::Entry;
 use crate::record::{Erased, PersonErased, Record, Subject};
 use crate::state::{Adapter, State};
@@ -28,7 +30,52 @@ pub struct Erasure {
     generations: BTreeSet<AdapterGeneration>,
     /// Adapters' files, relative to the home.
     files: Vec<String>,
+    artefacts: Vec<Artefact>,
     head: Seq,
+}
+
+/// A file that the program made from the log after the person's first record: it may hold what they said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artefact {
+    /// The record that tells of it.
+    pub seq: Seq,
+    /// What it is, such as "export".
+    pub what: &'static str,
+    /// Where it was put.
+    pub path: String,
+    /// BLAKE3 of what was put there.
+    pub content_hash: Hash,
+}
+
+/// What became of an artefact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is deleted.
+    Deleted,
+    /// There was nothing any more.
+    Gone,
+    /// It is not what was made, so it was left alone.
+    Changed,
+}
+
+impl Artefact {
+    /// Deletes the file if it is still what was made.
+    ///
+    /// # Errors
+    /// It can be neither read nor deleted.
+    pub fn delete(&self) -> io::Result<Fate> {
+        let path = Path::new(&self.path);
+        let mut hasher = blake3::Hasher::new();
+        match File::open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Fate::Gone),
+            Err(e) => return Err(e),
+            Ok(file) => hasher.update_reader(file)?,
+        };
+        if Hash(*hasher.finalize().as_bytes()) != self.content_hash {
+            return Ok(Fate::Changed);
+        }
+        std::fs::remove_file(path).map(|()| Fate::Deleted)
+    }
 }
 
 /// Why a person was not erased.
@@ -75,8 +122,12 @@ impl Erasure {
         let (mut theirs, mut others) = (BTreeSet::new(), BTreeSet::new());
         let mut descriptions: Vec<(Seq, AlternativeId)> = Vec::new();
         let mut owned = Owned::default();
+        let mut artefacts = Vec::new();
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
+            if !records.is_empty() {
+                artefacts.extend(artefact(&entry));
+            }
             if let Record::AlternativeDescribed(r) = &entry.record {
                 descriptions.push((entry.seq, r.alternative));
                 continue;
@@ -97,7 +148,7 @@ impl Erasure {
         let alternatives = descriptions.iter().map(|(_, a)| *a).filter(only_theirs).collect();
         let descriptions = descriptions.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
         let (person, head) = (person.clone(), home.state().head().0);
-        Ok(Self { person, records, evidence, descriptions, alternatives, generations, files, head })
+        Ok(Self { person, records, evidence, descriptions, alternatives, generations, files, artefacts, head })
     }
 
     /// Whose.
@@ -125,14 +176,20 @@ impl Erasure {
         &self.generations
     }
 
+    /// What else was made from the log outside of it since the person's first record.
+    pub fn artefacts(&self) -> &[Artefact] {
+        &self.artefacts
+    }
+
     /// Erases. `confirmation` must be the person's name once more. `unreached` names what the caller knows to hold the
-    /// person's data and cannot change; exports that the program made are added to it.
+    /// person's data and cannot change; artefacts are added to it that were not to be deleted or could not be.
     pub fn carry_out(
         self,
         home: &mut Home,
         confirmation: &str,
         time: Timestamp,
         reason: &str,
+        delete_artefacts: bool,
         mut unreached: Vec<String>,
     ) -> Result<PersonErased, EraseError> {
         if confirmation != self.person.as_str() {
@@ -147,14 +204,21 @@ impl Erasure {
         let mut kept = Vec::new();
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
-            if let Record::Exported(r) = &entry.record {
-                unreached.push(format!("export {}", r.path));
-            }
             if self.records.contains(&entry.seq) || self.descriptions.contains(&entry.seq) {
                 kept.push((time, Record::Erased(Erased {})));
             } else {
                 kept.push((entry.time, self.without_traces(entry.record)));
             }
+        }
+        for artefact in &self.artefacts {
+            let Artefact { what, path, .. } = artefact;
+            let left = match delete_artefacts.then(|| artefact.delete()) {
+                None => String::new(),
+                Some(Ok(Fate::Deleted | Fate::Gone)) => continue,
+                Some(Ok(Fate::Changed)) => " (it has been changed since)".into(),
+                Some(Err(why)) => format!(" ({why})"),
+            };
+            unreached.push(format!("{what} {path}{left}"));
         }
         let tombstone = PersonErased {
             records: self.records(),
@@ -216,6 +280,16 @@ fn rests_on(record: &Record, generations: &BTreeSet<AdapterGeneration>, state: &
     }
 }
 
+/// What a record says was made from the log outside of it.
+fn artefact(entry: &Entry) -> Option<Artefact> {
+    match &entry.record {
+        Record::Exported(r) => {
+            Some(Artefact { seq: entry.seq, what: "export", path: r.path.clone(), content_hash: r.content_hash })
+        }
+        _ => None,
+    }
+}
+
 /// What belongs to a person by way of something else that does.
 #[derive(Default)]
 struct Owned {
@@ -267,7 +341,31 @@ impl Owned {
             Record::Deliberated(r) => r.person == *person,
             Record::ConsequenceChecked(r) => r.person == *person,
             Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
-            _ => false,
+            // Evidence and adapters were dealt with above; alternatives by who refers to them; the rest is of no one person.
+            Record::ChoiceMade(_)
+            | Record::RankingGiven(_)
+            | Record::VerdictGiven(_)
+            | Record::RatingGiven(_)
+            | Record::CorrectionMade(_)
+            | Record::DemonstrationGiven(_)
+            | Record::ImportanceStated(_)
+            | Record::AlternativeDescribed(_)
+            | Record::AdapterTrained(_)
+            | Record::JudgementsRead(_)
+            | Record::GateJudged(_)
+            | Record::AdapterPromoted(_)
+            | Record::AdapterRolledBack(_)
+            | Record::AdapterStale(_)
+            | Record::LogOpened(_)
+            | Record::ConfigurationChanged(_)
+            | Record::PriorElicited(_)
+            | Record::AttributesDeclared(_)
+            | Record::Imported(_)
+            | Record::Exported(_)
+            | Record::BriefingAdded(_)
+            | Record::BriefingDropped(_)
+            | Record::Erased(_)
+            | Record::PersonErased(_) => false,
         }
     }
 }
@@ -278,15 +376,14 @@ mod tests {
 
     use super::*;
     use crate::record::{LogOpened, TaskGiven};
-    use crate::state::tests::{choice, described, id, retraction};
+    use crate::sample::{choice, described, id, retraction};
 
     fn time(n: i64) -> Timestamp {
         Timestamp::from_millisecond(n).unwrap()
     }
 
     fn header() -> LogOpened {
-        let Record::LogOpened(header) = crate::log::tests::header() else { unreachable!() };
-        header
+        crate::sample::header("test")
     }
 
     /// Ada and bob; alternative 5 is ada's only, 4 is nobody's.
@@ -313,7 +410,7 @@ mod tests {
         let before = home.state().head().0;
         let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
         assert_eq!((erasure.records(), erasure.evidence(), erasure.descriptions()), (4, 2, 1));
-        erasure.carry_out(&mut home, "adelaide", time(9), "asked to", vec![]).unwrap();
+        erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
         let text = fs::read_to_string(home.paths().log()).unwrap();
         for word in ["adelaide", "secret", "do thing 5"] {
             assert!(!text.contains(word), "{word}");
@@ -340,7 +437,7 @@ mod tests {
     fn adapters_that_absorbed_the_person_go_too() {
         use crate::ids::Hash;
         use crate::record::BeliefRecorded;
-        use crate::state::tests::adapters::{generation, judgements, promoted, rolled_back, trained_on};
+        use crate::sample::{generation, judgements, promoted, rolled_back, trained};
         let dir = tempfile::tempdir().unwrap();
         let mut home = home(dir.path());
         let bob = id("bob");
@@ -351,7 +448,7 @@ mod tests {
             home.append(time(3), Record::BeliefRecorded(record)).unwrap()
         };
         for (number, people) in [(1, ["bob"].as_slice()), (2, &["adelaide", "bob"])] {
-            let adapter = trained_on(home.state(), number, 0, people);
+            let adapter = trained(home.state(), number, 0, people);
             let file = dir.path().join(&adapter.adapter_path);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "weights").unwrap();
@@ -368,7 +465,7 @@ mod tests {
         let with_the_first = home.believe(&bob).unwrap().digest();
         let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
         assert_eq!(erasure.generations().iter().copied().collect::<Vec<_>>(), [generation(2)]);
-        let tombstone = erasure.carry_out(&mut home, "adelaide", time(9), "asked to", vec![]).unwrap();
+        let tombstone = erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
         assert_eq!(tombstone.generations, [generation(2)]);
         let text = fs::read_to_string(home.paths().log()).unwrap();
         assert!(!text.contains("adelaide") && !text.contains(r#""2":"#), "neither the person nor a judgement of 2");
@@ -391,10 +488,43 @@ mod tests {
         let before = fs::read(home.paths().log()).unwrap();
         assert!(matches!(Erasure::of(&home, &id("eve")), Err(EraseError::NoSuchPerson(_))));
         let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
-        let result = erasure.clone().carry_out(&mut home, "bob", time(9), "", vec![]);
+        let result = erasure.clone().carry_out(&mut home, "bob", time(9), "", false, vec![]);
         assert!(matches!(result, Err(EraseError::NotConfirmed { .. })));
         assert_eq!(fs::read(home.paths().log()).unwrap(), before);
         home.append(time(10), choice("adelaide", 0, 1, Some(0))).unwrap();
-        assert!(matches!(erasure.carry_out(&mut home, "adelaide", time(9), "", vec![]), Err(EraseError::Outdated)));
+        assert!(matches!(
+            erasure.carry_out(&mut home, "adelaide", time(9), "", false, vec![]),
+            Err(EraseError::Outdated)
+        ));
+    }
+
+    #[test]
+    fn what_was_made_from_the_log_is_deleted_if_it_is_still_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(&dir.path().join("home"));
+        let made = |name: &str, content: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, content).unwrap();
+            Record::Exported(crate::record::Exported {
+                format: "csv".into(),
+                path: path.display().to_string(),
+                content_hash: Hash::of(content),
+                rows: 1,
+            })
+        };
+        for name in ["same", "changed", "gone"] {
+            home.append(time(2), made(name, name.as_bytes())).unwrap();
+        }
+        fs::write(dir.path().join("changed"), "something of mine").unwrap();
+        fs::remove_file(dir.path().join("gone")).unwrap();
+        // Made before dora was there.
+        home.append(time(3), choice("dora", 0, 1, Some(0))).unwrap();
+        assert_eq!(Erasure::of(&home, &id("dora")).unwrap().artefacts(), []);
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
+        assert_eq!(erasure.artefacts().len(), 3);
+        let done = erasure.carry_out(&mut home, "adelaide", time(9), "", true, vec![]).unwrap();
+        assert!(!dir.path().join("same").exists() && dir.path().join("changed").exists());
+        let [left] = &done.unreached[..] else { panic!("{:?}", done.unreached) };
+        assert!(left.contains("changed since"), "{left}");
     }
 }

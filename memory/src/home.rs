@@ -187,6 +187,7 @@ impl Home {
         if let Some(from) = record.evidence_origin() {
             self.believe(&from.person)?;
         }
+        crate::moment!("fold");
         let prepared = self.state.prepare(&record)?;
         let entry = self.writer.append(time, record)?;
         let applied = self.state.install(&entry, prepared);
@@ -267,14 +268,21 @@ impl Home {
         Ok(Reader::new(self.writer.storage().read_from(0).map_err(read)?))
     }
 
-    /// Replaces the log by one with other content: for erasure only.
+    /// Replaces the log by one with other content: for erasure only. The new log is checked as any log is, record by
+    /// record, before it takes the old one's place.
+    ///
+    /// # Errors
+    /// A record does not fit, or the new log could not be written: the old one stands.
     pub(crate) fn rewrite(&mut self, records: Vec<(Timestamp, Record)>) -> Result<(), HomeError> {
-        let mut state = State::new();
-        self.writer.rewrite(records)?;
-        for entry in self.entries()? {
-            state.note(&entry?)?;
+        let mut draft = Draft { state: State::new(), batch: Batch::of_a_new_log() };
+        for (time, record) in records {
+            draft.push(time, record)?;
         }
-        self.state = state;
+        if draft.state.header().is_none() {
+            return Err(LogError::Empty.into());
+        }
+        self.writer.rewrite(draft.batch)?;
+        self.state = draft.state;
         if let Some(store) = self.store.take() {
             self.store = store.rebuild(&self.paths.store(), Unusable::OtherLog).0;
         }

@@ -17,6 +17,15 @@ pub mod prior;
 pub mod provenance;
 pub mod record;
 pub mod replay;
+pub mod sample;
 pub mod state;
 pub mod storage;
 pub mod store;
+
+/// Traces a moment at which a kill would hurt, for the test that kills there.
+macro_rules! moment {
+    ($name:literal) => {
+        tracing::trace!(name: $name, target: "credence_memory::moment", "")
+    };
+}
+pub(crate) use moment;

@@ -1,6 +1,6 @@
 //! Replay: a log folded without any model, as it was or as it might have been, with the score of every prediction.
 //!
-//! One pass over the file takes the structure in; then people are folded in parallel, each along their own timeline, so
+//! One pass over the file takes the structure in, while a thread of its own reads on; then people are folded in parallel, each along their own timeline, so
 //! that a recorded digest is compared at the record it was taken at. The result does not depend on the number of threads.
 
 mod options;
@@ -10,13 +10,14 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
 use crate::belief::{BeliefError, Mixture, Surprise};
 use crate::evidence::Evidence;
 use crate::ids::{Hash, PersonId, Seq};
-use crate::log::{Entry, LogError, Reader, Tail};
+use crate::log::{Entry, LogError, Tail, read_through};
 use crate::observation::resolve;
 use crate::record::Record;
 use crate::state::{Epoch, Person, State, StateError};
@@ -24,15 +25,15 @@ use crate::state::{Epoch, Person, State, StateError};
 pub use options::{Options, PriorChoice, Restriction, RestrictionError, Selector, SelectorError, Until};
 pub use score::{Bin, Calibration, Score};
 
-/// What a replay found.
+/// What a replay found, with what was kept of each person's belief: all of it, unless it was asked for otherwise.
 #[derive(Debug)]
-pub struct Replay {
+pub struct Replay<B = Mixture> {
     /// Everything that follows from the records taken in, without beliefs.
     pub state: State,
     /// What beliefs were formed under, one after another, as this replay has it.
     pub epochs: Vec<Epoch>,
     /// Everyone folded, in the order of their names.
-    pub people: Vec<Replayed>,
+    pub people: Vec<Replayed<B>>,
     /// Records taken in.
     pub records: u64,
     /// Evidence records left out by a selector.
@@ -43,11 +44,13 @@ pub struct Replay {
 
 /// One person, replayed.
 #[derive(Debug)]
-pub struct Replayed {
+pub struct Replayed<B = Mixture> {
     /// Who.
     pub person: PersonId,
-    /// What is believed at the end.
-    pub belief: Mixture,
+    /// What is believed at the end, or what was kept of it.
+    pub belief: B,
+    /// Evidence that survives.
+    pub evidence: usize,
     /// How each answer had been predicted, in the order of the log.
     pub predictions: Vec<Prediction>,
     /// How well in sum.
@@ -128,22 +131,46 @@ pub struct Step<'a> {
     pub epoch: &'a Epoch,
 }
 
-/// Replays a log.
-pub fn replay(input: impl Read, options: &Options) -> Result<Replay, ReplayError> {
+/// A person's belief at the end of the log, about to be let go.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// Whose.
+    pub person: &'a PersonId,
+    /// What is believed.
+    pub belief: Mixture,
+    /// What it is believed under.
+    pub epoch: &'a Epoch,
+    /// Everything that follows from the log, without beliefs.
+    pub state: &'a State,
+}
+
+/// Replays a log and keeps everyone's belief, which for a thousand answers under a hundred hypotheses is some megabytes a
+/// person: see [`replay_keeping`].
+pub fn replay(input: impl Read + Send, options: &Options) -> Result<Replay, ReplayError> {
     replay_watched(input, options, |_| {})
 }
 
 /// Replays a log and shows every belief on the way. A person's steps come in order; people are folded in parallel.
 pub fn replay_watched(
-    input: impl Read,
+    input: impl Read + Send,
     options: &Options,
     watch: impl Fn(&Step<'_>) + Sync,
 ) -> Result<Replay, ReplayError> {
+    replay_keeping(input, options, watch, |ended| ended.belief)
+}
+
+/// Replays a log and keeps of each person's belief what `keep` makes of it. No more beliefs exist at a time than there are
+/// threads.
+pub fn replay_keeping<B: Send>(
+    input: impl Read + Send,
+    options: &Options,
+    watch: impl Fn(&Step<'_>) + Sync,
+    keep: impl Fn(Ended<'_>) -> B + Sync,
+) -> Result<Replay<B>, ReplayError> {
     if options.verify && options.changes_anything() {
         return Err(ReplayError::VerifyOfAnother);
     }
-    let mut reader = Reader::new(input);
-    let (state, records, left_out) = take_in(&mut reader, options)?;
+    let TakenIn { state, records, left_out, tail } = take_in(input, options)?;
     if records == 0 {
         return Err(LogError::Empty.into());
     }
@@ -157,38 +184,43 @@ pub fn replay_watched(
     let wanted: Vec<(&PersonId, &Person)> = wanted.collect();
     let fold = Fold { epochs: &epochs, state: &state, verify: options.verify };
     let people = wanted.into_par_iter().map(|(id, person)| {
-        fold.person(id, person, &watch).map_err(|source| ReplayError::Belief { person: id.clone(), source })
+        fold.person(id, person, &watch, &keep).map_err(|source| ReplayError::Belief { person: id.clone(), source })
     });
-    let people = people.collect::<Result<Vec<Replayed>, ReplayError>>()?;
-    Ok(Replay { state, epochs, people, records, left_out, tail: reader.tail() })
+    let people = people.collect::<Result<Vec<Replayed<B>>, ReplayError>>()?;
+    Ok(Replay { state, epochs, people, records, left_out, tail })
 }
 
 /// Reads and checks a log without forming beliefs.
-pub fn verify_chain(input: impl Read) -> Result<(State, Tail), ReplayError> {
-    let mut reader = Reader::new(input);
-    let (state, _, _) = take_in(&mut reader, &Options::default())?;
-    Ok((state, reader.tail()))
+pub fn verify_chain(input: impl Read + Send) -> Result<(State, Tail), ReplayError> {
+    take_in(input, &Options::default()).map(|taken| (taken.state, taken.tail))
 }
 
-fn take_in(reader: &mut Reader<impl Read>, options: &Options) -> Result<(State, u64, u64), ReplayError> {
+struct TakenIn {
+    state: State,
+    records: u64,
+    left_out: u64,
+    tail: Tail,
+}
+
+fn take_in(input: impl Read + Send, options: &Options) -> Result<TakenIn, ReplayError> {
     let mut state = State::new();
     let mut records = 0;
     // Records left out, so that retractions of them are left out too.
     let mut left_out = BTreeSet::new();
-    for entry in reader {
-        let entry = entry?;
-        if options.until.is_some_and(|until| until.is_before(&entry)) {
-            break;
+    let tail = read_through(input, |entry| {
+        if options.until.is_some_and(|until| until.is_before(entry)) {
+            return Ok(ControlFlow::Break(()));
         }
         records += 1;
-        if leaves_out(&entry, options, &left_out) {
+        if leaves_out(entry, options, &left_out) {
             left_out.insert(entry.seq);
-            state.pass_over(&entry);
+            state.pass_over(entry);
         } else {
-            state.note(&entry)?;
+            state.note(entry)?;
         }
-    }
-    Ok((state, records, left_out.len() as u64))
+        Ok::<_, ReplayError>(ControlFlow::Continue(()))
+    })?;
+    Ok(TakenIn { state, records, left_out: left_out.len() as u64, tail })
 }
 
 fn leaves_out(entry: &Entry, options: &Options, left_out: &BTreeSet<Seq>) -> bool {
@@ -200,7 +232,7 @@ fn leaves_out(entry: &Entry, options: &Options, left_out: &BTreeSet<Seq>) -> boo
     options.without.iter().any(|selector| selector.selects(entry))
 }
 
-impl Replay {
+impl<B> Replay<B> {
     /// The scores of all people together.
     pub fn score(&self) -> Score {
         let mut all = Score::default();
@@ -244,7 +276,13 @@ impl Fold<'_> {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
-    fn person(&self, id: &PersonId, person: &Person, watch: &impl Fn(&Step<'_>)) -> Result<Replayed, BeliefError> {
+    fn person<B>(
+        &self,
+        id: &PersonId,
+        person: &Person,
+        watch: &impl Fn(&Step<'_>),
+        keep: &impl Fn(Ended<'_>) -> B,
+    ) -> Result<Replayed<B>, BeliefError> {
         let mut epoch = &self.epochs[0];
         let mut survivors: Vec<&Evidence> = Vec::new();
         // Absent where everything must be folded anew, which waits until somebody asks.
@@ -284,6 +322,7 @@ impl Fold<'_> {
             }
         }
         let belief = formed(&mut belief, epoch, &survivors)?;
-        Ok(Replayed { person: id.clone(), belief, predictions, score, digests })
+        let belief = keep(Ended { person: id, belief, epoch, state: self.state });
+        Ok(Replayed { person: id.clone(), belief, evidence: survivors.len(), predictions, score, digests })
     }
 }

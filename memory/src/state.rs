@@ -258,8 +258,7 @@ impl State {
         Ok(self.install(entry, prepared))
     }
 
-    /// Takes an entry in without forming beliefs: they are formed later, to the same bits, when they are asked for or by
-    /// [`State::fold`].
+    /// Takes an entry in without forming beliefs: they are formed later, to the same bits, when they are asked for.
     pub fn note(&mut self, entry: &Entry) -> Result<(), StateError> {
         let change = self.plan(entry.seq, &entry.record)?;
         self.change(entry, change);
@@ -272,13 +271,6 @@ impl State {
             self.left_out.insert(entry.seq, from.person.clone());
         }
         self.head = Some((entry.seq, entry.hash));
-    }
-
-    /// Forms every belief that is not up to date, people in parallel. A belief takes about a megabyte.
-    pub fn fold(&mut self) -> Result<(), StateError> {
-        let Some(epoch) = self.epochs.last().cloned() else { return Ok(()) };
-        let descriptions = &self.descriptions;
-        self.people.par_iter_mut().try_for_each(|(id, person)| person.catch_up(id, &epoch, descriptions))
     }
 
     /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.

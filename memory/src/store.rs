@@ -146,7 +146,10 @@ impl Store {
     pub fn load(&self, person: &PersonId) -> Option<((Seq, Hash), Mixture)> {
         let key = person.as_str().as_bytes();
         let bytes = guarded(|| self.beliefs.get(key)).ok().flatten()?;
-        let Snapshot { seq, hash, belief } = unsealed(key, &bytes)?;
+        let Some(Snapshot { seq, hash, belief }) = unsealed(key, &bytes) else {
+            tracing::warn!(%person, "a belief in the store is damaged: it is formed anew from the log");
+            return None;
+        };
         Some(((seq, hash), belief))
     }
 
@@ -170,6 +173,7 @@ impl Store {
 
     fn put(&self, tree: &sled::Tree, key: &[u8], value: &impl Serialize) {
         let Some(bytes) = sealed(key, value) else { return };
+        crate::moment!("store");
         if let Err(why) = guarded(|| tree.insert(key, bytes)) {
             tracing::warn!(why, "the store could not be written; it will be behind");
         }

@@ -4,17 +4,18 @@ mod erase;
 mod export;
 mod import;
 
+use std::borrow::Cow;
+
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::Seq;
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
-use credence_memory::replay::Options;
 
 use crate::cli::{EvidenceCommand, Global};
-use crate::commands::replay::replayed;
+use crate::commands::replay::verified;
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, now, open_home, say};
+use crate::surroundings::{log_path, now, open_home, say, say_json_text};
 
 /// Runs `credence evidence ...`.
 pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<()> {
@@ -34,7 +35,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 };
                 match (wanted && of_person, json) {
                     (false, _) => Ok(()),
-                    (true, true) => say(line.trim_end()),
+                    (true, true) => say_json_text(line.trim_end()),
                     (true, false) => say(format!(
                         "{:>6}  {}  {:<20} {}",
                         entry.seq.0,
@@ -51,7 +52,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 if entry.seq.0 == seq {
                     found = true;
                     let value: serde_json::Value = serde_json::from_str(line)?;
-                    say(serde_json::to_string_pretty(&value)?)?;
+                    say_json_text(&serde_json::to_string_pretty(&value)?)?;
                 }
                 Ok(())
             })?;
@@ -98,7 +99,7 @@ fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) 
 /// Reads the whole chain, forms every belief again and compares it with what was recorded.
 fn verify(global: &Global) -> anyhow::Result<()> {
     let path = log_path(global)?;
-    let found = replayed(&path, &Options { verify: true, ..Options::default() })?;
+    let found = verified(&path)?;
     if let Tail::Torn { bytes } = found.tail {
         say(format!("the last line is torn ({bytes} bytes, never acknowledged); the next writer cuts it off"))?;
     }
@@ -164,6 +165,17 @@ pub(crate) fn is_telling(record: &Record) -> bool {
         )
 }
 
+/// More of a text is not shown where it is one of many.
+const BRIEF_CHARS_MAX: usize = 200;
+
+/// The beginning of a text, for where it is one of many.
+pub(crate) fn brief(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(BRIEF_CHARS_MAX) {
+        Some((at, _)) => Cow::Owned(format!("{} [...]", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// One line about a record.
 pub(crate) fn outline(record: &Record) -> String {
     let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
@@ -183,14 +195,14 @@ pub(crate) fn outline(record: &Record) -> String {
         Record::RankingGiven(r) => format!("ranked {} of {}", r.order.len(), r.alternatives.len()),
         Record::CorrectionMade(_) => "not that, rather this".into(),
         Record::DemonstrationGiven(_) => "was seen to do".into(),
-        Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, r.reason),
+        Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, brief(&r.reason)),
         Record::DecisionMade(r) => match &r.outcome {
             credence_memory::record::Outcome::Act { .. } => "act".into(),
             credence_memory::record::Outcome::Ask { .. } => "ask".into(),
             credence_memory::record::Outcome::Defer { .. } => "defer".into(),
         },
-        Record::TaskGiven(r) => format!("{} {:?}", r.task, r.text),
-        Record::AlternativeDescribed(r) => format!("{:?}", r.text),
+        Record::TaskGiven(r) => format!("{} {:?}", r.task, brief(&r.text)),
+        Record::AlternativeDescribed(r) => format!("{:?}", brief(&r.text)),
         Record::QuestionAsked(r) => format!(
             "{} alternatives, {:.3} nats{}",
             r.alternatives.len(),
@@ -198,12 +210,12 @@ pub(crate) fn outline(record: &Record) -> String {
             if r.reask { ", again" } else { "" }
         ),
         Record::BeliefRecorded(r) => r.digest.to_string().chars().take(16).collect(),
-        Record::StopRequested(r) => format!("{:?}", r.words),
+        Record::StopRequested(r) => format!("{:?}", brief(&r.words)),
         Record::Imported(r) => {
             format!("{} records of {} people as {} from {}", r.records, r.people, r.format, r.source)
         }
         Record::Exported(r) => format!("{} rows as {} to {:?}", r.rows, r.format, r.path),
-        Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, r.reason),
+        Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, brief(&r.reason)),
         Record::AdapterTrained(r) => {
             format!(
                 "generation {} on top of {}, from {} people through {}",
@@ -217,11 +229,11 @@ pub(crate) fn outline(record: &Record) -> String {
         Record::GateJudged(r) => format!("generation {}: {:?} by {:?}", r.generation, r.verdict, r.decided_by),
         Record::AdapterPromoted(r) => match &r.forced {
             None => format!("generation {}", r.generation),
-            Some(reason) => format!("generation {}, forced: {reason}", r.generation),
+            Some(reason) => format!("generation {}, forced: {}", r.generation, brief(reason)),
         },
-        Record::AdapterRolledBack(r) => format!("generation {}: {}", r.generation, r.reason),
+        Record::AdapterRolledBack(r) => format!("generation {}: {}", r.generation, brief(&r.reason)),
         Record::AdapterStale(r) => format!("generation {} had absorbed record {}", r.generation, r.withdrawn),
-        Record::WordsRead(r) => format!("said {:?}, read as {} statement(s)", r.words, r.rows.len()),
+        Record::WordsRead(r) => format!("said {:?}, read as {} statement(s)", brief(&r.words), r.rows.len()),
         Record::ReadingAnswered(r) => {
             let answer = match &r.answer {
                 ReadingVerdict::Confirmed => "right",
@@ -230,8 +242,10 @@ pub(crate) fn outline(record: &Record) -> String {
             };
             format!("reading {} of record {}: {answer}", r.row + 1, r.read)
         }
-        Record::BriefingAdded(r) => format!("{} from {:?}, {} passages", r.briefing, r.source, r.passages.len()),
-        Record::BriefingDropped(r) => format!("{}: {}", r.briefing, r.reason),
+        Record::BriefingAdded(r) => {
+            format!("{} from {:?}, {} passages", r.briefing, brief(&r.source), r.passages.len())
+        }
+        Record::BriefingDropped(r) => format!("{}: {}", r.briefing, brief(&r.reason)),
         Record::Deliberated(r) => {
             format!("{} consequences in {} tokens", r.consequences.len(), r.tokens)
         }

@@ -1,55 +1,74 @@
 //! `credence explain`: which evidence moved a value or a decision.
 
 use anyhow::Context;
-use credence_agent::influence::{exact, ranked};
+use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::state::State;
+use serde_json::json;
 
 use crate::cli::{ExplainArgs, Global};
+use crate::commands::evidence::brief;
 use crate::exit::WrongInput;
 use crate::surroundings::{person, read_state, say, say_json};
 
 /// Runs `credence explain`.
 pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
-    let state = read_state(global)?;
+    let mut state = read_state(global)?;
     let (person, direction, about) = match args.what.parse::<u64>() {
         Ok(seq) => decision(&state, Seq(seq))?,
         Err(_) => value(&state, person(&args.person)?, &args.what)?,
     };
+    state.believe(&person)?;
     let mean = state.belief(&person)?.functional(&direction);
     let fast = ranked(&state, &person, &direction)?;
-    let rows = fast
-        .iter()
-        .take(args.top)
-        .map(|i| Ok((*i, exact(&state, &person, &direction, i.seq)?)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let worst = rows.iter().map(|(f, e)| (f.mean_change - e.mean_change).abs()).fold(0.0, f64::max);
+    let (rows, error) = explained(&state, &person, &direction, &fast, args.top)?;
     let (low, high) = mean.interval(0.9);
     if args.json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(f, e)| serde_json::json!({ "record": e.seq.0, "change": e.mean_change, "fast_change": f.mean_change }))
+            .map(|Explained { fast, exact }| {
+                json!({
+                    "record": exact.seq.0, "change": exact.mean_change, "positive_change": exact.positive_change,
+                    "fast_change": fast.mean_change,
+                })
+            })
             .collect();
-        return say_json(&serde_json::json!({
-            "about": about, "person": person, "mean": mean.mean(), "interval_90": [low, high], "evidence": rows,
-            "records": fast.len(), "fast_ranking_error": worst,
+        return say_json(&json!({
+            "about": about, "person": person, "mean": mean.mean(), "interval_90": [low, high],
+            "probability_positive": mean.probability_positive(), "evidence": rows, "records": fast.len(),
+            "fast_ranking": {
+                "largest_error": error.largest, "rank_correlation": error.rank_correlation, "of_ten": error.of_ten,
+            },
         }));
     }
-    say(format!("{about}\n{person}: mean {:+.2}, 90% [{low:+.2}, {high:+.2}]", mean.mean()))?;
+    say(format!(
+        "{about}\n{person}: mean {:+.2}, 90% [{low:+.2}, {high:+.2}], positive with probability {:.2}",
+        mean.mean(),
+        mean.probability_positive()
+    ))?;
     let before = state.prior_belief(&person)?.functional(&direction).mean();
     say(format!("before any evidence: {before:+.2}\n"))?;
     if rows.is_empty() {
         return say("no evidence of this person counts yet: this is the prior");
     }
-    for (_, e) in &rows {
-        say(format!("  {:+.3}  record {:<5} {}", e.mean_change, e.seq, words(&state, &person, e.seq)))?;
+    for Explained { exact, .. } in &rows {
+        say(format!("  {:+.3}  record {:<5} {}", exact.mean_change, exact.seq, words(&state, &person, exact.seq)))?;
     }
     say(format!(
-        "\n{} of {} records, each the mean with it minus the mean of a belief folded anew without it.\nThe ranking is by the most probable hypothesis alone; it differs from these numbers by at most {worst:.3}.",
+        "\n{} of {} records, each the mean with it minus the mean of a belief folded anew without it. They were found by a\n\
+         fast ranking, which takes out each record's own factor: it is wrong by at most {:.3} on these{}.",
         rows.len(),
-        fast.len()
-    ))
+        fast.len(),
+        error.largest,
+        error.rank_correlation.map_or_else(String::new, |r| format!(", with rank correlation {r:.2}"))
+    ))?;
+    match error.of_ten {
+        Some(found) if fast.len() > 10 => {
+            say(format!("Of the ten most influential of all records, {found} are among its first ten."))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn decision(state: &State, seq: Seq) -> anyhow::Result<(PersonId, Vec<f64>, String)> {
@@ -61,7 +80,7 @@ fn decision(state: &State, seq: Seq) -> anyhow::Result<(PersonId, Vec<f64>, Stri
         decided.expected_utility[b].get().total_cmp(&decided.expected_utility[a].get()).then(a.cmp(&b))
     });
     let (best, second) = (decided.alternatives[order[0]], decided.alternatives[order[1]]);
-    let text = |id| state.description(id).map_or_else(String::new, |d| d.text.clone());
+    let text = |id| state.description(id).map_or_else(String::new, |d| brief(&d.text).into_owned());
     let about = format!("decision {seq}: {:?} rather than {:?}, as now believed", text(&best), text(&second));
     Ok((decided.person.clone(), state.difference(&best, &second)?, about))
 }
@@ -83,7 +102,7 @@ fn value(state: &State, person: PersonId, name: &str) -> anyhow::Result<(PersonI
 /// What an evidence record says, by its question.
 fn words(state: &State, person: &PersonId, seq: Seq) -> String {
     use credence_memory::evidence::Form;
-    let text = |index: u32| state.descriptions().get(index as usize).map_or("?", |d| d.text.as_str());
+    let text = |index: u32| state.descriptions().get(index as usize).map_or("?".into(), |d| brief(&d.text));
     let Some(evidence) = state.person(person).and_then(|p| p.evidence().iter().find(|e| e.seq == seq)) else {
         return String::new();
     };
@@ -99,7 +118,7 @@ fn words(state: &State, person: &PersonId, seq: Seq) -> String {
         Form::Order { alternatives, order, .. } => {
             format!(
                 "put {:?} first of {}",
-                order.first().map_or("?", |i| text(alternatives[usize::from(*i)])),
+                order.first().map_or("?".into(), |i| text(alternatives[usize::from(*i)])),
                 alternatives.len()
             )
         }

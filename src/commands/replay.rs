@@ -15,8 +15,9 @@ use credence_memory::ids::PersonId;
 use credence_memory::layout::Layout;
 use credence_memory::log::{Reader, Tail};
 use credence_memory::record::{PriorElicited, Record};
-use credence_memory::replay::{Options, PriorChoice, Replay, replay, replay_watched};
+use credence_memory::replay::{Options, PriorChoice, Replay, Step, replay_keeping};
 
+use self::print::{Summarised, summary};
 use crate::cli::{Global, ReplayArgs};
 use crate::exit::{DidNotMatch, WrongInput};
 use crate::surroundings::{log_path, say};
@@ -41,7 +42,7 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
     }
     let found = match &args.plot {
         Some(file) => plotted(&path, &options, file)?,
-        None => replayed(&path, &options)?,
+        None => summarised(&path, &options)?,
     };
     if args.json {
         print::json(&found)?
@@ -114,14 +115,20 @@ fn unreadable(path: &Path) -> String {
     format!("failed to replay the log {}", path.display())
 }
 
-/// Replays the log in a file.
-pub(crate) fn replayed(path: &Path, options: &Options) -> anyhow::Result<Replay> {
-    replay(open(path)?, options).with_context(|| unreadable(path))
+/// Replays the log in a file and keeps of everyone what is printed.
+fn summarised(path: &Path, options: &Options) -> anyhow::Result<Summarised> {
+    replay_keeping(open(path)?, options, |_| {}, summary).with_context(|| unreadable(path))
+}
+
+/// Replays the log in a file and checks the digests in it.
+pub(crate) fn verified(path: &Path) -> anyhow::Result<Replay<()>> {
+    let options = Options { verify: true, ..Options::default() };
+    replay_keeping(open(path)?, &options, |_| {}, |_| ()).with_context(|| unreadable(path))
 }
 
 /// Replays the log and draws one person's values along it.
-fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Replay> {
-    let first = replayed(path, options)?;
+fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summarised> {
+    let first = summarised(path, options)?;
     let [only] = first.people.as_slice() else {
         anyhow::bail!(WrongInput(format!(
             "--plot draws one person's values, and the log has {}: choose one with --person NAME",
@@ -131,20 +138,20 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Replay
     let schema = first.state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
     let steps = Mutex::new(Vec::new());
     let options = Options { person: Some(only.person.clone()), ..options.clone() };
-    let found = replay_watched(open(path)?, &options, |step| {
+    let watch = |step: &Step<'_>| {
         if let Ok(before) = step.epoch.prior_belief(step.person) {
             let values = credence_agent::views::values_of(step.belief, &before, &schema, str::to_owned);
             steps.lock().unwrap_or_else(|e| e.into_inner()).push((step.evidence.seq, values));
         }
-    })
-    .with_context(|| unreadable(path))?;
+    };
+    let found = replay_keeping(open(path)?, &options, watch, summary).with_context(|| unreadable(path))?;
     let steps = steps.into_inner().unwrap_or_else(|e| e.into_inner());
     plot::draw(file, &only.person, &steps).with_context(|| format!("failed to draw {}", file.display()))?;
     Ok(found)
 }
 
 /// Says what the comparison with the recorded digests gave, and what stands at the log's end.
-fn checked(found: &Replay, args: &ReplayArgs) -> anyhow::Result<()> {
+fn checked(found: &Summarised, args: &ReplayArgs) -> anyhow::Result<()> {
     if let (Tail::Torn { bytes }, false) = (found.tail, args.json) {
         say(format!("the last line is torn ({bytes} bytes, never acknowledged) and was not counted"))?;
     }

@@ -12,7 +12,7 @@ mod report;
 mod samples;
 mod screen;
 pub(crate) mod signals;
-mod text;
+pub(crate) mod text;
 mod turns;
 
 use std::io::{self, IsTerminal};

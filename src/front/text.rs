@@ -1,5 +1,7 @@
 //! Text made fit to show: nothing in it can drive a terminal, and its width is counted in columns.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -25,6 +27,34 @@ pub(crate) fn clean(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A line for standard output or standard error with everything in it that [`is_hazard`] shown as an escape; line breaks and
+/// tabs stay, and nothing is cut.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    replaced(text, |hazard, shown| shown.extend(hazard.escape_unicode()))
+}
+
+/// JSON that says the same, with every character that [`is_hazard`] spelt as `\uXXXX`: such a character can only stand in a
+/// string.
+pub(crate) fn harmless_json(json: &str) -> Cow<'_, str> {
+    replaced(json, |hazard, shown| {
+        for unit in hazard.encode_utf16(&mut [0; 2]) {
+            shown.push_str(&format!("\\u{unit:04x}"));
+        }
+    })
+}
+
+fn replaced(text: &str, replace: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    let harmful = |c: char| is_hazard(c) && c != '\n' && c != '\t';
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 64);
+    for char in text.chars() {
+        if harmful(char) { replace(char, &mut shown) } else { shown.push(char) }
+    }
+    Cow::Owned(shown)
 }
 
 /// Whether a character could move the cursor, change direction or hide text.

@@ -2,17 +2,17 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use assert_cmd::Command;
-use credence_memory::belief::Settings;
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, Hash, PersonId, QuestionId, SourceId, ValueId};
-use credence_memory::log::FORMAT;
+use credence_memory::ids::{Hash, QuestionId};
 use credence_memory::number::{Finite, Probability};
 use credence_memory::record::*;
+use credence_memory::sample::{alternative, described, header};
 use jiff::Timestamp;
+
+pub(crate) use credence_memory::sample::{from, id, prior};
 
 /// The command, with this home.
 pub(crate) fn credence(home: &Path, args: &[&str]) -> Command {
@@ -57,65 +57,6 @@ pub(crate) fn minute(n: i64) -> Timestamp {
     Timestamp::from_second(start.as_second() + 60 * n).expect("a time")
 }
 
-pub(crate) fn id(person: &str) -> PersonId {
-    PersonId::new(person).expect("a name")
-}
-
-pub(crate) fn alternative(n: usize) -> AlternativeId {
-    AlternativeId::of("at work", &format!("do thing {n}"))
-}
-
-fn numbers(values: &[f64]) -> Vec<Finite> {
-    Finite::vector(values).expect("numbers")
-}
-
-fn header(log_id: &str) -> LogOpened {
-    LogOpened {
-        format: FORMAT,
-        log_id: log_id.into(),
-        software: "credence test".into(),
-        model: ModelRecord {
-            reference: "scripted".into(),
-            gguf_hash: Hash::of(b"model"),
-            scoring_precision: "F16".into(),
-            llama_cpp: "0".into(),
-            generation: 0,
-        },
-        schema_hash: Hash::of(b"schema"),
-        charter_hash: Hash::of(b"charter"),
-        values: vec![ValueId::new("care").expect("a value"), ValueId::new("honesty").expect("a value")],
-        text_features: 1,
-        belief: Settings::default(),
-    }
-}
-
-/// The elicited prior of these logs.
-pub(crate) fn prior() -> PriorElicited {
-    PriorElicited {
-        feature_space_hash: Hash::of(b"space"),
-        feature_space: serde_json::json!({"centre": [0.5]}),
-        bank_size: 10,
-        mean: numbers(&[0.5, 0.25, 0.0, 1.0]),
-        covariance: numbers(&[1.0, 0.1, 1.0, 0.0, 0.0, 1.0, 0.0, 0.2, 0.0, 1.0]),
-        reference_variance: numbers(&[0.2, 0.2, 0.1, 0.1]),
-        r_squared: Finite::new(0.5).expect("a number"),
-    }
-}
-
-fn described(n: usize) -> Record {
-    let angle = n as f64;
-    Record::AlternativeDescribed(AlternativeDescribed {
-        alternative: alternative(n),
-        situation: "at work".into(),
-        text: format!("do thing {n}"),
-        schema: numbers(&[angle.sin(), angle.cos()]),
-        schema_error: numbers(&[0.1, 0.2]),
-        text_block: numbers(&[(2.0 * angle).sin()]),
-        judgement: BTreeMap::from([(0, Finite::new((3.0 * angle).cos()).expect("a number"))]),
-        attributes: BTreeMap::new(),
-    })
-}
-
 /// A log under construction, a minute a record.
 pub(crate) struct Scribe(pub(crate) Home);
 
@@ -150,8 +91,13 @@ impl Scribe {
             predicted: Probability::vector(&[0.25, 0.5, 0.25]).expect("probabilities"),
             reask: false,
         }));
-        let from = Origin { person: id(person), source: SourceId::new("test").expect("a source"), session: None };
-        let choice = ChoiceMade { from, question: Some(question), alternatives, chosen, indifference_offered: true };
+        let choice = ChoiceMade {
+            from: from(person),
+            question: Some(question),
+            alternatives,
+            chosen,
+            indifference_offered: true,
+        };
         let answer = self.write(Record::ChoiceMade(choice));
         self.record_belief(person);
         answer

@@ -14,6 +14,7 @@ mod functional;
 mod gaussian;
 mod grid;
 mod hypothesis;
+mod influence;
 pub mod information;
 mod interval;
 mod location;

@@ -1,7 +1,7 @@
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
-use crate::state::tests::{Scribe, choice, id, importance, retraction, verdict};
+use crate::sample::{Scribe, choice, id, importance, retraction, verdict};
 
 fn said() -> (Scribe, Table) {
     let mut scribe = Scribe::begun();
@@ -26,7 +26,7 @@ fn rows_are_the_survivors_with_what_is_believed_of_them() {
     let (scribe, table) = said();
     assert_eq!(table.rows.iter().map(|r| r.seq.0).collect::<Vec<_>>(), [8, 9, 10, 11, 12, 13]);
     let belief = scribe.state.belief(&id("ada")).unwrap();
-    let [a, b] = [0, 1].map(|n| scribe.state.features(&crate::state::tests::alternative(n)).unwrap());
+    let [a, b] = [0, 1].map(|n| scribe.state.features(&crate::sample::alternative(n)).unwrap());
     let expected = belief.predict(&Question::choice(a.minus(&b).mean, false))[0];
     assert_eq!(table.rows[0].soft_label, Some(expected));
     assert!(expected < 0.5, "ada chose the second");

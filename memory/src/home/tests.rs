@@ -1,16 +1,18 @@
 use std::fs;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::*;
 use crate::ids::PersonId;
-use crate::state::tests::{Scribe, alternative, choice, described, id, retraction, verdict};
+use crate::sample::{Scribe, alternative, choice, described, id, retraction, verdict};
 
 fn time(n: u64) -> Timestamp {
     Timestamp::from_millisecond(1_700_000_000_000 + n as i64).unwrap()
 }
 
 fn header() -> LogOpened {
-    let Record::LogOpened(header) = crate::log::tests::header() else { unreachable!() };
-    header
+    crate::sample::header("test")
 }
 
 /// A home in which ada and bob have said something.
@@ -121,6 +123,58 @@ fn a_store_that_is_gone_or_damaged_loses_nothing() {
     assert!(damages > 8);
 }
 
+/// Deletes, cuts short, overwrites, mixes up: 60 random damages, of one file each.
+#[test]
+fn a_store_damaged_at_random_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let (left, head) = (digests(&mut home), home.state().head().0);
+    drop(home);
+    let mut rng = ChaCha8Rng::seed_from_u64(21);
+    let mut rebuilt = 0;
+    for round in 0..60 {
+        let files = all_files(&dir.path().join("store"));
+        let path = &files[rng.random_range(0..files.len())];
+        let mut bytes = fs::read(path).unwrap();
+        let at = rng.random_range(0..=bytes.len());
+        match rng.random_range(0..5u32) {
+            0 => fs::remove_file(path).unwrap(),
+            1 => bytes.truncate(at),
+            2 => bytes[at..].iter_mut().take(rng.random_range(1..200)).for_each(|b| *b = rng.random()),
+            3 => bytes[at..].fill(0),
+            _ => bytes = fs::read(&files[rng.random_range(0..files.len())]).unwrap(),
+        }
+        if path.exists() {
+            fs::write(path, bytes).unwrap();
+        }
+        let (mut home, opening) = Home::open(dir.path()).unwrap();
+        assert_eq!(digests(&mut home), left, "round {round}, {}: {:?}", path.display(), opening.store);
+        rebuilt += u32::from(matches!(opening.store, Condition::Rebuilt(_) | Condition::Missing));
+        drop(home);
+        let (home, opening) = Home::open(dir.path()).unwrap();
+        assert_eq!(opening.store, Condition::Folded(head), "round {round}: whole again");
+        drop(home);
+    }
+    assert!(rebuilt > 0, "no damage was noticed");
+}
+
+#[test]
+fn a_log_is_checked_before_it_takes_the_place_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let (left, before) = (digests(&mut home), fs::read(home.paths().log()).unwrap());
+    let header = Record::LogOpened(header());
+    // A choice of what was never described; no header; nothing at all.
+    for records in
+        [vec![(time(0), header), (time(1), choice("ada", 0, 1, None))], vec![(time(0), described(1))], vec![]]
+    {
+        home.rewrite(records).unwrap_err();
+        assert_eq!(fs::read(home.paths().log()).unwrap(), before);
+    }
+    assert_eq!(digests(&mut home), left);
+    home.append(time(50), choice("ada", 0, 1, None)).unwrap();
+}
+
 #[test]
 fn a_store_of_another_log_is_not_believed() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -194,7 +248,7 @@ fn a_draft_is_added_whole_or_not_at_all() {
 fn a_home_and_a_scribe_believe_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let home = lived_in(dir.path());
-    let mut scribe = Scribe::new();
+    let mut scribe = Scribe::default();
     for entry in home.entries().unwrap() {
         scribe.write(entry.unwrap().record).unwrap();
     }

@@ -4,17 +4,15 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::log::tests::header;
-use crate::record::{ChoiceMade, Verdict, VerdictGiven};
-use crate::state::tests::{choice, described, id, retraction};
+use crate::record::{ChoiceMade, LogOpened, Verdict, VerdictGiven};
+use crate::sample::{choice, described, header, id, retraction};
 
 fn time(n: i64) -> Timestamp {
     Timestamp::from_millisecond(n).unwrap()
 }
 
 fn home(root: &Path) -> Home {
-    let Record::LogOpened(header) = header() else { unreachable!() };
-    let mut home = Home::create(root, time(0), header).unwrap();
+    let mut home = Home::create(root, time(0), header("test")).unwrap();
     for n in 0..6 {
         home.append(time(1), described(n)).unwrap();
     }
@@ -156,8 +154,7 @@ fn another_log_is_merged_with_its_survivors() {
     let merged = ours.believe(&id("there:ada")).unwrap().digest();
     assert_eq!(merged, theirs.believe(&id("ada")).unwrap().digest());
     assert!(ours.state().description(&AlternativeId::of("at work", "do thing 7")).is_some());
-    let Record::LogOpened(mut header) = header() else { unreachable!() };
-    header.schema_hash = Hash::of(b"another");
+    let header = LogOpened { schema_hash: Hash::of(b"another"), ..header("test") };
     let third = tempfile::tempdir().unwrap();
     let foreign = Home::create(third.path(), time(0), header).unwrap();
     let refused = Import::credence_log(&log, None, foreign.state(), &mut |_| {});
@@ -212,9 +209,7 @@ proptest! {
 
 /// A home with this log id and so many answers of its person.
 fn home_of(root: &Path, log_id: &str, answers: usize) -> Home {
-    let Record::LogOpened(mut header) = header() else { unreachable!() };
-    header.log_id = log_id.into();
-    let mut home = Home::create(root, time(0), header).unwrap();
+    let mut home = Home::create(root, time(0), header(log_id)).unwrap();
     for n in 0..6 {
         home.append(time(1), described(n)).unwrap();
     }

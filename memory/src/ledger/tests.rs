@@ -5,8 +5,8 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::record::Record;
-use crate::state::tests::adapters::{generation, promoted, rolled_back, trained};
-use crate::state::tests::{Scribe, any_evidence, id, retraction};
+use crate::sample::{Scribe, generation, id, promoted, retraction, rolled_back, trained};
+use crate::state::tests::any_evidence;
 
 const PEOPLE: [&str; 2] = ["ada", "bob"];
 
@@ -113,7 +113,7 @@ proptest! {
                 Event::Trained(parent, whom) => {
                     let parent = parent.index(sets.absorbed.len() + 1) as u32;
                     let number = sets.absorbed.len() as u32 + 1;
-                    let mut adapter = trained(&scribe, number, parent, &[]);
+                    let mut adapter = trained(&scribe.state, number, parent, &[]);
                     let mut own = BTreeSet::new();
                     for (person, _) in PEOPLE.into_iter().zip(whom).filter(|(_, taken)| *taken) {
                         adapter.absorbed.unite(&scribe.state.ledger().behind(&id(person), adapter.cutoff));

@@ -2,11 +2,13 @@
 //!
 //! It is the ground state. Nothing may act on a record before [`Writer::append`] has returned it.
 
+mod apart;
 mod line;
 mod reader;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod writer;
+mod written;
 
 use std::io;
 
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 use crate::ids::{Hash, Seq};
 use crate::record::Record;
 
+pub(crate) use apart::read_through;
 pub use line::{decode, encode};
 pub use reader::{Reader, Tail};
 pub use writer::{Batch, Torn, Writer};

@@ -4,29 +4,12 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::belief::Settings;
-use crate::ids::{PersonId, TaskId, ValueId};
-use crate::record::{LogOpened, ModelRecord, StopRequested, TaskGiven};
+use crate::ids::{PersonId, TaskId};
+use crate::record::{StopRequested, TaskGiven};
 use crate::storage::{Fault, Faulty};
 
-pub(crate) fn header() -> Record {
-    Record::LogOpened(LogOpened {
-        format: FORMAT,
-        log_id: "test".into(),
-        software: "credence test".into(),
-        model: ModelRecord {
-            reference: "scripted".into(),
-            gguf_hash: Hash::of(b"model"),
-            scoring_precision: "F16".into(),
-            llama_cpp: "0".into(),
-            generation: 0,
-        },
-        schema_hash: Hash::of(b"schema"),
-        charter_hash: Hash::of(b"charter"),
-        values: vec![ValueId::new("care").unwrap(), ValueId::new("honesty").unwrap()],
-        text_features: 1,
-        belief: Settings::default(),
-    })
+fn header() -> Record {
+    Record::LogOpened(crate::sample::header("test"))
 }
 
 fn task(n: u64) -> Record {
@@ -207,8 +190,45 @@ fn a_read_only_disk_is_refused_clearly() {
     assert_eq!(open(Faulty::holding(&bytes)).unwrap().0.len(), 2);
 }
 
+#[test]
+fn neither_a_full_nor_a_read_only_disk_takes_a_part_of_a_batch_or_of_another_log() {
+    let (bytes, entries) = write(3);
+    for fault in [Fault::FullDisk { bytes: bytes.len() as u64 + 20 }, Fault::ReadOnly] {
+        let disk = Faulty::holding(&bytes).with_faults_of(Faulty::new(0, &[fault], 1.0));
+        let (_, _, mut writer) = open(disk).unwrap();
+        let mut batch = writer.batch();
+        (3..6).for_each(|n| {
+            batch.push(time(n), task(n)).unwrap();
+        });
+        assert!(matches!(writer.commit(batch), Err(LogError::NotAppended { seq: Seq(4), .. })), "{fault:?}");
+        let mut other = Batch::of_a_new_log();
+        other.push(time(0), header()).unwrap();
+        (3..9).for_each(|n| {
+            other.push(time(n), task(n)).unwrap();
+        });
+        assert!(matches!(writer.rewrite(other), Err(LogError::Storage { .. })), "{fault:?}");
+        let (read, torn, _) = open(writer.into_storage().crash().repaired()).unwrap();
+        assert_eq!((&read, torn), (&entries, None), "{fault:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A byte that turns over on the medium is an error that names its record; what stands before it is read.
+    #[test]
+    fn a_flipped_byte_is_found_and_located(seed in any::<u64>()) {
+        let (mut writer, _) = Writer::open::<LogError>(Faulty::new(seed, &[Fault::FlippedByte], 1.0), |_| Ok(())).unwrap();
+        let mut entries = vec![writer.append(time(0), header()).unwrap()];
+        entries.extend((1..6).map(|n| writer.append(time(n), task(n)).unwrap()));
+        let disk = writer.into_storage().crash();
+        let read: Vec<Entry> = Reader::new(disk.bytes()).map_while(Result::ok).collect();
+        prop_assert_eq!(&read[..], &entries[..read.len()]);
+        match open(disk) {
+            Err(LogError::Damaged { seq, .. }) => prop_assert_eq!(seq, Seq(read.len() as u64 + 1)),
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        }
+    }
 
     /// Whatever the disk does, what was acknowledged is read back, in place, and nothing else but at most
     /// one record that was never acknowledged nor refused with the log "as before".
@@ -239,6 +259,31 @@ proptest! {
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         let _ = read(&bytes);
         let _ = decode(&bytes, Seq(1));
+    }
+
+    /// The short way gives nothing that the general reader does not, and takes all lines that are written here.
+    #[test]
+    fn both_readers_read_the_same(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..4), 0..4)
+    ) {
+        let (bytes, _) = write(3);
+        for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            let mut content = line[..line.len() - 75].to_vec();
+            for (at, byte, taken) in &edits {
+                if content.is_empty() { break; }
+                let at = at.index(content.len());
+                content[at] = *byte;
+                content.drain(at..(at + taken).min(content.len()));
+            }
+            let hash = Hash::of(&content);
+            let line = [&content, &b",\"hash\":\""[..], &hash.hex(), b"\"}"].concat();
+            let short = written::read(&content, hash);
+            let general = line::decode_any(&line, Seq(1), hash);
+            match short {
+                Some(entry) => prop_assert_eq!(entry, general.unwrap()),
+                None => prop_assert!(!edits.is_empty()),
+            }
+        }
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Begins a batch with which a log begins.
+    pub fn of_a_new_log() -> Self {
+        Self { seq: Seq(0), prev: Hash::ZERO, after: Seq(0), lines: Vec::new() }
+    }
+
     /// Adds a record; gives the entry that it will be.
     pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let (seq, prev, time) = (self.seq.next(), self.prev, to_millisecond(time));
@@ -148,21 +153,14 @@ impl<S: Storage> Writer<S> {
         Ok(())
     }
 
-    /// Replaces the whole log, chaining anew: for erasure only.
-    pub fn rewrite(&mut self, records: impl IntoIterator<Item = (Timestamp, Record)>) -> Result<(), LogError> {
-        let (mut seq, mut prev, mut len) = (Seq(0), Hash::ZERO, 0);
-        let mut lines = Vec::new();
-        for (time, record) in records {
-            seq = seq.next();
-            let (line, hash) = encode(seq, to_millisecond(time), &record, prev)?;
-            len += line.len() as u64;
-            lines.push(line);
-            prev = hash;
-        }
+    /// Replaces the whole log by a batch that begins with its header ([`Batch::of_a_new_log`]): for erasure only.
+    pub fn rewrite(&mut self, batch: Batch) -> Result<(), LogError> {
+        assert_eq!(batch.after, Seq(0), "a log that takes another's place begins with its header");
         self.storage
-            .replace(&mut |_, new| lines.iter().try_for_each(|line| new.write_all(line)))
+            .replace(&mut |_, new| new.write_all(&batch.lines))
             .map_err(|source| LogError::Storage { operation: "rewrite", source })?;
-        (self.head, self.hash, self.len, self.poisoned) = (seq, prev, len, None);
+        (self.head, self.hash, self.poisoned) = (batch.seq, batch.prev, None);
+        self.len = batch.lines.len() as u64;
         Ok(())
     }
 }

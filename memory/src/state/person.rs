@@ -141,7 +141,13 @@ impl Person {
         self.touched = Some(touched);
     }
 
-    pub(super) fn learn(&mut self, evidence: Evidence, touched: (Seq, Hash)) {
+    pub(super) fn learn(&mut self, mut evidence: Evidence, touched: (Seq, Hash)) {
+        // A person's evidence comes through few channels: one name is kept of each run.
+        if let Some(last) = self.evidence.last()
+            && last.source == evidence.source
+        {
+            evidence.source = last.source.clone();
+        }
         self.evidence.push(evidence);
         self.touched = Some(touched);
     }

@@ -78,13 +78,13 @@ mod tests {
     use crate::population::{ConsolidationError, SOURCE_CAP, consolidated};
     use crate::record::{QuarantineSet, Record, Subject};
     use crate::replay::{Options, replay};
-    use crate::state::tests::{Scribe, choice, id, prior, retraction};
+    use crate::sample::{Scribe, choice, id, prior, retraction};
     use crate::state::{Illegal, State, StateError};
 
     /// Three people; ada's answers are records 9, 10 and 13, bob's 11 and 14, carl's 12.
     fn three(ada: Option<usize>) -> Scribe {
         let mut scribe = Scribe::begun();
-        scribe.write(prior()).unwrap();
+        scribe.write(Record::PriorElicited(prior())).unwrap();
         for (person, one, other) in
             [("ada", 0, 1), ("ada", 2, 3), ("bob", 0, 1), ("carl", 4, 5), ("ada", 1, 4), ("bob", 2, 5)]
         {

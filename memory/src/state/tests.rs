@@ -1,140 +1,18 @@
-pub(crate) mod adapters;
+mod adapters;
 mod generations;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::belief::LocationName;
-use crate::ids::{QuestionId, SourceId, ValueId};
-use crate::log::{LogError, Writer};
+use crate::ids::QuestionId;
 use crate::number::{Finite, Probability};
 use crate::record::*;
-use crate::storage::Faulty;
-
-/// A log under construction, kept in memory.
-pub(crate) struct Scribe {
-    pub(crate) writer: Writer<Faulty>,
-    pub(crate) state: State,
-}
-
-impl Scribe {
-    pub(crate) fn new() -> Self {
-        let (writer, _) = Writer::open::<LogError>(Faulty::sound(), |_| Ok(())).unwrap();
-        Self { writer, state: State::new() }
-    }
-
-    /// With a header of two values and one text feature, and alternatives 0 to 5 described.
-    pub(crate) fn begun() -> Self {
-        let mut scribe = Self::new();
-        scribe.write(crate::log::tests::header()).unwrap();
-        for n in 0..6 {
-            scribe.write(described(n)).unwrap();
-        }
-        scribe
-    }
-
-    pub(crate) fn write(&mut self, record: Record) -> Result<Applied, StateError> {
-        let prepared = self.state.prepare(&record)?;
-        let time = Timestamp::from_millisecond(1_700_000_000_000 + self.writer.head().0.0 as i64).unwrap();
-        let entry = self.writer.append(time, record).unwrap();
-        Ok(self.state.install(&entry, prepared))
-    }
-
-    /// As [`Scribe::write`], without forming beliefs.
-    pub(crate) fn note(&mut self, record: Record) -> Result<(), StateError> {
-        let mut state = self.state.clone();
-        let mut batch = self.writer.batch();
-        let time = Timestamp::from_millisecond(1_700_000_000_000 + self.writer.head().0.0 as i64).unwrap();
-        state.note(&batch.push(time, record).unwrap())?;
-        self.writer.commit(batch).unwrap();
-        self.state = state;
-        Ok(())
-    }
-
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        crate::log::Reader::new(self.writer.storage().bytes()).map(Result::unwrap).collect()
-    }
-
-    fn digest(&self, person: &str) -> [u8; 32] {
-        self.state.belief(&id(person)).unwrap().digest()
-    }
-}
-
-pub(crate) fn id(person: &str) -> PersonId {
-    PersonId::new(person).unwrap()
-}
-
-pub(crate) fn from(person: &str) -> Origin {
-    Origin { person: id(person), source: SourceId::new("test").unwrap(), session: None }
-}
-
-pub(crate) fn alternative(n: usize) -> AlternativeId {
-    AlternativeId::of("at work", &format!("do thing {n}"))
-}
-
-pub(crate) fn numbers(values: &[f64]) -> Vec<Finite> {
-    Finite::vector(values).unwrap()
-}
-
-pub(crate) fn described(n: usize) -> Record {
-    let x = n as f64;
-    Record::AlternativeDescribed(AlternativeDescribed {
-        alternative: alternative(n),
-        situation: "at work".into(),
-        text: format!("do thing {n}"),
-        schema: numbers(&[libm::sin(x), libm::cos(x)]),
-        schema_error: numbers(&[0.1, 0.2]),
-        text_block: numbers(&[libm::sin(2.0 * x)]),
-        judgement: BTreeMap::from([(0, Finite::new(libm::cos(3.0 * x)).unwrap())]),
-        attributes: BTreeMap::new(),
-    })
-}
-
-pub(crate) fn choice(person: &str, first: usize, second: usize, chosen: Option<usize>) -> Record {
-    Record::ChoiceMade(ChoiceMade {
-        from: from(person),
-        question: None,
-        alternatives: vec![alternative(first), alternative(second)],
-        chosen,
-        indifference_offered: true,
-    })
-}
-
-pub(crate) fn verdict(person: &str, n: usize, verdict: Verdict) -> Record {
-    Record::VerdictGiven(VerdictGiven { from: from(person), alternative: alternative(n), verdict })
-}
-
-pub(crate) fn importance(person: &str, more: Option<&str>, less: Option<&str>) -> Record {
-    let value = |v: &str| ValueId::new(v).unwrap();
-    Record::ImportanceStated(ImportanceStated {
-        from: from(person),
-        more: more.map(value),
-        less: less.map(value),
-        strength: Strength::Clear,
-        words: String::new(),
-        misreading: None,
-        conditions: Vec::new(),
-    })
-}
-
-pub(crate) fn retraction(target: u64) -> Record {
-    Record::Retracted(Retracted { target: Seq(target), reason: "a slip".into() })
-}
-
-pub(crate) fn prior() -> Record {
-    Record::PriorElicited(PriorElicited {
-        feature_space_hash: Hash::of(b"space"),
-        feature_space: serde_json::json!({"centre": [0.5]}),
-        bank_size: 10,
-        mean: numbers(&[0.5, 0.25, 0.0, 1.0]),
-        covariance: numbers(&[1.0, 0.1, 1.0, 0.0, 0.0, 1.0, 0.0, 0.2, 0.0, 1.0]),
-        reference_variance: numbers(&[0.2, 0.2, 0.1, 0.1]),
-        r_squared: Finite::new(0.5).unwrap(),
-    })
-}
+use crate::sample::{
+    Scribe, alternative, choice, described, from, id, importance, prior, retraction, trained, verdict,
+};
 
 fn attribute(name: &str, scale: f64) -> Record {
     let number = |x| Finite::new(x).unwrap();
@@ -191,12 +69,12 @@ fn check_refused(scribe: &mut Scribe, record: Record, expect: &str) {
 
 #[test]
 fn what_may_not_follow_is_refused() {
-    let mut empty = Scribe::new();
+    let mut empty = Scribe::default();
     check_refused(&mut empty, choice("ada", 0, 1, Some(0)), "no header");
 
     let mut scribe = Scribe::begun();
     let scribe = &mut scribe;
-    check_refused(scribe, crate::log::tests::header(), "already has a header");
+    check_refused(scribe, Record::LogOpened(crate::sample::header("test")), "already has a header");
     check_refused(scribe, choice("ada", 0, 9, Some(0)), "there is no description of alternative");
     check_refused(scribe, choice("ada", 0, 0, Some(0)), "is there twice");
     check_refused(scribe, choice("ada", 0, 1, Some(2)), "the chosen alternative is 2");
@@ -216,8 +94,8 @@ fn what_may_not_follow_is_refused() {
     scribe.write(attribute("price", 10.0)).unwrap();
     check_refused(scribe, attribute("price", 10.0), "attribute \"price\" is there already");
 
-    scribe.write(prior()).unwrap();
-    let Record::PriorElicited(mut other) = prior() else { unreachable!() };
+    scribe.write(Record::PriorElicited(prior())).unwrap();
+    let mut other = prior();
     other.feature_space_hash = Hash::of(b"another");
     check_refused(scribe, Record::PriorElicited(other.clone()), "a log has one feature space");
     other.mean.pop();
@@ -272,7 +150,7 @@ fn the_order_shown_changes_nothing() {
 #[test]
 fn features_are_laid_out_as_documented() {
     let mut scribe = Scribe::begun();
-    scribe.write(prior()).unwrap();
+    scribe.write(Record::PriorElicited(prior())).unwrap();
     scribe.write(attribute("price", 10.0)).unwrap();
     let Record::AlternativeDescribed(mut priced) = described(7) else { unreachable!() };
     priced.attributes.insert("price".into(), Finite::new(120.0).unwrap());
@@ -332,7 +210,7 @@ fn a_fuller_description_speaks_for_what_was_said_before() {
     say(&mut early);
     assert_eq!(late.digest("ada"), early.digest("ada"));
     // Another generation's judgement changes nothing that is believed now.
-    late.write(Record::AdapterTrained(adapters::trained(&late, 1, 0, &[]))).unwrap();
+    late.write(Record::AdapterTrained(trained(&late.state, 1, 0, &[]))).unwrap();
     let mut judged = full;
     judged.judgement.insert(1, Finite::new(0.5).unwrap());
     let applied = late.write(Record::AlternativeDescribed(judged)).unwrap();
@@ -356,7 +234,7 @@ proptest! {
         let when = when.index(records.len() + 1);
         for (n, record) in records.iter().enumerate() {
             if n == when {
-                live.write(prior()).unwrap();
+                live.write(Record::PriorElicited(prior())).unwrap();
                 live.write(attribute("price", 10.0)).unwrap();
             }
             live.write(record.clone()).unwrap();
@@ -369,7 +247,7 @@ proptest! {
         // The same survivors in a log that never had the others, and whose prior was there when it was.
         for (n, record) in records.iter().enumerate() {
             if n == when {
-                clean.write(prior()).unwrap();
+                clean.write(Record::PriorElicited(prior())).unwrap();
                 clean.write(attribute("price", 10.0)).unwrap();
             }
             if !withdrawn[n] {
@@ -380,8 +258,8 @@ proptest! {
         for entry in live.entries() {
             noted.note(&entry).unwrap();
         }
-        noted.fold().unwrap();
         for person in ["ada", "bob"] {
+            noted.believe(&id(person)).unwrap();
             prop_assert_eq!(live.digest(person), clean.digest(person));
             if let Some(found) = noted.person(&id(person)) {
                 prop_assert_eq!(found.belief().unwrap().digest(), live.digest(person));

@@ -212,7 +212,7 @@ mod tests {
     use crate::record::{
         AlternativesProposed, BriefingDropped, Consequence, ImportanceStated, Passage, PassageUsed, Strength, TaskGiven,
     };
-    use crate::state::tests::{Scribe, alternative, id, importance};
+    use crate::sample::{Scribe, alternative, id, importance};
 
     fn row(more: Option<&str>, less: Option<&str>) -> ReadRow {
         let value = |v: &str| ValueId::new(v).unwrap();

@@ -42,10 +42,12 @@ impl Storage for Files {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        crate::moment!("write");
         self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        crate::moment!("sync");
         self.file.sync_data()
     }
 
@@ -56,11 +58,13 @@ impl Storage for Files {
 
     fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> io::Result<()> {
         let beside = self.path.with_extension("new");
+        crate::moment!("replace");
         let result = (|| {
             let file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&beside)?;
             let mut writer = BufWriter::with_capacity(1 << 18, file);
             rewrite(&mut File::open(&self.path)?, &mut writer)?;
             writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            crate::moment!("rename");
             std::fs::rename(&beside, &self.path)?;
             sync_directory_of(&self.path)?;
             // The open handle still points at the file that was replaced.

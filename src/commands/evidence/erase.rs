@@ -28,13 +28,17 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
             erasure.descriptions(),
             what_it_means_for_others(&erasure)
         ))?;
+        for made in erasure.artefacts() {
+            let fate = if args.delete_exports { "is deleted if it is unchanged" } else { "stays (--delete-exports)" };
+            say(format!("  {} {} of record {} {fate}", made.what, made.path, made.seq))?;
+        }
     }
     let confirmation = match &args.yes_erase {
         Some(name) => name.clone(),
         None => typed(&person)?,
     };
     let unreached = others_in(home.paths())?;
-    let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, unreached)?;
+    let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
     let derived = left_behind(&home);
     if args.json {
         return say_json(&json!({

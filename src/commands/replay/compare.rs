@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use credence_memory::belief::Mixture;
 use credence_memory::ids::Seq;
-use credence_memory::replay::{Options, PriorChoice, Replay, Replayed};
+use credence_memory::replay::{Options, PriorChoice};
 use serde_json::json;
 
-use super::print::{believed, marginals, score};
+use super::print::{Marginals, Summarised, SummarisedPerson, Summary, score, summary_of};
 use crate::cli::ReplayArgs;
 use crate::surroundings::{say, say_json};
 
@@ -21,7 +20,7 @@ pub(super) fn run(path: &Path, args: &ReplayArgs, asked: &Options, prior: PriorC
     let other = Options { until, person, prior, ..Options::default() };
     let variants = [asked, &other];
     let names = [described(args), other_described(args)];
-    let found = [super::replayed(path, variants[0])?, super::replayed(path, variants[1])?];
+    let found = [super::summarised(path, variants[0])?, super::summarised(path, variants[1])?];
     if args.json { json_of(&names, &found) } else { text_of(path, &names, &found) }
 }
 
@@ -41,7 +40,7 @@ fn other_described(args: &ReplayArgs) -> String {
 }
 
 /// What each variant had expected of each answer, `ln p`; nothing where it left the answer out.
-fn next_answers(people: [Option<&Replayed>; 2]) -> BTreeMap<Seq, [Option<f64>; 2]> {
+fn next_answers(people: [Option<&SummarisedPerson>; 2]) -> BTreeMap<Seq, [Option<f64>; 2]> {
     let mut answers: BTreeMap<Seq, [Option<f64>; 2]> = BTreeMap::new();
     for (k, person) in people.iter().enumerate() {
         for p in person.iter().flat_map(|p| &p.predictions) {
@@ -52,8 +51,8 @@ fn next_answers(people: [Option<&Replayed>; 2]) -> BTreeMap<Seq, [Option<f64>; 2
 }
 
 /// Everyone in either variant, with both.
-fn pairs(found: &[Replay; 2]) -> Vec<[Option<&Replayed>; 2]> {
-    let mut people: BTreeMap<_, [Option<&Replayed>; 2]> = BTreeMap::new();
+fn pairs(found: &[Summarised; 2]) -> Vec<[Option<&SummarisedPerson>; 2]> {
+    let mut people: BTreeMap<_, [Option<&SummarisedPerson>; 2]> = BTreeMap::new();
     for (k, replay) in found.iter().enumerate() {
         for person in &replay.people {
             people.entry(&person.person).or_default()[k] = Some(person);
@@ -62,17 +61,16 @@ fn pairs(found: &[Replay; 2]) -> Vec<[Option<&Replayed>; 2]> {
     people.into_values().collect()
 }
 
-fn json_of(names: &[String; 2], found: &[Replay; 2]) -> anyhow::Result<()> {
+fn json_of(names: &[String; 2], found: &[Summarised; 2]) -> anyhow::Result<()> {
     let variant =
         |k: usize| json!({ "name": names[k], "left_out": found[k].left_out, "score": score(&found[k].score()) });
     let mut people = Vec::new();
     for pair in pairs(found) {
         let mut sides = Vec::new();
-        for (replay, person) in found.iter().zip(pair) {
-            let Some(person) = person else { continue };
-            let (values, beyond) = believed(replay, &person.person, &person.belief)?;
+        for person in pair.into_iter().flatten() {
+            let Summary { values, beyond, hypotheses, .. } = summary_of(person)?;
             sides.push(json!({
-                "values": values, "beyond": beyond, "hypotheses": marginals(&person.belief), "score": score(&person.score),
+                "values": values, "beyond": beyond, "hypotheses": hypotheses, "score": score(&person.score),
             }));
         }
         let answers: Vec<_> = next_answers(pair)
@@ -85,16 +83,15 @@ fn json_of(names: &[String; 2], found: &[Replay; 2]) -> anyhow::Result<()> {
     say_json(&json!({ "variants": [variant(0), variant(1)], "people": people }))
 }
 
-fn text_of(path: &Path, names: &[String; 2], found: &[Replay; 2]) -> anyhow::Result<()> {
+fn text_of(path: &Path, names: &[String; 2], found: &[Summarised; 2]) -> anyhow::Result<()> {
     say(format!("{} through record {}", path.display(), found[0].state.head().0))?;
     say(format!("  A: {}\n  B: {}", names[0], names[1]))?;
     for pair in pairs(found) {
         let [Some(a), Some(b)] = pair else { continue };
         say(format!("\n{}", a.person))?;
-        let (values_a, beyond_a) = believed(&found[0], &a.person, &a.belief)?;
-        let (values_b, beyond_b) = believed(&found[1], &b.person, &b.belief)?;
+        let (of_a, of_b) = (summary_of(a)?, summary_of(b)?);
         say("                  A                        B                        B - A")?;
-        for (x, y) in values_a.values.iter().zip(&values_b.values) {
+        for (x, y) in of_a.values.values.iter().zip(&of_b.values.values) {
             say(format!(
                 "  {:<14}  {:+.2} [{:+.2}, {:+.2}]     {:+.2} [{:+.2}, {:+.2}]     {:+.2}",
                 x.id,
@@ -107,9 +104,9 @@ fn text_of(path: &Path, names: &[String; 2], found: &[Replay; 2]) -> anyhow::Res
                 y.mean - x.mean
             ))?;
         }
-        beside("same answer again", [beyond_a.consistency, beyond_b.consistency])?;
-        beside("trust in the model's prior", [beyond_a.trust_in_model, beyond_b.trust_in_model])?;
-        hypotheses([&a.belief, &b.belief])?;
+        beside("same answer again", [of_a.beyond.consistency, of_b.beyond.consistency])?;
+        beside("trust in the model's prior", [of_a.beyond.trust_in_model, of_b.beyond.trust_in_model])?;
+        hypotheses([&of_a.hypotheses, &of_b.hypotheses])?;
         answers(pair)?;
         loss("mean log loss", [a.score.log_loss(), b.score.log_loss()])?;
     }
@@ -136,29 +133,29 @@ fn number(x: Option<f64>) -> String {
 }
 
 /// Weights of hypotheses by each of the things they differ in.
-fn hypotheses(beliefs: [&Mixture; 2]) -> anyhow::Result<()> {
+fn hypotheses(both: [&Marginals; 2]) -> anyhow::Result<()> {
     let mut rows: BTreeMap<(usize, String), [f64; 2]> = BTreeMap::new();
-    for (k, belief) in beliefs.iter().enumerate() {
+    for (k, marginals) in both.iter().enumerate() {
         let mut put = |part: usize, name: String, mass: f64| rows.entry((part, name)).or_default()[k] += mass;
-        for (name, mass) in belief.locations() {
-            put(0, format!("location {name:?}").to_lowercase(), mass);
+        for (name, mass) in &marginals.location {
+            put(0, format!("location {name:?}").to_lowercase(), *mass);
         }
         for (part, name, marginal) in [
-            (1, "signal scale", belief.signal_scales()),
-            (2, "lapse rate", belief.lapse_rates()),
-            (3, "band", belief.bands()),
+            (1, "signal scale", &marginals.signal_scale),
+            (2, "lapse rate", &marginals.lapse_rate),
+            (3, "band", &marginals.band),
         ] {
             for (at, mass) in marginal {
-                put(part, format!("{name} {at}"), mass);
+                put(part, format!("{name} {at}"), *mass);
             }
         }
-        put(4, "drift".into(), belief.drift_mass());
+        put(4, "drift".into(), marginals.drift);
     }
     rows.into_iter().try_for_each(|((_, name), both)| beside(&name, both))
 }
 
 /// The answers that the two predicted most differently.
-fn answers(pair: [Option<&Replayed>; 2]) -> anyhow::Result<()> {
+fn answers(pair: [Option<&SummarisedPerson>; 2]) -> anyhow::Result<()> {
     let all = next_answers(pair);
     let differ = |ln: &[Option<f64>; 2]| match ln {
         [Some(a), Some(b)] => (a - b).abs(),

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ use serde_json::json;
 
 use crate::cli::ReplayArgs;
 use crate::commands::evidence::{about, is_telling, outline};
-use crate::exit::WrongInput;
+use crate::exit::{Interrupted, WrongInput};
+use crate::front::signals::watch;
 use crate::surroundings::{say, say_json};
 
 /// How often the file is looked at.
@@ -24,6 +27,9 @@ const WAIT: Duration = Duration::from_millis(300);
 
 /// Follows a log until interrupted, or until a place in it.
 pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&interrupted);
+    let _watch = watch(move || seen.store(true, Ordering::SeqCst)).context("failed to watch for an interrupt")?;
     let mut tail =
         Follow { state: State::new(), bytes: 0, person: args.person.as_deref().map(super::named).transpose()? };
     loop {
@@ -37,6 +43,9 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
             }
         }
         sleep(WAIT);
+        if interrupted.load(Ordering::SeqCst) {
+            return Err(Interrupted.into());
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use credence_agent::protocol::{PersonView, ValuesView};
 use credence_agent::views;
-use credence_memory::belief::{BeliefError, Mixture};
-use credence_memory::ids::{Hash, PersonId};
-use credence_memory::replay::{Replay, Replayed, Score};
+use credence_memory::belief::{BeliefError, LocationName};
+use credence_memory::ids::Hash;
+use credence_memory::replay::{Ended, Replay, Replayed, Score};
 use serde_json::{Value, json};
 
 use crate::surroundings::{say, say_json};
@@ -14,15 +14,62 @@ use crate::surroundings::{say, say_json};
 /// More people than this get a line each instead of a table each.
 const TABLES_MAX: usize = 10;
 
+/// What is printed of one person's belief, and kept of it.
+pub(crate) struct Summary {
+    pub(crate) values: ValuesView,
+    pub(crate) beyond: PersonView,
+    pub(crate) hypotheses: Marginals,
+    pub(crate) digest: Hash,
+}
+
+/// Weights of hypotheses, by each of the things they differ in.
+#[derive(serde::Serialize)]
+pub(crate) struct Marginals {
+    pub(crate) location: Vec<(LocationName, f64)>,
+    pub(crate) signal_scale: Vec<(f64, f64)>,
+    pub(crate) lapse_rate: Vec<(f64, f64)>,
+    pub(crate) band: Vec<(f64, f64)>,
+    pub(crate) drift: f64,
+}
+
+/// Everyone's summary, or why it could not be made.
+pub(crate) type Summarised = Replay<Result<Summary, BeliefError>>;
+
+/// One person's.
+pub(crate) type SummarisedPerson = Replayed<Result<Summary, BeliefError>>;
+
+/// What is printed of a belief.
+pub(crate) fn summary(ended: Ended<'_>) -> Result<Summary, BeliefError> {
+    let Ended { person, belief, epoch, state } = ended;
+    let before = epoch.prior_belief(person)?;
+    Ok(Summary {
+        values: views::values_of(&belief, &before, epoch.layout.values(), str::to_owned),
+        beyond: views::person_of(state, &belief),
+        hypotheses: Marginals {
+            location: belief.locations(),
+            signal_scale: belief.signal_scales(),
+            lapse_rate: belief.lapse_rates(),
+            band: belief.bands(),
+            drift: belief.drift_mass(),
+        },
+        digest: Hash(belief.digest()),
+    })
+}
+
+/// A person's summary.
+pub(crate) fn summary_of(person: &SummarisedPerson) -> Result<&Summary, BeliefError> {
+    person.belief.as_ref().map_err(Clone::clone)
+}
+
 /// Prints it as text.
-pub(crate) fn text(path: &Path, found: &Replay) -> anyhow::Result<()> {
+pub(crate) fn text(path: &Path, found: &Summarised) -> anyhow::Result<()> {
     let left_out = match found.left_out {
         0 => String::new(),
         n => format!(", {n} left out"),
     };
     say(format!("{} through record {}{left_out}", path.display(), found.state.head().0))?;
     for replayed in &found.people {
-        if found.people.len() <= TABLES_MAX { table(found, replayed)? } else { line(replayed)? }
+        if found.people.len() <= TABLES_MAX { table(replayed)? } else { line(replayed)? }
     }
     let score = found.score();
     let Some(loss) = score.log_loss() else { return say("\nno evidence: everything is as the prior has it") };
@@ -49,13 +96,13 @@ pub(crate) fn text(path: &Path, found: &Replay) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(replayed: &Replayed) -> anyhow::Result<()> {
+fn line<B>(replayed: &Replayed<B>) -> anyhow::Result<()> {
     let loss = replayed.score.log_loss().map_or_else(String::new, |l| format!(", mean log loss {l:.3} nats"));
-    say(format!("  {}: {} pieces of evidence{loss}", replayed.person, replayed.belief.record_count()))
+    say(format!("  {}: {} pieces of evidence{loss}", replayed.person, replayed.evidence))
 }
 
-fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
-    let (values, beyond) = believed(found, &replayed.person, &replayed.belief)?;
+fn table(replayed: &SummarisedPerson) -> anyhow::Result<()> {
+    let Summary { values, beyond, digest, .. } = summary_of(replayed)?;
     say(format!("\n{}: {} pieces of evidence", replayed.person, values.answers))?;
     let mut rows: Vec<_> = values.values.iter().collect();
     rows.sort_by(|a, b| b.mean.total_cmp(&a.mean));
@@ -66,35 +113,20 @@ fn table(found: &Replay, replayed: &Replayed) -> anyhow::Result<()> {
         ))?;
     }
     say(format!(
-        "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {}",
-        beyond.consistency,
-        beyond.low_signal,
-        beyond.trust_in_model,
-        Hash(replayed.belief.digest())
+        "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {digest}",
+        beyond.consistency, beyond.low_signal, beyond.trust_in_model,
     ))
 }
 
-/// A belief as people see it, beside what this replay believed before any evidence.
-pub(crate) fn believed(
-    found: &Replay,
-    person: &PersonId,
-    belief: &Mixture,
-) -> Result<(ValuesView, PersonView), BeliefError> {
-    let Some(epoch) = found.epochs.last() else { return Err(BeliefError::NoPrior) };
-    let before = epoch.prior_belief(person)?;
-    let values = views::values_of(belief, &before, epoch.layout.values(), str::to_owned);
-    Ok((values, views::person_of(&found.state, belief)))
-}
-
 /// Prints it as one JSON object.
-pub(crate) fn json(found: &Replay) -> anyhow::Result<()> {
-    let person = |p: &Replayed| -> anyhow::Result<Value> {
-        let (values, beyond) = believed(found, &p.person, &p.belief)?;
+pub(crate) fn json(found: &Summarised) -> anyhow::Result<()> {
+    let person = |p: &SummarisedPerson| -> anyhow::Result<Value> {
+        let Summary { values, beyond, hypotheses, digest } = summary_of(p)?;
         let predictions: Vec<Value> =
             p.predictions.iter().map(|q| json!({ "record": q.seq.0, "ln_predictive": q.ln_predictive })).collect();
         Ok(json!({
-            "person": p.person, "values": values, "beyond": beyond, "hypotheses": marginals(&p.belief),
-            "score": score(&p.score), "predictions": predictions, "digest": Hash(p.belief.digest()),
+            "person": p.person, "values": values, "beyond": beyond, "hypotheses": hypotheses,
+            "score": score(&p.score), "predictions": predictions, "digest": digest,
         }))
     };
     let people = found.people.iter().map(person).collect::<anyhow::Result<Vec<_>>>()?;
@@ -112,13 +144,5 @@ pub(crate) fn score(score: &Score) -> Value {
     json!({
         "answers": score.answers, "log_loss": score.log_loss(), "brier": score.brier(), "accuracy": score.accuracy(),
         "calibration_error": score.calibration.expected_error(), "calibration": score.calibration.bins(),
-    })
-}
-
-/// Weights of hypotheses, by each of the things they differ in.
-pub(crate) fn marginals(belief: &Mixture) -> Value {
-    json!({
-        "location": belief.locations(), "signal_scale": belief.signal_scales(), "lapse_rate": belief.lapse_rates(),
-        "band": belief.bands(), "drift": belief.drift_mass(),
     })
 }

@@ -1,88 +1,9 @@
 //! What may follow of adapters, and what may not.
 
 use super::*;
-use crate::ids::AdapterGeneration;
 use crate::provenance::Provenance;
+use crate::sample::{generation, judged, judgements, promoted, rolled_back, trained};
 use crate::state::LINEAGE_MAX;
-
-pub(crate) fn generation(n: u32) -> AdapterGeneration {
-    AdapterGeneration(n)
-}
-
-/// A candidate on top of a parent, trained on these people's evidence through now.
-pub(crate) fn trained(scribe: &Scribe, number: u32, parent: u32, people: &[&str]) -> AdapterTrained {
-    trained_on(&scribe.state, number, parent, people)
-}
-
-/// The same, after a state.
-pub(crate) fn trained_on(state: &State, number: u32, parent: u32, people: &[&str]) -> AdapterTrained {
-    let cutoff = state.head().0;
-    let mut absorbed = Provenance::new();
-    for person in people {
-        absorbed.unite(&state.ledger().evidence(&id(person), cutoff));
-    }
-    AdapterTrained {
-        generation: generation(number),
-        parent: generation(parent),
-        base_hash: Hash::of(b"model"),
-        adapter_hash: Hash::of(&number.to_le_bytes()),
-        adapter_path: format!("adapters/{number}.gguf"),
-        origin: AdapterOrigin::Trained {},
-        absorbed,
-        cutoff,
-        data_hash: Hash::of(b"data"),
-        settings: serde_json::json!({"rank": 8}),
-        seed: 7,
-        metrics: BTreeMap::from([("held-out loss".to_owned(), Finite::new(0.5).unwrap())]),
-    }
-}
-
-pub(crate) fn judged(number: u32, verdict: GateVerdict) -> GateJudged {
-    let number_of = |x| Some(Finite::new(x).unwrap());
-    GateJudged {
-        generation: generation(number),
-        against: generation(0),
-        verdict,
-        decided_by: "held-out log score".into(),
-        tests: vec![GateTest {
-            name: "held-out log score".into(),
-            unit: "nats an answer".into(),
-            estimate: number_of(0.02),
-            lower: number_of(0.01),
-            upper: number_of(0.03),
-            margin: Finite::ZERO,
-            units: 40,
-            passed: verdict == GateVerdict::Accepted,
-        }],
-        error_spent: Probability::new(0.025).unwrap(),
-        missing: None,
-    }
-}
-
-pub(crate) fn promoted(number: u32, forced: Option<&str>) -> AdapterPromoted {
-    AdapterPromoted {
-        generation: generation(number),
-        forced: forced.map(str::to_owned),
-        prior: GenerationPrior {
-            reading: serde_json::json!({"centre": 0.25}),
-            bank_size: 10,
-            mean: numbers(&[0.25, 0.5, -0.25, 1.5]),
-            covariance: numbers(&[0.5, 0.1, 0.5, 0.0, 0.0, 0.5, 0.0, 0.1, 0.0, 0.5]),
-            r_squared: Finite::new(0.4).unwrap(),
-        },
-        variance_scale: Finite::new(1.5).unwrap(),
-    }
-}
-
-pub(crate) fn rolled_back(number: u32) -> Record {
-    Record::AdapterRolledBack(AdapterRolledBack { generation: generation(number), reason: "worse".into() })
-}
-
-pub(crate) fn judgements(number: u32, of: impl IntoIterator<Item = usize>) -> Record {
-    let value = |n: usize| Finite::new(libm::sin(f64::from(number) + 5.0 * n as f64)).unwrap();
-    let judgements = of.into_iter().map(|n| (alternative(n), value(n))).collect();
-    Record::JudgementsRead(JudgementsRead { generation: generation(number), judgements })
-}
 
 fn stale(number: u32, withdrawn: u64) -> Record {
     Record::AdapterStale(AdapterStale { generation: generation(number), withdrawn: Seq(withdrawn) })
@@ -102,7 +23,7 @@ fn begun() -> Scribe {
 fn what_may_not_be_trained_is_refused() {
     let mut scribe = begun();
     let scribe = &mut scribe;
-    let good = trained(scribe, 1, 0, &["ada", "bob"]);
+    let good = trained(&scribe.state, 1, 0, &["ada", "bob"]);
     let mut check = |change: &dyn Fn(&mut AdapterTrained), expect: &str| {
         let mut bad = good.clone();
         change(&mut bad);
@@ -125,7 +46,7 @@ fn what_may_not_be_trained_is_refused() {
     }
     scribe.write(Record::AdapterTrained(good.clone())).unwrap();
     check_refused(scribe, Record::AdapterTrained(good.clone()), "the next number is 2");
-    let mut earlier = trained(scribe, 2, 1, &[]);
+    let mut earlier = trained(&scribe.state, 2, 1, &[]);
     earlier.cutoff = Seq(11);
     check_refused(scribe, Record::AdapterTrained(earlier), "lies before the parent generation's, 12");
 }
@@ -137,7 +58,7 @@ fn what_may_not_be_promoted_is_refused() {
     let promote = |n, forced| Record::AdapterPromoted(promoted(n, forced));
     check_refused(scribe, promote(1, None), "no adapter of generation 1");
     check_refused(scribe, judgements(1, 0..2), "no adapter of generation 1");
-    scribe.write(Record::AdapterTrained(trained(scribe, 1, 0, &["ada"]))).unwrap();
+    scribe.write(Record::AdapterTrained(trained(&scribe.state, 1, 0, &["ada"]))).unwrap();
     check_refused(scribe, judgements(1, [9]), "there is no description of alternative");
     check_refused(scribe, promote(1, None), "was not accepted by the gate");
     check_refused(scribe, promote(1, Some(" ")), "a reason must be stated");
@@ -160,18 +81,18 @@ fn what_may_not_be_promoted_is_refused() {
     check_refused(scribe, stale(1, 10), "is not stale because of record 10");
 
     // On top of what is not promoted, or too high.
-    scribe.write(Record::AdapterTrained(trained(scribe, 2, 1, &["bob"]))).unwrap();
+    scribe.write(Record::AdapterTrained(trained(&scribe.state, 2, 1, &["bob"]))).unwrap();
     scribe.write(rolled_back(1)).unwrap();
     check_refused(scribe, promote(1, None), "was not accepted by the gate");
     check_refused(scribe, promote(2, Some("try")), "its parent 1 is not promoted");
     scribe.write(promote(1, Some("by mistake taken back"))).unwrap();
     scribe.write(promote(2, Some("try"))).unwrap();
     for n in 3..=LINEAGE_MAX as u32 {
-        scribe.write(Record::AdapterTrained(trained(scribe, n, n - 1, &[]))).unwrap();
+        scribe.write(Record::AdapterTrained(trained(&scribe.state, n, n - 1, &[]))).unwrap();
         scribe.write(promote(n, Some("try"))).unwrap();
     }
     let high = LINEAGE_MAX as u32 + 1;
-    scribe.write(Record::AdapterTrained(trained(scribe, high, high - 1, &[]))).unwrap();
+    scribe.write(Record::AdapterTrained(trained(&scribe.state, high, high - 1, &[]))).unwrap();
     check_refused(scribe, promote(high, Some("try")), "a retraining from the base replaces the stack");
 
     // A retraction makes everything stale that absorbed the record, also through its parent.
@@ -186,7 +107,7 @@ fn what_may_not_be_promoted_is_refused() {
 #[test]
 fn judgements_read_are_part_of_the_description() {
     let mut scribe = begun();
-    scribe.write(Record::AdapterTrained(trained(&scribe, 1, 0, &["ada"]))).unwrap();
+    scribe.write(Record::AdapterTrained(trained(&scribe.state, 1, 0, &["ada"]))).unwrap();
     scribe.write(judgements(1, 0..3)).unwrap();
     let read = |scribe: &Scribe| scribe.state.description(&alternative(1)).unwrap().judgement.clone();
     let both = read(&scribe);

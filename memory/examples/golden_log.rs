@@ -1,0 +1,20 @@
+//! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, or `at-work`.
+//!
+//! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
+
+use std::io::{self, Write};
+
+use credence_memory::sample::{Scribe, at_work, every_kind};
+
+fn main() -> io::Result<()> {
+    let scribe = match std::env::args().nth(1).as_deref() {
+        Some("every-kind") => every_kind(),
+        Some("at-work") => {
+            let mut scribe = Scribe::begun();
+            at_work(&mut scribe);
+            scribe
+        }
+        _ => return Err(io::Error::other("which: every-kind or at-work?")),
+    };
+    io::stdout().write_all(scribe.bytes())
+}

@@ -1,0 +1,62 @@
+//! Golden logs: written once (`--example golden_log`), then only ever read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::log::Reader;
+use crate::sample::at_work;
+
+fn golden(name: &str) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+}
+
+/// Reads a golden log whole, and checks that it is written again to the same bytes.
+fn read(name: &str) -> Replay {
+    let bytes = golden(name);
+    let replay = super::replay(bytes.as_slice(), &Options::default()).unwrap();
+    assert_eq!(replay.tail, Tail::Clean, "{name}");
+    let mut again = Vec::new();
+    for entry in Reader::new(bytes.as_slice()) {
+        let entry = entry.unwrap();
+        again.extend(crate::log::encode(entry.seq, entry.time, &entry.record, entry.prev).unwrap().0);
+    }
+    assert!(again == bytes, "{name} would be written otherwise");
+    replay
+}
+
+fn evidence(replay: &Replay) -> Vec<(&str, usize)> {
+    replay.people.iter().map(|p| (p.person.as_str(), p.evidence)).collect()
+}
+
+/// Every kind of evidence, a retraction, epochs, digests: the first log of format 1.
+#[test]
+fn the_first_log_of_format_1_is_still_read() {
+    let replay = read("format-1.jsonl");
+    assert_eq!((replay.records, evidence(&replay)), (26, vec![("ada", 4), ("bob", 2)]));
+}
+
+#[test]
+fn a_record_of_every_kind_is_still_read() {
+    let name = "format-1-every-kind.jsonl";
+    let replay = read(name);
+    assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
+    let kinds: BTreeSet<&str> = Reader::new(golden(name).as_slice()).map(|e| e.unwrap().record.kind()).collect();
+    let missing: Vec<_> = Record::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
+    assert!(missing.is_empty(), "add {missing:?} to sample::every_kind, then run the example golden_log");
+}
+
+/// Written today, byte for byte what was written when these records came into the format.
+#[test]
+fn the_agent_at_work_is_still_written_and_read() {
+    let name = "format-1-work.jsonl";
+    let mut scribe = Scribe::begun();
+    at_work(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = read(name);
+    assert_eq!(replay.records, 20);
+    assert_eq!(replay.state.readings_answered("grammar"), (1, 2));
+    assert_eq!(replay.state.consequences_checked(crate::record::ConsequenceKind::Harm), (1, 0));
+    assert!(replay.state.briefings().is_empty());
+}
