@@ -164,17 +164,25 @@ pub(crate) struct SessionArgs {
     pub(crate) seed: Option<u64>,
 }
 
+/// A bar of a decision: a number that is not negative; infinity is none.
+fn bar(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= 0.0 => Ok(value),
+        _ => Err("expected a number of units, 0 or more, or inf".into()),
+    }
+}
+
 /// Bars of a decision.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct BarArgs {
     /// Act when the expected regret of acting now is below this, in units of the person's noise
-    #[arg(long, value_name = "UNITS", default_value_t = 0.1)]
+    #[arg(long, value_name = "UNITS", default_value_t = 0.1, value_parser = bar)]
     pub(crate) regret_max: f64,
     /// Ask when a question is worth at least this, in the same units
-    #[arg(long, value_name = "UNITS", default_value_t = 0.02)]
+    #[arg(long, value_name = "UNITS", default_value_t = 0.02, value_parser = bar)]
     pub(crate) question_cost: f64,
     /// Leave an act to you if wording the situation otherwise moves the judgement by more than this, in the same units; inf never checks
-    #[arg(long, value_name = "UNITS", default_value_t = 0.5)]
+    #[arg(long, value_name = "UNITS", default_value_t = 0.5, value_parser = bar)]
     pub(crate) wording_max: f64,
 }
 

@@ -1,6 +1,6 @@
 //! Exit codes, and which error leads to which.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use credence_agent::bank::BankError;
@@ -18,6 +18,7 @@ use credence_evals::pressure::PressureError;
 use credence_memory::erase::EraseError;
 use credence_memory::export::ExportError;
 use credence_memory::home::HomeError;
+use credence_memory::ids::IdError;
 use credence_memory::import::ImportError;
 use credence_memory::log::LogError;
 use credence_memory::replay::ReplayError;
@@ -29,7 +30,7 @@ use credence_priors::training::TrainingError;
 use crate::front::AnswersError;
 use crate::front::text::harmless;
 
-/// Shown below every `--help`.
+/// Shown below the `--help` of the whole command.
 pub(crate) const CODES: &str = "\
 Exit codes:
   0  done
@@ -96,7 +97,7 @@ fn code(error: &anyhow::Error) -> u8 {
     if error.is::<WrongInput>() {
         return 3;
     }
-    error.chain().find_map(code_of).unwrap_or(1)
+    error.chain().find_map(code_of).or_else(|| error.chain().find_map(of_files)).unwrap_or(1)
 }
 
 fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
@@ -143,6 +144,9 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<FolderError>() {
         return Some(8);
     }
+    if error.is::<IdError>() {
+        return Some(2);
+    }
     if error.is::<DataSetError>() {
         return Some(3);
     }
@@ -174,6 +178,15 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     (error.is::<ModelError>() || error.is::<PressureError>() || error.is::<PullError>() || error.is::<ReaderError>())
         .then_some(6)
+}
+
+/// Files of which nothing more is known: an input that is not there, or a disk that refuses.
+fn of_files(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    match error.downcast_ref::<io::Error>()?.kind() {
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::InvalidData => Some(3),
+        ErrorKind::PermissionDenied | ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem => Some(8),
+        _ => None,
+    }
 }
 
 fn of_work(error: &WorkError) -> Option<u8> {

@@ -1,7 +1,8 @@
 //! Where the command runs: the clock, the home, the person's name, the model it loads, what it prints.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::exit::WrongInput;
 use crate::front::text::{harmless, harmless_json};
 use crate::progress::{PullBar, counting, working};
 
@@ -35,10 +37,15 @@ pub(crate) fn start_tracing(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
-/// The time now. The only reading of the clock in the program; everything below gets it as an argument.
+/// The time now, as it stands in records: the only reading of it in the program; everything below gets it as an argument.
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -56,7 +63,7 @@ pub(crate) fn say_json_text(json: &str) -> anyhow::Result<()> {
 
 fn print(line: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{line}") {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => crate::exit::at_once(0),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => crate::exit::at_once(0),
         other => other.context("failed to write to standard output"),
     }
 }
@@ -228,11 +235,20 @@ pub(crate) fn log_path(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(home(global)?.join("evidence").join("log.jsonl"))
 }
 
+/// Opens a log to read it.
+pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
+    File::open(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => {
+            WrongInput(format!("there is no evidence log at {}; `credence session` begins one", path.display())).into()
+        }
+        _ => anyhow::Error::new(e).context(format!("failed to open the log {}", path.display())),
+    })
+}
+
 /// The state of the home's log, read without opening the home: a sitting may go on meanwhile. Beliefs are formed when they
 /// are asked for.
 pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
-    let path = log_path(global)?;
-    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
+    let file = open_log(&log_path(global)?)?;
     let mut state = State::new();
     for entry in Reader::new(file) {
         state.note(&entry?)?;

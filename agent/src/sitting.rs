@@ -116,7 +116,8 @@ async fn converse(
             biased;
             _ = tokio::signal::ctrl_c() => return Ok("interrupted by the person".into()),
             said = front.said.recv() => match said {
-                None | Some(Said::Stop) => return Ok("stopped by the person".into()),
+                None => return Ok("nothing more was said".into()),
+                Some(Said::Stop) => return Ok("stopped by the person".into()),
                 Some(said) => {
                     owed = !matches!(said, Said::Why | Said::Values);
                     if let Some(shown) = step(home, session, listener, said, clock())? {

@@ -15,7 +15,7 @@ use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted}
 use crate::cli::{EvidenceCommand, Global};
 use crate::commands::replay::verified;
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, now, open_home, say, say_json_text};
+use crate::surroundings::{log_path, now, open_home, open_log, say, say_json_text};
 
 /// Runs `credence evidence ...`.
 pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<()> {
@@ -86,9 +86,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
 
 /// Calls `f` with every record and its line.
 fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let path = log_path(global)?;
-    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
-    let mut reader = Reader::new(file);
+    let mut reader = Reader::new(open_log(&log_path(global)?)?);
     while let Some(entry) = reader.next() {
         let entry = entry?;
         f(&entry, &String::from_utf8_lossy(reader.line()))?;

@@ -43,7 +43,7 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
         }));
     }
     say(format!(
-        "{about}\n{person}: mean {:+.2}, 90% [{low:+.2}, {high:+.2}], positive with probability {:.2}",
+        "{about}\n{person}: mean {:+.2} noise units, 90% [{low:+.2}, {high:+.2}], positive with probability {:.2}",
         mean.mean(),
         mean.probability_positive()
     ))?;

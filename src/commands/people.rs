@@ -14,7 +14,7 @@ use credence_memory::state::{State, StateError};
 use crate::cli::Global;
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{log_path, now, open_home, say, say_json};
+use crate::surroundings::{now, open_home, read_state, say, say_json};
 
 /// Statements named in each list of the overview.
 const NAMED: usize = 5;
@@ -140,18 +140,6 @@ pub(crate) fn run(global: &Global, args: PeopleArgs) -> anyhow::Result<()> {
     }
 }
 
-/// The state of the log, read without a lock and without forming anybody's belief.
-pub(crate) fn noted(global: &Global) -> anyhow::Result<State> {
-    let path = log_path(global)?;
-    let file = std::fs::File::open(&path)
-        .map_err(|e| WrongInput(format!("there is no evidence log to look at, {}: {e}", path.display())))?;
-    let mut state = State::new();
-    for entry in credence_memory::log::Reader::new(file) {
-        state.note(&entry?)?;
-    }
-    Ok(state)
-}
-
 /// Everyone's answers, or what is missing.
 pub(crate) fn survey(state: &State, source_cap: f64) -> anyhow::Result<Survey> {
     let survey = Survey::of(state, source_cap).map_err(|e| WrongInput(e.to_string()))?;
@@ -166,7 +154,7 @@ pub(crate) fn survey(state: &State, source_cap: f64) -> anyhow::Result<Survey> {
 }
 
 fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<()> {
-    let state = noted(global)?;
+    let state = read_state(global)?;
     let survey = survey(&state, args.cap.source_cap)?;
     let mut options = PeopleOptions::default();
     options.groups.groups_max = args.groups_max;
@@ -296,7 +284,7 @@ fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()>
 }
 
 fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u64, json: bool) -> anyhow::Result<()> {
-    let state = noted(global)?;
+    let state = read_state(global)?;
     let survey = survey(&state, 1.0)?;
     let place = |name: &String| {
         let found = survey.people.iter().position(|p| p.as_str() == name);

@@ -6,7 +6,6 @@ mod plot;
 mod print;
 mod strategy;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -20,7 +19,7 @@ use credence_memory::replay::{Options, PriorChoice, Replay, Step, replay_keeping
 use self::print::{Summarised, summary};
 use crate::cli::{Global, ReplayArgs};
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, say};
+use crate::surroundings::{log_path, open_log, say};
 
 /// Runs `credence replay`.
 pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
@@ -91,7 +90,7 @@ fn stated(log: &Path, path: &Path) -> anyhow::Result<PriorElicited> {
     }
     let prior: PriorElicited =
         serde_json::from_value(value).map_err(|e| wrong(format!("not a PriorElicited record: {e}")))?;
-    let first = Reader::new(open(log)?).next().transpose().with_context(|| unreadable(log))?;
+    let first = Reader::new(open_log(log)?).next().transpose().with_context(|| unreadable(log))?;
     let Some(Record::LogOpened(header)) = first.map(|e| e.record) else {
         anyhow::bail!(wrong("the log is empty".into()))
     };
@@ -107,23 +106,19 @@ fn stated(log: &Path, path: &Path) -> anyhow::Result<PriorElicited> {
     Ok(prior)
 }
 
-pub(crate) fn open(path: &Path) -> anyhow::Result<File> {
-    File::open(path).with_context(|| format!("failed to open the log {}", path.display()))
-}
-
 fn unreadable(path: &Path) -> String {
     format!("failed to replay the log {}", path.display())
 }
 
 /// Replays the log in a file and keeps of everyone what is printed.
 fn summarised(path: &Path, options: &Options) -> anyhow::Result<Summarised> {
-    replay_keeping(open(path)?, options, |_| {}, summary).with_context(|| unreadable(path))
+    replay_keeping(open_log(path)?, options, |_| {}, summary).with_context(|| unreadable(path))
 }
 
 /// Replays the log in a file and checks the digests in it.
 pub(crate) fn verified(path: &Path) -> anyhow::Result<Replay<()>> {
     let options = Options { verify: true, ..Options::default() };
-    replay_keeping(open(path)?, &options, |_| {}, |_| ()).with_context(|| unreadable(path))
+    replay_keeping(open_log(path)?, &options, |_| {}, |_| ()).with_context(|| unreadable(path))
 }
 
 /// Replays the log and draws one person's values along it.
@@ -144,7 +139,7 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summar
             steps.lock().unwrap_or_else(|e| e.into_inner()).push((step.evidence.seq, values));
         }
     };
-    let found = replay_keeping(open(path)?, &options, watch, summary).with_context(|| unreadable(path))?;
+    let found = replay_keeping(open_log(path)?, &options, watch, summary).with_context(|| unreadable(path))?;
     let steps = steps.into_inner().unwrap_or_else(|e| e.into_inner());
     plot::draw(file, &only.person, &steps).with_context(|| format!("failed to draw {}", file.display()))?;
     Ok(found)

@@ -1,6 +1,6 @@
 //! `credence evidence export`: evidence in a file, with what is now believed as soft labels.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::{ExportArgs, ExportFormat, Global};
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{now, open_home, say, say_json};
+use crate::surroundings::{now, open_home, open_log, say, say_json};
 
 /// Runs `credence evidence export`.
 pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
@@ -73,7 +73,7 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
 fn rows(home: &Home) -> anyhow::Result<Table> {
     let bar = counting("reading the log");
     bar.set_length(home.state().head().0.0);
-    let file = File::open(home.paths().log()).context("failed to open the log")?;
+    let file = open_log(&home.paths().log())?;
     let entries = Reader::new(file).inspect(|_| bar.inc(1));
     let rows = table(entries, home.state())?;
     bar.finish_and_clear();

@@ -20,7 +20,7 @@ use crate::cli::ReplayArgs;
 use crate::commands::evidence::{about, is_telling, outline};
 use crate::exit::{Interrupted, WrongInput};
 use crate::front::signals::watch;
-use crate::surroundings::{say, say_json};
+use crate::surroundings::{open_log, say, say_json};
 
 /// How often the file is looked at.
 const WAIT: Duration = Duration::from_millis(300);
@@ -66,7 +66,7 @@ struct Follow {
 impl Follow {
     /// Records that have been appended since the last look.
     fn news(&mut self, path: &Path) -> anyhow::Result<Vec<Entry>> {
-        let mut file = super::open(path)?;
+        let mut file = open_log(path)?;
         let failed = || format!("failed to read the log {}", path.display());
         let length = file.metadata().with_context(failed)?.len();
         if length < self.bytes {

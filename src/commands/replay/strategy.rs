@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use crate::cli::{ReplayArgs, StrategyArg};
-use crate::surroundings::{say, say_json};
+use crate::surroundings::{open_log, say, say_json};
 
 /// A question that was asked of someone in this log.
 struct Candidate {
@@ -46,7 +46,7 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
     let mut state = State::new();
     let (mut asked, mut asked_gain) = (0u32, 0.0);
     let mut sums: BTreeMap<&'static str, Sum> = BTreeMap::new();
-    for entry in Reader::new(super::open(path)?) {
+    for entry in Reader::new(open_log(path)?) {
         let entry = entry.with_context(|| super::unreadable(path))?;
         let past = match args.until {
             Some(Until::Seq(seq)) => entry.seq > seq,
@@ -145,7 +145,7 @@ fn of(strategy: StrategyArg) -> Strategy {
 fn candidates(path: &Path) -> anyhow::Result<Vec<Candidate>> {
     let mut seen = std::collections::BTreeSet::new();
     let mut all = Vec::new();
-    for entry in Reader::new(super::open(path)?) {
+    for entry in Reader::new(open_log(path)?) {
         if let Record::QuestionAsked(r) = entry.with_context(|| super::unreadable(path))?.record
             && seen.insert(r.question.hash())
         {

@@ -1,6 +1,5 @@
 //! `credence tune status`: what is in force, what was tried, and whether to train now.
 
-use anyhow::Context;
 use credence_agent::tuning::plan::{self, Machine, Plan};
 use credence_agent::tuning::records::standing_words;
 use credence_memory::ids::Seq;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use super::{name, settings, whose};
 use crate::cli::{Global, StatusArgs};
-use crate::surroundings::{self, home, log_path, now, read_state, say, say_json};
+use crate::surroundings::{self, home, log_path, now, open_log, read_state, say, say_json};
 
 /// Runs `credence tune status`. Needs neither the home's lock nor the model.
 pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
@@ -82,9 +81,7 @@ pub(super) fn plan_now(
 
 /// When a record was written.
 fn time_of(global: &Global, seq: Seq) -> anyhow::Result<Option<Timestamp>> {
-    let path = log_path(global)?;
-    let file = std::fs::File::open(&path).with_context(|| format!("failed to open the log {}", path.display()))?;
-    for entry in Reader::new(file) {
+    for entry in Reader::new(open_log(&log_path(global)?)?) {
         let entry = entry?;
         if entry.seq == seq {
             return Ok(Some(entry.time));
