@@ -227,15 +227,15 @@ fn nothing_acknowledged_is_lost_when_killed() {
         let listener = std::thread::spawn(move || {
             let lines = BufReader::new(output).lines().map_while(Result::ok);
             // The parent listens no more once it has killed.
-            lines
-                .inspect(|_| {
-                    let _ = hear.send(());
-                })
-                .collect::<Vec<String>>()
+            lines.inspect(|_| hear.send(()).unwrap_or_default()).collect::<Vec<String>>()
         });
         // So that the child is busy however slow the machine is: some lines after it has begun, and a little later.
         let lines = rng.random_range(0..LINES_MAX);
-        (0..lines).take_while(|_| heard_of.recv_timeout(PATIENCE).is_ok()).for_each(drop);
+        for _ in 0..lines {
+            if heard_of.recv_timeout(PATIENCE).is_err() {
+                break;
+            }
+        }
         std::thread::sleep(Duration::from_micros(rng.random_range(0..3_000)));
         child.kill().expect("a kill");
         child.wait().expect("an end");
