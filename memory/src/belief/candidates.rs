@@ -31,13 +31,17 @@ impl Candidates {
             let mut means = [0.0; LANES];
             let mut variances = [0.0; LANES];
             for (i, row) in rows(covariance).enumerate() {
+                let here = &block[i * LANES..(i + 1) * LANES];
+                // Constants are 0 in every choice, and so is most of a comparison of items that are their own features.
+                if here.iter().all(|x| *x == 0.0) {
+                    continue;
+                }
                 let mut sums = [0.0; LANES];
                 for (v, lane) in row[..i].iter().zip(block.chunks_exact(LANES)) {
                     for k in 0..LANES {
                         sums[k] += v * lane[k];
                     }
                 }
-                let here = &block[i * LANES..(i + 1) * LANES];
                 for k in 0..LANES {
                     variances[k] += here[k] * (2.0 * sums[k] + row[i] * here[k]);
                     means[k] += mean[i] * here[k];

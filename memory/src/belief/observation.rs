@@ -234,7 +234,8 @@ impl Question {
             if v.len() != dimension {
                 return Err(BeliefError::Dimension { expected: dimension, found: v.len() });
             }
-            if v.iter().all(|x| x.abs() <= FEATURE_MAX) {
+            // Without a way out of the loop, thousands of candidates are checked in lanes.
+            if v.iter().fold(true, |sound, x| sound & (x.abs() <= FEATURE_MAX)) {
                 Ok(())
             } else {
                 Err(BeliefError::Number { what: "a feature" })
@@ -242,7 +243,8 @@ impl Question {
         };
         let variances = |v: &[f64]| {
             vector(v)?;
-            if v.iter().all(|&x| x >= 0.0) { Ok(()) } else { Err(BeliefError::Number { what: "an error variance" }) }
+            let sound = v.iter().fold(true, |sound, x| sound & (*x >= 0.0));
+            if sound { Ok(()) } else { Err(BeliefError::Number { what: "an error variance" }) }
         };
         let misread = match self {
             Self::Comparison { difference, error, misreading, .. } => {
@@ -285,14 +287,13 @@ impl Question {
             Channel::Choice => 1.0,
             Channel::Correction | Channel::Demonstration => settings.indirect_scale,
         };
-        let scaled = |v: &[f64], c: f64| v.iter().map(|x| c * x).collect::<Vec<f64>>();
         let outcomes = self.outcomes();
         match self {
             Self::Comparison { difference, error, channel, misreading, question, .. } => {
                 let kappa = scale(*channel);
                 Prepared::Interval(IntervalQuestion {
-                    direction: scaled(difference, kappa),
-                    error: sparse(scaled(error, kappa * kappa)),
+                    direction: difference.iter().map(|x| kappa * x).collect(),
+                    error: sparse(error.iter().map(|e| kappa * kappa * e)),
                     outcomes,
                     misreading: *misreading,
                     key: question.filter(|_| *channel == Channel::Choice).map(|key| (0, key)),
@@ -307,7 +308,7 @@ impl Question {
             }),
             Self::Graded { features, error, misreading, question, .. } => Prepared::Interval(IntervalQuestion {
                 direction: features.clone(),
-                error: sparse(error.clone()),
+                error: sparse(error.iter().copied()),
                 outcomes,
                 misreading: *misreading,
                 key: question.map(|key| (1, key)),
@@ -319,7 +320,7 @@ impl Question {
                 Prepared::Ranking(RankingQuestion {
                     n: features.len(),
                     features: centred,
-                    error: sparse(error.iter().flatten().map(|e| kappa * kappa * e).collect()),
+                    error: sparse(error.iter().flatten().map(|e| kappa * kappa * e)),
                     ranked: *ranked,
                 })
             }
@@ -333,8 +334,8 @@ pub(crate) const LEVELS_MAX: usize = 101;
 const ALTERNATIVES_MAX: usize = 64;
 
 /// No errors at all are kept as an empty vector.
-fn sparse(error: Vec<f64>) -> Vec<f64> {
-    if error.iter().all(|&e| e == 0.0) { Vec::new() } else { error }
+fn sparse(error: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+    if error.clone().all(|e| e == 0.0) { Vec::new() } else { error.collect() }
 }
 
 impl Observation {
