@@ -284,7 +284,7 @@ impl Home {
         self.writer.rewrite(draft.batch)?;
         self.state = draft.state;
         if let Some(store) = self.store.take() {
-            self.store = store.rebuild(&self.paths.store(), Unusable::OtherLog).0;
+            self.store = store.rebuild(&self.paths.store(), Unusable::Rewritten).0;
         }
         self.checkpoint();
         Ok(())

@@ -48,6 +48,9 @@ pub enum Unusable {
     /// It is of another log, or of this log before it was erased from or replaced.
     #[error("the store is of another log")]
     OtherLog,
+    /// The log was just rewritten, by this program and on purpose.
+    #[error("the log was rewritten")]
+    Rewritten,
     /// It has folded records that the log no longer has: the log lost acknowledged records.
     #[error("the store has seen records up to {0}, which the log no longer has")]
     AheadOfLog(Seq),
@@ -92,7 +95,11 @@ impl Store {
     }
 
     fn anew(path: &Path, why: Unusable) -> (Option<Self>, Condition) {
-        tracing::warn!(%why, path = %path.display(), "making the store anew");
+        if why == Unusable::Rewritten {
+            tracing::info!(%why, path = %path.display(), "making the store anew");
+        } else {
+            tracing::warn!(%why, path = %path.display(), "making the store anew");
+        }
         let cleared = match std::fs::remove_dir_all(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.to_string()),
             _ => Ok(()),
