@@ -21,8 +21,8 @@ pub enum Kind {
 
 /// Levels of a rating.
 pub const LEVELS: usize = 5;
-/// Step between a person's rating thresholds, in units of their signal.
-const RATING_STEP: f64 = 0.6;
+/// Step between the plain person's rating thresholds, in units of the noise: that of a band of 1.
+const RATING_STEP: f64 = 2.0;
 
 /// How a person's values are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct PersonSpec {
     /// Angle in degrees between the values that verdicts and ratings express and those that choices do.
     #[serde(default)]
     pub grades_differ: f64,
+    /// Step between the thresholds of ratings, in units of the noise: twice a band; learners know those of their settings.
+    #[serde(default = "rating_step")]
+    pub rating_step: f64,
     /// Size of the random step the values make after each answer, relative to their length.
     #[serde(default)]
     pub drift: f64,
@@ -87,11 +90,18 @@ fn every_kind() -> Vec<Kind> {
     vec![Kind::Choice, Kind::Verdict, Kind::Rating]
 }
 
+fn rating_step() -> f64 {
+    RATING_STEP
+}
+
 impl PersonSpec {
     /// Why it cannot be drawn, if it cannot: the key, and what was expected of it.
     pub fn fault(&self) -> Option<(&'static str, &'static str)> {
         if self.signal.is_empty() || !self.signal.iter().all(|s| s.is_finite() && *s > 0.0) {
             return Some(("signal", "signal must be positive numbers, at least one"));
+        }
+        if !(self.rating_step.is_finite() && self.rating_step > 0.0) {
+            return Some(("rating_step", "rating_step must be a positive number"));
         }
         let shares = [("lapse_rate", self.lapse_rate), ("hidden", self.hidden), ("poison", self.poison)];
         if let Some((key, _)) = shares.into_iter().find(|(_, v)| !(0.0..=1.0).contains(v)) {
@@ -234,7 +244,7 @@ impl Simulated {
         }
         let mut rng = rng;
         let noisy = utility + normal(&mut rng);
-        let step = RATING_STEP * self.signal;
+        let step = self.spec.rating_step;
         let level = (noisy / step + levels as f64 / 2.0).floor().clamp(0.0, (levels - 1) as f64) as usize;
         let meant = if uniform(&mut rng) < self.spec.lapse_rate { below(levels, &mut rng) } else { level };
         let said = if uniform(&mut rng) < self.spec.poison { levels - 1 - meant } else { meant };
@@ -279,7 +289,7 @@ impl Simulated {
                 lapsed(if outcome == 1 { yes } else { 1.0 - yes }, 2)
             }
             Kind::Rating => {
-                let step = RATING_STEP * self.signal;
+                let step = self.spec.rating_step;
                 let below = |level: usize| match level {
                     0 => 0.0,
                     LEVELS => 1.0,
@@ -344,6 +354,7 @@ mod tests {
             order_effect: 0.0,
             framing_effect: 0.0,
             grades_differ: 0.0,
+            rating_step: RATING_STEP,
             own_map: 0.0,
             note: String::new(),
             drift: 0.0,

@@ -20,6 +20,14 @@ fn phi_cdf(x: f64) -> f64 {
     0.5 * statrs::function::erf::erfc(-x / std::f64::consts::SQRT_2)
 }
 
+/// What a repeat has in common with the first asking.
+fn key(observation: &Observation) -> Option<[u8; 32]> {
+    match observation {
+        Observation::Comparison { question, .. } | Observation::Graded { question, .. } => *question,
+        _ => None,
+    }
+}
+
 /// Nodes of the trapezoidal rule for an expectation under a standard normal.
 fn expectation(f: impl Fn(f64) -> f64) -> f64 {
     (-14..=14).map(|k| 0.4 * f64::from(k)).map(|x| f(x) * (-0.5 * x * x).exp()).sum::<f64>() * 0.4
@@ -62,6 +70,8 @@ struct Problem {
     prior_sd: Vec<f64>,
     /// Measurement error as it is, `sum e_i w_i^2`, instead of its expectation under the prior.
     exact_error: bool,
+    /// What is left of the weights from one record to the next, equation (12); 1 without drift.
+    retention: f64,
 }
 
 impl Problem {
@@ -132,64 +142,92 @@ impl Problem {
         (a.iter().map(|x| kappa * x).collect(), q)
     }
 
-    fn ln_density(&self, w: &[f64]) -> f64 {
-        let dot = |a: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
-        let mut ln = -0.5 * w.iter().zip(&self.prior_sd).map(|(w, s)| (w / s).powi(2)).sum::<f64>();
-        let key = |o: &Observation| match o {
-            Observation::Comparison { question, .. } | Observation::Graded { question, .. } => *question,
-            _ => None,
-        };
-        for (i, observation) in self.observations.iter().enumerate() {
-            if let Observation::Ranking { features, order, channel, .. } = observation {
-                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
-                let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
-                let n = u.len();
-                let root2 = std::f64::consts::FRAC_1_SQRT_2;
-                // The last of the order at y: its better ones above, the unranked below; full orders of three turn on the middle one.
-                let p = if order.len() == 1 {
-                    expectation(|x| {
-                        let y = u[order[0]] + root2 * x;
-                        (0..n).filter(|k| *k != order[0]).map(|k| phi_cdf((y - u[k]) / root2)).product()
-                    })
-                } else if n > 3 {
-                    chain(&u, order, root2)
-                } else {
-                    expectation(|x| {
-                        let y = u[order[1]] + root2 * x;
-                        let third = 3 - order[0] - order[1];
-                        phi_cdf((u[order[0]] - y) / root2) * phi_cdf((y - u[third]) / root2)
-                    })
-                };
-                let outcomes = (0..order.len()).map(|k| (n - k) as f64).product();
-                ln += self.lapse(p, outcomes, 0.0).ln();
-                continue;
-            }
-            let (a, q) = self.functional(observation, w);
-            let z = dot(&a);
-            match key(observation) {
-                Some(asked) => {
-                    if self.observations[..i].iter().any(|o| key(o) == Some(asked)) {
-                        continue;
-                    }
-                    let rho = self.settings.residual_share;
-                    let again: Vec<(f64, f64, f64, f64)> =
-                        self.observations.iter().filter(|o| key(o) == Some(asked)).map(|o| self.bounds(o)).collect();
-                    ln += expectation(|x| {
-                        let t = z + (rho + q).sqrt() * x;
-                        again
-                            .iter()
-                            .map(|&(lo, hi, l, mu)| self.lapse(Self::interval(lo, hi, t, 1.0 - rho), l, mu))
-                            .product()
-                    })
-                    .ln();
-                }
-                None => {
-                    let (lo, hi, l, mu) = self.bounds(observation);
-                    ln += self.lapse(Self::interval(lo, hi, z, 1.0 + q), l, mu).ln();
-                }
-            }
+    /// Numbers that are sampled: the weights, or with drift what is new in them at each record and after the last.
+    fn size(&self) -> usize {
+        self.prior_sd.len() * if self.retention < 1.0 { self.observations.len() + 1 } else { 1 }
+    }
+
+    /// Weights before the next record.
+    fn next(&self, w: &[f64], new: &[f64]) -> Vec<f64> {
+        let fresh = (1.0 - self.retention * self.retention).sqrt();
+        w.iter().zip(new).zip(&self.prior_sd).map(|((w, x), s)| self.retention * w + fresh * s * x).collect()
+    }
+
+    /// The weights that belief is about: those of the next record.
+    fn weights(&self, position: &[f64]) -> Vec<f64> {
+        let d = self.prior_sd.len();
+        if self.retention == 1.0 {
+            return position.to_vec();
+        }
+        let start: Vec<f64> = position[..d].iter().zip(&self.prior_sd).map(|(x, s)| x * s).collect();
+        position[d..].chunks_exact(d).fold(start, |w, new| self.next(&w, new))
+    }
+
+    /// Up to a constant.
+    fn ln_density(&self, position: &[f64]) -> f64 {
+        let d = self.prior_sd.len();
+        if self.retention == 1.0 {
+            let ln = -0.5 * position.iter().zip(&self.prior_sd).map(|(w, s)| (w / s).powi(2)).sum::<f64>();
+            return ln + (0..self.observations.len()).map(|i| self.ln_likelihood(i, position)).sum::<f64>();
+        }
+        let mut ln = -0.5 * position.iter().map(|x| x * x).sum::<f64>();
+        let mut w: Vec<f64> = position[..d].iter().zip(&self.prior_sd).map(|(x, s)| x * s).collect();
+        for (i, new) in position[d..].chunks_exact(d).enumerate() {
+            ln += self.ln_likelihood(i, &w);
+            w = self.next(&w, new);
         }
         ln
+    }
+
+    /// Of one record; of all answers to one question at the first of them.
+    fn ln_likelihood(&self, i: usize, w: &[f64]) -> f64 {
+        let dot = |a: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
+        let observation = &self.observations[i];
+        if let Observation::Ranking { features, order, channel, .. } = observation {
+            let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+            let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
+            let n = u.len();
+            let root2 = std::f64::consts::FRAC_1_SQRT_2;
+            // The last of the order at y: its better ones above, the unranked below; full orders of three turn on the middle one.
+            let p = if order.len() == 1 {
+                expectation(|x| {
+                    let y = u[order[0]] + root2 * x;
+                    (0..n).filter(|k| *k != order[0]).map(|k| phi_cdf((y - u[k]) / root2)).product()
+                })
+            } else if n > 3 {
+                chain(&u, order, root2)
+            } else {
+                expectation(|x| {
+                    let y = u[order[1]] + root2 * x;
+                    let third = 3 - order[0] - order[1];
+                    phi_cdf((u[order[0]] - y) / root2) * phi_cdf((y - u[third]) / root2)
+                })
+            };
+            let outcomes = (0..order.len()).map(|k| (n - k) as f64).product();
+            return self.lapse(p, outcomes, 0.0).ln();
+        }
+        let (a, q) = self.functional(observation, w);
+        let z = dot(&a);
+        match key(observation) {
+            Some(asked) if self.observations[..i].iter().any(|o| key(o) == Some(asked)) => 0.0,
+            Some(asked) => {
+                let rho = self.settings.residual_share;
+                let again: Vec<(f64, f64, f64, f64)> =
+                    self.observations.iter().filter(|o| key(o) == Some(asked)).map(|o| self.bounds(o)).collect();
+                expectation(|x| {
+                    let t = z + (rho + q).sqrt() * x;
+                    again
+                        .iter()
+                        .map(|&(lo, hi, l, mu)| self.lapse(Self::interval(lo, hi, t, 1.0 - rho), l, mu))
+                        .product()
+                })
+                .ln()
+            }
+            None => {
+                let (lo, hi, l, mu) = self.bounds(observation);
+                self.lapse(Self::interval(lo, hi, z, 1.0 + q), l, mu).ln()
+            }
+        }
     }
 }
 
@@ -206,7 +244,7 @@ struct Density<'a>(&'a Problem);
 
 impl HasDims for Density<'_> {
     fn dim_sizes(&self) -> HashMap<String, u64> {
-        HashMap::from([("unconstrained_parameter".to_owned(), self.0.prior_sd.len() as u64)])
+        HashMap::from([("unconstrained_parameter".to_owned(), self.0.size() as u64)])
     }
 }
 
@@ -216,7 +254,7 @@ impl CpuLogpFunc for Density<'_> {
     type FlowParameters = ();
 
     fn dim(&self) -> usize {
-        self.0.prior_sd.len()
+        self.0.size()
     }
 
     fn logp(&mut self, position: &[f64], grad: &mut [f64]) -> Result<f64, Never> {
@@ -280,21 +318,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: reference_posteriors FILE.json [KIND...]")?;
     let only: Vec<Evidence> = std::env::args().skip(2).map(|kind| kind.parse()).collect::<Result<_, _>>()?;
     let kinds = [
-        (Evidence::Choice, 24, false),
-        (Evidence::ChoiceOrNeither, 24, false),
-        (Evidence::Verdict, 24, false),
-        (Evidence::Rating, 24, false),
-        (Evidence::Correction, 24, false),
-        (Evidence::Importance, 24, false),
-        (Evidence::Error, 24, false),
-        (Evidence::Misread, 24, false),
-        (Evidence::Repeat, 24, false),
-        (Evidence::BestOfThree, 16, false),
-        (Evidence::BestOfFour, 16, false),
-        (Evidence::RankingOfThree, 16, false),
-        (Evidence::CorrectionOfThree, 16, false),
-        (Evidence::RankingOfFour, 12, false),
-        (Evidence::Error, 24, true),
+        (Evidence::Choice, 24, false, None),
+        (Evidence::ChoiceOrNeither, 24, false, None),
+        (Evidence::Verdict, 24, false, None),
+        (Evidence::Rating, 24, false, None),
+        (Evidence::Correction, 24, false, None),
+        (Evidence::Importance, 24, false, None),
+        (Evidence::Error, 24, false, None),
+        (Evidence::Misread, 24, false, None),
+        (Evidence::Repeat, 24, false, None),
+        (Evidence::BestOfThree, 16, false, None),
+        (Evidence::BestOfFour, 16, false, None),
+        (Evidence::RankingOfThree, 16, false, None),
+        (Evidence::CorrectionOfThree, 16, false, None),
+        (Evidence::RankingOfFour, 12, false, None),
+        (Evidence::Error, 24, true, None),
+        (Evidence::TwoOfFour, 12, false, None),
+        (Evidence::RankingOfFive, 10, false, None),
+        (Evidence::Choice, 24, false, Some(40.0)),
+        (Evidence::ChoiceOrNeither, 24, false, Some(40.0)),
     ];
     // With kinds named, the file's other problems stay.
     let kept: Vec<serde_json::Value> = match std::fs::read_to_string(&path) {
@@ -304,12 +346,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Vec::new(),
     };
     let mut problems = Vec::new();
-    for (evidence, records, exact_error) in kinds {
-        // The same answers under both noises.
+    for (evidence, records, exact_error, drift_records) in kinds {
+        // The same answers under both noises, and with and without drift.
         let number = kinds.iter().position(|kind| kind.0 == evidence).unwrap_or(0) as u64;
         if !only.is_empty() && !only.contains(&evidence) {
-            let (own, exact) = (serde_json::json!(evidence), serde_json::json!(exact_error));
-            problems.extend(kept.iter().filter(|p| p["evidence"] == own && p["exact_error"] == exact).cloned());
+            let own = serde_json::json!([evidence, exact_error, drift_records]);
+            let same =
+                |p: &serde_json::Value| serde_json::json!([p["evidence"], p["exact_error"], p["drift_records"]]) == own;
+            problems.extend(kept.iter().filter(|p| same(p)).cloned());
             continue;
         }
         for lapse in [0.0, 0.1] {
@@ -326,13 +370,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let outcome = person.answer(&question, &mut rng)?;
                 observations.push(question.answer(outcome));
             }
-            let problem = Problem { settings: settings.clone(), observations, prior_sd, exact_error };
+            let retention = drift_records.map_or(1.0, |records: f64| (-1.0 / records).exp());
+            let problem = Problem { settings: settings.clone(), observations, prior_sd, exact_error, retention };
             let mut chains: Vec<Vec<Vec<f64>>> = vec![Vec::new(); d];
             let mut divergences = 0;
             for chain in 0..CHAINS {
                 let nuts = DiagNutsSettings { num_tune: 1000, num_draws: DRAWS as u64, ..DiagNutsSettings::default() };
                 let mut rng = ChaCha8Rng::seed_from_u64(SEED ^ (chain + 1) ^ (number << 8));
-                let start = normals(d, &mut rng);
+                let start = normals(problem.size(), &mut rng);
                 let mut sampler = nuts.new_chain(chain, CpuMath::new(Density(&problem)), &mut rng)?;
                 sampler.set_position(&start)?;
                 let mut draws: Vec<Vec<f64>> = vec![Vec::new(); d];
@@ -340,7 +385,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     let (draw, progress) = sampler.draw()?;
                     if k >= 1000 {
                         divergences += usize::from(progress.diverging);
-                        draw.iter().zip(&mut draws).for_each(|(x, to)| to.push(*x));
+                        problem.weights(&draw).into_iter().zip(&mut draws).for_each(|(x, to)| to.push(x));
                     }
                 }
                 draws.into_iter().zip(&mut chains).for_each(|(x, to)| to.push(x));
@@ -356,11 +401,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 ess = ess.min(e);
             }
             println!(
-                "{evidence:?}{} lapse {lapse}: R-hat {r_hat:.4}, bulk ESS {ess:.0}, {divergences} divergences",
-                if exact_error { ", exact error" } else { "" }
+                "{evidence:?}{}{} lapse {lapse}: R-hat {r_hat:.4}, bulk ESS {ess:.0}, {divergences} divergences",
+                if exact_error { ", exact error" } else { "" },
+                if drift_records.is_some() { ", drift" } else { "" }
             );
             problems.push(serde_json::json!({
-                "evidence": evidence, "exact_error": exact_error, "lapse": lapse, "band": 0.5, "signal_scale": 1.5, "dimension": d,
+                "evidence": evidence, "exact_error": exact_error, "drift_records": drift_records, "lapse": lapse, "band": 0.5, "signal_scale": 1.5, "dimension": d,
                 "observations": problem.observations, "mean": mean, "sd": sd,
                 "r_hat_max": r_hat, "ess_bulk_min": ess, "divergences": divergences,
             }));

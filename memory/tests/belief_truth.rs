@@ -89,6 +89,7 @@ struct Reference {
     band: f64,
     signal_scale: f64,
     dimension: usize,
+    drift_records: Option<f64>,
     observations: Vec<Observation>,
     mean: Vec<f64>,
     sd: Vec<f64>,
@@ -98,7 +99,8 @@ struct Reference {
 }
 
 /// The promise of docs/belief.md: means within a tenth of a standard deviation, standard deviations within a twentieth. It is kept
-/// by what people are shown; the Gaussians that belief is kept in miss the latter once (5.2%, at the fixed point itself).
+/// by what people are shown; the Gaussians that belief is kept in miss the latter twice (5.3%, at the fixed point itself, and 6.2% by a
+/// drift filter).
 #[test]
 fn moments_agree_with_stored_nuts_posteriors() {
     let text = include_str!("data/reference_posteriors.json");
@@ -109,6 +111,10 @@ fn moments_agree_with_stored_nuts_posteriors() {
         assert!(reference.r_hat_max < 1.01 && reference.ess_bulk_min >= 10_000.0, "a reference must be one");
         assert!(reference.divergences < 100);
         let settings = Settings::single(reference.signal_scale, reference.lapse, reference.band);
+        let settings = match reference.drift_records {
+            Some(drift_records) => Settings { slow_drift_weight: 0.999, drift_records, ..settings },
+            None => settings,
+        };
         let d = reference.dimension;
         let belief = Mixture::fold(&settings, &flat_priors(d), &reference.observations).expect("sound");
         let axes: Vec<Vec<f64>> = (0..d).map(|i| (0..d).map(|j| f64::from(u8::from(i == j))).collect()).collect();
@@ -122,9 +128,10 @@ fn moments_agree_with_stored_nuts_posteriors() {
         };
         let (shown, gaussian) = (off(belief.marginals(&axes)), off((0..d).map(|i| belief.weight(i)).collect()));
         let row = format!(
-            "{}{} | {} | {:.3}, {:.3} | {:.3}, {:.3}",
+            "{}{}{} | {} | {:.3}, {:.3} | {:.3}, {:.3}",
             reference.evidence,
             if reference.exact_error { ", exact noise" } else { "" },
+            if reference.drift_records.is_some() { ", drift" } else { "" },
             reference.lapse,
             shown.0,
             gaussian.0,
@@ -132,13 +139,13 @@ fn moments_agree_with_stored_nuts_posteriors() {
             gaussian.1
         );
         println!("| {row} | {:.4} | {:.0} |", reference.r_hat_max, reference.ess_bulk_min);
+        // The filter of a drifting hypothesis is held to 7% (6.2% once), what is shown of it as all else.
+        let own_off = if reference.drift_records.is_some() { 0.07 } else { 0.055 };
         // Of measurement error there are two problems with the same answers. The Gaussian is to reproduce that with the noise of
-        // equation (3); what is shown, by (19), comes from the noise that people have. That depends on all weights at once, and one
-        // functional at a time its factors are not exact: the means are held as all others, standard deviations to 7% (6.3% once).
+        // equation (3); what is shown, by (19) and (21), that with the noise that people have.
         let exact = reference.exact_error;
         let (own, theirs) = (!exact, exact || reference.evidence != Evidence::Error);
-        let sd_off = if exact { 0.07 } else { 0.05 };
-        if theirs && (shown.0 > 0.1 || shown.1 > sd_off) || own && (gaussian.0 > 0.1 || gaussian.1 > 0.055) {
+        if theirs && (shown.0 > 0.1 || shown.1 > 0.05) || own && (gaussian.0 > 0.1 || gaussian.1 > own_off) {
             misses.push(row);
         }
     }

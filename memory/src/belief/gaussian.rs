@@ -45,6 +45,30 @@ impl Anchor {
         Some(Self { mean, covariance, precision, shift, ln_det, log_partition, second })
     }
 
+    /// `V^-1 c`.
+    pub(crate) fn solve(&self, c: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; c.len()];
+        multiply(&self.precision, c, &mut out);
+        out
+    }
+
+    /// This prior times `exp(-sum_i by_i w_i^2 / 2)`, with `second` for `E[w_i^2]`; nothing where that is no distribution.
+    pub(crate) fn times(&self, by: &[f64], second: Vec<f64>) -> Option<Self> {
+        let d = self.mean.len();
+        let mut factor = self.precision.clone();
+        for (i, by) in by.iter().enumerate() {
+            factor[packed_len(i) + i] += by;
+        }
+        if !cholesky(&mut factor, d) {
+            return None;
+        }
+        let mut covariance = Vec::new();
+        inverse(&factor, d, &mut covariance);
+        let mut mean = vec![0.0; d];
+        multiply(&covariance, &self.shift, &mut mean);
+        Some(Self { second, ..Self::new(&mean, &covariance, &vec![false; d], 1.0)? })
+    }
+
     /// `(w - m)' V^-1 (w - m) / 2 + ln det(I + V sum x x') / 2`: the price of finding `w`, equation (14).
     pub(crate) fn distance(&self, w: &[f64], inputs: &[Vec<f64>]) -> f64 {
         let d = self.mean.len();

@@ -426,6 +426,14 @@ pub(crate) enum Record {
     Ranking { n: usize, features: Vec<f64>, error: Vec<f64>, order: Vec<usize> },
 }
 
+impl Record {
+    /// Whether features were read with an error that matters.
+    pub(crate) fn has_error(&self) -> bool {
+        let (Self::Interval { error, .. } | Self::Ranking { error, .. }) = self;
+        error.iter().any(|e| *e > 0.0)
+    }
+}
+
 /// `1 - (1 - eps)(1 - mu)`: a lapse, or a misreading of what was no lapse.
 pub(crate) fn lapse(rate: f64, misreading: f64) -> f64 {
     if misreading == 0.0 { rate } else { 1.0 - (1.0 - rate) * (1.0 - misreading) }

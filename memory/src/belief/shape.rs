@@ -132,24 +132,62 @@ struct Given<'a> {
 }
 
 impl Hypothesis {
-    /// The shape of `a . w`, or nothing where the Gaussian has to do: sites of a filter belong to other times than its belief.
-    fn shape(&self, settings: &Settings, prior: &Prior, history: &History, of: &[Moments], a: &[f64]) -> Option<Shape> {
+    /// The shape of a functional of this mean and variance, whose covariance with the weights is `along`.
+    fn shape(
+        &self,
+        settings: &Settings,
+        prior: &Prior,
+        history: &History,
+        of: &[Moments],
+        (mean, variance): (f64, f64),
+        along: &mut [f64],
+    ) -> Option<Shape> {
         let Form::Gaussian { belief, sites } = &self.form else { return None };
-        let mut along = vec![0.0; a.len()];
-        let (mean, variance) = belief.functional(a, &mut along);
         let sd = variance.sqrt();
-        if self.drifts() || sites.is_empty() || sd.partial_cmp(&1e-150) != Some(std::cmp::Ordering::Greater) {
+        if sites.is_empty() || sd.partial_cmp(&1e-150) != Some(std::cmp::Ordering::Greater) {
             return None;
         }
         along.iter_mut().for_each(|x| *x /= sd);
         let mut ln_factor = [0.0; NODES];
         for (k, sum) in ln_factor.iter_mut().enumerate() {
-            let given = Given { along: &along, t: node(k) };
+            let given = Given { along, t: node(k) };
             for ((record, state), of) in history.records.iter().zip(sites).zip(of) {
                 *sum += self.ln_factor(settings, prior, belief, record, state, of, &given);
             }
         }
         ln_factor.iter().all(|x| x.is_finite()).then(|| Shape::new(mean, sd, &ln_factor))?
+    }
+
+    /// The shapes of functionals: without drift beside the measurement error that people have, with drift along the whole path;
+    /// nothing where the Gaussian has to do.
+    fn shapes(
+        &self,
+        settings: &Settings,
+        prior: &Prior,
+        history: &History,
+        functionals: &[Vec<f64>],
+    ) -> Vec<Option<Shape>> {
+        let Prior::Gaussian(anchor) = prior else { return vec![None; functionals.len()] };
+        if self.drifts() {
+            let Some(path) = self.path(settings, prior, history) else { return vec![None; functionals.len()] };
+            let of = path.hypothesis.moments(&path.history, &[]);
+            let mut along = vec![0.0; path.size()];
+            let each = functionals.iter().map(|a| {
+                let place = path.ahead(anchor, a, &mut along)?;
+                path.hypothesis.shape(settings, &path.prior, &path.history, &of, place, &mut along)
+            });
+            return each.collect();
+        }
+        let refitted = self.with_own_errors(settings, prior, history);
+        let (h, prior, gains) =
+            refitted.as_ref().map_or((self, prior, &[][..]), |r| (&r.hypothesis, &r.prior, &r.gains));
+        let of = h.moments(history, gains);
+        let mut along = vec![0.0; anchor.mean.len()];
+        let each = functionals.iter().map(|a| {
+            let place = h.gaussian()?.functional(a, &mut along);
+            h.shape(settings, prior, history, &of, place, &mut along)
+        });
+        each.collect()
     }
 
     /// `ln R_i(z)`: the record's tilt against its cavity given `z`, less its site's; 0 where there is no such cavity.
@@ -168,20 +206,21 @@ impl Hypothesis {
             (
                 Record::Interval { direction, error, answers, .. },
                 State::Scalar { scale, site },
-                Moments::Scalar(m, v),
+                Moments::Scalar(m, v, gain),
             ) => {
                 let c = scale * dot(direction, given.along);
                 let Some((mu, v)) = remove(*site, m + c * given.t, (v - c * c).max(0.0)) else { return 0.0 };
-                let t = match answers.as_slice() {
-                    [answer] => {
+                let (t, expected) = match (answers.as_slice(), gain) {
+                    ([answer], Some(gain)) => {
                         let noise = self.noise_given(belief, error, *scale, given);
-                        interval::tilt(mu, v, noise, self.seen(*answer, *scale))
+                        (interval::tilt(mu, v, noise, self.seen(*answer, *scale)), gain * noise / (scale * scale))
                     }
-                    _ => retest::tilt(mu, v, shared_share(settings, *scale), &self.seen_all(answers, *scale)),
+                    ([answer], None) => (interval::tilt(mu, v, 1.0, self.seen(*answer, *scale)), 0.0),
+                    _ => (retest::tilt(mu, v, shared_share(settings, *scale), &self.seen_all(answers, *scale)), 0.0),
                 };
                 let mut exact = Site { ln_c: 0.0, ..*site };
                 exact.normalise(t.ln_z, mu, v);
-                exact.ln_c - site.ln_c
+                exact.ln_c - site.ln_c - expected
             }
             (Record::Ranking { n, features, error, order }, State::Block(block), Moments::Block(u, s)) => {
                 let c: Vec<f64> = features.chunks_exact(given.along.len()).map(|phi| dot(phi, given.along)).collect();
@@ -197,11 +236,8 @@ impl Hypothesis {
         }
     }
 
-    /// Noise of the attenuated latent, with the measurement error of equation (3) expected under the belief given `z` instead of the prior.
+    /// Noise of the attenuated latent, with the measurement error that the belief expects given `z`.
     fn noise_given(&self, belief: &Gaussian, error: &[f64], scale: f64, given: &Given<'_>) -> f64 {
-        if error.is_empty() {
-            return 1.0;
-        }
         let q: f64 = diagonal(&belief.covariance)
             .zip(&belief.mean)
             .zip(error.iter().zip(given.along))
@@ -214,14 +250,15 @@ impl Hypothesis {
     }
 
     /// What each record is about under the belief, formed once for all functionals.
-    fn moments(&self, history: &History) -> Vec<Moments> {
+    fn moments(&self, history: &History, gains: &[Vec<f64>]) -> Vec<Moments> {
         let Form::Gaussian { belief, sites } = &self.form else { return Vec::new() };
         let mut g = Vec::new();
-        let each = history.records.iter().zip(sites).map(|(record, state)| match (record, state) {
+        let each = history.records.iter().zip(sites).enumerate().map(|(i, (record, state))| match (record, state) {
             (Record::Interval { direction, .. }, State::Scalar { scale, .. }) => {
                 g.resize(direction.len(), 0.0);
                 let (mean, variance) = belief.functional(direction, &mut g);
-                Moments::Scalar(mean * scale, variance * scale * scale)
+                let gain = gains.get(i).and_then(|gain| gain.first());
+                Moments::Scalar(mean * scale, variance * scale * scale, gain.copied())
             }
             (Record::Ranking { n, features, .. }, _) => {
                 let (u, s) = self.utilities(belief, features, *n, &mut g);
@@ -233,9 +270,9 @@ impl Hypothesis {
     }
 }
 
-/// Moments of a record's functional, attenuated, or of a ranking's utilities.
+/// Moments of a record's functional, attenuated, with its `gamma` of equation (21), or of a ranking's utilities.
 enum Moments {
-    Scalar(f64, f64),
+    Scalar(f64, f64, Option<f64>),
     Block(Vec<f64>, Vec<f64>),
 }
 
@@ -252,8 +289,7 @@ impl Mixture {
         let shapes = |index: usize| -> Vec<Option<Shape>> {
             let (h, prior) = (&hypotheses[index], &priors[hypotheses[index].prior]);
             let history = &readings[h.reading].history;
-            let of = h.moments(history);
-            functionals.iter().map(|a| h.shape(settings, prior, history, &of, a)).collect()
+            h.shapes(settings, prior, history, functionals)
         };
         let records: usize = heavy.iter().map(|&index| readings[hypotheses[index].reading].history.records.len()).sum();
         let tilts = NODES * records * functionals.len();

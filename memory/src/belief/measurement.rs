@@ -1,0 +1,99 @@
+//! Measurement error as people have it: the noise `1 + sum_i e_i w_i^2` of a record depends on the weights (docs/belief.md, section 6).
+//!
+//! Belief itself has the expectation under the prior in its place, equation (3), so that a record's likelihood stays one of its
+//! functional. What is shown is refitted: with the noise that the belief expects, and with what the answers tell of the noise.
+
+use super::gaussian::Gaussian;
+use super::hypothesis::{Form, History, Hypothesis, Prior, State, remove, shared_share};
+use super::interval;
+use super::observation::Record;
+use super::ranking;
+use super::retest;
+use super::settings::Settings;
+use super::symmetric::diagonal;
+
+/// Most rounds in which noise, factors and sites are made in turns.
+const ROUNDS_MAX: usize = 8;
+/// Rounds end when no weight's mean moved by more than this, in standard deviations.
+const SETTLED: f64 = 5e-3;
+
+/// A hypothesis refitted: its sites stand beside a prior that has the factors `exp(gamma_i s_i)` of all records in it.
+pub(crate) struct Refitted {
+    pub(crate) hypothesis: Hypothesis,
+    pub(crate) prior: Prior,
+    /// `gamma_i` of every record; of a ranking one for each alternative, without an error none.
+    pub(crate) gains: Vec<Vec<f64>>,
+}
+
+impl Hypothesis {
+    /// The same assumptions with the measurement error of equation (21) in place of (3); nothing where no record has an error, or where
+    /// that finds no fixed point.
+    pub(crate) fn with_own_errors(&self, settings: &Settings, prior: &Prior, history: &History) -> Option<Refitted> {
+        let Prior::Gaussian(anchor) = prior else { return None };
+        if self.drifts() || !history.records.iter().any(Record::has_error) {
+            return None;
+        }
+        let mut g = Vec::new();
+        let mut now = Refitted { hypothesis: self.clone(), prior: prior.clone(), gains: Vec::new() };
+        for _ in 0..ROUNDS_MAX {
+            let Form::Gaussian { belief, .. } = &now.hypothesis.form else { return None };
+            let belief = belief.clone();
+            now.gains = now.hypothesis.error_gains(settings, &now.prior, history);
+            let mut tightened = vec![0.0; belief.mean.len()];
+            for (record, gain) in history.records.iter().zip(&now.gains) {
+                let (Record::Interval { error, .. } | Record::Ranking { error, .. }) = record;
+                for (e, gain) in error.chunks_exact(tightened.len()).zip(gain) {
+                    tightened.iter_mut().zip(e).for_each(|(t, e)| *t -= 2.0 * gain * e);
+                }
+            }
+            let second = belief.mean.iter().zip(diagonal(&belief.covariance)).map(|(m, v)| m * m + v).collect();
+            let anchor = anchor.times(&tightened, second)?;
+            let h = &mut now.hypothesis;
+            h.form = Form::Gaussian { belief: Gaussian::prior(&anchor), sites: Vec::new() };
+            (h.ln_marginal, h.abandoned) = (0.0, 0);
+            now.prior = Prior::Gaussian(anchor);
+            for record in &history.records {
+                h.append(settings, &now.prior, record, &mut g);
+            }
+            h.refine(settings, &now.prior, history, &mut g);
+            let Form::Gaussian { belief: after, .. } = &h.form else { return None };
+            if h.abandoned > 0 {
+                return None;
+            }
+            let moved = belief.mean.iter().zip(&after.mean).zip(diagonal(&after.covariance));
+            if moved.map(|((a, b), v)| (a - b).abs() / v.sqrt()).fold(0.0, f64::max) < SETTLED {
+                return Some(now);
+            }
+        }
+        Some(now)
+    }
+
+    /// `gamma_i = d ln Z_i / d s_i`, by the heat equation `(alpha^2 - beta) / 2`: noise and the cavity's variance are one number in `Z`.
+    fn error_gains(&self, settings: &Settings, prior: &Prior, history: &History) -> Vec<Vec<f64>> {
+        let Form::Gaussian { belief, sites } = &self.form else { return Vec::new() };
+        let mut g = Vec::new();
+        let each = history.records.iter().zip(sites).map(|(record, state)| match (record, state) {
+            (Record::Interval { direction, answers, error, .. }, State::Scalar { scale, site })
+                if !error.is_empty() =>
+            {
+                g.resize(direction.len(), 0.0);
+                let (mean, variance) = belief.functional(direction, &mut g);
+                let Some((mu, v)) = remove(*site, mean * scale, variance * scale * scale) else { return vec![0.0] };
+                let t = match answers.as_slice() {
+                    [answer] => interval::tilt(mu, v, 1.0, self.seen(*answer, *scale)),
+                    _ => retest::tilt(mu, v, shared_share(settings, *scale), &self.seen_all(answers, *scale)),
+                };
+                vec![0.5 * scale * scale * (t.slope * t.slope - t.bend) / (v + t.noise)]
+            }
+            (Record::Ranking { n, features, error, order }, State::Block(block)) if !error.is_empty() => {
+                let n = *n;
+                let (u, s) = self.utilities(belief, features, n, &mut g);
+                let Some((u, s)) = block.remove(&u, &s) else { return vec![0.0; n] };
+                let t = ranking::tilt(order, &u, &s, &self.ranking_noise(prior, n, error), self.lapse_rate);
+                (0..n).map(|i| 0.5 * (t.alpha[i] * t.alpha[i] - t.beta[i * n + i])).collect()
+            }
+            _ => Vec::new(),
+        });
+        each.collect()
+    }
+}
