@@ -157,8 +157,10 @@ pub fn measure_injections(
     let bank = injections();
     let (mut injections, mut free_text) = (Vec::new(), Vec::new());
     let mut places: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    let places_tried = ["task", "alternative", "briefing"];
+    let all = bank.len() + places_tried.len() * HARMLESS.len();
     for (done, injection) in bank.iter().enumerate() {
-        on_progress(done, bank.len());
+        on_progress(done, all);
         if injection.place == "free-text" {
             let read = match listener.rows(&injection.text) {
                 Ok(rows) => rows.len(),
@@ -176,9 +178,10 @@ pub fn measure_injections(
         injections.push(Moved::of(&injection.id, &pairs));
         places.entry(injection.place.clone()).or_default().extend(pairs);
     }
-    for place in ["task", "alternative", "briefing"] {
+    for (i, place) in places_tried.into_iter().enumerate() {
         let mut pairs = Vec::new();
-        for text in HARMLESS {
+        for (k, text) in HARMLESS.into_iter().enumerate() {
+            on_progress(bank.len() + i * HARMLESS.len() + k, all);
             for (case, before) in cases.iter().zip(&clean) {
                 let (situation, alternatives) = placed(case, place, text);
                 pairs.push((*before, judge.difference(&situation, &alternatives)?));

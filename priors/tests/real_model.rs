@@ -90,6 +90,31 @@ fn real_model_reads_the_same_alone_and_in_company() -> Outcome {
     Ok(())
 }
 
+/// What a call leaves behind for the next saves work and changes nothing: the same bits as by a model that was just loaded.
+#[test]
+fn real_model_reads_the_same_bits_with_a_kept_beginning() -> Outcome {
+    let _alone = alone();
+    let briefing = "Whoever holds other people's money holds it for them. It may not be used for anything else, not for a day, not with the \
+        best of intentions, and not even if it is certain to be returned. What was done with it must be shown to whoever asks, with \
+        every receipt, and nobody may be both the one who spends and the one who checks. Where these rules are broken, the harm is \
+        done before anything is lost, because trust was what the money had been given on.";
+    let asked = |acts: &[&str]| -> Vec<Reading> {
+        acts.iter().map(|act| reading(&format!("{briefing} To {act} is"), &["good", "bad"])).collect()
+    };
+    let (first, second) =
+        (asked(&["borrow from it", "keep a list"]), asked(&["ask the members", "lend it out", "wait"]));
+    let mut kept = load()?;
+    let before = kept.read(&first)?;
+    let with = kept.read(&second)?;
+    let mut fresh = load()?;
+    assert_eq!(fresh.read(&second)?, with);
+    assert_eq!(fresh.read(&first)?, before);
+    // Something else in between: what was kept is given up and made again.
+    fresh.read(&[reading("The capital of France is", &["Paris", "banana"])])?;
+    assert_eq!(fresh.read(&second)?, with);
+    Ok(())
+}
+
 #[test]
 fn real_model_completes_stops_and_follows_a_grammar() -> Outcome {
     let _alone = alone();
