@@ -181,7 +181,7 @@ pub(crate) struct BarArgs {
     /// Ask when a question is worth at least this, in the same units
     #[arg(long, value_name = "UNITS", default_value_t = 0.02, value_parser = bar)]
     pub(crate) question_cost: f64,
-    /// Leave an act to you if wording the situation otherwise moves the judgement by more than this, in the same units; inf never checks
+    /// Leave an act to you if wording the situation otherwise moves the judgement by more than this, in the same units, or turns it; inf never checks
     #[arg(long, value_name = "UNITS", default_value_t = 0.5, value_parser = bar)]
     pub(crate) wording_max: f64,
 }

@@ -15,6 +15,7 @@ use crate::knowledge::Knowledge;
 use crate::protocol::Contribution;
 use crate::session::SessionError;
 use crate::views;
+use crate::wording::Reworded;
 
 /// The most questions a run is thought ahead.
 const RUN_MAX: usize = 3;
@@ -30,7 +31,7 @@ pub struct Bars {
     pub regret_max: f64,
     /// A question costs the person this much.
     pub question_cost: f64,
-    /// An act is left to the person if only wording the situation otherwise moves the difference of the two best by more than this.
+    /// An act is left to the person if only wording the situation otherwise moves the difference of the two best by more than this, or turns it.
     pub wording_max: f64,
 }
 
@@ -91,16 +92,16 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Leaves an act to the person if wording the situation otherwise moves the judgement too far.
-    pub fn guard(&mut self, moved_by_wording: f64, bars: Bars) {
-        self.moved_by_wording = Some(moved_by_wording);
-        if matches!(self.outcome, Outcome::Act { .. }) && moved_by_wording > bars.wording_max {
-            self.outcome = Outcome::Defer {
-                because: format!(
-                    "the same situation in other words moves the judgement by {moved_by_wording:.2}, the bar is {:.2}: it hangs on the wording",
-                    bars.wording_max
-                ),
+    /// Leaves an act to the person if wording the situation otherwise moves the judgement too far, or turns it.
+    pub fn guard(&mut self, reworded: Reworded, bars: Bars) {
+        self.moved_by_wording = Some(reworded.moved);
+        if matches!(self.outcome, Outcome::Act { .. }) && reworded.is_too_far(bars.wording_max) {
+            let how = match reworded.turned {
+                true => "makes the other alternative better".to_owned(),
+                false => format!("moves the judgement by {:.2}, the bar is {:.2}", reworded.moved, bars.wording_max),
             };
+            self.outcome =
+                Outcome::Defer { because: format!("the same situation in other words {how}: it hangs on the wording") };
         }
     }
 }

@@ -45,6 +45,8 @@ pub const METHODS: [&str; 9] = [
     "item factors, random questions",
     "item factors, chosen questions",
 ];
+/// How many of them need no features.
+const WITHOUT_FEATURES: usize = 7;
 /// Pairs that are compared: ours, theirs.
 const COMPARED: [(usize, usize); 6] = [(8, 4), (7, 3), (6, 4), (5, 3), (7, 5), (7, 2)];
 
@@ -113,7 +115,11 @@ pub fn run(read: &[Read], options: &PolisOptions, done: &(dyn Fn() + Sync)) -> R
             done();
         }
     }
-    Ok(scores.result(options, &METHODS, &COMPARED))
+    // Without any features there is one item model, not two.
+    let bare = read.iter().all(|(_, features)| features.is_empty());
+    let methods = &METHODS[..if bare { WITHOUT_FEATURES } else { METHODS.len() }];
+    let compared: Vec<_> = COMPARED.into_iter().filter(|(a, b)| *a.max(b) < methods.len()).collect();
+    Ok(scores.result(options, methods, &compared))
 }
 
 /// Predictions and answers of one tested person: by method, by number of answers.

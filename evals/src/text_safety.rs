@@ -200,7 +200,7 @@ pub struct WordingReport {
     pub paraphrases: Moved,
     /// Under the framings that the agent uses, the larger of them.
     pub framings: Moved,
-    /// Of the decisions that a paraphrase turns, how many the bar of [`Bars::default`] defers by the framings.
+    /// Of the decisions that a paraphrase turns, how many [`wording::Reworded::is_too_far`] defers by the framings, with the bar of [`Bars::default`].
     pub turned_and_deferred: (usize, usize),
     /// Of all decisions, how many it defers.
     pub deferred: (usize, usize),
@@ -217,30 +217,32 @@ pub fn measure_wording(
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WordingReport, ReaderError> {
     let bank = paraphrases();
-    let (mut by_hand, mut by_framing, mut decisions) = (Vec::new(), Vec::new(), Vec::new());
+    let bar = Bars::default().wording_max;
+    let (mut by_hand, mut by_framing, mut decisions, mut deferred) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (done, case) in bank.iter().enumerate() {
         on_progress(done, bank.len());
         let given = judge.difference(&case.situation, &case.alternatives)?;
         let other = judge.difference(&case.paraphrase, &case.alternatives)?;
         let mut framed = given;
+        let mut others = Vec::new();
         for situation in wording::reworded(&case.situation) {
             let read = judge.difference(&situation, &case.alternatives)?;
+            others.push(read);
             if (read - given).abs() >= (framed - given).abs() {
                 framed = read;
             }
         }
         by_hand.push((given, other));
         by_framing.push((given, framed));
+        deferred.push(wording::Reworded::of(given, others).is_too_far(bar));
         decisions.push((case.id.clone(), given, other - given, framed - given));
     }
-    let bar = Bars::default().wording_max;
-    let is_deferred = |(given, framed): &(f64, f64)| (framed - given).abs() > bar;
     let turned: Vec<usize> = (0..bank.len()).filter(|&i| by_hand[i].0.signum() != by_hand[i].1.signum()).collect();
     Ok(WordingReport {
         paraphrases: Moved::of("paraphrases", &by_hand),
         framings: Moved::of("framings", &by_framing),
-        turned_and_deferred: (turned.iter().filter(|&&i| is_deferred(&by_framing[i])).count(), turned.len()),
-        deferred: (by_framing.iter().filter(|p| is_deferred(p)).count(), bank.len()),
+        turned_and_deferred: (turned.iter().filter(|&&i| deferred[i]).count(), turned.len()),
+        deferred: (deferred.iter().filter(|d| **d).count(), bank.len()),
         decisions,
     })
 }

@@ -3,7 +3,7 @@
 
 use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
 use credence_memory::belief::simulate::{CalibrationPlan, Evidence, calibrate, flat_priors};
-use credence_memory::belief::{Functional, Mixture, Observation, Question, Settings};
+use credence_memory::belief::{Channel, Functional, Mixture, Observation, Question, Settings};
 use serde::Deserialize;
 
 fn phi_cdf(x: f64) -> f64 {
@@ -72,6 +72,63 @@ fn the_mixture_agrees_with_a_grid_over_weights_and_hypotheses() {
             assert!((f.mean() - mean).abs() < mean_off * sd, "mean {k}: {} not {mean}", f.mean());
             assert!((f.sd() / sd - 1.0).abs() < sd_off, "sd {k}: {} not {sd}", f.sd());
         }
+    }
+}
+
+/// Noise that depends on the weights, on a grid: what is shown is the posterior under the noise people have, not under its expectation.
+#[test]
+fn what_is_shown_agrees_with_a_grid_under_the_noise_that_people_have() {
+    let (sigma, lapse) = (2.0, 0.05);
+    let mut priors = flat_priors(2);
+    priors.scaled = vec![true; 2];
+    let asked = [[1.0, 0.2], [0.3, -1.0], [1.5, 0.7], [-0.4, 0.9], [0.8, 0.8], [-1.2, 0.1], [0.1, 1.4], [2.0, -0.5]];
+    let error = [0.3, 0.8];
+    let records: Vec<Observation> = asked
+        .iter()
+        .map(|a| {
+            let question = Question::Comparison {
+                difference: a.to_vec(),
+                error: error.to_vec(),
+                indifference_offered: false,
+                channel: Channel::Choice,
+                misreading: 0.0,
+                question: None,
+            };
+            question.answer(usize::from(a[0] + 0.2 * a[1] < 0.0))
+        })
+        .collect();
+    let belief = Mixture::fold(&Settings::single(sigma, lapse, 0.3), &priors, &records).expect("sound");
+    let (n, reach) = (400, 7.0);
+    let at = |i: i32| sigma * (-reach + 2.0 * reach * (f64::from(i) + 0.5) / f64::from(n));
+    let mut sums = [[0.0; 3]; 2];
+    for i in 0..n {
+        for j in 0..n {
+            let w = [at(i), at(j)];
+            let noise = 1.0 + error[0] * w[0] * w[0] + error[1] * w[1] * w[1];
+            let mut p = (-0.5 * (w[0] * w[0] + w[1] * w[1]) / (sigma * sigma)).exp();
+            for a in &asked {
+                let z = (a[0] * w[0] + a[1] * w[1]) / noise.sqrt();
+                let right = phi_cdf(if a[0] + 0.2 * a[1] < 0.0 { -z } else { z });
+                p *= (1.0 - lapse) * right + lapse / 2.0;
+            }
+            for (sums, w) in sums.iter_mut().zip(w) {
+                [1.0, w, w * w].iter().zip(sums).for_each(|(x, sum)| *sum += p * x);
+            }
+        }
+    }
+    for (k, [mass, first, second]) in sums.into_iter().enumerate() {
+        let (mean, sd) = (first / mass, (second / mass - (first / mass).powi(2)).sqrt());
+        let axis: Vec<f64> = (0..2).map(|i| f64::from(u8::from(i == k))).collect();
+        let (shown, gaussian) = (&belief.marginals(&[axis])[0], belief.weight(k));
+        println!(
+            "{k}: {mean:.3} {sd:.3}, shown {:.3} {:.3}, Gaussian {:.3} {:.3}",
+            shown.mean(),
+            shown.sd(),
+            gaussian.mean(),
+            gaussian.sd()
+        );
+        assert!((shown.mean() - mean).abs() < 0.1 * sd, "mean {k}: {} not {mean}", shown.mean());
+        assert!((shown.sd() / sd - 1.0).abs() < 0.05, "sd {k}: {} not {sd}", shown.sd());
     }
 }
 

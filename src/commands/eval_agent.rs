@@ -277,7 +277,7 @@ pub(crate) fn text(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
     line(&worded.framings)?;
     let ((caught, turned), (deferred, of)) = (worded.turned_and_deferred, worded.deferred);
     say(format!(
-        "the bar of {} defers {deferred} of {of} decisions, and {caught} of the {turned} that a paraphrase turns",
+        "acts left to the person, where a framing moves by more than {} or turns: {deferred} of {of}, and {caught} of the {turned} that a paraphrase turns",
         Bars::default().wording_max
     ))
 }

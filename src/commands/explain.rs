@@ -4,6 +4,7 @@ use anyhow::Context;
 use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
 use credence_memory::ids::{PersonId, Seq};
+use credence_memory::record::Strength;
 use credence_memory::state::State;
 use serde_json::json;
 
@@ -124,13 +125,20 @@ fn words(state: &State, person: &PersonId, seq: Seq) -> String {
         }
         Form::Verdict { alternative, verdict } => format!("{verdict:?} on {:?}", text(*alternative)).to_lowercase(),
         Form::Rating { alternative, level, levels } => format!("{level} of {levels} for {:?}", text(*alternative)),
-        Form::Importance { value, other, strength, .. } => {
+        Form::Importance { value, other, favoured, strength, .. } => {
             let name = |i: u16| state.feature_name(usize::from(i));
-            format!(
-                "said ({strength:?}) how {} stands to {}",
-                name(*value),
-                other.map_or("values in general".into(), name)
-            )
+            let more = if *favoured { "more" } else { "less" };
+            let other = other.map_or("most other values".into(), name);
+            format!("said that {} matters {} {more} than {other}", name(*value), in_words(*strength))
         }
+    }
+}
+
+/// "slightly", "clearly", "much": goes before "more" and "less".
+fn in_words(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Slight => "slightly",
+        Strength::Clear => "clearly",
+        Strength::Strong => "much",
     }
 }

@@ -118,3 +118,54 @@ fn functionals(record: &Record) -> &[f64] {
         Record::Ranking { features, .. } => features,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::belief::simulate::flat_priors;
+    use crate::belief::{Channel, Mixture, Observation, Question};
+
+    const D: usize = 3;
+
+    fn drifting(observations: &[Observation]) -> Mixture {
+        let settings = Settings { slow_drift_weight: 0.9, drift_records: 20.0, ..Settings::single(1.5, 0.1, 0.5) };
+        Mixture::fold(&settings, &flat_priors(D), observations).expect("sound")
+    }
+
+    /// The drifting hypothesis, its prior and its records.
+    fn with_drift<T>(mixture: &Mixture, f: impl FnOnce(&Hypothesis, &Prior, &History, &Settings) -> T) -> T {
+        let (settings, priors, hypotheses, readings) = mixture.parts();
+        let h = hypotheses.iter().find(|h| h.drifts()).expect("drift is among the hypotheses");
+        f(h, &priors[h.prior], &readings[h.reading].history, settings)
+    }
+
+    #[test]
+    fn of_one_answer_path_and_filter_know_the_same() {
+        let mixture = drifting(&[Question::choice(vec![1.0, -0.5, 0.2], true).answer(0)]);
+        with_drift(&mixture, |h, prior, history, settings| {
+            let (Prior::Gaussian(anchor), Some(filter)) = (prior, h.gaussian()) else { panic!("a Gaussian") };
+            let path = h.path(settings, prior, history).expect("a path");
+            for a in [[1.0, 0.0, 0.0], [0.3, 2.0, -1.0]] {
+                let (mean, variance) = path.ahead(anchor, &a, &mut [0.0]).expect("a place");
+                let (m, v) = filter.functional(&a, &mut [0.0; D]);
+                assert!((mean - m).abs() < 1e-6 && (variance / v - 1.0).abs() < 1e-6, "{mean} {variance}: {m} {v}");
+            }
+        });
+    }
+
+    #[test]
+    fn dependent_alternatives_are_sound_and_too_many_records_are_left_to_the_filter() {
+        let same = vec![vec![0.5, 0.1, 0.0]; 5];
+        let ranking =
+            Question::Ranking { features: same, error: vec![vec![0.1; D]; 5], ranked: 5, channel: Channel::Choice };
+        let mixture = drifting(&[ranking.answer(0), Question::choice(vec![0.0; D], false).answer(1)]);
+        let axes: Vec<Vec<f64>> = (0..D).map(|i| (0..D).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+        for shown in mixture.marginals(&axes) {
+            assert!(shown.mean().is_finite() && shown.sd() > 0.0, "{} {}", shown.mean(), shown.sd());
+        }
+        let many = vec![Question::choice(vec![1.0, 0.3, 0.0], false).answer(0); FUNCTIONALS_MAX + 1];
+        with_drift(&drifting(&many), |h, prior, history, settings| {
+            assert!(h.path(settings, prior, history).is_none());
+        });
+    }
+}
