@@ -64,6 +64,9 @@ fn a_population_is_learned_asked_for_audited_and_left() {
     let (home, _data) = home();
     let learned = json(home.path(), &["people", "consolidate"]);
     assert_eq!((&learned["people"], &learned["parts"]), (&27.into(), &10.into()));
+    let shares = learned["components"].as_array().expect("shares of people");
+    assert!((shares.iter().filter_map(serde_json::Value::as_f64).sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+    assert!(done(home.path(), &["people", "consolidate"]).contains("Their values lie around "));
     done(home.path(), &["evidence", "verify"]);
     let replay = json(home.path(), &["replay", "--person", "ada"]);
     assert!(replay.to_string().contains("population"), "the location stands in ada's mixture: {replay}");

@@ -8,8 +8,9 @@ use credence_memory::belief::{
     BeliefError, Location, LocationName, Mixture, Observation, Priors, Question, Settings, expected_information_gain,
 };
 use credence_memory::population::{
-    Answer, Answers, Collective, CollectiveBars, Contribution, ItemOptions, ItemPosterior, ItemStrategy, Message,
-    Moments, Place, PopulationError, Rule, Stake, consolidate, decide, learn, movement_bound, source_weights,
+    Answer, Answers, COMPONENTS_MAX, Collective, CollectiveBars, Component, Contribution, ItemOptions, ItemPosterior,
+    ItemStrategy, Message, Moments, Place, PopulationError, Rule, Stake, consolidate, decide, learn, learn_components,
+    movement_bound, source_weights,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -86,7 +87,12 @@ fn zero(dimension: usize) -> Priors {
     let covariance =
         (0..dimension).flat_map(|i| (0..=i).map(move |j| if i == j { 1.0 / dimension as f64 } else { 0.0 })).collect();
     let location = Location { name: LocationName::Zero, mean: vec![0.0; dimension], covariance };
-    Priors { locations: vec![location], scaled: vec![true; dimension], lattices: Vec::new() }
+    Priors {
+        locations: vec![location],
+        scaled: vec![true; dimension],
+        lattices: Vec::new(),
+        component_masses: Vec::new(),
+    }
 }
 
 /// Somebody of these weights, by what they answered to random questions.
@@ -207,6 +213,138 @@ pub fn attack(options: &AttackOptions, done: &(dyn Fn() + Sync)) -> Result<Attac
     })
 }
 
+/// A crowd of two kinds of people, and new people of both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindsOptions {
+    /// People that the population is learned from.
+    pub people: usize,
+    /// How far the centres are from the middle, in standard deviations of the people around them; 0 is one kind.
+    pub apart: f64,
+    /// Share of the second kind.
+    pub share: f64,
+    /// Answers of each.
+    pub answers: usize,
+    /// Weights.
+    pub dimension: usize,
+    /// Crowds simulated.
+    pub trials: usize,
+    /// Answers that a new person has revealed when the next are predicted.
+    pub revealed: Vec<usize>,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for KindsOptions {
+    fn default() -> Self {
+        Self {
+            people: 100,
+            apart: 1.0,
+            share: 0.5,
+            answers: 30,
+            dimension: 6,
+            trials: 20,
+            revealed: vec![0, 5, 10, 20],
+            seed: 1,
+        }
+    }
+}
+
+/// What several components are worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindsResult {
+    /// What was run.
+    pub options: KindsOptions,
+    /// Crowds in which one, two, ... components were chosen.
+    pub chosen: Vec<usize>,
+    /// Log loss of new people's answers with one component, after each number of revealed answers; nats, over crowds.
+    pub one: Vec<Estimate>,
+    /// That with as many as were chosen, less that with one.
+    pub difference: Vec<Estimate>,
+}
+
+/// New people in each crowd, and answers of each that are predicted.
+const NEW_PEOPLE: usize = 20;
+const PREDICTED: usize = 20;
+
+/// Learns populations of two kinds of people with one component and with as many as their messages want, and predicts new people
+/// under zero and the population. `done` is called once a trial.
+///
+/// # Errors
+/// Too few people.
+pub fn kinds(options: &KindsOptions, done: &(dyn Fn() + Sync)) -> Result<KindsResult, CrowdError> {
+    if options.people < 10 || options.trials == 0 || options.revealed.is_empty() {
+        return Err(CrowdError::TooFew);
+    }
+    let settings = Settings { signal_scales: vec![0.4, 1.5, 5.0], ..Settings::single(1.5, 0.02, 0.3) };
+    let d = options.dimension;
+    let priors = zero(d);
+    let most = options.revealed.iter().max().copied().unwrap_or(0);
+    // By crowd: components, and losses with one and with those.
+    let trials: Vec<(usize, [Vec<f64>; 2])> = (0..options.trials as u64)
+        .into_par_iter()
+        .map(|trial| {
+            let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+            rng.set_stream(trial);
+            let (middle, axis) = (normals(d, &mut rng), normals(d, &mut rng));
+            let mut somebody = |answers: usize| {
+                let side = if uniform(&mut rng) < options.share { -options.apart } else { options.apart };
+                let centre = middle.iter().zip(&axis).map(|(m, a)| m + 0.7 * side * a);
+                let weights = centre.map(|c| 2.0 * (c + 0.7 * normal(&mut rng)) / (d as f64).sqrt()).collect();
+                answered(weights, answers, &settings, &mut rng)
+            };
+            let messages: Vec<Message> = (0..options.people)
+                .map(|_| Message::of(&settings, &priors, &somebody(options.answers)?))
+                .collect::<Result<_, BeliefError>>()?;
+            let new: Vec<Vec<Observation>> =
+                (0..NEW_PEOPLE).map(|_| somebody(most + PREDICTED)).collect::<Result<_, BeliefError>>()?;
+            let from: Vec<Contribution<'_>> =
+                messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
+            let variances = vec![1.0 / d as f64; d];
+            let several = learn_components(&from, &variances);
+            let one = [Component { mass: 1.0, moments: learn(&from, &variances) }];
+            let losses = |learned: &[Component]| -> Result<Vec<f64>, BeliefError> {
+                let priors = with_population(&priors, learned);
+                let mut losses = vec![0.0; options.revealed.len()];
+                for said in &new {
+                    for (loss, n) in losses.iter_mut().zip(&options.revealed) {
+                        let belief = Mixture::fold(&settings, &priors, &said[..*n])?;
+                        for next in &said[most..] {
+                            *loss -= belief.predict(&next.question())[next.outcome()?].ln();
+                        }
+                    }
+                }
+                Ok(losses.into_iter().map(|loss| loss / (NEW_PEOPLE * PREDICTED) as f64).collect())
+            };
+            let losses = [losses(&one)?, losses(&several)?];
+            done();
+            Ok((several.len(), losses))
+        })
+        .collect::<Result<_, CrowdError>>()?;
+    let mut chosen = vec![0; COMPONENTS_MAX];
+    trials.iter().for_each(|(count, _)| chosen[count - 1] += 1);
+    let of = |which: usize, n: usize| trials.iter().map(|(_, losses)| losses[which][n]).collect::<Vec<f64>>();
+    let numbers = 0..options.revealed.len();
+    Ok(KindsResult {
+        options: options.clone(),
+        chosen,
+        one: numbers.clone().map(|n| Estimate::bootstrap(&of(0, n), options.seed)).collect(),
+        difference: numbers.map(|n| Estimate::paired(&of(1, n), &of(0, n), options.seed)).collect(),
+    })
+}
+
+/// Priors with a population beside them.
+fn with_population(priors: &Priors, learned: &[Component]) -> Priors {
+    let mut priors = priors.clone();
+    let locations = learned.iter().enumerate().map(|(place, component)| {
+        let Moments { mean, covariance } = component.moments.clone();
+        Location { name: LocationName::component(place), mean, covariance }
+    });
+    priors.locations.extend(locations);
+    priors.component_masses = learned.iter().map(|c| c.mass).collect();
+    priors
+}
+
 /// How much work a number of people is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
@@ -296,13 +434,11 @@ const QUESTIONS: usize = 20;
 fn question(
     settings: &Settings,
     priors: &Priors,
-    learned: &Moments,
+    learned: &[Component],
     dimension: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<f64, CrowdError> {
-    let mut priors = priors.clone();
-    let (mean, covariance) = (learned.mean.clone(), learned.covariance.clone());
-    priors.locations.push(Location { name: LocationName::Population, mean, covariance });
+    let priors = with_population(priors, learned);
     let mut belief = Mixture::new(settings, &priors)?;
     let questions: Vec<Question> = (0..200).map(|_| Question::choice(normals(dimension, rng), false)).collect();
     let start = Instant::now();
@@ -336,6 +472,22 @@ mod tests {
         assert!(result.honest_minority.decision.low > 0.8, "{result:?}");
         assert!(result.honest_minority.plain.mean > 0.02, "the others would be moved: {result:?}");
         assert!(result.sybils.population.mean < 0.5 * result.honest_minority.population.mean, "{result:?}");
+    }
+
+    #[test]
+    fn kinds_far_apart_are_told_apart_and_one_kind_is_not() {
+        // Seed 2, 4 crowds.
+        let of = |apart: f64| {
+            let options =
+                KindsOptions { people: 60, apart, trials: 4, revealed: vec![0, 5], seed: 2, ..KindsOptions::default() };
+            kinds(&options, &|| ()).expect("a sound crowd")
+        };
+        let far = of(3.0);
+        assert_eq!(far.chosen, [0, 4, 0], "{far:?}");
+        assert!(far.difference[1].high < 0.0, "{far:?}");
+        let same = of(0.0);
+        assert_eq!(same.chosen[0], 4, "{same:?}");
+        assert!(same.difference.iter().all(|d| d.mean == 0.0), "one component is what there was");
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn priors(lattice: bool) -> Priors {
     let atoms: Vec<Vec<f64>> = people().iter().map(|w| w.to_vec()).collect();
     let masses = vec![1.0; atoms.len()];
     let lattices = if lattice { vec![Lattice { name: LocationName::Lattice(0), atoms, masses }] } else { Vec::new() };
-    Priors { locations: vec![zero], scaled: vec![true; FEATURES], lattices }
+    Priors { locations: vec![zero], scaled: vec![true; FEATURES], lattices, component_masses: Vec::new() }
 }
 
 fn draw_set(rng: &mut impl Rng) -> FlightSet {

@@ -348,7 +348,7 @@ pub(crate) fn fold<'a>(
 
 pub(crate) fn priors(locations: Vec<Location>, lattices: Vec<Lattice>) -> Priors {
     let features = locations.first().map_or(0, |l| l.mean.len());
-    Priors { locations, scaled: vec![true; features], lattices }
+    Priors { locations, scaled: vec![true; features], lattices, component_masses: Vec::new() }
 }
 
 /// Mean and covariance of the weights under a mixture, from the moments of functionals.

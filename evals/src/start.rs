@@ -219,7 +219,12 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
         covariance: DMatrix::from_row_slice(features, features, &prior.covariance),
     };
     let elicited = own.location(LocationName::Elicited);
-    let one = |locations: Vec<Location>| Priors { locations, scaled: vec![true; features], lattices: Vec::new() };
+    let one = |locations: Vec<Location>| Priors {
+        locations,
+        scaled: vec![true; features],
+        lattices: Vec::new(),
+        component_masses: Vec::new(),
+    };
     let starts = [one(vec![flat(features)]), one(vec![elicited.clone()]), one(vec![flat(features), elicited])];
     let settings = settings();
     let loss = |belief: &Mixture, person: &Choices| {

@@ -23,6 +23,7 @@ fn priors(d: usize) -> Priors {
         locations: vec![Location { name: LocationName::Zero, mean: vec![0.0; d], covariance }],
         scaled: vec![true; d],
         lattices: Vec::new(),
+        component_masses: Vec::new(),
     }
 }
 

@@ -22,6 +22,7 @@ fn isotropic(d: usize, variance: f64) -> Priors {
         locations: vec![Location { name: LocationName::Zero, mean: vec![0.0; d], covariance }],
         scaled: vec![true; d],
         lattices: Vec::new(),
+        component_masses: Vec::new(),
     }
 }
 

@@ -375,7 +375,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::record::{LogOpened, TaskGiven};
+    use crate::number::Finite;
+    use crate::population::{SOURCE_CAP, consolidated};
+    use crate::record::{LogOpened, PopulationComponent, TaskGiven};
     use crate::sample::{choice, described, id, retraction};
 
     fn time(n: i64) -> Timestamp {
@@ -400,6 +402,25 @@ mod tests {
             home.append(time(1), record).unwrap();
         }
         home
+    }
+
+    #[test]
+    fn every_component_that_was_learned_from_the_person_goes_with_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let mut learned = consolidated(home.state(), SOURCE_CAP, None, &|_| ()).unwrap();
+        let [mass, odd] = [0.25, 0.123456789].map(|x| Finite::new(x).unwrap());
+        let mean = vec![odd; learned.all.mean.len()];
+        for moments in learned.parts.iter_mut().map(|p| &mut p.without).chain([&mut learned.all]) {
+            let covariance = moments.covariance.clone();
+            moments.further = vec![PopulationComponent { mass, mean: mean.clone(), covariance }];
+        }
+        home.append(time(2), Record::PopulationConsolidated(learned)).unwrap();
+        assert!(fs::read_to_string(home.paths().log()).unwrap().contains("0.123456789"));
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
+        erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
+        let text = fs::read_to_string(home.paths().log()).unwrap();
+        assert!(!text.contains("0.123456789") && home.state().population().is_none());
     }
 
     #[test]

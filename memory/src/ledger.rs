@@ -142,9 +142,11 @@ impl<'a> Ledger<'a> {
     pub fn account(&self, person: &PersonId, location: LocationName) -> Account {
         let prior = match location {
             LocationName::Generation(number) => self.absorbed(AdapterGeneration(number)),
-            LocationName::Zero | LocationName::Elicited | LocationName::Lattice(_) | LocationName::Population => {
-                Provenance::new()
-            }
+            LocationName::Zero
+            | LocationName::Elicited
+            | LocationName::Lattice(_)
+            | LocationName::Population
+            | LocationName::PopulationComponent(_) => Provenance::new(),
         };
         let surviving = self.state.person(person).map_or(&[][..], |p| p.evidence());
         Account::new(person, surviving.iter().map(|e| e.seq), prior)

@@ -26,7 +26,7 @@ pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>, promoted: &[&Ad
         let name = LocationName::Generation(promoted.generation.0);
         locations.push(continued(layout, name, numbers(&promoted.prior.mean), covariance));
     }
-    Priors { locations, lattices: Vec::new(), scaled: layout.scaled() }
+    Priors { locations, lattices: Vec::new(), component_masses: Vec::new(), scaled: layout.scaled() }
 }
 
 /// Continues a mean with zeros, and a covariance (lower triangle by rows) with the variances of constants and attributes.

@@ -26,7 +26,8 @@ pub use deliberation::{
     Passage, PassageUsed,
 };
 pub use people::{
-    CollectiveDecisionMade, PopulationConsolidated, PopulationMoments, PopulationPart, QuarantineSet, Subject,
+    CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart,
+    QuarantineSet, Subject,
 };
 pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 

@@ -31,7 +31,7 @@ pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX
 pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
-pub use population::Population;
+pub use population::{Population, Received};
 pub use work::{Deliberation, ReadWords, beside_the_point};
 
 use check::Change;
@@ -59,7 +59,9 @@ impl Epoch {
     pub fn priors_for(&self, person: &PersonId) -> Arc<Priors> {
         let Some(population) = &self.population else { return self.priors.clone() };
         let mut priors = (*self.priors).clone();
-        priors.locations.push(population.location_for(person).clone());
+        let received = population.received_by(person);
+        priors.locations.extend_from_slice(&received.locations);
+        priors.component_masses.clone_from(&received.masses);
         Arc::new(priors)
     }
 }

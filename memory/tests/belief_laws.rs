@@ -289,6 +289,7 @@ fn a_finite_hypothesis_is_exact_enumeration() {
             masses: vec![1.0; atoms.len()],
             atoms: atoms.clone(),
         }],
+        component_masses: Vec::new(),
     };
     let settings = Settings::single(1.5, 0.1, 0.3);
     let mut belief = Mixture::new(&settings, &priors).expect("a sound lattice");

@@ -6,7 +6,7 @@ use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spr
 use credence_memory::home::HomeError;
 use credence_memory::ids::{PersonId, SourceId};
 use credence_memory::population::{
-    Flag, ItemPosterior, Progress, SOURCE_CAP, Survey, consolidated, influence_of, whom_to_ask,
+    COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Progress, SOURCE_CAP, Survey, consolidated, influence_of, whom_to_ask,
 };
 use credence_memory::record::{QuarantineSet, Record, Subject};
 use credence_memory::state::{State, StateError};
@@ -272,15 +272,38 @@ fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()>
     .map_err(|e| WrongInput(e.to_string()))?;
     bar.finish_and_clear();
     let (people, parts) = (record.parts.iter().map(|p| p.people.len()).sum::<usize>(), record.parts.len());
+    let masses = record.all.masses();
     let (entry, _) = home.append(now(), Record::PopulationConsolidated(record))?;
     if json {
-        return say_json(&serde_json::json!({ "record": entry.seq.0, "people": people, "parts": parts }));
+        return say_json(
+            &serde_json::json!({ "record": entry.seq.0, "people": people, "parts": parts, "components": masses }),
+        );
     }
     say(format!(
         "Learned from {people} people in {parts} parts; each person receives what was learned without their part.\n\
-         Recorded as {}; it stands in everybody's mixture from now on (credence replay shows what it changes).",
+         {}\nRecorded as {}; it stands in everybody's mixture from now on (credence replay shows what it changes).",
+        centres(&masses, people),
         entry.seq
     ))
+}
+
+/// Around how many centres people's values lie, and how many of the people around each.
+fn centres(masses: &[f64], people: usize) -> String {
+    if people < COMPONENTS_PEOPLE_MIN {
+        return format!(
+            "Their values lie around one centre; others are looked for from {COMPONENTS_PEOPLE_MIN} people on."
+        );
+    }
+    if masses.len() == 1 {
+        return "Their values lie around one centre: no division of them predicts others better beyond doubt.".into();
+    }
+    let shares: Vec<String> = masses.iter().map(|mass| format!("{:.0}%", 100.0 * mass)).collect();
+    format!(
+        "Their values lie around {} centres, with about {} of the people; everybody starts with all of them, and only their \
+         own answers move them towards one.",
+        masses.len(),
+        shares.join(", ")
+    )
 }
 
 fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u64, json: bool) -> anyhow::Result<()> {

@@ -104,6 +104,7 @@ mod tests {
             locations: locations.iter().map(|(l, _)| l.clone()).collect(),
             scaled: vec![true; 3],
             lattices: Vec::new(),
+            component_masses: Vec::new(),
         };
         let mut rng = ChaCha8Rng::seed_from_u64(6);
         let directions: Vec<Vec<f64>> = (0..400).map(|_| normals(3, &mut rng)).collect();

@@ -151,6 +151,7 @@ impl Experiment {
             locations: locations.iter().map(|(location, _)| location.clone()).collect(),
             scaled: vec![true; self.dimension],
             lattices: Vec::new(),
+            component_masses: Vec::new(),
         };
         let settings = match cell.learner {
             LearnerKind::Mixture => self.settings.clone(),

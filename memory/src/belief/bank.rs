@@ -67,7 +67,7 @@ impl Bank {
             Location { name: LocationName::Elicited, mean, covariance: diagonal(0.5) },
         ];
         let scaled = (0..DIMENSION).map(|i| i < DIMENSION - 2).collect();
-        Self { differences, priors: Priors { locations, scaled, lattices: Vec::new() } }
+        Self { differences, priors: Priors { locations, scaled, lattices: Vec::new(), component_masses: Vec::new() } }
     }
 
     /// The pair of greatest information gain among those not asked; the first of equals.

@@ -252,6 +252,7 @@ mod tests {
             }],
             scaled: vec![true; 3],
             lattices: Vec::new(),
+            component_masses: Vec::new(),
         };
         let mut mixture = Mixture::new(&Settings::default(), &priors).expect("a sound prior");
         for (a, outcome) in [([1.0, 0.3, -0.5], 0), ([0.2, -1.0, 0.4], 1), ([-0.7, 0.1, 1.0], 1)] {

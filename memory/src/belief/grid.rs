@@ -32,11 +32,15 @@ impl Grid {
         if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
             return Err(BeliefError::LocationTwice { name: *twice });
         }
+        let sound = |mass: &f64| mass.is_finite() && *mass > 0.0;
+        if !priors.component_masses.iter().all(sound) {
+            return Err(BeliefError::ComponentMass);
+        }
         for location in &priors.locations {
             check_moments(&location.mean, &location.covariance, dimension)?;
         }
         let parents = parents(&names, lineage);
-        let shares = location_shares(&names, &parents);
+        let shares = location_shares(&names, &parents, &priors.component_masses);
         let drifts: &[(f64, f64)] = if settings.slow_drift_weight > 0.0 {
             let r = libm::exp(-1.0 / settings.drift_records);
             &[(1.0, 1.0 - settings.slow_drift_weight), (r, settings.slow_drift_weight)]

@@ -316,7 +316,7 @@ mod tests {
 
     fn priors() -> Priors {
         let elicited = Location { name: LocationName::Elicited, mean: vec![0.4, 0.2, 0.0, -0.3, 0.1], ..zero() };
-        Priors { locations: vec![zero(), elicited], scaled: vec![true; D], lattices: vec![] }
+        Priors { locations: vec![zero(), elicited], scaled: vec![true; D], lattices: vec![], component_masses: vec![] }
     }
 
     fn choice(rng: &mut ChaCha8Rng, question: Option<[u8; 32]>) -> Observation {
@@ -387,7 +387,8 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let atoms: Vec<Vec<f64>> = (0..20).map(|_| normals(D, &mut rng)).collect();
         let lattice = Lattice { name: LocationName::Lattice(0), masses: vec![1.0; 20], atoms };
-        let priors = Priors { locations: vec![], scaled: vec![true; D], lattices: vec![lattice] };
+        let priors =
+            Priors { locations: vec![], scaled: vec![true; D], lattices: vec![lattice], component_masses: vec![] };
         let mut said = said(12, 1);
         // The same question three times.
         said.extend((0..3).map(|_| choice(&mut ChaCha8Rng::seed_from_u64(8), Some([7; 32]))));

@@ -86,6 +86,9 @@ pub enum BeliefError {
     /// A lattice without atoms, or with masses that are not positive, one for each.
     #[error("a lattice needs atoms and one positive mass for each")]
     Lattice,
+    /// A component of the population without mass.
+    #[error("the masses of a population's components must be positive")]
+    ComponentMass,
     /// A vector of the wrong length.
     #[error("a vector has {found} entries where {expected} were expected")]
     Dimension {

@@ -166,5 +166,6 @@ pub fn flat_priors(d: usize) -> Priors {
         locations: vec![Location { name: LocationName::Zero, mean: vec![0.0; d], covariance }],
         scaled: (0..d).map(|i| i + 1 < d).collect(),
         lattices: Vec::new(),
+        component_masses: Vec::new(),
     }
 }

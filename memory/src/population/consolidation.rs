@@ -7,16 +7,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::PopulationError;
+use super::components::{Component, consolidate};
 use super::influence::source_weights;
 use super::message::{Message, reference};
-use super::prior::{Contribution, Moments, consolidate, learn, parts, pulls};
+use super::prior::{Contribution, learn, parts, pulls};
 use crate::belief::symmetric::diagonal;
 use crate::belief::{BeliefError, Observation};
 use crate::evidence::Evidence;
 use crate::ids::{Hash, PersonId, SourceId};
 use crate::number::Finite;
 use crate::observation::resolve;
-use crate::record::{PopulationConsolidated, PopulationMoments, PopulationPart, Subject};
+use crate::record::{PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart, Subject};
 use crate::state::{Person, State};
 use crate::store::Store;
 
@@ -47,7 +48,7 @@ pub enum ConsolidationError {
 pub enum Progress {
     /// So many people's messages are made, of so many.
     Messages(usize, usize),
-    /// So many Gaussians are learned, of so many.
+    /// What so many parts receive is learned, of so many, with somebody new as one.
     Learned(usize, usize),
 }
 
@@ -97,11 +98,6 @@ pub fn consolidated(
         learned += 1;
         on_progress(Progress::Learned(learned, count + 1));
     });
-    let recorded = |moments: &Moments| -> Result<PopulationMoments, PopulationError> {
-        let numbers =
-            |v: &[f64]| Finite::vector(v).map_err(|_| PopulationError::Number { what: "a population's moment" });
-        Ok(PopulationMoments { mean: numbers(&moments.mean)?, covariance: numbers(&moments.covariance)? })
-    };
     let mut dealt: Vec<Vec<PersonId>> = vec![Vec::new(); count];
     for (id, part) in people.iter().zip(part_of) {
         dealt[part].push(id.clone());
@@ -114,6 +110,18 @@ pub fn consolidated(
         all: recorded(&found.all)?,
         source_cap: Finite::new(source_cap).map_err(|_| PopulationError::Number { what: "the source cap" })?,
     })
+}
+
+/// Components as they are recorded.
+fn recorded(components: &[Component]) -> Result<PopulationMoments, PopulationError> {
+    let numbers = |v: &[f64]| Finite::vector(v).map_err(|_| PopulationError::Number { what: "a population's moment" });
+    let one = |Component { mass, moments }: &Component| {
+        let mass = Finite::new(*mass).map_err(|_| PopulationError::Number { what: "a component's mass" })?;
+        Ok(PopulationComponent { mass, mean: numbers(&moments.mean)?, covariance: numbers(&moments.covariance)? })
+    };
+    let mut all = components.iter().map(one).collect::<Result<Vec<_>, PopulationError>>()?;
+    let PopulationComponent { mean, covariance, .. } = all.remove(0);
+    Ok(PopulationMoments { mean, covariance, further: all })
 }
 
 /// Everybody's message, and what it counts for.

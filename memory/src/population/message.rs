@@ -24,7 +24,12 @@ pub struct Message {
 /// There is no such location.
 pub fn reference(priors: &Priors) -> Result<Priors, PopulationError> {
     let zero = priors.locations.iter().find(|l| l.name == LocationName::Zero).ok_or(PopulationError::NoZero)?;
-    Ok(Priors { locations: vec![zero.clone()], scaled: priors.scaled.clone(), lattices: Vec::new() })
+    Ok(Priors {
+        locations: vec![zero.clone()],
+        scaled: priors.scaled.clone(),
+        lattices: Vec::new(),
+        component_masses: Vec::new(),
+    })
 }
 
 /// The settings that messages are made under: every signal scale and lapse rate, one band, no drift.

@@ -4,6 +4,7 @@
 
 mod asking;
 mod collective;
+mod components;
 mod consolidation;
 mod groups;
 mod influence;
@@ -16,6 +17,9 @@ mod survey;
 
 pub use asking::{Ask, whom_to_ask};
 pub use collective::{Collective, CollectiveBars, Rule, Stake, decide};
+pub use components::{
+    COMPONENTS_MAX, COMPONENTS_PEOPLE_MIN, Component, Consolidated, advantage, consolidate, learn_components,
+};
 pub use consolidation::{
     ConsolidationError, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated, counted_people,
     influence_of,
@@ -25,7 +29,7 @@ pub use influence::{Flag, SOURCE_CAP, flags, movement_bound, source_weights};
 pub use items::{Answer, Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPosterior, ItemPrior};
 pub use message::{Message, reference};
 pub use place::{ItemStrategy, Place};
-pub use prior::{Consolidated, Contribution, Moments, PARTS_MAX, consolidate, learn, parts, pulls};
+pub use prior::{Contribution, Moments, PARTS_MAX, learn, parts, pulls};
 pub use survey::{Item, Survey};
 
 /// Why a population could not be learned from.

@@ -7,7 +7,7 @@ use super::message::Message;
 use crate::belief::symmetric::{add_scaled, cholesky, dot, inverse, ln_determinant, multiply, packed_len, rank_one};
 
 /// Rounds of expectation maximisation.
-const ROUNDS: usize = 25;
+pub(super) const ROUNDS: usize = 25;
 /// People whose worth the prior of the covariance is, and the share of `V0` it is centred on.
 const PRIOR_PEOPLE: f64 = 10.0;
 const PRIOR_SHARE: f64 = 0.5;
@@ -34,10 +34,20 @@ pub struct Contribution<'a> {
     pub weight: f64,
 }
 
-/// `(Sigma^-1 + Lambda)^-1` and `(Sigma^-1 + Lambda)^-1 eta` of one person.
+/// `(Sigma^-1 + Lambda)^-1`, the logarithm of its inverse's determinant, and `(Sigma^-1 + Lambda)^-1 eta` of one person.
 struct Person {
     covariance: Vec<f64>,
+    ln_det: f64,
     pulled: Vec<f64>,
+}
+
+impl Person {
+    /// `mean_q`, where `centre` is `Sigma^-1 mu`.
+    fn mean(&self, centre: &[f64]) -> Vec<f64> {
+        let mut own = vec![0.0; centre.len()];
+        multiply(&self.covariance, centre, &mut own);
+        own.iter().zip(&self.pulled).map(|(a, b)| a + b).collect()
+    }
 }
 
 /// The inverse of a positive definite packed matrix, with the logarithm of its determinant.
@@ -78,67 +88,131 @@ fn people(from: &[Contribution<'_>], precision: &[f64], d: usize) -> Vec<Person>
         .map(|c| {
             let mut total = precision.to_vec();
             add_scaled(&mut total, 1.0, &c.message.precision);
-            let (covariance, _) = inverted(&total, d);
+            let (covariance, ln_det) = inverted(&total, d);
             let mut pulled = vec![0.0; d];
             multiply(&covariance, &c.message.shift, &mut pulled);
-            Person { covariance, pulled }
+            Person { covariance, ln_det, pulled }
         })
         .collect()
 }
 
-/// Learns the population from messages: equations (4) to (6). `variances` is the diagonal of `V0`. Nobody at all gives
-/// `N(0, V0)` widened by what is unknown of its mean.
-pub fn learn(from: &[Contribution<'_>], variances: &[f64]) -> Moments {
-    let d = variances.len();
-    let share = |share: f64| {
-        let mut packed = vec![0.0; packed_len(d)];
-        (0..d).for_each(|i| packed[packed_len(i) + i] = variances[i] * share);
-        packed
-    };
-    let mut mean = vec![0.0; d];
-    let mut covariance = share(PRIOR_SHARE);
-    let total: f64 = from.iter().map(|c| c.weight).sum();
-    let mut unknown = share(1.0);
-    for round in 0..=ROUNDS {
-        let (precision, _) = inverted(&covariance, d);
-        let people = people(from, &precision, d);
+/// `share V0`, packed.
+fn share(variances: &[f64], share: f64) -> Vec<f64> {
+    let mut packed = vec![0.0; packed_len(variances.len())];
+    (0..variances.len()).for_each(|i| packed[packed_len(i) + i] = variances[i] * share);
+    packed
+}
+
+/// A Gaussian while it is fitted.
+#[derive(Clone, Debug)]
+pub(super) struct Fitted {
+    pub(super) mean: Vec<f64>,
+    /// `Sigma`.
+    pub(super) covariance: Vec<f64>,
+    /// Covariance of what is unknown of the mean.
+    pub(super) unknown: Vec<f64>,
+}
+
+/// Everyone as a fitted Gaussian sees them: equation (4).
+pub(super) struct Seen {
+    precision: Vec<f64>,
+    people: Vec<Person>,
+    centre: Vec<f64>,
+    /// `ln |Sigma|` and `mu' Sigma^-1 mu`.
+    constant: f64,
+}
+
+impl Fitted {
+    /// Where expectation maximisation starts.
+    pub(super) fn start(variances: &[f64]) -> Self {
+        let (mean, covariance) = (vec![0.0; variances.len()], share(variances, PRIOR_SHARE));
+        Self { mean, covariance, unknown: share(variances, 1.0) }
+    }
+
+    pub(super) fn see(&self, from: &[Contribution<'_>]) -> Seen {
+        let d = self.mean.len();
+        let (precision, ln_det) = inverted(&self.covariance, d);
+        let mut centre = vec![0.0; d];
+        multiply(&precision, &self.mean, &mut centre);
+        let constant = ln_det + dot(&self.mean, &centre);
+        Seen { people: people(from, &precision, d), precision, centre, constant }
+    }
+
+    /// Equation (5) with what each person counts for in `weights`: a new mean, and a new covariance where `spread` says so.
+    pub(super) fn step(&mut self, seen: Seen, weights: &[f64], variances: &[f64], spread: bool) {
+        let d = variances.len();
+        let Seen { precision, people, .. } = seen;
+        let total: f64 = weights.iter().sum();
         let (mut summed, mut pulled) = (vec![0.0; packed_len(d)], vec![0.0; d]);
-        for (c, p) in from.iter().zip(&people) {
-            add_scaled(&mut summed, c.weight, &p.covariance);
-            add_scaled(&mut pulled, c.weight, &p.pulled);
+        for (weight, p) in weights.iter().zip(&people) {
+            add_scaled(&mut summed, *weight, &p.covariance);
+            add_scaled(&mut pulled, *weight, &p.pulled);
         }
         // sum alpha (Sigma + Lambda^-1)^-1 = alpha Sigma^-1 - Sigma^-1 (sum alpha P) Sigma^-1, and no message is inverted.
         let mut known: Vec<f64> = sandwich(&precision, &summed, d).iter().map(|x| -x).collect();
         add_scaled(&mut known, total, &precision);
         (0..d).for_each(|i| known[packed_len(i) + i] += 1.0 / variances[i]);
-        unknown = inverted(&known, d).0;
+        self.unknown = inverted(&known, d).0;
         let mut shift = vec![0.0; d];
         multiply(&precision, &pulled, &mut shift);
-        multiply(&unknown, &shift, &mut mean);
-        if round == ROUNDS {
-            break;
+        multiply(&self.unknown, &shift, &mut self.mean);
+        if !spread {
+            return;
         }
         let mut centre = vec![0.0; d];
-        multiply(&precision, &mean, &mut centre);
-        let mut scatter = share(PRIOR_SHARE * PRIOR_PEOPLE);
+        multiply(&precision, &self.mean, &mut centre);
+        let mut scatter = share(variances, PRIOR_SHARE * PRIOR_PEOPLE);
         add_scaled(&mut scatter, 1.0, &summed);
+        let mean = &self.mean;
         let apart: Vec<Vec<f64>> = people
             .par_iter()
             .with_min_len(CHUNK)
-            .map(|p| {
-                let mut own = vec![0.0; d];
-                multiply(&p.covariance, &centre, &mut own);
-                own.iter().zip(&p.pulled).zip(&mean).map(|((a, b), m)| a + b - m).collect()
-            })
+            .map(|p| p.mean(&centre).iter().zip(mean).map(|(a, m)| a - m).collect())
             .collect();
-        for (c, apart) in from.iter().zip(&apart) {
-            rank_one(&mut scatter, c.weight, apart);
+        for (weight, apart) in weights.iter().zip(&apart) {
+            rank_one(&mut scatter, *weight, apart);
         }
         scatter.iter_mut().for_each(|x| *x /= PRIOR_PEOPLE + total);
-        covariance = scatter;
+        self.covariance = scatter;
     }
-    add_scaled(&mut covariance, 1.0, &unknown);
-    Moments { mean, covariance }
+
+    /// What others receive: equation (6).
+    pub(super) fn moments(&self) -> Moments {
+        let mut covariance = self.covariance.clone();
+        add_scaled(&mut covariance, 1.0, &self.unknown);
+        Moments { mean: self.mean.clone(), covariance }
+    }
+}
+
+impl Seen {
+    /// `mean_q` of everyone.
+    pub(super) fn means(&self) -> Vec<Vec<f64>> {
+        self.people.par_iter().with_min_len(CHUNK).map(|p| p.mean(&self.centre)).collect()
+    }
+
+    /// `ln` of the evidence of everyone's message, up to what is the same under every Gaussian.
+    pub(super) fn evidence(&self, from: &[Contribution<'_>]) -> Vec<f64> {
+        let one = |(c, p): (&Contribution<'_>, &Person)| {
+            let pull: Vec<f64> = self.centre.iter().zip(&c.message.shift).map(|(a, b)| a + b).collect();
+            0.5 * (dot(&p.mean(&self.centre), &pull) - self.constant - p.ln_det)
+        };
+        from.par_iter().zip(&self.people).with_min_len(CHUNK).map(one).collect()
+    }
+}
+
+/// Learns one Gaussian from messages: equations (4) to (6). `variances` is the diagonal of `V0`. Nobody at all gives
+/// `N(0, V0)` widened by what is unknown of its mean.
+pub fn learn(from: &[Contribution<'_>], variances: &[f64]) -> Moments {
+    fitted(from, variances, ROUNDS).moments()
+}
+
+pub(super) fn fitted(from: &[Contribution<'_>], variances: &[f64], rounds: usize) -> Fitted {
+    let weights: Vec<f64> = from.iter().map(|c| c.weight).collect();
+    let mut fitted = Fitted::start(variances);
+    for round in 0..=rounds {
+        fitted.step(fitted.see(from), &weights, variances, round < rounds);
+    }
+    fitted
 }
 
 impl Moments {
@@ -170,30 +244,6 @@ impl Moments {
 pub fn parts(n: usize) -> (Vec<usize>, usize) {
     let parts = n.min(PARTS_MAX);
     ((0..n).map(|i| i % parts.max(1)).collect(), parts)
-}
-
-/// What a consolidation gives: a Gaussian for the people of each part, learned without them, and one for somebody new.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Consolidated {
-    /// For the people of each part.
-    pub without: Vec<Moments>,
-    /// Learned from all.
-    pub all: Moments,
-}
-
-/// Consolidates messages of people in their order. `learned` is told after each Gaussian.
-pub fn consolidate(from: &[Contribution<'_>], variances: &[f64], learned: &mut dyn FnMut()) -> Consolidated {
-    let (part_of, count) = parts(from.len());
-    let without = (0..count).map(|part| {
-        let others: Vec<Contribution<'_>> =
-            from.iter().zip(&part_of).filter(|(_, p)| **p != part).map(|(c, _)| *c).collect();
-        let moments = learn(&others, variances);
-        learned();
-        moments
-    });
-    let without = without.collect();
-    let all = learn(from, variances);
-    Consolidated { without, all }
 }
 
 /// How far the population's mean moves, in its own standard deviations, when some contributions are taken out: the influence
@@ -251,7 +301,7 @@ mod tests {
     fn zero() -> Priors {
         let covariance = vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
         let location = Location { name: LocationName::Zero, mean: vec![0.0; D], covariance };
-        Priors { locations: vec![location], scaled: vec![true; D], lattices: Vec::new() }
+        Priors { locations: vec![location], scaled: vec![true; D], lattices: Vec::new(), component_masses: Vec::new() }
     }
 
     /// A person of signal scale `scale` around `(1, -0.5, 0)`, by what they answered to `n` questions.
@@ -301,7 +351,7 @@ mod tests {
                 messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
             let (part_of, count) = parts(from.len());
             assert_eq!(count, 5, "five people are left out one by one");
-            consolidate(&from, &[1.0; D], &mut || ()).without[part_of[person]].clone()
+            crate::population::consolidate(&from, &[1.0; D], &mut || ()).without[part_of[person]].clone()
         };
         for person in 0..5 {
             let before = receive(&messages, person);

@@ -6,7 +6,7 @@ use crate::ids::{AlternativeId, PersonId, Seq, SourceId};
 use crate::number::Finite;
 use crate::population::Rule;
 
-/// A Gaussian over all weights, at signal scale 1.
+/// A Gaussian over all weights, at signal scale 1, and further ones where people are of several kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PopulationMoments {
@@ -14,6 +14,36 @@ pub struct PopulationMoments {
     pub mean: Vec<Finite>,
     /// Covariance: lower triangle by rows, length D (D + 1) / 2.
     pub covariance: Vec<Finite>,
+    /// Components beside this one, whose mass is what theirs leave of 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<PopulationComponent>,
+}
+
+/// A further component of a population.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PopulationComponent {
+    /// Its share of people, in (0, 1).
+    pub mass: Finite,
+    /// Mean, length D.
+    pub mean: Vec<Finite>,
+    /// Covariance: lower triangle by rows, length D (D + 1) / 2.
+    pub covariance: Vec<Finite>,
+}
+
+impl PopulationMoments {
+    /// Masses of all components, the first the rest of 1.
+    pub fn masses(&self) -> Vec<f64> {
+        let further = self.further.iter().map(|c| c.mass.get());
+        std::iter::once(1.0 - further.clone().sum::<f64>()).chain(further).collect()
+    }
+
+    /// Mean and covariance of each component.
+    pub fn components(&self) -> impl Iterator<Item = (&[Finite], &[Finite])> {
+        let first = (self.mean.as_slice(), self.covariance.as_slice());
+        let further = self.further.iter().map(|c| (c.mean.as_slice(), c.covariance.as_slice()));
+        std::iter::once(first).chain(further)
+    }
 }
 
 /// People who receive the same population prior, which was learned without any of them.

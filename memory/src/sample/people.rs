@@ -9,7 +9,11 @@ use crate::record::{
 /// Over six weights.
 fn moments(first: f64) -> PopulationMoments {
     let covariance: Vec<f64> = (0..6).flat_map(|i| (0..=i).map(move |j| if i == j { 0.5 } else { 0.03125 })).collect();
-    PopulationMoments { mean: numbers(&[first, 0.25, 0.0, 1.0, 0.0, 0.0]), covariance: numbers(&covariance) }
+    PopulationMoments {
+        mean: numbers(&[first, 0.25, 0.0, 1.0, 0.0, 0.0]),
+        covariance: numbers(&covariance),
+        further: Vec::new(),
+    }
 }
 
 /// Ada and bob, before attributes are declared.

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::log::FORMAT;
 use crate::number::Finite;
 use crate::observation::{Features, graded_key};
-use crate::population::PARTS_MAX;
+use crate::population::{COMPONENTS_MAX, PARTS_MAX};
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, ImportanceStated,
     LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked, RatingGiven,
@@ -664,10 +664,17 @@ impl State {
         }
         let dimension = epoch.layout.dimension();
         for moments in r.parts.iter().map(|part| &part.without).chain([&r.all]) {
-            count("numbers in a population's mean", moments.mean.len(), dimension)?;
-            count("numbers in a population's covariance", moments.covariance.len(), dimension * (dimension + 1) / 2)?;
-            bounded("a population's mean", &moments.mean)?;
-            bounded("a population's covariance", &moments.covariance)?;
+            between("components of a population", 1 + moments.further.len(), 1, COMPONENTS_MAX)?;
+            for (mean, covariance) in moments.components() {
+                count("numbers in a population's mean", mean.len(), dimension)?;
+                count("numbers in a population's covariance", covariance.len(), dimension * (dimension + 1) / 2)?;
+                bounded("a population's mean", mean)?;
+                bounded("a population's covariance", covariance)?;
+            }
+            if let Some(found) = moments.masses().into_iter().find(|mass| *mass <= 0.0) {
+                let what = "the mass of a component of a population";
+                return Err(Illegal::Range { what, found, expected: "above 0, with those of all summing to 1" });
+            }
         }
         let population = Some(Arc::new(Population::new(seq, r)));
         let epoch = Epoch { since: seq, population, ..epoch.clone() };

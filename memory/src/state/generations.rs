@@ -15,7 +15,7 @@ use crate::record::{
 };
 
 use super::check::{Illegal, bounded, count, positive};
-use super::{Epoch, Person, State};
+use super::{Epoch, Person, Received, State};
 
 /// The most generations on top of one another: each of them adds a location to everyone's mixture. A retraining from the
 /// base replaces the stack.
@@ -407,8 +407,9 @@ impl Epoch {
     /// Whether belief can be formed for everyone, whoever they are.
     pub(super) fn check(&self) -> Result<(), BeliefError> {
         self.under(&self.priors)?;
-        for location in self.population.iter().flat_map(|population| population.locations()) {
-            self.under(&Priors { locations: vec![location.clone()], ..(*self.priors).clone() })?;
+        for received in self.population.iter().flat_map(|population| population.received()) {
+            let Received { locations, masses } = received.clone();
+            self.under(&Priors { locations, component_masses: masses, ..(*self.priors).clone() })?;
         }
         Ok(())
     }

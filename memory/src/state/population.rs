@@ -13,13 +13,30 @@ pub struct Population {
     since: Seq,
     through: Seq,
     part_of: HashMap<PersonId, usize>,
-    without: Vec<Location>,
-    all: Location,
+    without: Vec<Received>,
+    all: Received,
 }
 
-fn location(moments: &PopulationMoments) -> Location {
-    let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect();
-    Location { name: LocationName::Population, mean: numbers(&moments.mean), covariance: numbers(&moments.covariance) }
+/// What a person receives from others: a prior location for each component of the population.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// The locations, the greatest component first.
+    pub locations: Vec<Location>,
+    /// Masses of the components; empty where there is one.
+    pub masses: Vec<f64>,
+}
+
+impl Received {
+    fn new(moments: &PopulationMoments) -> Self {
+        let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect();
+        let location = |(place, (mean, covariance)): (usize, (&[Finite], &[Finite]))| Location {
+            name: LocationName::component(place),
+            mean: numbers(mean),
+            covariance: numbers(covariance),
+        };
+        let locations = moments.components().enumerate().map(location).collect();
+        Self { locations, masses: if moments.further.is_empty() { Vec::new() } else { moments.masses() } }
+    }
 }
 
 impl Population {
@@ -30,8 +47,8 @@ impl Population {
             since,
             through: record.through,
             part_of,
-            without: record.parts.iter().map(|p| location(&p.without)).collect(),
-            all: location(&record.all),
+            without: record.parts.iter().map(|p| Received::new(&p.without)).collect(),
+            all: Received::new(&record.all),
         }
     }
 
@@ -50,13 +67,13 @@ impl Population {
         self.part_of.len()
     }
 
-    /// The prior location that a person receives. It never contains evidence of theirs.
-    pub fn location_for(&self, person: &PersonId) -> &Location {
+    /// The prior locations that a person receives. They never contain evidence of theirs.
+    pub fn received_by(&self, person: &PersonId) -> &Received {
         self.part_of.get(person).map_or(&self.all, |part| &self.without[*part])
     }
 
-    /// All of its locations.
-    pub(super) fn locations(&self) -> impl Iterator<Item = &Location> {
+    /// Everything that anybody receives.
+    pub(super) fn received(&self) -> impl Iterator<Item = &Received> {
         self.without.iter().chain([&self.all])
     }
 
@@ -75,8 +92,8 @@ impl Population {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::population::{ConsolidationError, SOURCE_CAP, consolidated};
-    use crate::record::{QuarantineSet, Record, Subject};
+    use crate::population::{COMPONENTS_MAX, ConsolidationError, SOURCE_CAP, consolidated};
+    use crate::record::{PopulationComponent, QuarantineSet, Record, Subject};
     use crate::replay::{Options, replay};
     use crate::sample::{Scribe, choice, id, prior, retraction};
     use crate::state::{Illegal, State, StateError};
@@ -191,9 +208,62 @@ mod tests {
         assert!(refused(&|r| r.parts[0].people = r.parts[1].people.clone()).contains("there already"));
         assert!(refused(&|r| r.all.mean.truncate(2)).contains("mean"));
         assert!(refused(&|r| r.parts.truncate(1)).contains("parts"));
+        // Of components: no mass, none left for the first, another feature space, too many.
+        let component = |mass: f64| PopulationComponent {
+            mass: Finite::new(mass).unwrap(),
+            mean: sound.all.mean.clone(),
+            covariance: sound.all.covariance.clone(),
+        };
+        for masses in [&[0.0][..], &[-0.5], &[1.0], &[0.5, 0.5], &[0.75, 0.5]] {
+            let further: Vec<_> = masses.iter().map(|mass| component(*mass)).collect();
+            assert!(refused(&|r| r.all.further = further.clone()).contains("mass of a component"), "{masses:?}");
+            assert!(refused(&|r| r.parts[0].without.further = further.clone()).contains("mass of a component"));
+        }
+        assert!(refused(&|r| r.all.further = vec![component(0.2); COMPONENTS_MAX]).contains("components"));
+        let short = PopulationComponent { mean: Vec::new(), ..component(0.5) };
+        assert!(refused(&|r| r.parts[1].without.further = vec![short.clone()]).contains("mean"));
         let mut record = sound.clone();
         record.parts[2].without.covariance[0] = Finite::new(-1.0).unwrap();
         let indefinite = scribe.state.prepare(&Record::PopulationConsolidated(record));
         assert!(matches!(indefinite, Err(StateError::Belief { .. })), "{indefinite:?}");
+        let mut record = sound.clone();
+        record.all.further = vec![component(0.5)];
+        record.all.further[0].covariance[0] = Finite::new(-1.0).unwrap();
+        let indefinite = scribe.state.prepare(&Record::PopulationConsolidated(record));
+        assert!(matches!(indefinite, Err(StateError::Belief { .. })), "{indefinite:?}");
+    }
+
+    #[test]
+    fn components_share_what_one_population_has_and_are_replayed_to_the_same_bits() {
+        let mut scribe = three(Some(0));
+        let one = consolidate(&scribe);
+        let text = serde_json::to_string(&one).unwrap();
+        assert!(!text.contains("further"), "one component is recorded as it always was: {text}");
+        let mut several = one.clone();
+        for moments in several.parts.iter_mut().map(|p| &mut p.without).chain([&mut several.all]) {
+            let mean = moments.mean.iter().map(|x| Finite::new(-x.get()).unwrap()).collect();
+            let mass = Finite::new(0.25).unwrap();
+            moments.further = vec![PopulationComponent { mass, mean, covariance: moments.covariance.clone() }];
+        }
+        let read: PopulationConsolidated = serde_json::from_str(&serde_json::to_string(&several).unwrap()).unwrap();
+        assert_eq!(read, several);
+        scribe.write(Record::PopulationConsolidated(several)).unwrap();
+        let names = [LocationName::Population, LocationName::PopulationComponent(2)];
+        let [bob, new] = ["bob", "somebody new"].map(id);
+        let before = scribe.state.epoch().unwrap().prior_belief(&new).unwrap();
+        let mass = |name| before.locations().iter().find(|(n, _)| *n == name).unwrap().1;
+        for (name, share) in
+            [(LocationName::Zero, 0.25), (LocationName::Elicited, 0.25), (names[0], 0.375), (names[1], 0.125)]
+        {
+            assert!((mass(name) - share).abs() < 1e-12, "{name:?} {}", mass(name));
+        }
+        let population = scribe.state.population().unwrap();
+        assert!(names.iter().zip(&population.received_by(&bob).locations).all(|(name, l)| l.name == *name));
+        assert!(population.carries(Seq(9), &id("ada"), &bob) && !population.carries(Seq(11), &bob, &bob));
+        let with = scribe.state.belief(&bob).unwrap().digest();
+        let replayed = replay(scribe.writer.storage().bytes(), &Options::default()).unwrap();
+        assert_eq!(replayed.people.iter().find(|p| p.person == bob).unwrap().belief.digest(), with);
+        scribe.write(retraction(9)).unwrap();
+        assert!(scribe.state.belief(&bob).unwrap().locations().iter().all(|(name, _)| name.place().is_none()));
     }
 }
