@@ -1,7 +1,7 @@
-//! `credence eval crowd`: simulated crowds under attack, and how work grows with their size.
+//! `credence eval crowd`: simulated crowds under attack, of two kinds, and how work grows with their size.
 
 use clap::Subcommand;
-use credence_evals::crowd::{AttackOptions, CrowdError, Movement, attack, growth};
+use credence_evals::crowd::{AttackOptions, CrowdError, KindsOptions, Movement, attack, growth, kinds};
 
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -28,6 +28,33 @@ pub(crate) enum CrowdCommand {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Crowds of two kinds: how many components are chosen, and what they are worth for predicting somebody new
+    Kinds {
+        /// People that the population is learned from
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        people: usize,
+        /// How far the centres are from the middle, in standard deviations around them; may be given several times
+        #[arg(long = "apart", value_name = "SD", default_values_t = [0.0, 1.0, 2.0, 3.0])]
+        apart: Vec<f64>,
+        /// Share of people of the second kind
+        #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+        share: f64,
+        /// Answers of each
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        answers: usize,
+        /// Weights
+        #[arg(long, value_name = "D", default_value_t = 6)]
+        dimension: usize,
+        /// Crowds
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        trials: usize,
+        /// Seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One JSON object for each distance
         #[arg(long)]
         json: bool,
     },
@@ -89,6 +116,30 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
                 "bound for one source {:.3}; the plain mean is moved by {} in relative utility",
                 result.bound, result.sybils.plain
             ))
+        }
+        CrowdCommand::Kinds { people, apart, share, answers, dimension, trials, seed, json } => {
+            for &apart in apart {
+                let (people, share, answers, dimension) = (*people, *share, *answers, *dimension);
+                let (trials, seed) = (*trials, *seed);
+                let options =
+                    KindsOptions { people, apart, share, answers, dimension, trials, seed, ..KindsOptions::default() };
+                let bar = counting("crowds");
+                bar.set_length(trials as u64);
+                let result = kinds(&options, &|| bar.inc(1)).map_err(wrong)?;
+                bar.finish_and_clear();
+                if *json {
+                    say_json(&result)?;
+                    continue;
+                }
+                let chosen: Vec<String> = result.chosen.iter().map(usize::to_string).collect();
+                say(format!("apart {apart}: one, two, ... components chosen in {} crowds", chosen.join(", ")))?;
+                for ((n, one), difference) in options.revealed.iter().zip(&result.one).zip(&result.difference) {
+                    say(format!(
+                        "  after {n:>2} answers, log loss with one {one}; with those chosen, less that {difference}"
+                    ))?;
+                }
+            }
+            Ok(())
         }
         CrowdCommand::Growth { people, answers, dimension, items, seed, json } => {
             for (i, &n) in people.iter().enumerate() {
