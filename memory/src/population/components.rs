@@ -153,6 +153,9 @@ fn in_two(places: &[f64], weights: &[f64]) -> f64 {
     if found.is_finite() { found } else { 0.0 }
 }
 
+/// By how much one number of components predicts each person better than another, and what the person counts for.
+type Differences = Vec<(f64, f64)>;
+
 /// How many components predict people best that they were not learned from: one more is taken as long as it is better beyond doubt.
 fn number(from: &[Contribution<'_>], variances: &[f64]) -> usize {
     if from.len() < COMPONENTS_PEOPLE_MIN {
@@ -169,7 +172,7 @@ fn number(from: &[Contribution<'_>], variances: &[f64]) -> usize {
     let mut fits: Vec<Fit> =
         sets.par_iter().map(|(learned, _)| Fit::one(learned, variances, ROUNDS_COMPARED)).collect();
     for count in 1..COMPONENTS_MAX {
-        let compared: Vec<Option<(Fit, Vec<(f64, f64)>)>> = fits
+        let compared: Vec<Option<(Fit, Differences)>> = fits
             .par_iter()
             .zip(&sets)
             .map(|(fit, (learned, unseen))| {
@@ -187,7 +190,7 @@ fn number(from: &[Contribution<'_>], variances: &[f64]) -> usize {
             })
             .collect();
         let Some(compared) = compared.into_iter().collect::<Option<Vec<_>>>() else { return count };
-        let (more, better): (Vec<Fit>, Vec<Vec<(f64, f64)>>) = compared.into_iter().unzip();
+        let (more, better): (Vec<Fit>, Vec<Differences>) = compared.into_iter().unzip();
         if !beyond_doubt(&better.concat()) {
             return count;
         }
