@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
 use super::PopulationError;
-use crate::belief::symmetric::{add_scaled, cholesky, diagonal, inverse, multiply, packed_len, rank_one};
+use crate::belief::symmetric::{add_scaled, cholesky, diagonal, dot, inverse, multiply, packed_len, rank_one};
 use crate::belief::{BeliefError, Location, LocationName, Mixture, Observation, Priors, Settings};
 
 /// A likelihood message over `omega`, the weights in units of the person's own signal scale.
@@ -81,6 +81,7 @@ impl Message {
     /// Equation (2): what takes `N(0, diag(variances))` to these moments, as far as it is a likelihood.
     fn from_moments(mean: &[f64], mut covariance: Vec<f64>, variances: &[f64], answers: usize) -> Self {
         let d = mean.len();
+        let mut mean = mean.to_vec();
         let nothing = Self { precision: vec![0.0; packed_len(d)], shift: vec![0.0; d], answers };
         if answers == 0 || !cholesky(&mut covariance, d) {
             return nothing;
@@ -98,13 +99,18 @@ impl Message {
         }
         let mut packed: Vec<f64> = (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|ij| excess[ij]).collect();
         if !cholesky(&mut packed.clone(), d) {
+            // Where belief is wider than it was at first nothing was learned, and nothing may be pulled.
             let eigen = SymmetricEigen::new(excess);
             packed = vec![0.0; packed_len(d)];
+            let apart: Vec<f64> = mean.iter().zip(&sd).map(|(m, s)| m / s).collect();
+            let mut known = vec![0.0; d];
             for (value, vector) in eigen.eigenvalues.iter().zip(eigen.eigenvectors.column_iter()) {
                 if *value > 0.0 {
                     rank_one(&mut packed, *value, vector.as_slice());
+                    add_scaled(&mut known, dot(&apart, vector.as_slice()), vector.as_slice());
                 }
             }
+            mean = known.iter().zip(&sd).map(|(m, s)| m * s).collect();
         }
         let mut total = packed.clone();
         for i in 0..d {
@@ -114,7 +120,7 @@ impl Message {
             }
         }
         let mut shift = vec![0.0; d];
-        multiply(&total, mean, &mut shift);
+        multiply(&total, &mean, &mut shift);
         Self { precision: packed, shift, answers }
     }
 }
