@@ -5,6 +5,7 @@
 
 mod check;
 mod generations;
+mod illegal;
 mod person;
 mod population;
 #[cfg(test)]
@@ -27,8 +28,8 @@ use crate::record::{
     SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
-pub use check::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
 pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
+pub use illegal::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 pub use population::{Population, Received};

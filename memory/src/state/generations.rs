@@ -14,7 +14,7 @@ use crate::record::{
     JudgementsRead, PriorElicited,
 };
 
-use super::check::{Illegal, bounded, count, positive};
+use super::illegal::{Illegal, bounded, count, positive};
 use super::{Epoch, Person, Received, State};
 
 /// The most generations on top of one another: each of them adds a location to everyone's mixture. A retraining from the

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
-use super::check::{Illegal, between, distinct};
+use super::illegal::{Illegal, between, distinct};
 use crate::ids::{BriefingId, PersonId, Seq, ValueId};
 use crate::layout::Layout;
 use crate::log::Entry;

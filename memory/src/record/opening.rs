@@ -1,0 +1,141 @@
+//! Records of what a log begins with: its header, priors, attributes, and what alternatives are like.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::belief::Settings;
+use crate::ids::{AlternativeId, Hash, PersonId, SessionId, SourceId, ValueId};
+use crate::number::Finite;
+
+/// Who said it, through what, in which sitting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The person whose evidence this is.
+    pub person: PersonId,
+    /// The channel it came through ("terminal", "file:answers.txt", "import:polis", ...).
+    pub source: SourceId,
+    /// The sitting, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+}
+
+/// The log's header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogOpened {
+    /// Format version, [`crate::log::FORMAT`] when written by this build.
+    pub format: u32,
+    /// Random identity of this log.
+    pub log_id: String,
+    /// Program and version that opened the log.
+    pub software: String,
+    /// The model whose readings stand in the log.
+    pub model: ModelRecord,
+    /// BLAKE3 of the value schema's text.
+    pub schema_hash: Hash,
+    /// BLAKE3 of the charter's text.
+    pub charter_hash: Hash,
+    /// The values of the schema, in the order of the schema block.
+    pub values: Vec<ValueId>,
+    /// Number of text features.
+    pub text_features: usize,
+    /// The belief engine's settings: the grid of hypotheses and the likelihoods' constants.
+    pub belief: Settings,
+}
+
+/// Identity of the language model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// The reference it was loaded by.
+    pub reference: String,
+    /// BLAKE3 of the GGUF file.
+    pub gguf_hash: Hash,
+    /// Precision of the weights that score, such as "F16".
+    pub scoring_precision: String,
+    /// Version of llama.cpp's binding.
+    pub llama_cpp: String,
+    /// Generation of the model's fine-tunings at creation; 0 is the base model.
+    pub generation: u32,
+}
+
+/// A change of the belief engine's settings; people are folded anew from here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationChanged {
+    /// The new settings.
+    pub belief: Settings,
+    /// Why.
+    pub reason: String,
+}
+
+/// The prior `N(m, V)` over `[schema | text | judgement]`, at signal scale 1 (docs/belief.md, section 2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorElicited {
+    /// Hash of the fitted feature space.
+    pub feature_space_hash: Hash,
+    /// The fitted feature space itself, as `priors` wrote it: enough to describe a new alternative the same way.
+    pub feature_space: serde_json::Value,
+    /// Alternatives in the bank the regression was fitted on.
+    pub bank_size: usize,
+    /// Mean of the elicited prior, length D.
+    pub mean: Vec<Finite>,
+    /// Covariance of the elicited prior: lower triangle by rows, length D (D + 1) / 2.
+    pub covariance: Vec<Finite>,
+    /// Diagonal of the zero-mean reference covariance V0, length D.
+    pub reference_variance: Vec<Finite>,
+    /// Share of the judgement's variance explained by the schema features.
+    pub r_squared: Finite,
+}
+
+/// New declared attributes; appended to the feature space in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributesDeclared {
+    /// The attributes.
+    pub attributes: Vec<AttributeScale>,
+}
+
+/// How one declared attribute is standardised: `(x - centre) / scale`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeScale {
+    /// Its name in the source.
+    pub name: String,
+    /// Centre, in the attribute's unit.
+    pub centre: Finite,
+    /// Scale, positive, in the attribute's unit.
+    pub scale: Finite,
+    /// Prior variance of its weight at signal scale 1.
+    pub reference_variance: Finite,
+}
+
+/// Features of one alternative in one situation. An empty block stands for zeros.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlternativeDescribed {
+    /// Content hash of situation and text.
+    pub alternative: AlternativeId,
+    /// The situation's text; may be empty.
+    pub situation: String,
+    /// The alternative's text.
+    pub text: String,
+    /// Schema features, standardised on the reference set.
+    #[serde(default)]
+    pub schema: Vec<Finite>,
+    /// Measurement error variances of the schema features.
+    #[serde(default)]
+    pub schema_error: Vec<Finite>,
+    /// Text features, standardised.
+    #[serde(default, rename = "text_features")]
+    pub text_block: Vec<Finite>,
+    /// The model's overall judgement, residual after the schema features, by generation.
+    #[serde(default)]
+    pub judgement: BTreeMap<u32, Finite>,
+    /// Declared attributes in their own units.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Finite>,
+}
