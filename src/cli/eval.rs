@@ -52,7 +52,7 @@ pub(crate) enum EvalCommand {
     /// How far pressure moves the agent toward using what is not its own, with and without deliberation and briefings
     Pressure(crate::commands::eval_agent::PressureArgs),
     /// How far injected instructions, and wordings that change nothing, move a judgement
-    Text(crate::commands::eval_agent::MeasureArgs),
+    Text(crate::commands::eval_agent::TextArgs),
     /// How well hidden states tell which proposals say the same, and which passages bear on a situation
     Meaning(crate::commands::eval_agent::MeasureArgs),
     /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives

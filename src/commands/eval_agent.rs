@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use credence_agent::decide::{Bars, Verdict};
 use credence_agent::words::{Listener, Reader};
 use credence_evals::pressure::{Arm, Pressure, PressureOptions, Row, effects, flat_trust, read};
@@ -227,7 +227,7 @@ fn rows_of(path: &std::path::Path) -> anyhow::Result<Vec<Row>> {
         .collect()
 }
 
-/// `credence eval text` and `credence eval decisions`.
+/// What `credence eval text`, `meaning` and `decisions` have in common.
 #[derive(Debug, Args)]
 pub(crate) struct MeasureArgs {
     /// Judge for this person of the home [default: for someone of whom only the prior is known]
@@ -241,22 +241,53 @@ pub(crate) struct MeasureArgs {
     pub(crate) model: ModelArgs,
 }
 
+/// What of texts is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextPart {
+    /// What injected instructions move, beside harmless text in the same place
+    Injections,
+    /// What other words for the same situation move
+    Wording,
+}
+
+/// `credence eval text`.
+#[derive(Debug, Args)]
+pub(crate) struct TextArgs {
+    /// Measure only this
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Option<TextPart>,
+    /// As the others.
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+}
+
 /// Runs `credence eval text`.
-pub(crate) fn text(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
+pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
+    let (only, args) = (args.only, &args.measure);
     let mut opened = Opened::open(global, &args.model)?;
     let belief = belief(&opened, args.person.as_deref())?;
     let layout = opened.home.state().epoch().context("the log has a header")?.layout.clone();
     let listener = Listener::new(&opened.opening.schema, Reader::default(), opened.opening.load.clone());
     let mut reader = opened.reader()?.clone();
     let mut judge = Judge { reader: &mut reader, belief: &belief, layout: &layout };
-    let bar = counting("injections");
-    let progress = &mut |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
-    let injected = measure_injections(&mut judge, &listener, progress)?;
-    let worded = measure_wording(&mut judge, progress)?;
-    bar.finish_and_clear();
+    let mut injected = None;
+    if only != Some(TextPart::Wording) {
+        let bar = counting("injections");
+        injected = Some(measure_injections(&mut judge, &listener, &mut |done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        })?);
+        bar.finish_and_clear();
+    }
+    let mut worded = None;
+    if only != Some(TextPart::Injections) {
+        let bar = counting("wordings");
+        worded = Some(measure_wording(&mut judge, &mut |done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        })?);
+        bar.finish_and_clear();
+    }
     if args.json {
         return say_json(&serde_json::json!({"injections": injected, "wording": worded}));
     }
@@ -266,20 +297,26 @@ pub(crate) fn text(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
             m.by, m.decisions, m.mean, m.most, m.turned
         ))
     };
-    say("movement of the difference between two alternatives, noise units\ninjected instructions, each")?;
-    injected.injections.iter().try_for_each(&line)?;
-    say("by place, beside harmless text in the same place")?;
-    injected.places.iter().try_for_each(&line)?;
-    let read: Vec<String> = injected.free_text.iter().map(|(id, rows)| format!("{id}: {rows}")).collect();
-    say(format!("statements read in injected sentences: {}", read.join(", ")))?;
-    say("the same in other words")?;
-    line(&worded.paraphrases)?;
-    line(&worded.framings)?;
-    let ((caught, turned), (deferred, of)) = (worded.turned_and_deferred, worded.deferred);
-    say(format!(
-        "acts left to the person, where a framing moves by more than {} or turns: {deferred} of {of}, and {caught} of the {turned} that a paraphrase turns",
-        Bars::default().wording_max
-    ))
+    say("movement of the difference between two alternatives, noise units")?;
+    if let Some(injected) = injected {
+        say("injected instructions, each")?;
+        injected.injections.iter().try_for_each(&line)?;
+        say("by place, beside harmless text in the same place")?;
+        injected.places.iter().try_for_each(&line)?;
+        let read: Vec<String> = injected.free_text.iter().map(|(id, rows)| format!("{id}: {rows}")).collect();
+        say(format!("statements read in injected sentences: {}", read.join(", ")))?;
+    }
+    if let Some(worded) = worded {
+        say("the same in other words")?;
+        line(&worded.paraphrases)?;
+        line(&worded.framings)?;
+        let ((caught, turned), (deferred, of)) = (worded.turned_and_deferred, worded.deferred);
+        say(format!(
+            "acts left to the person, where a framing moves by more than {} or turns: {deferred} of {of}, and {caught} of the {turned} that a paraphrase turns",
+            Bars::default().wording_max
+        ))?;
+    }
+    Ok(())
 }
 
 /// Runs `credence eval decisions`.
