@@ -162,6 +162,10 @@ pub struct ItemDraw {
     pub intercepts: Vec<f64>,
     /// `a_j` by rows.
     pub loadings: Vec<f64>,
+    /// Mean of `(b_j, a_j)` by rows, given everything else of the draw: equation (10).
+    pub(super) expected: Vec<f64>,
+    /// Variance that what is unknown of the item then gives the latent of somebody new.
+    pub(super) unknown: Vec<f64>,
     /// Where somebody who goes on answering is expected: the mean of `(c, theta)` over answers rather than people.
     pub person_mean: Vec<f64>,
     /// Variance of a person's inclination to agree.
@@ -238,9 +242,14 @@ impl ItemPosterior {
 }
 
 impl ItemDraw {
-    /// `(1, a_j)`: what a person's `(c, theta)` is multiplied with, into `x`.
+    /// `(1, a_j)` in expectation, what a person's `(c, theta)` is multiplied with, into `x`.
     pub(super) fn regressor(&self, item: usize, factors: usize, x: &mut [f64; FACTORS_MAX + 1]) {
+        x[..=factors].copy_from_slice(&self.expected[item * (factors + 1)..(item + 1) * (factors + 1)]);
         x[0] = 1.0;
-        x[1..=factors].copy_from_slice(&self.loadings[item * factors..(item + 1) * factors]);
+    }
+
+    /// Expected intercept of an item, and the variance of a latent given the person: the answer's noise and what is unknown of the item.
+    pub(super) fn intercept(&self, item: usize, factors: usize) -> (f64, f64) {
+        (self.expected[item * (factors + 1)], 1.0 + self.unknown[item])
     }
 }

@@ -43,9 +43,9 @@ struct Local {
 }
 
 /// `ln Z` of an answer with lapses and its first two derivatives with respect to the cavity's mean.
-fn tilt(mean: f64, variance: f64, agrees: bool, lapse_rate: f64) -> [f64; 3] {
+fn tilt(mean: f64, variance: f64, noise: f64, agrees: bool, lapse_rate: f64) -> [f64; 3] {
     let s = if agrees { 1.0 } else { -1.0 };
-    let root = (1.0 + variance).sqrt();
+    let root = (noise + variance).sqrt();
     let u = s * mean / root;
     let z = ((1.0 - lapse_rate) * cdf(u) + 0.5 * lapse_rate).max(1e-300);
     let slope = s * (1.0 - lapse_rate) * density(u) / (root * z);
@@ -99,7 +99,8 @@ impl<'a> Place<'a> {
                         continue;
                     }
                     let (m, v) = ((mean - variance * nu) / left, variance / left);
-                    let [ln_z, slope, bend] = tilt(m + draw.intercepts[item], v, agrees, draw.lapse_rate);
+                    let (intercept, noise) = draw.intercept(item, k);
+                    let [ln_z, slope, bend] = tilt(m + intercept, v, noise, agrees, draw.lapse_rate);
                     before.get_or_insert(ln_z);
                     let kept = 1.0 + v * bend;
                     if kept < MARGIN {
@@ -128,14 +129,15 @@ impl<'a> Place<'a> {
         weights.into_iter().map(|w| w / total).collect()
     }
 
-    /// Mean and variance of the latent under one draw.
+    /// Mean and variance of the latent under one draw, in units of its noise.
     fn latent(&self, draw: usize, item: usize) -> (f64, f64) {
         let k = self.posterior.factors();
         let (mut x, mut g) = ([0.0; FACTORS_MAX + 1], [0.0; FACTORS_MAX + 1]);
         let (local, draw) = (&self.locals[draw], &self.posterior.draws()[draw]);
         draw.regressor(item, k, &mut x);
         multiply(&local.covariance, &x[..=k], &mut g[..=k]);
-        (draw.intercepts[item] + dot(&x[..=k], &local.mean), dot(&x[..=k], &g[..=k]).max(0.0))
+        let (intercept, noise) = draw.intercept(item, k);
+        ((intercept + dot(&x[..=k], &local.mean)) / noise.sqrt(), dot(&x[..=k], &g[..=k]).max(0.0) / noise)
     }
 
     /// Probability that this person agrees with an item.
@@ -194,10 +196,9 @@ impl<'a> Place<'a> {
         let mut m = vec![0.0; packed_len(k + 1)];
         let (mut x, mut g) = ([0.0; FACTORS_MAX + 1], [0.0; FACTORS_MAX + 1]);
         for item in 0..self.posterior.items() {
-            let (mean, variance) = self.latent(draw, item);
             self.posterior.draws()[draw].regressor(item, k, &mut x);
             multiply(&self.locals[draw].covariance, &x[..=k], &mut g[..=k]);
-            rank_one(&mut m, sharpness(mean, variance), &g[..=k]);
+            rank_one(&mut m, self.sharpness(draw, item), &g[..=k]);
         }
         m
     }
@@ -205,10 +206,15 @@ impl<'a> Place<'a> {
     fn prediction_gain(&self, draw: usize, item: usize, pull: &[f64]) -> f64 {
         let k = self.posterior.factors();
         let (mut x, mut g) = ([0.0; FACTORS_MAX + 1], [0.0; FACTORS_MAX + 1]);
-        let (mean, variance) = self.latent(draw, item);
         self.posterior.draws()[draw].regressor(item, k, &mut x);
         multiply(pull, &x[..=k], &mut g[..=k]);
-        0.5 * sharpness(mean, variance) * dot(&x[..=k], &g[..=k])
+        0.5 * self.sharpness(draw, item) * dot(&x[..=k], &g[..=k])
+    }
+
+    /// `k_j` of equation (16): Fisher information of an answer about its latent's mean.
+    fn sharpness(&self, draw: usize, item: usize) -> f64 {
+        let (mean, variance) = self.latent(draw, item);
+        sharpness(mean, variance) / self.posterior.draws()[draw].intercept(item, self.posterior.factors()).1
     }
 
     /// Mean and covariance (lower triangle by rows) of `(c, theta)` under one draw.
@@ -234,7 +240,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// `p'^2 / (p (1 - p))`: Fisher information of an answer about its latent's mean.
+/// `p'^2 / (p (1 - p))`, in units of the noise.
 fn sharpness(mean: f64, variance: f64) -> f64 {
     let root = (1.0 + variance).sqrt();
     let u = mean / root;

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::belief::normal::{cdf, quantile};
 use crate::belief::simulate::{normal, uniform};
-use crate::belief::symmetric::{add_scaled, cholesky, dot, packed_len, rank_one, rows};
+use crate::belief::symmetric::{add_scaled, cholesky, diagonal, dot, inverse, multiply, packed_len, rank_one, rows};
 
 use super::items::{Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPrior};
 
@@ -158,12 +158,10 @@ impl<'a> Sampler<'a> {
         v.copy_from_slice(&shift[..=k]);
     }
 
-    /// Equation (10): an item's intercept and loadings.
-    fn item(&mut self, item: usize) {
+    /// Equation (10): precision and shift of an item's intercept and loadings.
+    fn about(&self, item: usize, precision: &mut [f64], shift: &mut [f64]) {
         let k = self.options.factors;
-        let mut precision = [0.0; (FACTORS_MAX + 1) * (FACTORS_MAX + 2) / 2];
-        let precision = &mut precision[..packed_len(k + 1)];
-        let mut shift = [0.0; FACTORS_MAX + 1];
+        precision.fill(0.0);
         precision[0] = 1.0 / self.intercept_variance;
         shift[0] = dot(&self.inputs[item], &self.slopes) / self.intercept_variance;
         for i in 0..k {
@@ -179,9 +177,40 @@ impl<'a> Sampler<'a> {
             rank_one(precision, 1.0, &x[..=k]);
             add_scaled(&mut shift[..=k], z - v[0], &x[..=k]);
         }
+    }
+
+    /// A draw of an item's intercept and loadings.
+    fn item(&mut self, item: usize) {
+        let k = self.options.factors;
+        let mut precision = [0.0; (FACTORS_MAX + 1) * (FACTORS_MAX + 2) / 2];
+        let precision = &mut precision[..packed_len(k + 1)];
+        let mut shift = [0.0; FACTORS_MAX + 1];
+        self.about(item, precision, &mut shift[..=k]);
         drawn_normal(precision, &mut shift[..=k], &mut self.rng);
         self.intercepts[item] = shift[0];
         self.loadings[item * k..(item + 1) * k].copy_from_slice(&shift[1..=k]);
+    }
+
+    /// What is known of every item given all else, instead of a draw of it: means by rows, and the variance that the rest gives the
+    /// latent of a person at `centre`: equation (12c).
+    fn expected(&self, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let width = self.options.factors + 1;
+        let (mut means, mut unknown) = (Vec::new(), Vec::new());
+        let (mut precision, mut shift, mut mean) = (vec![0.0; packed_len(width)], vec![0.0; width], vec![0.0; width]);
+        let mut covariance = Vec::new();
+        let mut person = centre.to_vec();
+        person[0] = 1.0;
+        for item in 0..self.answers.items() {
+            self.about(item, &mut precision, &mut shift);
+            // A prior's precision plus squares is positive definite.
+            assert!(cholesky(&mut precision, width), "a precision has lost its prior");
+            inverse(&precision, width, &mut covariance);
+            multiply(&covariance, &shift, &mut mean);
+            means.extend_from_slice(&mean);
+            multiply(&covariance, &person, &mut mean);
+            unknown.push(dot(&person, &mean) + diagonal(&covariance).skip(1).sum::<f64>());
+        }
+        (means, unknown)
     }
 
     /// Equations (11) and (12): slopes on the features, spreads, and how common lapse rates are.
@@ -247,10 +276,14 @@ impl<'a> Sampler<'a> {
     pub(super) fn draw(&mut self) -> ItemDraw {
         let ln: Vec<f64> = self.lapse_weights.iter().map(|w| libm::log(*w)).collect();
         let rates = &self.options.lapse_rates;
+        let person_mean = self.person_mean();
+        let (expected, unknown) = self.expected(&person_mean);
         ItemDraw {
             intercepts: self.intercepts.clone(),
             loadings: self.loadings.clone(),
-            person_mean: self.person_mean(),
+            expected,
+            unknown,
+            person_mean,
             person_variance: self.person_variance,
             lapse_rate: rates[drawn_from(&ln, &mut self.rng)],
             people: self.people.clone(),
