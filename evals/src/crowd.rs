@@ -390,9 +390,10 @@ pub fn growth(people: usize, answers: usize, dimension: usize, items: usize, see
         given.par_iter().map(|own| Message::of(&settings, &priors, own)).collect::<Result<_, BeliefError>>()?;
     let messages_s = start.elapsed().as_secs_f64();
     drop(given);
-    let from: Vec<Contribution<'_>> = messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
+    let from: Vec<&Message> = messages.iter().collect();
+    let variances = vec![1.0 / dimension as f64; dimension];
     let start = Instant::now();
-    let learned = consolidate(&from, &vec![1.0 / dimension as f64; dimension], &mut || ());
+    let learned = consolidate(&from, &|places| vec![1.0; places.len()], &variances, &mut || ());
     let consolidate_s = start.elapsed().as_secs_f64();
     let question_ms = question(&settings, &priors, &learned.all, dimension, &mut rng)?;
     drop(messages);

@@ -16,6 +16,8 @@ use super::symmetric::diagonal;
 const ROUNDS_MAX: usize = 8;
 /// Rounds end when no weight's mean moved by more than this, in standard deviations.
 const SETTLED: f64 = 5e-3;
+/// After the last round it is taken if none moved by more than this.
+const SETTLING: f64 = 0.1;
 
 /// A hypothesis refitted: its sites stand beside a prior that has the factors `exp(gamma_i s_i)` of all records in it.
 pub(crate) struct Refitted {
@@ -35,6 +37,7 @@ impl Hypothesis {
         }
         let mut g = Vec::new();
         let mut now = Refitted { hypothesis: self.clone(), prior: prior.clone(), gains: Vec::new() };
+        let mut settling = false;
         for _ in 0..ROUNDS_MAX {
             let Form::Gaussian { belief, .. } = &now.hypothesis.form else { return None };
             let belief = belief.clone();
@@ -61,11 +64,15 @@ impl Hypothesis {
                 return None;
             }
             let moved = belief.mean.iter().zip(&after.mean).zip(diagonal(&after.covariance));
-            if moved.map(|((a, b), v)| (a - b).abs() / v.sqrt()).fold(0.0, f64::max) < SETTLED {
+            let largest = moved
+                .map(|((a, b), v)| (a - b).abs() / v.sqrt())
+                .fold(0.0, |m: f64, x| if x > m || x.is_nan() { x } else { m });
+            if largest < SETTLED {
                 return Some(now);
             }
+            settling = largest < SETTLING;
         }
-        Some(now)
+        settling.then_some(now)
     }
 
     /// `gamma_i = d ln Z_i / d s_i`, by the heat equation `(alpha^2 - beta) / 2`: noise and the cavity's variance are one number in `Z`.

@@ -49,7 +49,7 @@ impl Hypothesis {
                 mean.push(dot(a, &anchor.mean));
                 covariance.extend(rows.iter().zip(&times).map(|(b, t)| kept(at - t) * dot(b, &pulled)));
                 if let Some(own) = covariance.last_mut() {
-                    *own *= 1.0 + OWN;
+                    *own = (*own * (1.0 + OWN)).max(OWN);
                 }
                 let mut later = vec![0.0; d];
                 add_scaled(&mut later, kept(history.timeline.len() - at), &pulled);
@@ -159,6 +159,9 @@ mod tests {
         let ranking =
             Question::Ranking { features: same, error: vec![vec![0.1; D]; 5], ranked: 5, channel: Channel::Choice };
         let mixture = drifting(&[ranking.answer(0), Question::choice(vec![0.0; D], false).answer(1)]);
+        with_drift(&mixture, |h, prior, history, settings| {
+            assert!(h.path(settings, prior, history).is_some());
+        });
         let axes: Vec<Vec<f64>> = (0..D).map(|i| (0..D).map(|j| f64::from(u8::from(i == j))).collect()).collect();
         for shown in mixture.marginals(&axes) {
             assert!(shown.mean().is_finite() && shown.sd() > 0.0, "{} {}", shown.mean(), shown.sd());

@@ -65,7 +65,7 @@ impl Shape {
         let total = below[CELLS] + above;
         let (first, second) = (first / total, second / total);
         let variance = second - first * first;
-        if !(total.is_finite() && total > 0.0 && variance > 0.0) {
+        if !(total.is_finite() && total > 0.0 && variance > 0.0 && centre.is_finite()) {
             return None;
         }
         // The upper half from above, so that small tails keep their digits.

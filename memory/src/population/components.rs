@@ -21,6 +21,8 @@ const PEOPLE_MANY: usize = 200;
 const ROUNDS_COMPARED: usize = 10;
 /// Standard deviations of the mean difference that a further component must be better by.
 const BEYOND_DOUBT: f64 = 2.0;
+/// The most that one person counts for or against a further component, nats.
+const ONE_PERSON: f64 = 5.0;
 /// Share of the variance along a direction that two halves of a component are set apart by at first.
 const APART: f64 = 0.75;
 /// Rounds of the eigenvalue iteration before it is given up.
@@ -182,8 +184,10 @@ fn number(from: &[Contribution<'_>], variances: &[f64]) -> usize {
                 let mut fit = fit.clone();
                 fit.improve(learned, variances, ROUNDS_COMPARED);
                 let (many, few) = (more.components(), fit.components());
+                // Nobody decides alone how many kinds of people there are.
                 let better = |c: &Contribution<'_>| {
-                    advantage(&many, c.message, variances) - advantage(&few, c.message, variances)
+                    let x = advantage(&many, c.message, variances) - advantage(&few, c.message, variances);
+                    if x.is_finite() { x.clamp(-ONE_PERSON, ONE_PERSON) } else { 0.0 }
                 };
                 let better = unseen.iter().map(|c| (better(c), c.weight)).collect();
                 Some((more, better))
@@ -238,19 +242,25 @@ pub struct Consolidated {
     pub all: Vec<Component>,
 }
 
-/// Consolidates messages of people in their order. `learned` is told after each list that was learned from.
-pub fn consolidate(from: &[Contribution<'_>], variances: &[f64], learned: &mut dyn FnMut()) -> Consolidated {
-    let (part_of, count) = parts(from.len());
-    let without = (0..count).map(|part| {
-        let others: Vec<Contribution<'_>> =
-            from.iter().zip(&part_of).filter(|(_, p)| **p != part).map(|(c, _)| *c).collect();
-        let components = learn_components(&others, variances);
+/// Consolidates messages of people in their order. `weigh` says what the people at some places count for among themselves: what a part
+/// receives may not depend, by way of others' weights either, on who is in it. `learned` is told after each list that was learned from.
+pub fn consolidate(
+    messages: &[&Message],
+    weigh: &dyn Fn(&[usize]) -> Vec<f64>,
+    variances: &[f64],
+    learned: &mut dyn FnMut(),
+) -> Consolidated {
+    let (part_of, count) = parts(messages.len());
+    let mut from = |places: Vec<usize>| {
+        let weights = weigh(&places);
+        let from: Vec<Contribution<'_>> =
+            places.iter().zip(weights).map(|(i, weight)| Contribution { message: messages[*i], weight }).collect();
+        let components = learn_components(&from, variances);
         learned();
         components
-    });
-    let without = without.collect();
-    let all = learn_components(from, variances);
-    Consolidated { without, all }
+    };
+    let without = (0..count).map(|part| from((0..messages.len()).filter(|i| part_of[*i] != part).collect())).collect();
+    Consolidated { without, all: from((0..messages.len()).collect()) }
 }
 
 #[cfg(test)]
@@ -263,6 +273,7 @@ mod tests {
     use crate::belief::simulate::{Person as Simulated, normal, normals};
     use crate::belief::symmetric::multiply;
     use crate::belief::{Location, LocationName, Priors, Question, Settings};
+    use crate::population::source_weights;
 
     const D: usize = 3;
 
@@ -341,7 +352,8 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(24);
         let mut people = crowd(40, [ONE, OTHER], &mut rng);
         let (part_of, _) = parts(people.len());
-        let before = consolidate(&contributions(&people), &[1.0; D], &mut || ());
+        let before =
+            consolidate(&people.iter().collect::<Vec<_>>(), &|places| vec![1.0; places.len()], &[1.0; D], &mut || ());
         assert!(before.without.iter().chain([&before.all]).all(|c| c.len() == 2), "several are chosen for each part");
         for person in [0, 13, 39] {
             // The whole part answers otherwise, among them that person.
@@ -349,13 +361,35 @@ mod tests {
             for i in (0..people.len()).filter(|i| part_of[*i] == part_of[person]) {
                 people[i] = message([0.0, 3.0, 3.0], 60, &mut rng);
             }
-            let after = consolidate(&contributions(&people), &[1.0; D], &mut || ());
+            let after = consolidate(
+                &people.iter().collect::<Vec<_>>(),
+                &|places| vec![1.0; places.len()],
+                &[1.0; D],
+                &mut || (),
+            );
             assert_eq!(after.without[part_of[person]], before.without[part_of[person]]);
             for (part, without) in after.without.iter().enumerate().filter(|(part, _)| *part != part_of[person]) {
                 assert_ne!(*without, before.without[part], "others do count");
             }
             people = own;
         }
+    }
+
+    #[test]
+    fn what_a_person_receives_does_not_depend_on_the_source_of_their_answers() {
+        let mut rng = ChaCha8Rng::seed_from_u64(26);
+        let people = crowd(12, [ONE, OTHER], &mut rng);
+        let (part_of, _) = parts(people.len());
+        let receive = |source: &str| {
+            let sources: Vec<&str> = (0..12).map(|i| if i == 11 { source } else { "all others'" }).collect();
+            let weigh = |places: &[usize]| {
+                source_weights(&places.iter().map(|i| sources[*i]).collect::<Vec<_>>(), 0.03).expect("a cap in range")
+            };
+            consolidate(&people.iter().collect::<Vec<_>>(), &weigh, &[1.0; D], &mut || ())
+        };
+        let (theirs, own) = (receive("all others'"), receive("their own"));
+        assert_eq!(theirs.without[part_of[11]], own.without[part_of[11]]);
+        assert_ne!(theirs.all, own.all, "what somebody new receives does");
     }
 
     #[test]

@@ -90,11 +90,16 @@ pub fn consolidated(
     on_progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<PopulationConsolidated, ConsolidationError> {
     let gathered = Gathered::from(state, source_cap, store, on_progress)?;
-    let Gathered { people, variances, .. } = &gathered;
-    let contributions = gathered.contributions();
+    let Gathered { people, variances, sources, .. } = &gathered;
+    let messages: Vec<&Message> = gathered.messages.iter().collect();
+    let weigh = |places: &[usize]| {
+        let sources: Vec<&SourceId> = places.iter().map(|i| &sources[*i]).collect();
+        // The cap was in range when all were weighed.
+        source_weights(&sources, source_cap).unwrap_or_else(|_| vec![1.0; places.len()])
+    };
     let (part_of, count) = parts(people.len());
     let mut learned = 0;
-    let found = consolidate(&contributions, variances, &mut || {
+    let found = consolidate(&messages, &weigh, variances, &mut || {
         learned += 1;
         on_progress(Progress::Learned(learned, count + 1));
     });

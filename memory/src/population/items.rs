@@ -8,6 +8,9 @@ use super::sampler::Sampler;
 /// The most factors.
 pub const FACTORS_MAX: usize = 8;
 
+/// The largest magnitude of an item's feature: standardised ones are of the order of 1.
+const ITEM_FEATURE_MAX: f64 = 1e6;
+
 /// One answer with two outcomes: agree or disagree, the first alternative or the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -39,7 +42,7 @@ impl Answers {
         if let Some(row) = features.iter().find(|row| row.len() != width) {
             return Err(PopulationError::Features { expected: width, found: row.len() });
         }
-        if !features.iter().flatten().all(|x| x.is_finite()) {
+        if !features.iter().flatten().all(|x| x.abs() <= ITEM_FEATURE_MAX) {
             return Err(PopulationError::Number { what: "an item's feature" });
         }
         let items = features.len();
@@ -66,8 +69,8 @@ impl Answers {
     }
 }
 
-/// What is believed of items before anyone has answered, on the probit scale. The constants were chosen on two conversations
-/// that no reported figure uses (docs/people.md, section 8).
+/// What is believed of items before anyone has answered, on the probit scale. The constants were looked at on one conversation
+/// that no target uses (docs/people.md, section 9).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ItemPrior {
@@ -146,6 +149,8 @@ impl ItemOptions {
             "at least one draw and one sweep for each"
         } else if self.lapse_rates.is_empty() || !self.lapse_rates.iter().all(|e| (0.0..1.0).contains(e)) {
             "at least one lapse rate, each in [0, 1)"
+        } else if !(p.centre[0].is_finite() && p.slopes.iter().all(|s| s[0].is_finite())) {
+            "centres that are numbers"
         } else if !spreads.into_iter().chain(p.slopes.iter().map(|s| s[1])).all(positive) || p.slopes.is_empty() {
             "positive spreads and at least one slope"
         } else {
@@ -230,6 +235,8 @@ impl ItemPosterior {
                 .intercepts
                 .iter()
                 .chain(&draw.loadings)
+                .chain(&draw.expected)
+                .chain(&draw.unknown)
                 .chain(&draw.people)
                 .chain(&draw.person_mean)
                 .chain(&draw.lapse_rates);

@@ -7,6 +7,11 @@ use super::PopulationError;
 use crate::belief::symmetric::{add_scaled, cholesky, diagonal, dot, inverse, multiply, packed_len, rank_one};
 use crate::belief::{BeliefError, Location, LocationName, Mixture, Observation, Priors, Settings};
 
+/// Nothing is known more sharply than this, in units of `V0`: sums with a population's precision must keep both.
+const SHARPEST: f64 = 1e8;
+/// Rounds of the eigenvalue iteration before it is given up.
+const EIGEN_ROUNDS: usize = 1000;
+
 /// A likelihood message over `omega`, the weights in units of the person's own signal scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -98,15 +103,16 @@ impl Message {
             }
         }
         let mut packed: Vec<f64> = (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|ij| excess[ij]).collect();
-        if !cholesky(&mut packed.clone(), d) {
+        let is_sharp = (0..d).any(|i| excess[(i, i)] > SHARPEST);
+        if is_sharp || !cholesky(&mut packed.clone(), d) {
             // Where belief is wider than it was at first nothing was learned, and nothing may be pulled.
-            let eigen = SymmetricEigen::new(excess);
+            let Some(eigen) = SymmetricEigen::try_new(excess, f64::EPSILON, EIGEN_ROUNDS) else { return nothing };
             packed = vec![0.0; packed_len(d)];
             let apart: Vec<f64> = mean.iter().zip(&sd).map(|(m, s)| m / s).collect();
             let mut known = vec![0.0; d];
             for (value, vector) in eigen.eigenvalues.iter().zip(eigen.eigenvectors.column_iter()) {
                 if *value > 0.0 {
-                    rank_one(&mut packed, *value, vector.as_slice());
+                    rank_one(&mut packed, value.min(SHARPEST), vector.as_slice());
                     add_scaled(&mut known, dot(&apart, vector.as_slice()), vector.as_slice());
                 }
             }

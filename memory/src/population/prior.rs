@@ -347,11 +347,12 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(12);
         let mut messages: Vec<Message> = (0..5).map(|_| message(2.0, 20, &mut rng)).collect();
         let receive = |messages: &[Message], person: usize| {
-            let from: Vec<Contribution<'_>> =
-                messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
+            let from: Vec<&Message> = messages.iter().collect();
             let (part_of, count) = parts(from.len());
             assert_eq!(count, 5, "five people are left out one by one");
-            crate::population::consolidate(&from, &[1.0; D], &mut || ()).without[part_of[person]].clone()
+            crate::population::consolidate(&from, &|places| vec![1.0; places.len()], &[1.0; D], &mut || ()).without
+                [part_of[person]]
+                .clone()
         };
         for person in 0..5 {
             let before = receive(&messages, person);
