@@ -270,9 +270,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::belief::simulate::{Person as Simulated, normal, normals};
+    use crate::belief::Settings;
+    use crate::belief::simulate::normal;
     use crate::belief::symmetric::multiply;
-    use crate::belief::{Location, LocationName, Priors, Question, Settings};
+    use crate::population::message::simulated;
     use crate::population::source_weights;
 
     const D: usize = 3;
@@ -280,19 +281,8 @@ mod tests {
     /// Somebody around `centre`, by what they answered to `n` questions.
     fn message(centre: [f64; D], n: usize, rng: &mut ChaCha8Rng) -> Message {
         let settings = Settings { signal_scales: vec![0.4, 1.5, 5.0], ..Settings::single(1.5, 0.02, 0.3) };
-        let covariance = vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
-        let zero = Location { name: LocationName::Zero, mean: vec![0.0; D], covariance };
-        let reference = Priors { locations: vec![zero], scaled: vec![true; D], ..Priors::default() };
         let weights = centre.iter().map(|c| 2.0 * (c + 0.3 * normal(rng))).collect();
-        let mut person = Simulated::new(weights, 0.02, 0.3, &settings);
-        let observations: Vec<_> = (0..n)
-            .map(|_| {
-                let question = Question::choice(normals(D, rng), false);
-                let answer = person.answer(&question, rng).expect("a sound question");
-                question.answer(answer)
-            })
-            .collect();
-        Message::of(&settings, &reference, &observations).expect("sound observations")
+        simulated(&settings, weights, n, rng)
     }
 
     const ONE: [f64; D] = [1.0, -0.7, 0.4];

@@ -130,3 +130,30 @@ impl Message {
         Self { precision: packed, shift, answers }
     }
 }
+
+/// The message of somebody with these weights, who answers `n` random choices.
+#[cfg(test)]
+pub(super) fn simulated(
+    settings: &Settings,
+    weights: Vec<f64>,
+    n: usize,
+    rng: &mut rand_chacha::ChaCha8Rng,
+) -> Message {
+    use crate::belief::Question;
+    use crate::belief::simulate::{Person, normals};
+
+    let d = weights.len();
+    let mut covariance = vec![0.0; packed_len(d)];
+    (0..d).for_each(|i| covariance[packed_len(i) + i] = 1.0);
+    let zero = Location { name: LocationName::Zero, mean: vec![0.0; d], covariance };
+    let reference = Priors { locations: vec![zero], scaled: vec![true; d], ..Priors::default() };
+    let mut person = Person::new(weights, 0.02, 0.3, settings);
+    let observations: Vec<Observation> = (0..n)
+        .map(|_| {
+            let question = Question::choice(normals(d, rng), false);
+            let answer = person.answer(&question, rng).expect("a sound question");
+            question.answer(answer)
+        })
+        .collect();
+    Message::of(settings, &reference, &observations).expect("sound observations")
+}

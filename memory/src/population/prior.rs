@@ -293,31 +293,17 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::belief::simulate::{Person as Simulated, normal, normals};
-    use crate::belief::{Location, LocationName, Priors, Question, Settings};
+    use crate::belief::Settings;
+    use crate::belief::simulate::normal;
+    use crate::population::message::simulated;
 
     const D: usize = 3;
 
-    fn zero() -> Priors {
-        let covariance = vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
-        let location = Location { name: LocationName::Zero, mean: vec![0.0; D], covariance };
-        Priors { locations: vec![location], scaled: vec![true; D], lattices: Vec::new(), component_masses: Vec::new() }
-    }
-
     /// A person of signal scale `scale` around `(1, -0.5, 0)`, by what they answered to `n` questions.
     fn message(scale: f64, n: usize, rng: &mut ChaCha8Rng) -> Message {
-        let settings = Settings::default();
         let centre = [1.0, -0.5, 0.0];
         let weights = centre.iter().map(|c| scale * (c + 0.3 * normal(rng))).collect();
-        let mut person = Simulated::new(weights, 0.02, 0.3, &settings);
-        let observations: Vec<_> = (0..n)
-            .map(|_| {
-                let question = Question::choice(normals(D, rng), false);
-                let answer = person.answer(&question, rng).expect("a sound question");
-                question.answer(answer)
-            })
-            .collect();
-        Message::of(&settings, &zero(), &observations).expect("sound observations")
+        simulated(&Settings::default(), weights, n, rng)
     }
 
     #[test]
