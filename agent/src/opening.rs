@@ -6,7 +6,8 @@ use std::sync::Arc;
 use credence_memory::belief::Settings;
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, ValueId};
-use credence_memory::record::{LogOpened, ModelRecord, PriorElicited, Record};
+use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, PriorElicited, Record};
+use credence_memory::state::State;
 use credence_priors::schema::ValueSchema;
 use credence_priors::{LanguageModel, ModelError, ModelHandle, ModelIdentity};
 use jiff::Timestamp;
@@ -75,6 +76,13 @@ impl GenerationSource {
             })
         };
         home.state().ledger().lineage().into_iter().filter_map(source).collect()
+    }
+
+    /// What is described without this generation's judgement: it was described before the promotion, and is in no question
+    /// that the gate looked at.
+    pub fn unjudged(&self, state: &State) -> Vec<AlternativeDescribed> {
+        let unjudged = |d: &&AlternativeDescribed| !d.text.trim().is_empty() && !d.judgement.contains_key(&self.number);
+        state.descriptions().iter().filter(unjudged).cloned().collect()
     }
 
     fn reader(&self, load: &AdapterLoader) -> Result<GenerationReader, LoadError> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use credence_memory::ids::{AlternativeId, Hash};
+use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::number::{Finite, NumberError};
-use credence_memory::record::{AlternativeDescribed, PriorElicited};
+use credence_memory::record::{AlternativeDescribed, JudgementsRead, PriorElicited};
 use credence_priors::elicited::ElicitedPrior;
 use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace, FittedBank, JudgementReading};
 use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
@@ -39,6 +39,24 @@ pub struct GenerationReader {
     pub model: ModelHandle,
     /// How its judgement is standardised.
     pub reading: Arc<JudgementReading>,
+}
+
+impl GenerationReader {
+    /// What its judgement of alternatives says beyond their values, where that is known.
+    fn judge<'a>(
+        &mut self,
+        schema: &ValueSchema,
+        asked: &[Alternative],
+        values: impl Iterator<Item = &'a [f64]>,
+        on_progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Option<Finite>>, ReaderError> {
+        let read = read_judgements(&mut self.model, schema, asked, on_progress).map_err(FeatureError::from)?;
+        let residual = |((values, judgement), asked): ((&[f64], &Vec<f64>), &Alternative)| {
+            let residual = self.reading.residual(values, judgement).map(Finite::new).transpose();
+            residual.map_err(|source| ReaderError::NotFinite { text: asked.text.clone(), source })
+        };
+        values.zip(&read).zip(asked).map(residual).collect()
+    }
 }
 
 /// An alternative described, with the model's overall judgement before anything is taken out of it.
@@ -168,16 +186,29 @@ impl Reader {
         described: &[DescribedAlternative],
         records: &mut [AlternativeDescribed],
     ) -> Result<(), ReaderError> {
-        for GenerationReader { number, model, reading } in &mut self.generations {
-            let judged = read_judgements(model, &self.schema, asked, &mut |_, _| {}).map_err(FeatureError::from)?;
-            for ((record, described), judgement) in records.iter_mut().zip(described).zip(&judged) {
-                if let Some(residual) = reading.residual(&described.schema, judgement) {
-                    let not_finite = |source| ReaderError::NotFinite { text: record.text.clone(), source };
-                    record.judgement.insert(*number, Finite::new(residual).map_err(not_finite)?);
-                }
+        for generation in &mut self.generations {
+            let values = described.iter().map(|d| d.schema.as_slice());
+            let judged = generation.judge(&self.schema, asked, values, &mut |_, _| {})?;
+            for (record, residual) in records.iter_mut().zip(judged) {
+                record.judgement.extend(residual.map(|residual| (generation.number, residual)));
             }
         }
         Ok(())
+    }
+
+    /// What a generation judges of alternatives that were described without it; nothing if it is not read with.
+    pub fn judgements(
+        &mut self,
+        generation: u32,
+        described: &[AlternativeDescribed],
+        on_progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Option<JudgementsRead>, ReaderError> {
+        let Some(reader) = self.generations.iter_mut().find(|g| g.number == generation) else { return Ok(None) };
+        let asked: Vec<Alternative> = described.iter().map(|d| to_read(&d.situation, &d.text)).collect();
+        let values: Vec<Vec<f64>> = described.iter().map(|d| d.schema.iter().map(|x| x.get()).collect()).collect();
+        let judged = reader.judge(&self.schema, &asked, values.iter().map(Vec::as_slice), on_progress)?;
+        let judgements = described.iter().zip(judged).filter_map(|(d, residual)| Some((d.alternative, residual?)));
+        Ok(Some(JudgementsRead { generation: AdapterGeneration(generation), judgements: judgements.collect() }))
     }
 
     /// Describes alternatives in a situation for a measurement: with the overall judgement, and nothing kept in the cache of readings.

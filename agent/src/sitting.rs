@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use credence_memory::home::Home;
 use credence_memory::ids::PersonId;
-use credence_memory::record::AlternativeDescribed;
+use credence_memory::record::{AlternativeDescribed, JudgementsRead, Record};
 use credence_priors::Cancel;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -39,6 +39,7 @@ impl Front {
 
 enum Read {
     Described(Vec<AlternativeDescribed>),
+    Judged(JudgementsRead),
     Progress(Progress),
     Failed(String),
 }
@@ -94,6 +95,7 @@ async fn converse(
     // Whether the person is owed the question that stands: after every turn but "why" and "values".
     let mut owed = true;
     loop {
+        beside.hold();
         if session.has_enough() {
             return Ok("as many answers as were asked for".into());
         }
@@ -112,6 +114,7 @@ async fn converse(
             front.show(Shown::Question(question.clone()));
             owed = false;
         }
+        beside.go_on();
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => return Ok("interrupted by the person".into()),
@@ -119,6 +122,7 @@ async fn converse(
                 None => return Ok("nothing more was said".into()),
                 Some(Said::Stop) => return Ok("stopped by the person".into()),
                 Some(said) => {
+                    beside.hold();
                     owed = !matches!(said, Said::Why | Said::Values);
                     if let Some(shown) = step(home, session, listener, said, clock())? {
                         owed &= !matches!(shown, Shown::Problem { .. });
@@ -128,6 +132,9 @@ async fn converse(
             },
             read = background.next() => match read {
                 Read::Described(described) => session.take_described(home, described, clock())?,
+                Read::Judged(judged) => {
+                    home.append(clock(), Record::JudgementsRead(judged))?;
+                }
                 Read::Progress(progress) => front.show(Shown::Progress(progress)),
                 Read::Failed(text) => front.show(Shown::Problem { text }),
             },
@@ -220,7 +227,8 @@ fn step_of_reading(
     Ok(Some(session.answer_reading(home, answer, now)?.map_or(dropped, Shown::Moved)))
 }
 
-/// Reading of the bank's alternatives that the log does not describe yet.
+/// Reading of the bank's alternatives that the log does not describe yet, and of what was described before a generation
+/// that is in force now.
 struct Background {
     read: UnboundedReceiver<Read>,
     finished: bool,
@@ -235,9 +243,14 @@ impl Background {
             .filter(|q| !q.alternatives.iter().all(|a| home.state().is_described(&q.situation, &a.text)))
             .cloned()
             .collect();
-        if !missing.is_empty() {
+        let generations = GenerationSource::in_force(home);
+        let unjudged: Vec<(u32, Vec<AlternativeDescribed>)> = generations
+            .iter()
+            .map(|g| (g.number, g.unjudged(home.state())))
+            .filter(|(_, described)| !described.is_empty())
+            .collect();
+        if !missing.is_empty() || !unjudged.is_empty() {
             let (opening, prior) = (opening.clone(), home.state().elicited().cloned());
-            let generations = GenerationSource::in_force(home);
             tokio::task::spawn_blocking(move || {
                 let reader = match (reader, prior) {
                     (Some(reader), _) => Ok(reader),
@@ -245,7 +258,7 @@ impl Background {
                     (None, None) => unreachable!("a prepared home has a prior"),
                 };
                 let failed = match reader {
-                    Ok(reader) => read_all(&reader, &missing, &cancel, &send).err().map(|e| chain(&e)),
+                    Ok(reader) => read_all(&reader, &missing, &unjudged, &cancel, &send).err().map(|e| chain(&e)),
                     Err(error) => Some(chain(&error)),
                 };
                 if let Some(why) = failed.filter(|_| !cancel.is_cancelled()) {
@@ -278,18 +291,31 @@ impl Background {
 fn read_all(
     reader: &Reader,
     missing: &[BankQuestion],
+    unjudged: &[(u32, Vec<AlternativeDescribed>)],
     cancel: &Cancel,
     send: &UnboundedSender<Read>,
 ) -> Result<(), crate::reader::ReaderError> {
-    let total = missing.len() as u64;
+    let mut reader = reader.background(cancel.clone());
+    let progress = |what: &str, done: usize, total: usize| {
+        send.send(Read::Progress(Progress { what: what.into(), done: done as u64, total: total as u64 })).is_ok()
+    };
     let mut done = 0;
-    reader.background(cancel.clone()).describe_questions(missing, &mut |described| {
+    reader.describe_questions(missing, &mut |described| {
         done += 1;
-        let progress = Progress { what: "reading the question bank".into(), done, total };
         send.send(Read::Described(described)).is_ok()
-            && send.send(Read::Progress(progress)).is_ok()
+            && progress("reading the question bank", done, missing.len())
             && !cancel.is_cancelled()
-    })
+    })?;
+    for (generation, described) in unjudged {
+        let what = format!("reading with generation {generation}");
+        let mut told = |done, total| {
+            progress(&what, done, total);
+        };
+        if let Some(judged) = reader.judgements(*generation, described, &mut told)? {
+            drop(send.send(Read::Judged(judged)));
+        }
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.

@@ -180,13 +180,11 @@ impl ElicitedPrior {
     }
 }
 
-/// Share of a prior's predictive variance, over pairs of alternatives of one situation of the bank, that is in its mean.
-pub(crate) fn mean_share(prior: &ElicitedPrior, bank: &FittedBank) -> f64 {
+/// Second moment of a utility difference that is in a prior's mean, and that which is in its covariance, over pairs of
+/// alternatives of one situation of the bank. `variance` gives the prior's variance of a utility difference.
+pub(crate) fn second_moments(mean: &[f64], variance: impl Fn(&[f64]) -> f64, bank: &FittedBank) -> [f64; 2] {
     let differences = differences(bank, &situations(&bank.alternatives));
-    let mean = DVector::from_column_slice(&prior.mean);
-    let in_mean = mean_of(&differences, |d| d.dot(&mean).powi(2));
-    let all = in_mean + mean_of(&differences, |d| prior.utility_variance(d.as_slice()));
-    if all > 0.0 { in_mean / all } else { 0.0 }
+    [mean_of(&differences, |d| dot(d.as_slice(), mean).powi(2)), mean_of(&differences, |d| variance(d.as_slice()))]
 }
 
 /// Jackknife covariance of a fit over templates.

@@ -4,8 +4,8 @@
 //! with the adapter, scaled on the reference set and regressed on generation 0's schema features, by the same equations
 //! as the base model's ([`crate::features`], [`crate::elicited`]).
 
-use crate::elicited::{ElicitedPrior, mean_share};
-use crate::features::{FeatureError, FeatureSpace, FittedBank, JudgementReading, situations, with_judgements};
+use crate::elicited::{ElicitedPrior, second_moments};
+use crate::features::{FeatureError, FeatureSpace, FittedBank, JudgementReading, dot, situations, with_judgements};
 use crate::model::LanguageModel;
 use crate::reading_cache::ReadingCache;
 use crate::readout::{Alternative, read_alternatives, read_judgements};
@@ -73,9 +73,43 @@ impl BaseBank {
         self.fitted.readings.iter().map(|r| r.judgement.as_slice())
     }
 
+    /// A prior of any generation with its covariance multiplied by `variance_scale`, and both then normalised, so that a
+    /// typical pair of this bank has a second moment of 1: mean, and covariance by rows of the lower triangle.
+    pub fn scaled(&self, mean: &[f64], covariance: &[f64], variance_scale: f64) -> (Vec<f64>, Vec<f64>) {
+        // By rows of the lower triangle: the diagonal once, what is beside it twice.
+        let variance = |d: &[f64]| -> f64 {
+            let row = |i: usize| {
+                let row = &covariance[i * (i + 1) / 2..][..=i];
+                d[i] * (2.0 * dot(&row[..i], &d[..i]) + row[i] * d[i])
+            };
+            (0..d.len()).map(row).sum()
+        };
+        let [in_mean, spread] = second_moments(mean, variance, &self.fitted);
+        let c = 1.0 / (in_mean + variance_scale * spread).max(1e-12).sqrt();
+        let mean = mean.iter().map(|m| c * m).collect();
+        (mean, covariance.iter().map(|v| c * c * variance_scale * v).collect())
+    }
+
     /// Generation 0 as this bank shows it.
     pub fn base(&self) -> Generation {
         fitted_generation(&self.fitted)
+    }
+
+    /// Generation 0 fitted on this bank as a candidate is: what a candidate that learned nothing comes to, bit for bit. A
+    /// log's own prior may rest on another bank.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    pub fn untaught(
+        &self,
+        model: &mut dyn LanguageModel,
+        schema: &ValueSchema,
+        cache: &mut dyn ReadingCache,
+    ) -> Result<Generation, FeatureError> {
+        let read = read_alternatives(model, schema, &references(schema), cache, &mut |_, _| {})?;
+        let reference: Vec<Vec<f64>> = read.into_iter().map(|r| r.judgement).collect();
+        let bank: Vec<Vec<f64>> = self.judgements().map(<[f64]>::to_vec).collect();
+        self.fit(&reference, &bank)
     }
 
     /// Reads reference set and bank with a generation's model and fits its judgement and prior.
@@ -88,8 +122,7 @@ impl BaseBank {
         schema: &ValueSchema,
         on_progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Generation, FeatureError> {
-        let mut all: Vec<Alternative> =
-            schema.reference.alternatives.iter().map(|text| Alternative::new(None, text)).collect();
+        let mut all = references(schema);
         let references = all.len();
         all.extend(self.fitted.alternatives.iter().cloned());
         let mut reference = read_judgements(model, schema, &all, on_progress)?;
@@ -111,9 +144,14 @@ impl BaseBank {
     }
 }
 
+fn references(schema: &ValueSchema) -> Vec<Alternative> {
+    schema.reference.alternatives.iter().map(|text| Alternative::new(None, text)).collect()
+}
+
 fn fitted_generation(fitted: &FittedBank) -> Generation {
     let prior = ElicitedPrior::from_bank(fitted);
-    Generation { reading: fitted.space.judgement_reading(), mean_share: mean_share(&prior, fitted), prior }
+    let [in_mean, spread] = second_moments(&prior.mean, |d| prior.utility_variance(d), fitted);
+    Generation { reading: fitted.space.judgement_reading(), mean_share: in_mean / (in_mean + spread).max(1e-12), prior }
 }
 
 #[cfg(test)]
@@ -151,6 +189,15 @@ mod tests {
         let (mean, covariance) = generation.scaled(1.0);
         let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
         assert!(close(&mean, &generation.prior.mean) && close(&covariance, &generation.prior.covariance));
+        // A prior that stands in a log is scaled alike.
+        let width = mean.len();
+        let triangle: Vec<f64> = (0..width).flat_map(|r| covariance[r * width..=r * width + r].to_vec()).collect();
+        for scale in [0.25, 1.0, 4.0] {
+            let (ours, wide) = base.scaled(&mean, &triangle, scale);
+            let (theirs, narrow) = generation.scaled(scale);
+            assert!(close(&ours, &theirs), "{scale}");
+            assert!((0..width).all(|i| (wide[i * (i + 3) / 2] - scale * narrow[i * width + i]).abs() < 1e-12));
+        }
         // A wider prior says less in its mean.
         assert!(generation.scaled(4.0).0[0].abs() < mean[0].abs());
         Ok(())

@@ -1,7 +1,8 @@
 //! Training beside a sitting: started when the schedule says so, looked after from time to time, and taken up when done.
 //!
-//! The trainer is another process of the lowest priority with half of the processors, so that a question never waits for
-//! it; whatever becomes of it, the sitting goes on and the generation in use stays.
+//! The trainer is another process of the lowest priority with half of the processors, and it stands still while the person
+//! waits for something: it works while they read and think. Whatever becomes of it, the sitting goes on and the generation
+//! in use stays.
 
 use std::io;
 use std::path::Path;
@@ -34,6 +35,10 @@ pub trait Work: Send {
     fn ended(&mut self) -> Option<Result<(), String>>;
     /// Ends it; what it did can be taken up later.
     fn stop(&mut self);
+    /// Stands still until [`Self::go_on`], or goes on where it cannot.
+    fn hold(&mut self);
+    /// Works again.
+    fn go_on(&mut self);
 }
 
 /// What a sitting needs to train in the background.
@@ -50,7 +55,8 @@ pub struct Learning {
 /// A trainer beside a sitting, if one is at work.
 #[derive(Default)]
 pub struct Beside {
-    at_work: Option<(Folder, Box<dyn Work>)>,
+    at_work: Option<AtWork>,
+    held: bool,
 }
 
 impl Beside {
@@ -66,7 +72,7 @@ impl Beside {
         match begin(home, learning, &root, now) {
             Ok(Some((folder, work))) => {
                 notices.push("training in the background from what was said before".to_owned());
-                (Self { at_work: Some((folder, work)) }, notices)
+                (Self { at_work: Some((folder, work)), held: false }, notices)
             }
             Ok(None) => (Self::default(), notices),
             Err(why) => {
@@ -86,6 +92,22 @@ impl Beside {
                 return ended.map(|()| folder);
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The person waits: all processors are the sitting's until [`Self::go_on`].
+    pub fn hold(&mut self) {
+        if let (Some((_, work)), false) = (&mut self.at_work, self.held) {
+            work.hold();
+            self.held = true;
+        }
+    }
+
+    /// The person reads or thinks: the trainer may work.
+    pub fn go_on(&mut self) {
+        if let (Some((_, work)), true) = (&mut self.at_work, self.held) {
+            work.go_on();
+            self.held = false;
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A pure function of the log's state. Three parts:
 //! - *lessons*: pairs of alternatives with the posterior's predictive probability as a soft label, weighted by how sure
-//!   the posterior is. The posterior is folded from generation 0's own prior and the training records alone, so neither a
-//!   held-out answer nor an earlier generation can come in through a label;
+//!   the posterior is. The posterior is folded from generation 0's own prior, a population learned from the training
+//!   records, and these records alone, so neither a held-out answer nor an earlier generation can come in through a label;
 //! - *held out*: records that are kept from training, for the gate. A hash of what was asked decides, so that a repeat,
 //!   another order, or another person's answer to the same question lands on the same side;
 //! - *rehearsal*: text that has nothing to do with anybody's values, against forgetting.
@@ -15,7 +15,9 @@ use credence_memory::evidence::Evidence;
 use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, resolve};
-use credence_memory::state::{Epoch, State};
+use credence_memory::population::{ConsolidationError, SOURCE_CAP, learned_from};
+use credence_memory::record::Subject;
+use credence_memory::state::{Epoch, Received, State};
 use serde::{Deserialize, Serialize};
 
 /// Whose belief is taught.
@@ -140,6 +142,9 @@ pub enum DataSetError {
         /// What is needed.
         needed: f64,
     },
+    /// People could not be learned from together.
+    #[error("what people receive from each other could not be learned")]
+    Population(#[from] ConsolidationError),
     /// Belief could not be formed.
     #[error("belief about {person} could not be formed")]
     Belief {
@@ -211,18 +216,27 @@ pub fn build(state: &State, whose: &Whose, settings: &DataSettings) -> Result<Da
     }
     let epoch = state.epoch().ok_or(DataSetError::Nothing("header"))?;
     let split = Split::of(state, settings);
+    let taught = |_: &PersonId, e: &Evidence| !split.holds_out_evidence(state, e);
+    // With a prior learned from the others few answers of each of many people say what all of them say.
+    let population = match whose {
+        Whose::Person(_) => None,
+        Whose::Population => match learned_from(state, SOURCE_CAP, &taught) {
+            Err(ConsolidationError::TooFew(_)) => None,
+            learned => Some(learned?),
+        },
+    };
     let mut absorbed = BTreeMap::new();
     let mut held_out = Vec::new();
     let mut beliefs = Vec::new();
-    for (person, known) in state.people().iter().filter(|(person, _)| whose.includes(person)) {
-        let (out, taught): (Vec<&Evidence>, Vec<&Evidence>) =
-            known.evidence().iter().partition(|e| split.holds_out_evidence(state, e));
+    for (person, evidence) in counted(state, whose) {
+        let (taught, out): (Vec<&Evidence>, Vec<&Evidence>) = evidence.into_iter().partition(|e| taught(person, e));
         held_out.extend(out.iter().map(|e| HeldOut { seq: e.seq, person: person.clone() }));
         if taught.is_empty() {
             continue;
         }
-        let belief =
-            fold(state, epoch, &taught).map_err(|source| DataSetError::Belief { person: person.clone(), source })?;
+        let received = population.as_ref().map(|population| population.received_by(person));
+        let belief = fold(state, epoch, &taught, received)
+            .map_err(|source| DataSetError::Belief { person: person.clone(), source })?;
         absorbed.insert(person.clone(), taught.iter().map(|e| e.seq).collect());
         beliefs.push((person.clone(), belief));
     }
@@ -242,11 +256,31 @@ pub fn build(state: &State, whose: &Whose, settings: &DataSettings) -> Result<Da
     Ok(DataSet { whose: whose.clone(), cutoff, settings: settings.clone(), absorbed, held_out, lessons })
 }
 
-fn fold(state: &State, epoch: &Epoch, evidence: &[&Evidence]) -> Result<Mixture, BeliefError> {
+/// Evidence that is learned from, by person: of a population what is in quarantine is left out.
+pub fn counted<'a>(state: &'a State, whose: &Whose) -> Vec<(&'a PersonId, Vec<&'a Evidence>)> {
+    let quarantined = |subject: Subject| *whose == Whose::Population && state.quarantined().contains(&subject);
+    let people = state.people().iter();
+    let people =
+        people.filter(|(person, _)| whose.includes(person) && !quarantined(Subject::Person((*person).clone())));
+    let counts = |e: &&Evidence| !quarantined(Subject::Source(e.source.clone()));
+    people.map(|(person, known)| (person, known.evidence().iter().filter(counts).collect())).collect()
+}
+
+fn fold(
+    state: &State,
+    epoch: &Epoch,
+    evidence: &[&Evidence],
+    received: Option<&Received>,
+) -> Result<Mixture, BeliefError> {
     let layout = untrained_layout(&epoch.layout);
     let observations: Vec<_> =
         evidence.iter().map(|e| resolve(e, |i| &state.descriptions()[i as usize], &layout)).collect();
-    Mixture::fold(&epoch.settings, &untrained_priors(&epoch.priors), &observations)
+    let mut priors = untrained_priors(&epoch.priors);
+    if let Some(received) = received {
+        priors.locations.extend_from_slice(&received.locations);
+        priors.component_masses.clone_from(&received.masses);
+    }
+    Mixture::fold(&epoch.settings, &priors, &observations)
 }
 
 /// Every pair of described alternatives that share a situation and may be taught.

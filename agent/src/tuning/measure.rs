@@ -13,7 +13,7 @@ use credence_priors::checks::CharterQuestion;
 use credence_priors::controls::{ControlBanks, ControlReadings};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{DataSet, untrained_layout};
+use super::dataset::{DataSet, counted, untrained_layout};
 use super::gate::{Controls, Foresight, Unit};
 
 /// What a prior's covariance may be multiplied by.
@@ -68,21 +68,6 @@ pub struct Foreseen {
 }
 
 impl Sight {
-    /// Generation 0's, as the log has it.
-    ///
-    /// # Errors
-    /// If the log has no prior.
-    pub fn base(state: &State) -> Result<Self, MeasureError> {
-        let elicited = state.elicited().ok_or(MeasureError::NoPrior)?;
-        let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect::<Vec<f64>>();
-        let judgements = state.descriptions().iter().filter_map(|d| Some((d.alternative, d.judgement.get(&0)?.get())));
-        Ok(Self {
-            mean: numbers(&elicited.mean),
-            covariance: numbers(&elicited.covariance),
-            judgements: judgements.collect(),
-        })
-    }
-
     /// Foresees each record by the prior alone, under the log's grid of signal scales, lapses and bands: nothing that
     /// anybody answered comes in.
     ///
@@ -138,12 +123,12 @@ impl Sight {
 pub fn trials(state: &State, data: &DataSet) -> Vec<Trial> {
     let held_out: BTreeSet<(Seq, &PersonId)> = data.held_out.iter().map(|h| (h.seq, &h.person)).collect();
     let mut trials = Vec::new();
-    for (person, known) in state.people().iter().filter(|(person, _)| data.whose.includes(person)) {
+    for (person, evidence) in counted(state, &data.whose) {
         let fit = |e: &&Evidence| {
             !e.form.descriptions().is_empty() && (e.seq > data.cutoff || held_out.contains(&(e.seq, person)))
         };
-        let evidence = known.evidence().iter().filter(fit);
-        trials.extend(evidence.map(|e| Trial { person: person.clone(), evidence: e.clone() }));
+        let fit = evidence.into_iter().filter(fit);
+        trials.extend(fit.map(|e| Trial { person: person.clone(), evidence: e.clone() }));
     }
     trials
 }
@@ -184,11 +169,13 @@ pub struct Compared {
     pub variance_scale: f64,
 }
 
-/// Compares two priors on the same trials.
+/// Compares two priors on the same trials, each of which has, for every one of [`VARIANCE_SCALES`], how the trials were
+/// foreseen.
 ///
-/// `candidate` has, for each of [`VARIANCE_SCALES`], how the trials were foreseen. The scale is found on the held-out
-/// units themselves, so the comparison is cross-fitted: each half of the units is scored with the scale of the other.
-pub fn compare(trials: &[Trial], in_use: &[Foreseen], candidate: &[Vec<Foreseen>]) -> Compared {
+/// Both are scored at the scale that is best for them: how wide a prior is has nothing to do with training, and a candidate
+/// that learned nothing must gain nothing. The scale is found on the held-out units themselves, so the comparison is
+/// cross-fitted: each half of the units is scored with the scales of the other.
+pub fn compare(trials: &[Trial], in_use: &[Vec<Foreseen>], candidate: &[Vec<Foreseen>]) -> Compared {
     let (unit, unit_of) = units(trials);
     let count = unit_of.iter().max().map_or(0, |last| last + 1);
     let mean_of = |values: &dyn Fn(usize) -> f64| {
@@ -199,20 +186,25 @@ pub fn compare(trials: &[Trial], in_use: &[Foreseen], candidate: &[Vec<Foreseen>
         }
         sums.iter().zip(counts).map(|(sum, n)| sum / n.max(1.0)).collect::<Vec<f64>>()
     };
-    let by_scale: Vec<Vec<f64>> = candidate.iter().map(|foreseen| mean_of(&|t| foreseen[t].ln_p)).collect();
-    let best = |chosen: &dyn Fn(usize) -> bool| {
-        let score = |scale: &Vec<f64>| scale.iter().enumerate().filter(|(u, _)| chosen(*u)).map(|(_, s)| s).sum();
+    let best = |by_scale: &[Vec<Foreseen>], chosen: &dyn Fn(usize) -> bool| {
+        let score = |foreseen: &Vec<Foreseen>| -> f64 {
+            let by_unit = mean_of(&|t| foreseen[t].ln_p);
+            by_unit.iter().enumerate().filter(|(unit, _)| chosen(*unit)).map(|(_, score)| score).sum()
+        };
         let scores: Vec<f64> = by_scale.iter().map(score).collect();
         // Where nothing can be told, the scale stays 1.
         let one = VARIANCE_SCALES.iter().position(|s| *s == 1.0).unwrap_or(0);
         (0..scores.len()).fold(one, |best, k| if scores[k] > scores[best] + 1e-12 { k } else { best })
     };
-    let halves = [best(&|unit| unit % 2 == 1), best(&|unit| unit % 2 == 0)];
-    let scale_of = |trial: usize| halves[unit_of[trial] % 2];
+    let halves = |by_scale| [best(by_scale, &|unit| unit % 2 == 1), best(by_scale, &|unit| unit % 2 == 0)];
+    let (before, after) = (halves(in_use), halves(candidate));
+    let before = |trial: usize| &in_use[before[unit_of[trial] % 2]][trial];
+    let after = |trial: usize| &candidate[after[unit_of[trial] % 2]][trial];
     let surplus = |f: &Foreseen| f.entropy.map_or(0.0, |entropy| -f.ln_p - entropy);
-    let gain = mean_of(&|t| candidate[scale_of(t)][t].ln_p - in_use[t].ln_p);
-    let overconfidence = mean_of(&|t| surplus(&candidate[scale_of(t)][t]) - surplus(&in_use[t]));
-    Compared { foresight: Foresight { unit, gain, overconfidence }, variance_scale: VARIANCE_SCALES[best(&|_| true)] }
+    let gain = mean_of(&|t| after(t).ln_p - before(t).ln_p);
+    let overconfidence = mean_of(&|t| surplus(after(t)) - surplus(before(t)));
+    let variance_scale = VARIANCE_SCALES[best(candidate, &|_| true)];
+    Compared { foresight: Foresight { unit, gain, overconfidence }, variance_scale }
 }
 
 /// A candidate's controls beside the base model's.
@@ -280,7 +272,7 @@ mod tests {
         let scored = |even: f64, odd: f64| (0..8).map(|t| foreseen(if t % 2 == 0 { even } else { odd })).collect();
         let candidate: Vec<Vec<Foreseen>> =
             vec![scored(-0.9, -0.9), scored(-0.1, -0.8), scored(-0.6, -0.6), scored(-0.75, -0.2), scored(-0.9, -0.9)];
-        let compared = compare(&trials, &in_use, &candidate);
+        let compared = compare(&trials, &vec![in_use; VARIANCE_SCALES.len()], &candidate);
         for (unit, gain) in compared.foresight.gain.iter().enumerate() {
             let expected = if unit % 2 == 0 { 0.7 - 0.75 } else { 0.7 - 0.8 };
             assert!((gain - expected).abs() < 1e-12, "{unit}: {gain}");
@@ -288,6 +280,9 @@ mod tests {
         assert_eq!(compared.variance_scale, 0.5, "over all units the second is best");
         let overconfident = &compared.foresight.overconfidence;
         assert!((overconfident[0] - 0.05).abs() < 1e-12 && (overconfident[1] - 0.1).abs() < 1e-12);
+        // What is in use may be as wide as suits it, too: the same prior gains nothing.
+        let same = compare(&trials, &candidate, &candidate).foresight;
+        assert!(same.gain.iter().chain(&same.overconfidence).all(|x| *x == 0.0), "{same:?}");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use credence_memory::belief::Settings;
 use credence_memory::belief::simulate::normal;
 use credence_memory::home::Home;
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId};
-use credence_memory::record::{AdapterRolledBack, ChoiceMade, LogOpened, Origin, Record, Retracted};
+use credence_memory::record::{
+    AdapterRolledBack, ChoiceMade, LogOpened, Origin, QuarantineSet, Record, Retracted, Subject,
+};
 use credence_memory::state::State;
 use credence_priors::ModelHandle;
 use credence_priors::reading_cache::MemoryReadingCache;
@@ -21,15 +23,15 @@ use rand_chacha::ChaCha8Rng;
 
 use super::beside::{Beside, Learning, Trainer, Work, collect};
 use super::candidate::{CandidatePrior, Folder, Job, Outcome, TuneSettings};
-use super::dataset::{self, DataSet, DataSetError, DataSettings, Whose};
+use super::dataset::{self, DataSet, DataSetError, DataSettings, Lesson, Whose};
 use super::gate::{Judgement, Test, Verdict};
 use super::measure;
 use super::plan::Machine;
 use super::schedule::Start;
 use super::work::Workshop;
 use crate::bank::BankAlternative;
-use crate::opening::Opening;
-use crate::reader::Reader;
+use crate::opening::{GenerationSource, Opening};
+use crate::reader::{GenerationReader, Reader};
 use crate::session::record_described;
 
 /// Acts, what the base model calls them, and what the person thinks of them.
@@ -72,6 +74,11 @@ fn opening() -> Opening {
 
 /// A home in which one person has answered many questions, each about two of the acts.
 fn answered(root: &Path, questions: usize) -> Home {
+    answered_by(root, questions, &[ada()])
+}
+
+/// The same, answered by several people of one mind in turn.
+fn answered_by(root: &Path, questions: usize, people: &[PersonId]) -> Home {
     // A log's identity is random, and decides what is held out: here it is fixed.
     let opening = opening();
     let first = tempfile::tempdir().expect("a folder");
@@ -94,7 +101,11 @@ fn answered(root: &Path, questions: usize) -> Home {
         let utility = 1.5 * (ACTS[first].2 - ACTS[second].2) + normal(&mut random);
         let alternatives = texts.each_ref().map(|t| AlternativeId::of(&situation, t)).to_vec();
         let made = ChoiceMade {
-            from: Origin { person: ada(), source: SourceId::new("test").expect("a source"), session: None },
+            from: Origin {
+                person: people[question % people.len()].clone(),
+                source: SourceId::new("test").expect("a source"),
+                session: None,
+            },
             question: Some(QuestionId::of(&alternatives)),
             alternatives,
             chosen: Some(usize::from(utility < 0.0)),
@@ -196,6 +207,10 @@ fn a_good_candidate_is_accepted_and_one_of_shuffled_labels_refused() {
     };
     let worst = verdict(&home, root.path(), &data, &learner(&reversed));
     assert_eq!(worst.verdict, Verdict::Refused { by: Test::Gain }, "{worst:#?}");
+    // One that learned nothing gains nothing, however much a wider or narrower prior would help.
+    let same = verdict(&home, root.path(), &data, &base());
+    assert_eq!(same.verdict, Verdict::Refused { by: Test::Gain }, "{same:#?}");
+    assert!(same.tests.iter().any(|t| t.test == Test::Gain && t.estimate == 0.0), "{same:#?}");
 }
 
 #[test]
@@ -240,6 +255,35 @@ fn what_is_held_out_is_never_taught_and_provenance_is_whole() {
 }
 
 #[test]
+fn many_people_teach_with_few_answers_each_what_none_of_them_could_alone() {
+    let root = tempfile::tempdir().expect("a folder");
+    let people: Vec<PersonId> = (0..20).map(|i| PersonId::new(&format!("person {i:02}")).expect("a name")).collect();
+    let mut home = answered_by(root.path(), QUESTIONS, &people);
+    let settings = DataSettings { held_out_share: 0.35, sureness_min: 0.0, ..DataSettings::default() };
+    let built = |home: &Home, whose: Whose| dataset::build(home.state(), &whose, &settings).expect("a data set");
+    let together = built(&home, Whose::Population);
+    let alone = built(&home, Whose::Person(people[0].clone()));
+    // What they all think, and how far the labels say it, in nats a lesson.
+    let liking = |text: &str| ACTS.iter().find(|(act, ..)| text.starts_with(act)).map_or(0.0, |(_, _, u)| *u);
+    let score = |data: &DataSet| {
+        let score = |l: &Lesson| {
+            let better = liking(&l.texts[0]) > liking(&l.texts[1]);
+            if better { l.probability.ln() } else { (1.0 - l.probability).ln() }
+        };
+        data.lessons.iter().map(score).sum::<f64>() / data.lessons.len() as f64
+    };
+    assert!(score(&together) > score(&alone) + 0.1, "{} {}", score(&together), score(&alone));
+    // Whoever is in quarantine teaches nothing, and judges no candidate either.
+    let quarantine =
+        QuarantineSet { subject: Subject::Person(people[3].clone()), quarantined: true, reason: "test".into() };
+    home.append(now(), Record::QuarantineSet(quarantine)).expect("a record");
+    let without = built(&home, Whose::Population);
+    assert!(together.absorbed.contains_key(&people[3]) && !without.absorbed.contains_key(&people[3]));
+    assert_ne!(together.lessons, without.lessons);
+    assert!(measure::trials(home.state(), &without).iter().all(|t| t.person != people[3]));
+}
+
+#[test]
 fn a_log_without_answers_has_no_data_set() {
     let root = tempfile::tempdir().expect("a folder");
     let home = answered(root.path(), 0);
@@ -255,12 +299,67 @@ struct Instant(Option<Outcome>);
 
 struct Done(bool);
 
+/// One that never ends, and writes down what it is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<&'static str>>>);
+
+impl Told {
+    fn note(&self, what: &'static str) {
+        self.0.lock().expect("nobody panicked").push(what);
+    }
+}
+
+impl Work for Told {
+    fn ended(&mut self) -> Option<Result<(), String>> {
+        None
+    }
+    fn stop(&mut self) {
+        self.note("stop");
+    }
+    fn hold(&mut self) {
+        self.note("hold");
+    }
+    fn go_on(&mut self) {
+        self.note("go on");
+    }
+}
+
+impl Trainer for Told {
+    fn start(&self, _: &Path, _: u32) -> std::io::Result<Box<dyn Work>> {
+        self.note("start");
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[test]
+fn a_trainer_stands_still_while_the_person_waits_and_is_told_only_what_changes() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut home = answered(root.path(), QUESTIONS);
+    let told = Told::default();
+    let learning = Learning { trainer: Arc::new(told.clone()), ..learning(None) };
+    let (mut beside, _) = Beside::start(&mut home, Some(&learning), now());
+    for _ in 0..2 {
+        beside.go_on();
+        beside.hold();
+        beside.hold();
+        beside.go_on();
+    }
+    drop(beside);
+    assert_eq!(*told.0.lock().expect("nobody panicked"), ["start", "hold", "go on", "hold", "go on", "stop"]);
+    // Nobody at work is told nothing.
+    let mut beside = Beside::default();
+    beside.hold();
+    beside.go_on();
+}
+
 impl Work for Done {
     fn ended(&mut self) -> Option<Result<(), String>> {
         Some(if self.0 { Ok(()) } else { Err("killed".to_owned()) })
     }
 
     fn stop(&mut self) {}
+    fn hold(&mut self) {}
+    fn go_on(&mut self) {}
 }
 
 impl Trainer for Instant {
@@ -286,7 +385,8 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
     let mut home = answered(root.path(), QUESTIONS);
     let before = home.state().belief(&ada()).expect("a belief").digest();
     let data = data(home.state());
-    let (judgement, prior) = judged(&home, root.path(), &data, &learner(&data));
+    let learned = learner(&data);
+    let (judgement, prior) = judged(&home, root.path(), &data, &learned);
     let outcome = Outcome {
         adapter_hash: Hash::of(b"adapter"),
         losses: [0.7, 0.6],
@@ -311,6 +411,22 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
     assert!(told.contains("accepted") && told.contains("in force"), "{told}");
     assert_eq!(home.state().ledger().current(), AdapterGeneration(1));
     assert_ne!(home.state().belief(&ada()).expect("a belief").digest(), before);
+    // What neither the bank nor a held-out question has is judged when there is time: everything, once.
+    let generation = GenerationSource::in_force(&home).pop().expect("a generation");
+    let (unjudged, described) = (generation.unjudged(home.state()), home.state().descriptions().len());
+    assert!(!unjudged.is_empty() && unjudged.len() < described, "{} of {described}", unjudged.len());
+    let prior = home.state().elicited().expect("a prior").clone();
+    let with_adapter = GenerationReader {
+        number: 1,
+        model: ModelHandle::spawn(move || Ok(learned)).expect("a model"),
+        reading: Arc::new(serde_json::from_value(generation.reading.clone()).expect("a reading")),
+    };
+    let mut reader = opening().reader(&prior, &[]).expect("a reader").with_generations(vec![with_adapter]);
+    let unread = reader.judgements(2, &unjudged, &mut |_, _| {}).expect("no failure");
+    assert_eq!(unread, None, "a generation that is not read with says nothing");
+    let judged = reader.judgements(1, &unjudged, &mut |_, _| {}).expect("readings").expect("judgements");
+    home.append(now(), Record::JudgementsRead(judged)).expect("a record");
+    assert!(generation.unjudged(home.state()).is_empty());
     // A generation in force changes no label: the next data set rests on the base model and the answers alone.
     assert_eq!(super::tests::data(home.state()).lessons, data.lessons);
     assert_eq!(Folder::pending(root.path()), None);

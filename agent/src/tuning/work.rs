@@ -278,20 +278,23 @@ impl Workshop<'_> {
         self.cancelled()?;
 
         let in_use = match job.in_use {
-            0 => Sight::base(self.state)?,
-            number => self.sight_in_use(number, &trials, on_progress)?,
+            0 => {
+                let untaught = bank.untaught(&mut self.base, self.schema, self.readings)?;
+                let judgements = self.base_judgements(&untaught.reading, &trials, on_progress)?;
+                widths(&untaught, &judgements)
+            }
+            number => {
+                let sight = self.sight_in_use(number, &trials, on_progress)?;
+                let scaled = |scale: &f64| bank.scaled(&sight.mean, &sight.covariance, *scale);
+                let wide = |(mean, covariance)| Sight { mean, covariance, judgements: sight.judgements.clone() };
+                VARIANCE_SCALES.iter().map(scaled).map(wide).collect()
+            }
         };
-        let before = in_use.foresee(self.state, &trials)?;
-        let after = VARIANCE_SCALES
-            .iter()
-            .map(|scale| {
-                let (mean, covariance) = generation.scaled(*scale);
-                let covariance = covariance.iter().map(|v| v * scale).collect::<Vec<_>>();
-                let covariance = triangle(&covariance, mean.len());
-                Sight { mean, covariance, judgements: judgements.iter().copied().collect() }
-                    .foresee(self.state, &trials)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let foresee = |sights: Vec<Sight>| -> Result<Vec<_>, MeasureError> {
+            sights.iter().map(|sight| sight.foresee(self.state, &trials)).collect()
+        };
+        let before = foresee(in_use)?;
+        let after = foresee(widths(&generation, &judgements))?;
         let compared = measure::compare(&trials, &before, &after);
 
         let (mean, covariance) = generation.scaled(compared.variance_scale);
@@ -359,15 +362,27 @@ impl Workshop<'_> {
         let asked: Vec<Alternative> = described.iter().map(|d| alternative(&d.situation, &d.text)).collect();
         let mut progress = |done, total| on_progress(Progress::Reading { what: "held-out questions", done, total });
         let read = read_judgements(model, self.schema, &asked, &mut progress)?;
-        let residuals = described.iter().zip(&read).filter_map(|(d, judgement)| {
-            let schema: Vec<f64> = d.schema.iter().map(|x| x.get()).collect();
-            Some((d.alternative, reading.residual(&schema, judgement)?))
-        });
-        Ok(residuals.collect())
+        Ok(residuals(reading, &described, read.iter().map(Vec::as_slice)))
     }
 
-    /// The sight of the generation in use: its prior and judgements stand in the log, and judgements of what was
-    /// described since are read with its adapter.
+    /// The base model's judgement residuals of the alternatives of the trials.
+    fn base_judgements(
+        &mut self,
+        reading: &JudgementReading,
+        trials: &[Trial],
+        on_progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Vec<(AlternativeId, f64)>, WorkError> {
+        let wanted = measure::alternatives(self.state, trials);
+        let described: Vec<_> = wanted.iter().filter_map(|id| self.state.description(id)).collect();
+        let asked: Vec<Alternative> = described.iter().map(|d| alternative(&d.situation, &d.text)).collect();
+        let what = "held-out questions, base model";
+        let mut progress = |done, total| on_progress(Progress::Reading { what, done, total });
+        let read = read_alternatives(&mut self.base, self.schema, &asked, self.readings, &mut progress)?;
+        Ok(residuals(reading, &described, read.iter().map(|r| r.judgement.as_slice())))
+    }
+
+    /// The sight of the generation in use, before its variance scale: its prior and judgements stand in the log, and
+    /// judgements of what was described since are read with its adapter.
     fn sight_in_use(
         &mut self,
         number: u32,
@@ -378,7 +393,6 @@ impl Workshop<'_> {
         let (_, promoted) = adapter.and_then(|a| a.promoted.as_ref()).ok_or(WorkError::NoParent(number))?;
         let prior = &promoted.prior;
         let reading: JudgementReading = serde_json::from_value(prior.reading.clone()).map_err(WorkError::Space)?;
-        let scale = promoted.variance_scale.get();
         let read = |d: &AlternativeDescribed| Some((d.alternative, d.judgement.get(&number)?.get()));
         let mut judgements: BTreeMap<AlternativeId, f64> = self.state.descriptions().iter().filter_map(read).collect();
         let mut missing = measure::alternatives(self.state, trials);
@@ -390,7 +404,7 @@ impl Workshop<'_> {
         }
         Ok(Sight {
             mean: prior.mean.iter().map(|x| x.get()).collect(),
-            covariance: prior.covariance.iter().map(|x| scale * x.get()).collect(),
+            covariance: prior.covariance.iter().map(|x| x.get()).collect(),
             judgements,
         })
     }
@@ -401,6 +415,30 @@ type ReadGeneration = (BaseBank, Generation, Vec<(AlternativeId, f64)>);
 
 fn alternative(situation: &str, text: &str) -> Alternative {
     Alternative::new((!situation.trim().is_empty()).then_some(situation), text)
+}
+
+/// A generation's prior under every variance scale.
+fn widths(generation: &Generation, judgements: &[(AlternativeId, f64)]) -> Vec<Sight> {
+    let wide = |scale: &f64| {
+        let (mean, covariance) = generation.scaled(*scale);
+        let covariance = covariance.iter().map(|v| v * scale).collect::<Vec<_>>();
+        let covariance = triangle(&covariance, mean.len());
+        Sight { mean, covariance, judgements: judgements.iter().copied().collect() }
+    };
+    VARIANCE_SCALES.iter().map(wide).collect()
+}
+
+/// What judgements by channel say beyond the values of what they are of.
+fn residuals<'a>(
+    reading: &JudgementReading,
+    described: &[&AlternativeDescribed],
+    judgements: impl Iterator<Item = &'a [f64]>,
+) -> Vec<(AlternativeId, f64)> {
+    let residual = |(d, judgement): (&&AlternativeDescribed, &[f64])| {
+        let schema: Vec<f64> = d.schema.iter().map(|x| x.get()).collect();
+        Some((d.alternative, reading.residual(&schema, judgement)?))
+    };
+    described.iter().zip(judgements).filter_map(residual).collect()
 }
 
 /// The lower triangle, by rows, of a square matrix by rows.

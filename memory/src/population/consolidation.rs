@@ -18,7 +18,7 @@ use crate::ids::{Hash, PersonId, SourceId};
 use crate::number::Finite;
 use crate::observation::resolve;
 use crate::record::{PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart, Subject};
-use crate::state::{Person, State};
+use crate::state::{Person, Population, State};
 use crate::store::Store;
 
 /// Why a population could not be consolidated.
@@ -78,6 +78,9 @@ fn main_source<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Option<Sourc
     counts.into_iter().find(|(_, n)| *n == most).map(|(source, _)| source.clone())
 }
 
+/// Which evidence is learned from.
+pub type Counts<'a> = dyn Fn(&PersonId, &Evidence) -> bool + Sync + 'a;
+
 /// Consolidates the population of a state. Messages of people whose evidence has not changed are taken from `store`, where
 /// there is one, under a hash of everything they depend on.
 ///
@@ -89,7 +92,26 @@ pub fn consolidated(
     store: Option<&Store>,
     on_progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<PopulationConsolidated, ConsolidationError> {
-    let gathered = Gathered::from(state, source_cap, store, on_progress)?;
+    consolidated_from(state, source_cap, &|_, _| true, store, on_progress)
+}
+
+/// What people would receive from each other if only some of the evidence had been given.
+///
+/// # Errors
+/// As [`consolidated`].
+pub fn learned_from(state: &State, source_cap: f64, counts: &Counts<'_>) -> Result<Population, ConsolidationError> {
+    let record = consolidated_from(state, source_cap, counts, None, &|_| ())?;
+    Ok(Population::new(state.head().0, &record))
+}
+
+fn consolidated_from(
+    state: &State,
+    source_cap: f64,
+    counts: &Counts<'_>,
+    store: Option<&Store>,
+    on_progress: &(dyn Fn(Progress) + Sync),
+) -> Result<PopulationConsolidated, ConsolidationError> {
+    let gathered = Gathered::from(state, source_cap, counts, store, on_progress)?;
     let Gathered { people, variances, sources, .. } = &gathered;
     let messages: Vec<&Message> = gathered.messages.iter().collect();
     let weigh = |places: &[usize]| {
@@ -147,11 +169,18 @@ impl Gathered {
     fn from(
         state: &State,
         source_cap: f64,
+        counts: &Counts<'_>,
         store: Option<&Store>,
         on_progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, ConsolidationError> {
         let epoch = state.epoch().ok_or(ConsolidationError::NoHeader)?;
-        let people = contributors(state);
+        let given =
+            |id: &PersonId, person| -> Vec<&Evidence> { counted(state, person).filter(|e| counts(id, e)).collect() };
+        let people: Vec<(&PersonId, Vec<&Evidence>, SourceId)> = contributors(state)
+            .into_iter()
+            .map(|(id, person, _)| (id, given(id, person)))
+            .filter_map(|(id, given)| main_source(given.iter().copied()).map(|source| (id, given, source)))
+            .collect();
         if people.len() < 2 {
             return Err(ConsolidationError::TooFew(people.len()));
         }
@@ -160,10 +189,9 @@ impl Gathered {
         let done = std::sync::atomic::AtomicUsize::new(0);
         let messages: Vec<Message> = people
             .par_iter()
-            .map(|(id, person, _)| {
-                let evidence = counted(state, person);
+            .map(|(id, given, _)| {
                 let observations: Vec<Observation> =
-                    evidence.map(|e| resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)).collect();
+                    given.iter().map(|e| resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)).collect();
                 let content = postcard::to_stdvec(&observations).unwrap_or_default();
                 let key = Hash::of_parts("credence message 1", [purpose.as_slice(), content.as_slice()]);
                 let kept = store.and_then(|s| s.cached(key)).and_then(|bytes| postcard::from_bytes(&bytes).ok());
@@ -234,7 +262,7 @@ pub fn influence_of(
     source_cap: f64,
     store: Option<&Store>,
 ) -> Result<InfluenceReport, ConsolidationError> {
-    let gathered = Gathered::from(state, source_cap, store, &|_| ())?;
+    let gathered = Gathered::from(state, source_cap, &|_, _| true, store, &|_| ())?;
     let contributions = gathered.contributions();
     let all = learn(&contributions, &gathered.variances);
     let n = gathered.people.len();

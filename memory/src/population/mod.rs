@@ -21,8 +21,8 @@ pub use components::{
     COMPONENTS_MAX, COMPONENTS_PEOPLE_MIN, Component, Consolidated, advantage, consolidate, learn_components,
 };
 pub use consolidation::{
-    ConsolidationError, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated, counted_people,
-    influence_of,
+    ConsolidationError, Counts, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated,
+    counted_people, influence_of, learned_from,
 };
 pub use groups::{GroupNumber, GroupOptions, Groups, groups};
 pub use influence::{Flag, SOURCE_CAP, flags, movement_bound, source_weights};

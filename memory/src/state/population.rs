@@ -40,7 +40,7 @@ impl Received {
 }
 
 impl Population {
-    pub(super) fn new(since: Seq, record: &PopulationConsolidated) -> Self {
+    pub(crate) fn new(since: Seq, record: &PopulationConsolidated) -> Self {
         let part_of = record.parts.iter().enumerate();
         let part_of = part_of.flat_map(|(i, part)| part.people.iter().map(move |p| (p.clone(), i))).collect();
         Self {

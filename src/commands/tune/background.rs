@@ -9,6 +9,8 @@ use std::sync::Arc;
 use credence_agent::tuning::beside::{Learning, Trainer, Work};
 use credence_agent::tuning::candidate::{Folder, TuneSettings};
 use credence_agent::tuning::plan::Machine;
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::{Global, ModelArgs};
 use crate::surroundings::{home, machine_load, room_bytes};
@@ -78,5 +80,31 @@ impl Work for Process {
     fn stop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+
+    #[cfg(unix)]
+    fn hold(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    #[cfg(unix)]
+    fn go_on(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    #[cfg(not(unix))]
+    fn hold(&mut self) {}
+
+    #[cfg(not(unix))]
+    fn go_on(&mut self) {}
+}
+
+#[cfg(unix)]
+impl Process {
+    fn signal(&self, signal: Signal) {
+        // One that has ended needs no signal, and its number is its own until it is waited for.
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
     }
 }
