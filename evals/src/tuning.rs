@@ -29,12 +29,14 @@ use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, IdError, PersonId, QuestionId, SourceId};
 use credence_memory::record::{AdapterRolledBack, ChoiceMade, LogOpened, Origin, Record};
 use credence_memory::state::{State, StateError};
+use credence_priors::checks::{CasesError, embedded_pairs};
 use credence_priors::features::{FeatureError, FeatureSpace};
 use credence_priors::generation::BaseBank;
 use credence_priors::reading_cache::{FileReadingCache, ReadingCacheError};
 use credence_priors::readout::{Alternative, ReadError, read_judgements};
 use credence_priors::{LanguageModel, ModelHandle};
 use jiff::{SignedDuration, Timestamp};
+use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,9 @@ pub struct TuningExperiment {
     pub signal: f64,
     /// How much people differ: 0 for all alike, 1 for nothing in common.
     pub spread: f64,
+    /// How far what they have in common holds with what is obvious to nearly everybody: 1 for nothing else, 0 for values that
+    /// may as well be those of nobody.
+    pub sense: f64,
     /// Whether labels are shuffled before training: the gate must then refuse.
     pub shuffled: bool,
     /// Seed of people, answers and training.
@@ -85,6 +90,7 @@ impl Default for TuningExperiment {
             questions: 60,
             signal: 3.0,
             spread: 0.3,
+            sense: 0.5,
             shuffled: false,
             seed: 1,
             settings,
@@ -173,6 +179,9 @@ pub enum TuningError {
     /// The cache of readings failed.
     #[error(transparent)]
     Cache(#[from] ReadingCacheError),
+    /// The obvious pairs.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
     /// A name that cannot be one.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -277,7 +286,7 @@ impl<'a> Bench<'a> {
             let now = time(home.state());
             record_described(&mut home, described, now)?;
         }
-        let people = people(experiment, home.state(), &questions);
+        let people = people(experiment, home.state(), &questions, &obvious(&mut reader)?);
         let exam_home = examination(&dir.join("exam"), experiment, &home, &mut reader, &people, on_progress)?;
         let exam = exam_home.state().clone();
         Ok(Self { experiment, opening, home, exam, questions, people, _exam_home: exam_home })
@@ -559,9 +568,39 @@ fn examination(
     Ok(Home::open(root)?.0)
 }
 
+/// The direction of values in which what is obvious stands out: the mean difference of the obvious pairs (none of which the
+/// gate judges by), by the spread that differences have (a ridged discriminant).
+fn obvious(reader: &mut Reader) -> Result<Vec<f64>, TuningError> {
+    let mut differences = Vec::new();
+    for pair in embedded_pairs()? {
+        let acts = [pair.better, pair.worse].map(|text| BankAlternative { text, attributes: BTreeMap::new() });
+        let read = reader.describe(&pair.situation, &acts)?;
+        differences.push(DVector::from_iterator(
+            read[0].schema.len(),
+            read[0].schema.iter().zip(&read[1].schema).map(|(a, b)| a.get() - b.get()),
+        ));
+    }
+    let width = differences.first().map_or(0, DVector::len);
+    let mut spread = DMatrix::<f64>::zeros(width, width);
+    let mut mean = DVector::<f64>::zeros(width);
+    for d in &differences {
+        spread.ger(1.0, d, d, 1.0);
+        mean += d;
+    }
+    let ridge = (spread.trace() / width.max(1) as f64).max(1e-9);
+    spread += DMatrix::identity(width, width) * ridge;
+    Ok(spread.cholesky().map_or_else(|| mean.clone(), |c| c.solve(&mean)).as_slice().to_vec())
+}
+
 /// What people value: a direction that they have in common, and one of their own; lengths are such that a typical utility
-/// difference over the bank has the experiment's signal. Neither is drawn from anything that the model believes.
-fn people(experiment: &TuningExperiment, state: &State, questions: &[BankQuestion]) -> Vec<Vec<f64>> {
+/// difference over the bank has the experiment's signal. What they have in common is drawn at random and held with what is
+/// obvious as far as the experiment says; nothing is drawn from what the model believes.
+fn people(
+    experiment: &TuningExperiment,
+    state: &State,
+    questions: &[BankQuestion],
+    obvious: &[f64],
+) -> Vec<Vec<f64>> {
     let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
     let schema =
         |id: &AlternativeId| state.description(id).map(|d| d.schema.iter().map(|x| x.get()).collect::<Vec<_>>());
@@ -581,17 +620,14 @@ fn people(experiment: &TuningExperiment, state: &State, questions: &[BankQuestio
         let scale = spread(&w);
         w.into_iter().map(|x| x / scale).collect::<Vec<f64>>()
     };
-    let common = unit(normals(width, &mut random));
+    let mix = |a: &[f64], b: &[f64], share: f64| -> Vec<f64> {
+        unit(a.iter().zip(b).map(|(a, b)| (1.0 - share).sqrt() * a + share.sqrt() * b).collect())
+    };
+    let common = mix(&unit(normals(width, &mut random)), &unit(obvious.to_vec()), experiment.sense);
     (0..experiment.people + experiment.newcomers)
         .map(|_| {
             let own = unit(normals(width, &mut random));
-            let mixed: Vec<f64> = common
-                .iter()
-                .zip(&own)
-                .map(|(c, o)| (1.0 - experiment.spread).sqrt() * c + experiment.spread.sqrt() * o)
-                .collect();
-            let mixed = unit(mixed);
-            mixed.into_iter().map(|x| experiment.signal * x).collect()
+            mix(&common, &own, experiment.spread).into_iter().map(|x| experiment.signal * x).collect()
         })
         .collect()
 }

@@ -32,11 +32,12 @@ pub struct TuneSettings {
 }
 
 impl Default for TuneSettings {
-    /// Small steps: the ten highest layers, whose input is computed once and kept.
+    /// Small steps: the ten highest layers, whose input is computed once and kept. Soft labels near one half need a rate and a
+    /// number of epochs at which they are learned at all (docs/learning.md).
     fn default() -> Self {
-        let mut training = TrainingSettings { epochs: 2, ..TrainingSettings::default() };
+        let mut training = TrainingSettings { epochs: 6, ..TrainingSettings::default() };
         training.lora.top_layers = Some(10);
-        training.optimiser.learning_rate = 5e-4;
+        training.optimiser.learning_rate = 2e-3;
         training.optimiser.warmup_steps = 5;
         Self { policy: Policy::default(), data: DataSettings::default(), training, gate: GateSettings::default() }
     }

@@ -13,9 +13,9 @@ use super::information::heaviest;
 use super::interval::{self, Site};
 use super::mixture::Mixture;
 use super::normal::{cdf, density, quantile};
-use super::observation::Record;
+use super::observation::{Answer, Record};
 use super::ranking;
-use super::retest;
+use super::retest::{self, Table};
 use super::settings::Settings;
 use super::symmetric::{diagonal, dot};
 
@@ -26,6 +26,8 @@ const NODE_STEP: f64 = 0.75;
 const REACH: f64 = 5.0;
 const CELL: f64 = 0.125;
 const CELLS: usize = 80;
+/// A table covers this many standard deviations of the widest cavity.
+const TABLE_REACH: f64 = 9.0;
 /// Fewer tilts than this are not worth a second thread.
 const PARALLEL_MIN: usize = 20_000;
 
@@ -170,7 +172,7 @@ impl Hypothesis {
         let Prior::Gaussian(anchor) = prior else { return vec![None; functionals.len()] };
         if self.drifts() {
             let Some(path) = self.path(settings, prior, history) else { return vec![None; functionals.len()] };
-            let of = path.hypothesis.moments(&path.history, &[]);
+            let of = path.hypothesis.moments(settings, &path.history, &[]);
             let mut along = vec![0.0; path.size()];
             let each = functionals.iter().map(|a| {
                 let place = path.ahead(anchor, a, &mut along)?;
@@ -181,7 +183,7 @@ impl Hypothesis {
         let refitted = self.with_own_errors(settings, prior, history);
         let (h, prior, gains) =
             refitted.as_ref().map_or((self, prior, &[][..]), |r| (&r.hypothesis, &r.prior, &r.gains));
-        let of = h.moments(history, gains);
+        let of = h.moments(settings, history, gains);
         let mut along = vec![0.0; anchor.mean.len()];
         let each = functionals.iter().map(|a| {
             let place = h.gaussian()?.functional(a, &mut along);
@@ -206,20 +208,24 @@ impl Hypothesis {
             (
                 Record::Interval { direction, error, answers, .. },
                 State::Scalar { scale, site },
-                Moments::Scalar(m, v, gain),
+                Moments::Scalar(m, v, extra),
             ) => {
                 let c = scale * dot(direction, given.along);
                 let Some((mu, v)) = remove(*site, m + c * given.t, (v - c * c).max(0.0)) else { return 0.0 };
-                let (t, expected) = match (answers.as_slice(), gain) {
-                    ([answer], Some(gain)) => {
+                let (ln_z, expected) = match (answers.as_slice(), extra) {
+                    ([answer], Extra::Gain(gain)) => {
                         let noise = self.noise_given(belief, error, *scale, given);
-                        (interval::tilt(mu, v, noise, self.seen(*answer, *scale)), gain * noise / (scale * scale))
+                        (interval::tilt(mu, v, noise, self.seen(*answer, *scale)).ln_z, gain * noise / (scale * scale))
                     }
-                    ([answer], None) => (interval::tilt(mu, v, 1.0, self.seen(*answer, *scale)), 0.0),
-                    _ => (retest::tilt(mu, v, shared_share(settings, *scale), &self.seen_all(answers, *scale)), 0.0),
+                    ([answer], _) => (interval::tilt(mu, v, 1.0, self.seen(*answer, *scale)).ln_z, 0.0),
+                    (answers, extra) => {
+                        let tabled = if let Extra::Table(table) = extra { table.ln_z(mu, v) } else { None };
+                        let share = shared_share(settings, *scale);
+                        (tabled.unwrap_or_else(|| retest::tilt(mu, v, share, &self.seen_all(answers, *scale)).ln_z), 0.0)
+                    }
                 };
                 let mut exact = Site { ln_c: 0.0, ..*site };
-                exact.normalise(t.ln_z, mu, v);
+                exact.normalise(ln_z, mu, v);
                 exact.ln_c - site.ln_c - expected
             }
             (Record::Ranking { n, features, error, order }, State::Block(block), Moments::Block(u, s)) => {
@@ -249,16 +255,29 @@ impl Hypothesis {
         scale * scale * (1.0 + q)
     }
 
+    /// The answers of a question that was asked again, tabulated once for the cavities of all functionals and nodes.
+    fn table(&self, settings: &Settings, answers: &[Answer], scale: f64, site: Site, (m, v): (f64, f64)) -> Extra {
+        let share = shared_share(settings, scale);
+        let Some((mu, cavity)) = remove(site, m, v) else { return Extra::Nothing };
+        let reach = TABLE_REACH * (cavity + share).sqrt() + node(NODES - 1) * v.sqrt();
+        Table::new(mu, reach, share, &self.seen_all(answers, scale)).map_or(Extra::Nothing, Extra::Table)
+    }
+
     /// What each record is about under the belief, formed once for all functionals.
-    fn moments(&self, history: &History, gains: &[Vec<f64>]) -> Vec<Moments> {
+    fn moments(&self, settings: &Settings, history: &History, gains: &[Vec<f64>]) -> Vec<Moments> {
         let Form::Gaussian { belief, sites } = &self.form else { return Vec::new() };
         let mut g = Vec::new();
         let each = history.records.iter().zip(sites).enumerate().map(|(i, (record, state))| match (record, state) {
-            (Record::Interval { direction, .. }, State::Scalar { scale, .. }) => {
+            (Record::Interval { direction, answers, .. }, State::Scalar { scale, site }) => {
                 g.resize(direction.len(), 0.0);
                 let (mean, variance) = belief.functional(direction, &mut g);
-                let gain = gains.get(i).and_then(|gain| gain.first());
-                Moments::Scalar(mean * scale, variance * scale * scale, gain.copied())
+                let (mean, variance) = (mean * scale, variance * scale * scale);
+                let extra = match (answers.as_slice(), gains.get(i).and_then(|gain| gain.first())) {
+                    ([_], Some(gain)) => Extra::Gain(*gain),
+                    ([_], None) => Extra::Nothing,
+                    _ => self.table(settings, answers, *scale, *site, (mean, variance)),
+                };
+                Moments::Scalar(mean, variance, extra)
             }
             (Record::Ranking { n, features, .. }, _) => {
                 let (u, s) = self.utilities(belief, features, *n, &mut g);
@@ -270,10 +289,19 @@ impl Hypothesis {
     }
 }
 
-/// Moments of a record's functional, attenuated, with its `gamma` of equation (21), or of a ranking's utilities.
+/// Moments of a record's functional, attenuated, or of a ranking's utilities.
 enum Moments {
-    Scalar(f64, f64, Option<f64>),
+    Scalar(f64, f64, Extra),
     Block(Vec<f64>, Vec<f64>),
+}
+
+/// What a record's factor takes beside the moments.
+enum Extra {
+    Nothing,
+    /// Its `gamma` of equation (21).
+    Gain(f64),
+    /// Its likelihood, where it was asked again.
+    Table(Table),
 }
 
 impl Mixture {

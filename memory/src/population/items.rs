@@ -69,7 +69,7 @@ impl Answers {
     }
 }
 
-/// What is believed of items before anyone has answered, on the probit scale. The constants were looked at on one conversation
+/// What is believed of items before anyone has answered, on the probit scale. The constants were looked at on two conversations
 /// that no target uses (docs/people.md, section 9).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -99,7 +99,7 @@ impl Default for ItemPrior {
             intercept_spread: 0.8,
             factor_spread: 0.4,
             person_spread: 0.35,
-            confidence: 10.0,
+            confidence: 3.0,
         }
     }
 }
