@@ -71,10 +71,18 @@ fn bar(length: u64, counts: &str) -> ProgressBar {
     bar
 }
 
-/// The time left at the pace since the first look. A pace of the last seconds alone says years when one step takes longer.
+/// The time left at the pace since the first look at what is being done now: another length, or a position further back, is
+/// another piece of work. A pace of the last seconds alone says years when one step takes longer.
 #[derive(Clone, Default)]
 struct TimeLeft {
-    first: Option<(u64, Instant)>,
+    since: Option<Since>,
+}
+
+#[derive(Clone, Copy)]
+struct Since {
+    pos: u64,
+    len: Option<u64>,
+    at: Instant,
 }
 
 impl ProgressTracker for TimeLeft {
@@ -83,21 +91,24 @@ impl ProgressTracker for TimeLeft {
     }
 
     fn tick(&mut self, state: &ProgressState, now: Instant) {
-        self.first.get_or_insert((state.pos(), now));
+        let (pos, len) = (state.pos(), state.len());
+        if self.since.is_none_or(|since| since.len != len || pos < since.pos) {
+            self.since = Some(Since { pos, len, at: now });
+        }
     }
 
     fn reset(&mut self, _: &ProgressState, _: Instant) {
-        self.first = None;
+        self.since = None;
     }
 
     fn write(&self, state: &ProgressState, to: &mut dyn fmt::Write) {
-        let (pos, started) = self.first.unwrap_or((0, Instant::now()));
+        let (pos, passed) = self.since.map_or((0, Duration::ZERO), |since| (since.pos, since.at.elapsed()));
         let done = state.pos().saturating_sub(pos);
         let open = state.len().unwrap_or(0).saturating_sub(state.pos());
         // A bar cannot say that it could not be written.
         let _ = match done {
-            0 => write!(to, "{} so far", HumanDuration(state.elapsed())),
-            _ => write!(to, "{} left", HumanDuration(started.elapsed().mul_f64(open as f64 / done as f64))),
+            0 => write!(to, "{} so far", HumanDuration(passed)),
+            _ => write!(to, "{} left", HumanDuration(passed.mul_f64(open as f64 / done as f64))),
         };
     }
 }

@@ -8,42 +8,42 @@
 //!
 //! A run goes on where it was broken off: the answers stand in a log, the training in its folder, the figures in a file.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use credence_agent::bank::{Bank, BankAlternative, BankQuestion};
 use credence_agent::opening::{Opening, OpeningError};
-use credence_agent::reader::{Reader, ReaderError};
+use credence_agent::reader::ReaderError;
 use credence_agent::session::record_described;
 use credence_agent::tuning::candidate::{Folder, FolderError, Job, Outcome, TuneSettings};
 use credence_agent::tuning::dataset::{DataSetError, Whose};
 use credence_agent::tuning::gate::Judgement;
-use credence_agent::tuning::measure::{MeasureError, Sight, Trial};
+use credence_agent::tuning::measure::MeasureError;
 use credence_agent::tuning::plan::{self, Machine};
 use credence_agent::tuning::records::{RecordError, take_up};
 use credence_agent::tuning::schedule::Decision;
 use credence_agent::tuning::work::{Progress, WorkError, Workshop};
-use credence_memory::belief::simulate::{below, normal, normals};
+use credence_memory::belief::simulate::below;
 use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, IdError, PersonId, QuestionId, SourceId};
 use credence_memory::record::{AdapterRolledBack, ChoiceMade, LogOpened, Origin, Record};
 use credence_memory::state::{State, StateError};
-use credence_priors::checks::{CasesError, embedded_pairs};
-use credence_priors::features::{FeatureError, FeatureSpace};
-use credence_priors::generation::BaseBank;
+use credence_priors::checks::CasesError;
+use credence_priors::features::FeatureError;
 use credence_priors::reading_cache::{FileReadingCache, ReadingCacheError};
-use credence_priors::readout::{Alternative, ReadError, read_judgements};
+use credence_priors::readout::ReadError;
 use credence_priors::{LanguageModel, ModelHandle};
 use jiff::{SignedDuration, Timestamp};
-use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::estimate::Estimate;
+mod examination;
+mod people;
 
-const PARAPHRASES: &str = include_str!("../../priors/data/paraphrases.jsonl");
+pub use examination::Examined;
+use people::{choose, obvious, people};
+
 /// Judgement that is taught; its channel is left out of the examination.
 const TAUGHT: &str = "right";
 
@@ -113,19 +113,6 @@ pub struct Round {
     pub promoted: bool,
     /// The candidate's examination, if one was trained.
     pub examined: Option<Examined>,
-}
-
-/// Mean log score of the prior alone on held-out questions, candidate less base model, nats an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Examined {
-    /// Over people who gave the evidence.
-    pub known: Estimate,
-    /// Over people who gave none.
-    pub newcomers: Estimate,
-    /// The base model's mean log score over all of them.
-    pub base: f64,
-    /// How often the base model and the candidate predict the likelier answer.
-    pub right: [f64; 2],
 }
 
 /// What the experiment found.
@@ -206,14 +193,6 @@ pub enum TuningError {
     Another(PathBuf),
 }
 
-/// A situation that is examined, and the one of which it is the paraphrase.
-#[derive(Debug, Clone, Deserialize)]
-struct Paraphrase {
-    situation: String,
-    paraphrase: String,
-    alternatives: [String; 2],
-}
-
 /// Runs the experiment in a folder, or what is left of it.
 ///
 /// # Errors
@@ -260,7 +239,6 @@ struct Bench<'a> {
     exam: State,
     questions: Vec<BankQuestion>,
     people: Vec<Vec<f64>>,
-    _exam_home: Home,
 }
 
 impl<'a> Bench<'a> {
@@ -287,9 +265,8 @@ impl<'a> Bench<'a> {
             record_described(&mut home, described, now)?;
         }
         let people = people(experiment, home.state(), &questions, &obvious(&mut reader)?);
-        let exam_home = examination(&dir.join("exam"), experiment, &home, &mut reader, &people, on_progress)?;
-        let exam = exam_home.state().clone();
-        Ok(Self { experiment, opening, home, exam, questions, people, _exam_home: exam_home })
+        let exam = examination::written(&dir.join("exam"), experiment, &home, &mut reader, &people, on_progress)?;
+        Ok(Self { experiment, opening, home, exam, questions, people })
     }
 
     fn round(
@@ -337,7 +314,8 @@ impl<'a> Bench<'a> {
             return Ok(Round { round: number, answers, decision, judgement: None, promoted: false, examined: None });
         };
         let outcome = self.work(&folder, &job, model_file, cancel, on_progress)?;
-        let examined = self.examine(&folder, on_progress)?;
+        let seed = self.experiment.seed;
+        let examined = examination::examine(self.opening, self.home.state(), &self.exam, &folder, seed, on_progress)?;
         let now = time(self.home.state());
         let promoted = take_up(&mut self.home, &folder, &job, &outcome, true, now)?;
         let (judgement, examined) = (outcome.judgement, Some(examined));
@@ -372,7 +350,7 @@ impl<'a> Bench<'a> {
         on_progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Outcome, TuningError> {
         let base = (self.opening.load)().map_err(OpeningError::Load)?;
-        let mut readings = self.cache(&base)?;
+        let mut readings = readings(self.opening, &base)?;
         let load = |adapter: PathBuf| (self.opening.load_adapter)(&adapter);
         let root = self.home.paths().root().to_owned();
         let state = self.home.state();
@@ -389,76 +367,6 @@ impl<'a> Bench<'a> {
             cancel,
         };
         Ok(workshop.work(folder, job, on_progress)?)
-    }
-
-    fn cache(&self, base: &ModelHandle) -> Result<FileReadingCache, TuningError> {
-        let folder = self.opening.readings.clone().unwrap_or_else(std::env::temp_dir);
-        Ok(FileReadingCache::open(&folder, &base.describe(), &self.opening.schema)?)
-    }
-
-    /// The prior alone of base model and candidate on the examination, by readouts that were not taught.
-    fn examine(
-        &self,
-        folder: &Folder,
-        on_progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Examined, TuningError> {
-        let mut base = (self.opening.load)().map_err(OpeningError::Load)?;
-        let mut candidate = (self.opening.load_adapter)(&folder.adapter()).map_err(TuningError::Load)?;
-        let elicited = self.home.state().elicited().ok_or(MeasureError::NoPrior)?;
-        let space: FeatureSpace = serde_json::from_value(elicited.feature_space.clone()).map_err(TuningError::Space)?;
-        let asked: Vec<Alternative> =
-            self.home.state().descriptions().iter().take(128).map(|d| read(&d.situation, &d.text)).collect();
-        let mut cache = self.cache(&base)?;
-        let schema = &self.opening.schema;
-        let mut quiet = |_, _| {};
-        let bank = BaseBank::read(&mut base, schema, &space, &asked, &mut cache, &mut quiet)?;
-        let trials = trials(&self.exam);
-        let mut sights = Vec::new();
-        for (what, model) in [("examination, base model", &mut base), ("examination, candidate", &mut candidate)] {
-            let mut all: Vec<Alternative> =
-                schema.reference.alternatives.iter().map(|text| Alternative::new(None, text)).collect();
-            let references = all.len();
-            all.extend(bank.alternatives().iter().cloned());
-            let banked = all.len();
-            all.extend(self.exam.descriptions().iter().map(|d| read(&d.situation, &d.text)));
-            let mut progress = |done, total| on_progress(Progress::Reading { what, done, total });
-            let mut read = read_judgements(model, schema, &all, &mut progress)?;
-            read.iter_mut().for_each(|channels| forget_taught(channels, schema));
-            let exam = read.split_off(banked);
-            let in_bank = read.split_off(references);
-            let generation = bank.fit(&read, &in_bank)?;
-            let width = generation.prior.mean.len();
-            let covariance = &generation.prior.covariance;
-            let judgements = self.exam.descriptions().iter().zip(&exam).filter_map(|(d, judgement)| {
-                let schema: Vec<f64> = d.schema.iter().map(|x| x.get()).collect();
-                Some((d.alternative, generation.reading.residual(&schema, judgement)?))
-            });
-            let sight = Sight {
-                mean: generation.prior.mean.clone(),
-                covariance: (0..width).flat_map(|r| covariance[r * width..=r * width + r].to_vec()).collect(),
-                judgements: judgements.collect(),
-            };
-            sights.push(sight.foresee(&self.exam, &trials)?);
-        }
-        let by_person = |which: usize, prefix: &str| -> Vec<f64> {
-            let mut sums: BTreeMap<&PersonId, (f64, f64)> = BTreeMap::new();
-            for (trial, foreseen) in trials.iter().zip(&sights[which]) {
-                if trial.person.as_str().starts_with(prefix) {
-                    let (sum, n) = sums.entry(&trial.person).or_default();
-                    *sum += foreseen.ln_p;
-                    *n += 1.0;
-                }
-            }
-            sums.values().map(|(sum, n)| sum / n).collect()
-        };
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
-        let seed = self.experiment.seed;
-        let paired = |prefix: &str| Estimate::paired(&by_person(1, prefix), &by_person(0, prefix), seed);
-        let right = [0, 1].map(|which: usize| {
-            let shares: Vec<f64> = sights[which].iter().map(|f| f64::from(u8::from(f.ln_p > 0.5_f64.ln()))).collect();
-            mean(&shares)
-        });
-        Ok(Examined { known: paired("known"), newcomers: paired("new"), base: mean(&by_person(0, "")), right })
     }
 
     /// Takes back what was promoted. Whether beliefs are then those of a log in which nothing was.
@@ -514,130 +422,13 @@ fn opened(
     Ok(home)
 }
 
+fn readings(opening: &Opening, base: &ModelHandle) -> Result<FileReadingCache, TuningError> {
+    let folder = opening.readings.clone().unwrap_or_else(std::env::temp_dir);
+    Ok(FileReadingCache::open(&folder, &base.describe(), &opening.schema)?)
+}
+
 fn create(root: &Path, header: LogOpened, log_id: String) -> Result<Home, TuningError> {
     Ok(Home::create(root, epoch(), LogOpened { log_id, ..header })?)
-}
-
-/// A log of its own with everybody's answers to the paraphrased situations. People answer what the situation means, so by
-/// the features of the original wording; the model will read the paraphrase.
-fn examination(
-    root: &Path,
-    experiment: &TuningExperiment,
-    home: &Home,
-    reader: &mut Reader,
-    people: &[Vec<f64>],
-    on_progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Home, TuningError> {
-    if Paths::of(root).has_log() {
-        return Ok(Home::open(root)?.0);
-    }
-    let state = home.state();
-    let header = state.header().ok_or(MeasureError::NoPrior)?.clone();
-    let prior = state.elicited().ok_or(MeasureError::NoPrior)?.clone();
-    let making = root.with_extension("making");
-    let _ = std::fs::remove_dir_all(&making);
-    let mut exam = create(&making, header, format!("examination-{}", experiment.seed))?;
-    exam.append(epoch(), Record::PriorElicited(prior))?;
-    let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
-    random.set_stream(7);
-    let paraphrases: Vec<Paraphrase> = PARAPHRASES.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    for (done, case) in paraphrases.iter().enumerate() {
-        on_progress(Progress::Reading { what: "the examination", done, total: paraphrases.len() });
-        let plain = |text: &String| BankAlternative { text: text.clone(), attributes: BTreeMap::new() };
-        let alternatives = case.alternatives.each_ref().map(plain);
-        let original = reader.describe(&case.situation, &alternatives)?;
-        let differences: Vec<f64> =
-            original[0].schema.iter().zip(&original[1].schema).map(|(a, b)| a.get() - b.get()).collect();
-        let described = reader.describe(&case.paraphrase, &alternatives)?;
-        let pair = [described[0].alternative, described[1].alternative];
-        record_described(&mut exam, described, epoch()).map_err(TuningError::Home)?;
-        for (person, weights) in people.iter().enumerate() {
-            let known = person < experiment.people;
-            let id = if known { name("known", person)? } else { name("new", person - experiment.people)? };
-            let advantage: f64 = weights.iter().zip(&differences).map(|(w, x)| w * x).sum();
-            let chosen = usize::from(advantage + normal(&mut random) < 0.0);
-            exam.append(epoch(), choice(&id, pair, chosen)?)?;
-        }
-    }
-    drop(exam);
-    std::fs::rename(&making, root).map_err(|source| TuningError::File {
-        doing: "make",
-        path: root.to_owned(),
-        source,
-    })?;
-    Ok(Home::open(root)?.0)
-}
-
-/// The direction of values in which what is obvious stands out: the mean difference of the obvious pairs (none of which the
-/// gate judges by), by the spread that differences have (a ridged discriminant).
-fn obvious(reader: &mut Reader) -> Result<Vec<f64>, TuningError> {
-    let mut differences = Vec::new();
-    for pair in embedded_pairs()? {
-        let acts = [pair.better, pair.worse].map(|text| BankAlternative { text, attributes: BTreeMap::new() });
-        let read = reader.describe(&pair.situation, &acts)?;
-        differences.push(DVector::from_iterator(
-            read[0].schema.len(),
-            read[0].schema.iter().zip(&read[1].schema).map(|(a, b)| a.get() - b.get()),
-        ));
-    }
-    let width = differences.first().map_or(0, DVector::len);
-    let mut spread = DMatrix::<f64>::zeros(width, width);
-    let mut mean = DVector::<f64>::zeros(width);
-    for d in &differences {
-        spread.ger(1.0, d, d, 1.0);
-        mean += d;
-    }
-    let ridge = (spread.trace() / width.max(1) as f64).max(1e-9);
-    spread += DMatrix::identity(width, width) * ridge;
-    Ok(spread.cholesky().map_or_else(|| mean.clone(), |c| c.solve(&mean)).as_slice().to_vec())
-}
-
-/// What people value: a direction that they have in common, and one of their own; lengths are such that a typical utility
-/// difference over the bank has the experiment's signal. What they have in common is drawn at random and held with what is
-/// obvious as far as the experiment says; nothing is drawn from what the model believes.
-fn people(
-    experiment: &TuningExperiment,
-    state: &State,
-    questions: &[BankQuestion],
-    obvious: &[f64],
-) -> Vec<Vec<f64>> {
-    let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
-    let schema =
-        |id: &AlternativeId| state.description(id).map(|d| d.schema.iter().map(|x| x.get()).collect::<Vec<_>>());
-    let differences: Vec<Vec<f64>> = questions
-        .iter()
-        .filter_map(|q| {
-            let side = |i: usize| schema(&AlternativeId::of(&q.situation, &q.alternatives[i].text));
-            Some(side(0)?.iter().zip(side(1)?).map(|(a, b)| a - b).collect())
-        })
-        .collect();
-    let width = differences.first().map_or(0, Vec::len);
-    let spread = |w: &[f64]| {
-        let squares: f64 = differences.iter().map(|d| d.iter().zip(w).map(|(x, w)| x * w).sum::<f64>().powi(2)).sum();
-        (squares / differences.len().max(1) as f64).sqrt().max(1e-9)
-    };
-    let unit = |w: Vec<f64>| {
-        let scale = spread(&w);
-        w.into_iter().map(|x| x / scale).collect::<Vec<f64>>()
-    };
-    let mix = |a: &[f64], b: &[f64], share: f64| -> Vec<f64> {
-        unit(a.iter().zip(b).map(|(a, b)| (1.0 - share).sqrt() * a + share.sqrt() * b).collect())
-    };
-    let common = mix(&unit(normals(width, &mut random)), &unit(obvious.to_vec()), experiment.sense);
-    (0..experiment.people + experiment.newcomers)
-        .map(|_| {
-            let own = unit(normals(width, &mut random));
-            mix(&common, &own, experiment.spread).into_iter().map(|x| experiment.signal * x).collect()
-        })
-        .collect()
-}
-
-fn choose(state: &State, weights: &[f64], pair: [AlternativeId; 2], random: &mut ChaCha8Rng) -> usize {
-    let utility = |id: &AlternativeId| {
-        let schema = state.description(id).map(|d| d.schema.clone()).unwrap_or_default();
-        weights.iter().zip(&schema).map(|(w, x)| w * x.get()).sum::<f64>()
-    };
-    usize::from(utility(&pair[0]) - utility(&pair[1]) + normal(random) < 0.0)
 }
 
 fn choice(person: &PersonId, pair: [AlternativeId; 2], chosen: usize) -> Result<Record, TuningError> {
@@ -650,32 +441,8 @@ fn choice(person: &PersonId, pair: [AlternativeId; 2], chosen: usize) -> Result<
     }))
 }
 
-fn trials(state: &State) -> Vec<Trial> {
-    let of = |(person, known): (&PersonId, &credence_memory::state::Person)| {
-        let trial = |e: &credence_memory::evidence::Evidence| Trial { person: person.clone(), evidence: e.clone() };
-        known.evidence().iter().map(trial).collect::<Vec<_>>()
-    };
-    state.people().iter().flat_map(of).collect()
-}
-
 fn name(kind: &str, number: usize) -> Result<PersonId, IdError> {
     PersonId::new(&format!("{kind}-{number:02}"))
-}
-
-fn read(situation: &str, text: &str) -> Alternative {
-    Alternative::new((!situation.trim().is_empty()).then_some(situation), text)
-}
-
-/// The channels of the judgement that was taught say what the next untaught one says: so it has no part in the overall
-/// judgement.
-fn forget_taught(channels: &mut [f64], schema: &credence_priors::schema::ValueSchema) {
-    let of: Vec<&str> = schema.judgements.iter().flat_map(|j| j.poles.iter().map(|_| j.id.as_str())).collect();
-    let Some(untaught) = of.iter().position(|id| *id != TAUGHT) else { return };
-    for (channel, id) in of.iter().enumerate() {
-        if *id == TAUGHT {
-            channels[channel] = channels[untaught];
-        }
-    }
 }
 
 /// A log's clock: a second for each record, so that the same experiment writes the same log.

@@ -221,7 +221,10 @@ impl Hypothesis {
                     (answers, extra) => {
                         let tabled = if let Extra::Table(table) = extra { table.ln_z(mu, v) } else { None };
                         let share = shared_share(settings, *scale);
-                        (tabled.unwrap_or_else(|| retest::tilt(mu, v, share, &self.seen_all(answers, *scale)).ln_z), 0.0)
+                        (
+                            tabled.unwrap_or_else(|| retest::tilt(mu, v, share, &self.seen_all(answers, *scale)).ln_z),
+                            0.0,
+                        )
                     }
                 };
                 let mut exact = Site { ln_c: 0.0, ..*site };
