@@ -3,7 +3,7 @@
 //! Simulated people who are alike in part answer questions of the bank, round after round; the schedule decides, a
 //! candidate is trained on everybody's belief, the gate judges it. What is measured is the prior *alone*, before and
 //! after, on questions that differ from training in situation, in wording and in readout: paraphrased situations that are
-//! not in the bank, read without the judgement template that was taught. The people who gave the evidence and people who
+//! not in the bank, read by templates that are not taught. The people who gave the evidence and people who
 //! gave none are examined; the figure is the paired difference of the mean log score, over people.
 //!
 //! A run goes on where it was broken off: the answers stand in a log, the training in its folder, the figures in a file.
@@ -44,9 +44,6 @@ mod people;
 pub use examination::Examined;
 use people::{choose, obvious, people};
 
-/// Judgement that is taught; its channel is left out of the examination.
-const TAUGHT: &str = "right";
-
 /// What is tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -81,7 +78,6 @@ impl Default for TuningExperiment {
         let mut settings = TuneSettings::default();
         settings.policy.rest_seconds_min = 0;
         settings.policy.load_max = 1e9;
-        settings.data.judgements = Some(vec![TAUGHT.to_owned()]);
         Self {
             people: 12,
             newcomers: 12,

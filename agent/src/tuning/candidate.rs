@@ -49,11 +49,19 @@ impl TuneSettings {
     /// # Errors
     /// If it is not TOML, or names something that is none of the settings.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let given: toml::Table = text.parse()?;
-        let mut all = toml::Table::try_from(Self::default()).unwrap_or_default();
-        overlay(&mut all, given);
-        all.try_into()
+        over_defaults(text)
     }
+}
+
+/// Reads a TOML file; what it leaves out has its default, also within a table that it gives.
+///
+/// # Errors
+/// If it is not TOML, or names something that is not there.
+pub fn over_defaults<T: Default + Serialize + DeserializeOwned>(text: &str) -> Result<T, toml::de::Error> {
+    let given: toml::Table = text.parse()?;
+    let mut all = toml::Table::try_from(T::default()).unwrap_or_default();
+    overlay(&mut all, given);
+    all.try_into()
 }
 
 fn overlay(under: &mut toml::Table, over: toml::Table) {

@@ -23,8 +23,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{TAUGHT, TuningError, TuningExperiment, choice, create, epoch, name, readings};
+use super::{TuningError, TuningExperiment, choice, create, epoch, name, readings};
 use crate::estimate::Estimate;
+
+/// Templates that judgements are read by here, and are not taught by.
+const WORDINGS: [&str; 2] =
+    ["{situation} If somebody were to {alternative}, most people would find that", "{situation} To {alternative} is"];
 
 const PARAPHRASES: &str = include_str!("../../../priors/data/paraphrases.jsonl");
 
@@ -115,6 +119,7 @@ pub(super) fn examine(
     let asked: Vec<Alternative> = state.descriptions().iter().take(128).map(|d| read(&d.situation, &d.text)).collect();
     let mut cache = readings(opening, &base)?;
     let schema = &opening.schema;
+    let other = reworded(schema);
     let mut quiet = |_, _| {};
     let bank = BaseBank::read(&mut base, schema, &space, &asked, &mut cache, &mut quiet)?;
     let trials = trials(exam);
@@ -127,8 +132,7 @@ pub(super) fn examine(
         let banked = all.len();
         all.extend(exam.descriptions().iter().map(|d| read(&d.situation, &d.text)));
         let mut progress = |done, total| on_progress(Progress::Reading { what, done, total });
-        let mut read = read_judgements(model, schema, &all, &mut progress)?;
-        read.iter_mut().for_each(|channels| forget_taught(channels, schema));
+        let mut read = read_judgements(model, &other, &all, &mut progress)?;
         let examined = read.split_off(banked);
         let in_bank = read.split_off(references);
         let generation = bank.fit(&read, &in_bank)?;
@@ -177,14 +181,11 @@ fn read(situation: &str, text: &str) -> Alternative {
     Alternative::new((!situation.trim().is_empty()).then_some(situation), text)
 }
 
-/// The channels of the judgement that was taught say what the next untaught one says: so it has no part in the overall
-/// judgement.
-fn forget_taught(channels: &mut [f64], schema: &ValueSchema) {
-    let of: Vec<&str> = schema.judgements.iter().flat_map(|j| j.poles.iter().map(|_| j.id.as_str())).collect();
-    let Some(untaught) = of.iter().position(|id| *id != TAUGHT) else { return };
-    for (channel, id) in of.iter().enumerate() {
-        if *id == TAUGHT {
-            channels[channel] = channels[untaught];
-        }
+/// The schema with its judgements asked for in other words than training has.
+fn reworded(schema: &ValueSchema) -> ValueSchema {
+    let mut other = schema.clone();
+    for (judgement, text) in other.judgements.iter_mut().zip(WORDINGS.iter().cycle()) {
+        judgement.text = (*text).to_owned();
     }
+    other
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use credence_agent::tuning::candidate::over_defaults;
 use credence_evals::teaching::{self, TeachingError};
 use credence_evals::tuning::{self, TuningError, TuningExperiment, TuningResult};
 use credence_priors::LanguageModel;
@@ -25,7 +26,7 @@ pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
         None => TuningExperiment::default(),
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|e| WrongInput(format!("{}: {e}", path.display())))?;
-            toml::from_str(&text).map_err(|e| WrongInput(format!("{}: {e}", path.display())))?
+            over_defaults(&text).map_err(|e| WrongInput(format!("{}: {e}", path.display())))?
         }
     };
     if let Some(people) = args.people {
@@ -132,7 +133,7 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
             stop.store(true, Ordering::Relaxed);
         });
     }
-    let bar = counting("");
+    let bar = counting("the model as it is: examined");
     let report = teaching::run(&args.out, &settings, &weights, &tokenizer, &cancel, &mut |pupil, p| {
         bar.set_message(format!(
             "{}: loss {:.3}, {:.0} tokens a second, {} s left",
