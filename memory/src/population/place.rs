@@ -325,7 +325,10 @@ mod tests {
             for t in grid(120) {
                 let c = u * draw.person_variance.sqrt();
                 let chance = |j: usize, y: bool| {
-                    let z = draw.intercepts[j] + c + draw.loadings[j] * t;
+                    let mut x = [0.0; FACTORS_MAX + 1];
+                    draw.regressor(j, 1, &mut x);
+                    let (intercept, noise) = draw.intercept(j, 1);
+                    let z = (intercept + x[0] * c + x[1] * t) / noise.sqrt();
                     (1.0 - draw.lapse_rate) * cdf(if y { z } else { -z }) + 0.5 * draw.lapse_rate
                 };
                 let likelihood: f64 = last.iter().take(8).map(|&(j, y)| chance(j, y)).product();
