@@ -450,3 +450,20 @@ fn time(state: &State) -> Timestamp {
 fn epoch() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use credence_agent::tuning::candidate::over_defaults;
+
+    use super::*;
+
+    #[test]
+    fn an_experiment_s_file_changes_what_it_gives_and_nothing_else() {
+        let read: TuningExperiment = over_defaults("people = 48\n[settings.training]\nepochs = 8\n").unwrap();
+        let mut expected = TuningExperiment { people: 48, ..TuningExperiment::default() };
+        expected.settings.training.epochs = 8;
+        assert_eq!(read, expected);
+        let error = over_defaults::<TuningExperiment>("poeple = 48").unwrap_err().to_string();
+        assert!(error.contains("poeple"), "{error}");
+    }
+}

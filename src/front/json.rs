@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Ending;
 use super::lines::{Answers, Source};
-use super::text::is_hazard;
+use super::text::harmless_json;
 use super::turns::{OnBadLine, Voice, take_turns};
 
 /// Runs a sitting in JSON lines.
@@ -30,7 +30,7 @@ pub(crate) struct Json<O> {
 impl<O: Write> Voice for Json<O> {
     fn show(&mut self, shown: &Shown) -> io::Result<()> {
         let json = serde_json::to_string(shown).map_err(io::Error::other)?;
-        writeln!(self.out, "{}", escaped(&json))?;
+        writeln!(self.out, "{}", harmless_json(&json))?;
         self.out.flush()
     }
 
@@ -53,25 +53,11 @@ impl<O: Write> Voice for Json<O> {
     }
 }
 
-/// The same JSON with hazards as `\u` escapes: someone may look at it in a terminal. Outside of strings JSON holds none.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for char in json.chars() {
-        if is_hazard(char) {
-            for unit in char.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            escaped.push(char);
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::front::samples;
+    use crate::front::text::is_hazard;
 
     #[test]
     fn json_survives_a_terminal_and_reads_back_the_same() {

@@ -41,7 +41,7 @@ pub struct Examined {
     pub newcomers: Estimate,
     /// The base model's mean log score over all of them.
     pub base: f64,
-    /// How often the base model and the candidate predict the likelier answer.
+    /// Share of the answers to which the base model and the candidate gave more than a half.
     pub right: [f64; 2],
 }
 

@@ -14,28 +14,29 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{TuningError, TuningExperiment};
 
-/// The direction of values in which what is obvious stands out: the mean difference of the obvious pairs (none of which the
-/// gate judges by), by the spread that differences have (a ridged discriminant).
+/// The direction of values in which what is obvious stands out, by the obvious pairs, none of which the gate judges by.
 pub(super) fn obvious(reader: &mut Reader) -> Result<Vec<f64>, TuningError> {
     let mut differences = Vec::new();
     for pair in embedded_pairs()? {
         let acts = [pair.better, pair.worse].map(|text| BankAlternative { text, attributes: BTreeMap::new() });
         let read = reader.describe(&pair.situation, &acts)?;
-        differences.push(DVector::from_iterator(
-            read[0].schema.len(),
-            read[0].schema.iter().zip(&read[1].schema).map(|(a, b)| a.get() - b.get()),
-        ));
+        differences.push(read[0].schema.iter().zip(&read[1].schema).map(|(a, b)| a.get() - b.get()).collect());
     }
-    let width = differences.first().map_or(0, DVector::len);
+    Ok(discriminant(&differences))
+}
+
+/// The mean of differences, by the spread that they have (ridged by its mean over the axes).
+fn discriminant(differences: &[Vec<f64>]) -> Vec<f64> {
+    let width = differences.first().map_or(0, Vec::len);
     let mut spread = DMatrix::<f64>::zeros(width, width);
     let mut mean = DVector::<f64>::zeros(width);
-    for d in &differences {
-        spread.ger(1.0, d, d, 1.0);
+    for d in differences.iter().map(|d| DVector::from_column_slice(d)) {
+        spread.ger(1.0, &d, &d, 1.0);
         mean += d;
     }
     let ridge = (spread.trace() / width.max(1) as f64).max(1e-9);
     spread += DMatrix::identity(width, width) * ridge;
-    Ok(spread.cholesky().map_or_else(|| mean.clone(), |c| c.solve(&mean)).as_slice().to_vec())
+    spread.cholesky().map_or_else(|| mean.clone(), |c| c.solve(&mean)).as_slice().to_vec()
 }
 
 /// What people value: a direction that they have in common, and one of their own; lengths are such that a typical utility
@@ -85,4 +86,21 @@ pub(super) fn choose(state: &State, weights: &[f64], pair: [AlternativeId; 2], r
         weights.iter().zip(&schema).map(|(w, x)| w * x.get()).sum::<f64>()
     };
     usize::from(utility(&pair[0]) - utility(&pair[1]) + normal(random) < 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_obvious_is_told_from_what_only_varies() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let differences: Vec<Vec<f64>> =
+            (0..40).map(|_| vec![0.5 + 0.3 * normal(&mut random), 3.0 * normal(&mut random)]).collect();
+        let direction = discriminant(&differences);
+        let ranked = |w: &[f64]| differences.iter().filter(|d| d[0] * w[0] + d[1] * w[1] > 0.0).count();
+        let mean: Vec<f64> = (0..2).map(|i| differences.iter().map(|d| d[i]).sum()).collect();
+        assert!(direction[0] > 0.0 && direction[1].abs() < 0.2 * direction[0], "{direction:?}");
+        assert!(ranked(&direction) > ranked(&mean).max(30), "{} and {}", ranked(&direction), ranked(&mean));
+    }
 }

@@ -60,12 +60,13 @@ pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
 fn table(result: &TuningResult) -> anyhow::Result<()> {
     let e = &result.experiment;
     say(format!(
-        "{} people who answered, {} who did not, {} answers a round, signal {}, spread {}, seed {}{}",
+        "{} people who answered, {} who did not, {} answers a round, signal {}, spread {}, sense {}, seed {}{}",
         e.people,
         e.newcomers,
         e.answers,
         e.signal,
         e.spread,
+        e.sense,
         e.seed,
         if e.shuffled { ", labels shuffled" } else { "" }
     ))?;
@@ -86,7 +87,7 @@ fn table(result: &TuningResult) -> anyhow::Result<()> {
             say(format!("    people who answered  {}", x.known))?;
             say(format!("    newcomers            {}", x.newcomers))?;
             say(format!(
-                "    base model {:.3}; likelier answer predicted {:.3} -> {:.3}",
+                "    base model {:.3}; answers given more than a half {:.3} -> {:.3}",
                 x.base, x.right[0], x.right[1]
             ))?;
         }
