@@ -29,7 +29,19 @@ pub struct Home {
     state: State,
     since_snapshot: u32,
     /// Dropped last, so that no other process opens the store before this one has closed it.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of the one writer. It is given up, not only closed: a process that is being started at that moment holds a copy
+/// of every open file until it has become another program.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and closing the file is the next thing that happens.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Where things are in a home.
@@ -332,7 +344,7 @@ fn open_store(paths: &Paths) -> (Option<Store>, Condition) {
     }
 }
 
-fn locked(paths: &Paths) -> Result<File, HomeError> {
+fn locked(paths: &Paths) -> Result<Lock, HomeError> {
     private_directory(&paths.root)?;
     let path = paths.lock();
     let failed = |operation, source| HomeError::Files { operation, path: path.clone(), source };
@@ -342,7 +354,7 @@ fn locked(paths: &Paths) -> Result<File, HomeError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&path).map_err(|e| failed("open", e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(HomeError::InUse(paths.root.clone())),
         Err(TryLockError::Error(e)) => Err(failed("lock", e)),
     }

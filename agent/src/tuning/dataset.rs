@@ -6,7 +6,8 @@
 //!   records, and these records alone, so neither a held-out answer nor an earlier generation can come in through a label;
 //! - *held out*: records that are kept from training, for the gate. A hash of what was asked decides, so that a repeat,
 //!   another order, or another person's answer to the same question lands on the same side;
-//! - *rehearsal*: text that has nothing to do with anybody's values, against forgetting.
+//! - *rehearsal*: text that has nothing to do with anybody's values, and pairs that nobody disputes as the base model
+//!   itself reads them, against forgetting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +66,9 @@ pub struct DataSettings {
     pub weights: [f32; 3],
     /// Texts of the model's own, and tokens in each, that are rehearsed.
     pub own_outputs: (usize, usize),
+    /// Weight of a contrast readout of an alternative of the obvious pairs that is rehearsed as the base model reads it;
+    /// none are rehearsed at 0. The gate judges by other pairs.
+    pub obvious_pairs: f32,
 }
 
 impl Default for DataSettings {
@@ -76,6 +80,7 @@ impl Default for DataSettings {
             judgements: None,
             weights: [1.0, 0.5, 0.02],
             own_outputs: (6, 40),
+            obvious_pairs: 0.5,
         }
     }
 }

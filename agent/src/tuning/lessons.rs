@@ -7,6 +7,7 @@
 //! - by *pair prompt*, "which is better, A or B?", in both orders, so that no letter is taught.
 
 use credence_priors::controls::neutral_passages;
+use credence_priors::readout::Alternative;
 use credence_priors::schema::{ValueSchema, fill};
 use credence_priors::training::{Among, Example, Target};
 use credence_priors::{Completion, CompletionRequest, LanguageModel, ModelError, Prompt};
@@ -30,8 +31,8 @@ pub struct Teaching {
     pub probability: f64,
     /// Weight in the loss: how sure the posterior is, times the weight of this kind of prompt.
     pub weight: f32,
-    /// The lesson of the data set that it teaches.
-    pub lesson: usize,
+    /// The lesson of the data set that it teaches; none where it rehearses what the base model reads.
+    pub lesson: Option<usize>,
 }
 
 /// Text to rehearse.
@@ -64,7 +65,7 @@ pub fn teachings(data: &DataSet, schema: &ValueSchema, judgements: &[[Vec<f64>; 
                         words: poles.each_ref().map(|word| format!(" {word}")),
                         probability: 1.0 / (1.0 + (-odds).exp()),
                         weight: contrast * sureness / judgement.poles.len() as f32,
-                        lesson: index,
+                        lesson: Some(index),
                     });
                 }
             }
@@ -75,11 +76,37 @@ pub fn teachings(data: &DataSet, schema: &ValueSchema, judgements: &[[Vec<f64>; 
                 words: [" A".to_owned(), " B".to_owned()],
                 probability,
                 weight: pair * sureness,
-                lesson: index,
+                lesson: Some(index),
             });
         }
     }
     teachings
+}
+
+/// Readouts of alternatives that are to stay as the base model's `judgements` of them are, by channel.
+pub fn rehearsed_readouts(
+    data: &DataSet,
+    schema: &ValueSchema,
+    alternatives: &[Alternative],
+    judgements: &[Vec<f64>],
+) -> Vec<Teaching> {
+    let mut rehearsed = Vec::new();
+    for (alternative, base) in alternatives.iter().zip(judgements) {
+        let mut channels = base.iter();
+        for judgement in &schema.judgements {
+            let taught = data.settings.judgements.as_ref().is_none_or(|ids| ids.contains(&judgement.id));
+            for (poles, odds) in judgement.poles.iter().zip(&mut channels).filter(|_| taught) {
+                rehearsed.push(Teaching {
+                    prompt: fill(&judgement.text, alternative.situation.as_deref(), &alternative.text),
+                    words: poles.each_ref().map(|word| format!(" {word}")),
+                    probability: 1.0 / (1.0 + (-odds).exp()),
+                    weight: data.settings.obvious_pairs / judgement.poles.len() as f32,
+                    lesson: None,
+                });
+            }
+        }
+    }
+    rehearsed
 }
 
 /// "Which is better, A or B?"
@@ -219,6 +246,20 @@ mod tests {
         data.settings.judgements = Some(vec!["right".to_owned()]);
         let taught = teachings(&data, &schema, &[[vec![0.7, -0.2], vec![0.3, -0.4]]]);
         assert!(taught.iter().all(|t| t.words[0] != " good") && taught.iter().any(|t| t.words[0] == " right"));
+    }
+
+    #[test]
+    fn what_is_rehearsed_is_what_the_base_model_reads() {
+        let schema = ValueSchema::embedded();
+        let wallet = Alternative::new(Some("You found a wallet."), "return it");
+        let rehearsed = rehearsed_readouts(&data(0.8), &schema, &[wallet], &[vec![0.7, -0.2, 9.0]]);
+        let odds: Vec<f64> = rehearsed.iter().map(|t| (t.probability / (1.0 - t.probability)).ln()).collect();
+        assert!((odds[0] - 0.7).abs() < 1e-9 && (odds[1] + 0.2).abs() < 1e-9, "{odds:?}");
+        assert_eq!(rehearsed.len(), 2, "the contrast has no words to choose between");
+        let prompts = teachings(&data(0.8), &schema, &[[vec![0.0; 3], vec![0.0; 3]]]);
+        for taught in rehearsed {
+            assert!(taught.lesson.is_none() && prompts.iter().any(|t| t.prompt == taught.prompt), "{}", taught.prompt);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use credence_memory::ids::{PersonId, Seq};
+use credence_priors::training::Example;
 use serde::Serialize;
 
 use super::dataset::DataSet;
@@ -41,7 +42,10 @@ pub fn write_preferences(data: &DataSet, teachings: &[Teaching], out: &mut dyn W
             rejected,
             probability: teaching.probability.max(1.0 - teaching.probability),
             weight: teaching.weight,
-            provenance: data.lessons.get(teaching.lesson).map_or_else(Vec::new, |l| data.provenance(l).collect()),
+            provenance: teaching
+                .lesson
+                .and_then(|index| data.lessons.get(index))
+                .map_or_else(Vec::new, |lesson| data.provenance(lesson).collect()),
         };
         serde_json::to_writer(&mut *out, &row)?;
         out.write_all(b"\n")?;
@@ -59,6 +63,18 @@ pub fn write_texts(rehearsal: &[Rehearsal], out: &mut dyn Write) -> io::Result<u
         out.write_all(b"\n")?;
     }
     Ok(rehearsal.len() as u64)
+}
+
+/// Writes what this program's own trainer is given, in tokens: a row an example, with its targets. Returns how many.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_examples(examples: &[Example], out: &mut dyn Write) -> io::Result<u64> {
+    for example in examples {
+        serde_json::to_writer(&mut *out, example)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(examples.len() as u64)
 }
 
 #[cfg(test)]
@@ -94,7 +110,7 @@ mod tests {
             words: [" A".to_owned(), " B".to_owned()],
             probability: 0.3,
             weight: 0.5,
-            lesson: 0,
+            lesson: Some(0),
         };
         let mut out = Vec::new();
         assert_eq!(write_preferences(&data, &[teaching], &mut out)?, 1);

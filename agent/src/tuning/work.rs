@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::record::AlternativeDescribed;
 use credence_memory::state::State;
+use credence_priors::checks::{ObviousPair, embedded_pairs};
 use credence_priors::controls::{ControlBanks, read_controls};
 use credence_priors::features::{FeatureError, FeatureSpace, JudgementReading};
 use credence_priors::generation::{BaseBank, Generation};
@@ -185,7 +186,16 @@ impl Workshop<'_> {
         let read = read_alternatives(&mut self.base, self.schema, &alternatives, self.readings, &mut progress)?;
         let judgements: Vec<[Vec<f64>; 2]> =
             read.chunks(2).map(|pair| [pair[0].judgement.clone(), pair[1].judgement.clone()]).collect();
-        Ok(lessons::teachings(data, self.schema, &judgements))
+        let mut teachings = lessons::teachings(data, self.schema, &judgements);
+        if data.settings.obvious_pairs > 0.0 {
+            let sides = |pair: &ObviousPair| [&pair.better, &pair.worse].map(|text| alternative(&pair.situation, text));
+            // No more is rehearsed than there is to teach.
+            let obvious: Vec<Alternative> = embedded_pairs()?.iter().take(data.lessons.len()).flat_map(sides).collect();
+            let mut progress = |done, total| on_progress(Progress::Reading { what: "what is rehearsed", done, total });
+            let read = read_judgements(&mut self.base, self.schema, &obvious, &mut progress)?;
+            teachings.extend(lessons::rehearsed_readouts(data, self.schema, &obvious, &read));
+        }
+        Ok(teachings)
     }
 
     fn train(

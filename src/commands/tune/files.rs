@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use credence_agent::tuning::candidate::{Folder, Imported};
 use credence_agent::tuning::dataset::{self, DataSet};
-use credence_agent::tuning::lessons::rehearsal;
+use credence_agent::tuning::lessons::{examples, rehearsal};
 use credence_agent::tuning::plan;
 use credence_agent::tuning::records::{adapter_file, take_up};
-use credence_agent::tuning::trl::{write_preferences, write_texts};
+use credence_agent::tuning::trl::{write_examples, write_preferences, write_texts};
 use credence_memory::ids::Hash;
 use credence_memory::record::{Exported, Record};
 use credence_priors::training::{Adapter, TrainingError, Weights, peft};
@@ -43,9 +43,11 @@ pub(super) fn export(global: &Global, args: &TuneExportArgs) -> anyhow::Result<(
     let (bar, cancel) = (counting(""), AtomicBool::new(false));
     let root = home.paths().root().to_owned();
     let seed = settings.training.seed;
-    let (teachings, texts) = with_workshop(global, &args.model, home.state(), &root, None, &cancel, |workshop| {
+    let (teachings, texts, examples) = with_workshop(global, &args.model, home.state(), &root, None, &cancel, |workshop| {
         let teachings = workshop.teachings(&data, &mut |progress| show(&bar, &progress))?;
-        Ok((teachings, rehearsal(&mut workshop.base, settings.data.own_outputs, seed)?))
+        let texts = rehearsal(&mut workshop.base, settings.data.own_outputs, seed)?;
+        let examples = examples(&teachings, &texts, settings.data.weights[2], &mut workshop.base)?;
+        Ok((teachings, texts, examples))
     })?;
     bar.finish_and_clear();
     let failed = || format!("failed to write into {}", args.to.display());
@@ -63,6 +65,7 @@ pub(super) fn export(global: &Global, args: &TuneExportArgs) -> anyhow::Result<(
     let prompts =
         write("preference.jsonl", &mut |out| write_preferences(&data, &teachings, out)).with_context(failed)?;
     let rehearsed = write("text.jsonl", &mut |out| write_texts(&texts, out)).with_context(failed)?;
+    write("examples.jsonl", &mut |out| write_examples(&examples, out)).with_context(failed)?;
     say(format!(
         "{} lessons of {} as {prompts} prompts, {rehearsed} texts to rehearse, {} answers held out: {}",
         data.lessons.len(),
