@@ -1,5 +1,7 @@
 //! Statements judged by many people: latent factors and intercepts, as draws from their posterior (docs/people.md, section 3).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::PopulationError;
@@ -36,7 +38,8 @@ impl Answers {
     /// are all of one length.
     ///
     /// # Errors
-    /// A person or item that there is not, rows of different lengths, or numbers that are not finite.
+    /// A person or item that there is not, a second answer of a person to an item, rows of different lengths, or numbers that
+    /// are not finite.
     pub fn new(people: usize, features: Vec<Vec<f64>>, mut answers: Vec<Answer>) -> Result<Self, PopulationError> {
         let width = features.first().map_or(0, Vec::len);
         if let Some(row) = features.iter().find(|row| row.len() != width) {
@@ -48,6 +51,10 @@ impl Answers {
         let items = features.len();
         if let Some(a) = answers.iter().find(|a| a.person as usize >= people || a.item as usize >= items) {
             return Err(PopulationError::Answer { person: a.person, item: a.item });
+        }
+        let mut given = HashSet::with_capacity(answers.len());
+        if let Some(a) = answers.iter().find(|a| !given.insert((a.person, a.item))) {
+            return Err(PopulationError::Twice { person: a.person, item: a.item });
         }
         answers.sort_by_key(|a| a.person);
         Ok(Self { people, features, answers })

@@ -49,6 +49,14 @@ pub enum PopulationError {
         /// The item.
         item: u32,
     },
+    /// A second answer, which would count one person twice.
+    #[error("a second answer of person {person} to item {item}: each person answers an item at most once")]
+    Twice {
+        /// The person.
+        person: u32,
+        /// The item.
+        item: u32,
+    },
     /// Rows of features of different lengths.
     #[error("an item has {found} features where another has {expected}")]
     Features {

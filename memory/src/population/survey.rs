@@ -17,7 +17,7 @@ use crate::state::State;
 pub enum Item {
     /// Agree or disagree with a statement.
     Statement(DescriptionIndex),
-    /// The first or the second of a pair.
+    /// One or the other of a pair, the first described first.
     Pair(DescriptionIndex, DescriptionIndex),
 }
 
@@ -57,7 +57,10 @@ impl Survey {
                         };
                         (Item::Statement(*alternative), answer)
                     }
-                    Form::Choice { pair, chosen, .. } => (Item::Pair(pair[0], pair[1]), chosen.map(|c| c == 0)),
+                    // Which of the two was shown first makes it no other question.
+                    Form::Choice { pair: [a, b], chosen, .. } => {
+                        (Item::Pair(*a.min(b), *a.max(b)), chosen.map(|c| (c == 0) == (a <= b)))
+                    }
                     _ => continue,
                 };
                 given.entry(item).or_default().insert(place, answer);
@@ -107,5 +110,39 @@ fn features(state: &State, item: Item) -> Vec<f64> {
     match item {
         Item::Statement(i) => row(i),
         Item::Pair(a, b) => row(a).iter().zip(row(b)).map(|(x, y)| x - y).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Scribe, choice, id};
+
+    #[test]
+    fn a_pair_is_one_item_whichever_was_shown_first_and_the_last_answer_counts() {
+        let mut scribe = Scribe::begun();
+        for record in [
+            choice("ada", 0, 1, Some(1)),
+            choice("bo", 1, 0, Some(1)),
+            choice("bo", 2, 1, Some(0)),
+            choice("ada", 1, 0, Some(1)),
+        ] {
+            scribe.note(record).unwrap();
+        }
+        let survey = Survey::of(&scribe.state, 1.0).unwrap();
+        assert_eq!(survey.items, [Item::Pair(0, 1), Item::Pair(1, 2)]);
+        assert_eq!(survey.people, [id("ada"), id("bo")]);
+        let given: Vec<(u32, u32, bool)> =
+            survey.answers.answers().iter().map(|a| (a.person, a.item, a.agrees)).collect();
+        assert_eq!(given, [(0, 0, true), (1, 0, true), (1, 1, false)]);
+    }
+
+    #[test]
+    fn a_second_answer_of_a_person_to_an_item_is_refused() {
+        let answer = |person, item| Answer { person, item, agrees: true };
+        let given = |answers| Answers::new(2, vec![Vec::new(); 2], answers);
+        assert!(given(vec![answer(0, 0), answer(1, 0), answer(0, 1)]).is_ok());
+        let error = given(vec![answer(1, 0), answer(0, 0), answer(1, 0)]).unwrap_err();
+        assert_eq!(error, PopulationError::Twice { person: 1, item: 0 });
     }
 }

@@ -43,12 +43,13 @@ pub(super) fn export(global: &Global, args: &TuneExportArgs) -> anyhow::Result<(
     let (bar, cancel) = (counting(""), AtomicBool::new(false));
     let root = home.paths().root().to_owned();
     let seed = settings.training.seed;
-    let (teachings, texts, examples) = with_workshop(global, &args.model, home.state(), &root, None, &cancel, |workshop| {
-        let teachings = workshop.teachings(&data, &mut |progress| show(&bar, &progress))?;
-        let texts = rehearsal(&mut workshop.base, settings.data.own_outputs, seed)?;
-        let examples = examples(&teachings, &texts, settings.data.weights[2], &mut workshop.base)?;
-        Ok((teachings, texts, examples))
-    })?;
+    let (teachings, texts, examples) =
+        with_workshop(global, &args.model, home.state(), &root, None, &cancel, |workshop| {
+            let teachings = workshop.teachings(&data, &mut |progress| show(&bar, &progress))?;
+            let texts = rehearsal(&mut workshop.base, settings.data.own_outputs, seed)?;
+            let examples = examples(&teachings, &texts, settings.data.weights[2], &mut workshop.base)?;
+            Ok((teachings, texts, examples))
+        })?;
     bar.finish_and_clear();
     let failed = || format!("failed to write into {}", args.to.display());
     let json = serde_json::to_vec_pretty(&data)?;
