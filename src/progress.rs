@@ -46,7 +46,7 @@ impl PullProgress for PullBar {
 
 /// A bar that counts things.
 pub(crate) fn counting(what: &str) -> ProgressBar {
-    let bar = bar(0, "{pos} of {len}, {left}");
+    let bar = bar(0, "{counted}{left}");
     bar.set_message(what.to_owned());
     bar
 }
@@ -66,9 +66,17 @@ fn bar(length: u64, counts: &str) -> ProgressBar {
     };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style.with_key("left", TimeLeft::default()));
+    bar.set_style(style.with_key("left", TimeLeft::default()).with_key("counted", counted));
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// How many of how many; nothing while it is not known of how many.
+fn counted(state: &ProgressState, to: &mut dyn fmt::Write) {
+    if let Some(len) = state.len().filter(|len| *len > 0) {
+        // A bar cannot say that it could not be written.
+        let _ = write!(to, "{} of {len}, ", state.pos());
+    }
 }
 
 /// The time left at the pace since the first look at what is being done now: another length, or a position further back, is

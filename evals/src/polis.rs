@@ -3,6 +3,7 @@
 //! Statements are learned from training people only; a new person reveals N answers; the same ten held-out answers are scored
 //! at every N. Passes neither score nor count. "Chosen" questions are picked among those that the person really answered.
 
+mod agreement;
 mod data;
 mod logistic;
 mod table;
@@ -16,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use agreement::Agreement;
 pub use data::{Conversation, OUTSIDE, PolisError, SEVEN, THREE, Vote, load};
 pub use table::{Cell, Comparison, PolisResult, PolisRow};
 
@@ -92,6 +94,14 @@ impl PolisOptions {
     pub fn small_group(others: usize) -> Self {
         Self { splits: 5, tested: (0.3, 40), others: Some(others), ..Self::default() }
     }
+}
+
+/// Slopes of intercepts on so many contrasts, and after them on what words foretell ([`Agreement`]), each standardised. The
+/// last was looked at on the conversations of [`OUTSIDE`].
+pub fn slopes_with_agreement(contrasts: usize) -> Vec<[f64; 2]> {
+    let mut slopes = vec![ItemOptions::default().prior.slopes[0]; contrasts];
+    slopes.push([0.25, 0.1]);
+    slopes
 }
 
 /// A conversation with what a model read in its statements: one row each, of one length, or no rows at all.

@@ -1,4 +1,5 @@
-//! What a model makes of statements that people agree or disagree with: three contrasts, each once for each statement.
+//! What a model makes of statements that people agree or disagree with: three contrasts, and its state after a question about
+//! each.
 //!
 //! Readings are kept in JSON Lines, one file for each model, beside the readings of alternatives.
 
@@ -7,9 +8,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{LanguageModel, ModelError, Reading};
+use crate::model::{LanguageModel, ModelError, Reading, Readout};
 use crate::reading_cache::ReadingCacheError;
 
 /// Templates, and the words for and against; `{}` is the statement. Chosen for rank correlation with how many agree, on four
@@ -19,6 +21,8 @@ const CONTRASTS: [(&str, &str, &str); 3] = [
     ("Statement: {}\nMost people think this is", " right", " wrong"),
     ("{} This is a", " good", " bad"),
 ];
+/// After which the model's state is kept; `{}` is the statement.
+const QUESTION: &str = "Statement: \"{}\" Do most people agree or disagree? Most people";
 /// What each contrast says of a statement.
 pub const CONTRAST_NAMES: [&str; CONTRASTS.len()] = ["true", "right", "good"];
 /// Statements read between two reports of progress.
@@ -46,9 +50,9 @@ pub enum StatementError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct Line<T> {
     statement: String,
-    reading: StatementReading,
+    reading: Vec<T>,
 }
 
 /// Reads statements, each once on this machine: what stands in the cache in `folder` is not read again. A statement without
@@ -63,47 +67,83 @@ pub fn read_statements(
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<StatementReading>, StatementError> {
     let path = folder.join(format!("statements-{}.jsonl", &model.describe().key()[..16]));
-    let mut known = kept(&path);
+    let mut read = |chunk: &[String]| {
+        let ask = |words: &String| {
+            CONTRASTS.map(|(template, with, against)| Reading {
+                prompt: template.replace("{}", words),
+                continuations: vec![with.to_owned(), against.to_owned()],
+            })
+        };
+        let readouts = model.read(&chunk.iter().flat_map(ask).collect::<Vec<_>>())?;
+        let row = |found: &[Readout]| found.iter().map(|r| r.ln_p[0] - r.ln_p[1]).collect();
+        Ok(readouts.chunks_exact(CONTRASTS.len()).map(row).collect())
+    };
+    let rows = each_once(&path, statements, CONTRASTS.len(), &mut read, on_progress)?;
+    Ok(rows.iter().map(|row| std::array::from_fn(|i| row.get(i).copied().unwrap_or_default())).collect())
+}
+
+/// The model's state after a question about each statement, each asked once on this machine; empty for a statement without
+/// words.
+///
+/// # Errors
+/// If model or cache fail.
+pub fn statement_states(
+    model: &mut dyn LanguageModel,
+    statements: &[String],
+    folder: &Path,
+    on_progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<f32>>, StatementError> {
+    let model_is = model.describe();
+    let path = folder.join(format!("statement-states-{}.jsonl", &model_is.key()[..16]));
+    let mut read = |chunk: &[String]| {
+        let prompts: Vec<String> = chunk.iter().map(|words| QUESTION.replace("{}", words)).collect();
+        model.hidden(&prompts)
+    };
+    each_once(&path, statements, model_is.width, &mut read, on_progress)
+}
+
+/// Reads a row of numbers for the words of each statement.
+type ReadWords<'a, T> = dyn FnMut(&[String]) -> Result<Vec<Vec<T>>, ModelError> + 'a;
+
+/// Rows of so many numbers for statements: those in the file, and the others from `read`, which is given their words.
+fn each_once<T: Copy + Into<f64> + Serialize + DeserializeOwned>(
+    path: &Path,
+    statements: &[String],
+    width: usize,
+    read: &mut ReadWords<'_, T>,
+    on_progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<T>>, StatementError> {
+    let mut known = kept::<T>(path, width);
     let mut missing: Vec<&String> = statements.iter().filter(|s| !s.is_empty() && !known.contains_key(*s)).collect();
     missing.sort();
     missing.dedup();
     let total = missing.len();
     on_progress(0, total);
     for (n, chunk) in missing.chunks(CHUNK).enumerate() {
-        let readings: Vec<Reading> = chunk
-            .iter()
-            .flat_map(|statement| {
-                let words: String = statement.chars().take(CHARACTERS_MAX).collect();
-                CONTRASTS.map(|(template, with, against)| Reading {
-                    prompt: template.replace("{}", &words),
-                    continuations: vec![with.to_owned(), against.to_owned()],
-                })
-            })
-            .collect();
-        let readouts =
-            model.read(&readings).map_err(|source| StatementError::Model { statement: chunk[0].clone(), source })?;
-        for (statement, found) in chunk.iter().zip(readouts.chunks_exact(CONTRASTS.len())) {
-            let reading: StatementReading = std::array::from_fn(|i| found[i].ln_p[0] - found[i].ln_p[1]);
-            keep(&path, &Line { statement: (*statement).clone(), reading })?;
-            known.insert((*statement).clone(), reading);
+        let words: Vec<String> = chunk.iter().map(|s| s.chars().take(CHARACTERS_MAX).collect()).collect();
+        let rows = read(&words).map_err(|source| StatementError::Model { statement: chunk[0].clone(), source })?;
+        for (statement, reading) in chunk.iter().zip(rows) {
+            let line = Line { statement: (*statement).clone(), reading };
+            keep(path, &line)?;
+            known.insert(line.statement, line.reading);
         }
         on_progress((n * CHUNK + chunk.len()).min(total), total);
     }
-    Ok(statements.iter().map(|s| known.get(s).copied().unwrap_or_default()).collect())
+    Ok(statements.iter().map(|s| known.get(s).cloned().unwrap_or_default()).collect())
 }
 
 /// Readings kept before; damaged lines are passed over, and read again.
-fn kept(path: &Path) -> HashMap<String, StatementReading> {
+fn kept<T: Copy + Into<f64> + DeserializeOwned>(path: &Path, width: usize) -> HashMap<String, Vec<T>> {
     let Ok(file) = File::open(path) else { return HashMap::new() };
     let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
     lines
-        .filter_map(|line| serde_json::from_slice::<Line>(&line).ok())
-        .filter(|line| line.reading.iter().all(|x| x.is_finite()))
+        .filter_map(|line| serde_json::from_slice::<Line<T>>(&line).ok())
+        .filter(|line| line.reading.len() == width && line.reading.iter().all(|x| (*x).into().is_finite()))
         .map(|line| (line.statement, line.reading))
         .collect()
 }
 
-fn keep(path: &Path, line: &Line) -> Result<(), ReadingCacheError> {
+fn keep<T: Serialize>(path: &Path, line: &Line<T>) -> Result<(), ReadingCacheError> {
     let failed = |source| ReadingCacheError { path: PathBuf::from(path), source };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
@@ -134,6 +174,10 @@ mod tests {
         let mut asked = Vec::new();
         let second = read_statements(&mut model, &statements, folder.path(), &mut |_, total| asked.push(total))?;
         assert_eq!((second, asked), (first, vec![0]), "nothing is read twice");
+        let states = || statement_states(&mut Scripted::hashed(1), &statements, folder.path(), &mut |_, _| {});
+        let first = states()?;
+        assert!(first[1].is_empty() && !first[0].is_empty() && first[0] != first[2]);
+        assert_eq!(states()?, first);
         Ok(())
     }
 }

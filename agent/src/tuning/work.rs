@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::record::AlternativeDescribed;
@@ -76,8 +76,6 @@ pub enum Progress {
         loss: f64,
         /// Tokens a second.
         tokens_per_second: f64,
-        /// Estimated time to the end.
-        left: Duration,
     },
 }
 
@@ -231,7 +229,6 @@ impl Workshop<'_> {
                 steps: p.steps,
                 loss: p.loss,
                 tokens_per_second: p.tokens_per_second,
-                left: p.left,
             });
         };
         let checkpoint = folder.checkpoint();

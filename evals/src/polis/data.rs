@@ -79,6 +79,16 @@ pub enum PolisError {
         /// Votes needed of each.
         answers: usize,
     },
+    /// Too few statements to learn what words foretell.
+    #[error(
+        "{statements} statements with five votes or more are too few to learn from what words foretell: {needed} are needed"
+    )]
+    TooFewStatements {
+        /// Statements with enough votes.
+        statements: usize,
+        /// Statements needed.
+        needed: usize,
+    },
     /// Nothing to run.
     #[error("no conversation, no split or no number of answers was asked for")]
     Nothing,

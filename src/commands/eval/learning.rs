@@ -136,13 +136,7 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
     }
     let bar = counting("the model as it is: examined");
     let report = teaching::run(&args.out, &settings, &weights, &tokenizer, &cancel, &mut |pupil, p| {
-        bar.set_message(format!(
-            "{}: loss {:.3}, {:.0} tokens a second, {} s left",
-            pupil.name(),
-            p.loss,
-            p.tokens_per_second,
-            p.left.as_secs()
-        ));
+        bar.set_message(format!("{}: loss {:.3}, {:.0} tokens a second", pupil.name(), p.loss, p.tokens_per_second));
         bar.set_length(p.steps as u64);
         bar.set_position(p.step as u64);
     });

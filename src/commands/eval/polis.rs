@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use credence_evals::estimate::Estimate;
-use credence_evals::polis::{self, PolisError, PolisOptions, PolisResult};
+use credence_evals::polis::{self, Agreement, Conversation, PolisError, PolisOptions, PolisResult};
 use credence_memory::population::{ItemOptions, ItemStrategy};
-use credence_priors::statements::read_statements;
+use credence_priors::statements::{CONTRAST_NAMES, read_statements, statement_states};
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -44,6 +44,9 @@ pub(crate) struct PolisArgs {
     /// Options of the statements' model (TOML: factors, warm_up, draws, thinning, lapse_rates, seed, [prior])
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
+    /// Learn from the votes of this other conversation what a statement's words foretell; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "no_features")]
+    learned_from: Vec<String>,
     /// Do not read the statements with the model
     #[arg(long)]
     no_features: bool,
@@ -93,24 +96,48 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
         true => None,
         false => Some(model_and_schema(global, &args.model)?),
     };
-    let mut features = |conversation: &polis::Conversation| -> Result<Vec<Vec<f64>>, anyhow::Error> {
+    if let Some(both) = args.learned_from.iter().find(|name| names.contains(name)) {
+        anyhow::bail!(WrongInput(format!("{both} is tested: nothing may be learned from it beforehand")));
+    }
+    let folder = cache(global).readings();
+    let bar = counting("reading statements");
+    let show = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let agreement = match (&mut model, &args.learned_from[..]) {
+        (None, _) | (_, []) => None,
+        (Some((model, _, _)), from) => {
+            let read = |name: &String| -> anyhow::Result<(Conversation, Vec<Vec<f32>>)> {
+                let conversation = polis::load(&args.data, name)?;
+                let states = statement_states(model, &conversation.statements, &folder, &mut |d, t| show(d, t))?;
+                Ok((conversation, states))
+            };
+            let earlier = from.iter().map(read).collect::<anyhow::Result<Vec<_>>>().map_err(wrong_data)?;
+            Some(Agreement::learn(&earlier).map_err(|e| wrong_data(e.into()))?)
+        }
+    };
+    if agreement.is_some() && args.items.is_none() {
+        options.items.prior.slopes = polis::slopes_with_agreement(CONTRAST_NAMES.len());
+    }
+    let mut features = |conversation: &Conversation| -> anyhow::Result<Vec<Vec<f64>>> {
         let Some((model, _, _)) = &mut model else { return Ok(Vec::new()) };
-        let bar = counting("reading statements");
-        let folder = cache(global).readings();
-        let read = read_statements(model, &conversation.statements, &folder, &mut |done, total| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        })?;
-        bar.finish_and_clear();
-        Ok(read.into_iter().map(|r| r.to_vec()).collect())
+        let read = read_statements(model, &conversation.statements, &folder, &mut |d, t| show(d, t))?;
+        let mut rows: Vec<Vec<f64>> = read.into_iter().map(|r| r.to_vec()).collect();
+        if let Some(agreement) = &agreement {
+            let states = statement_states(model, &conversation.statements, &folder, &mut |d, t| show(d, t))?;
+            rows.iter_mut().zip(agreement.foretell(&states)).for_each(|(row, foretold)| row.push(foretold));
+        }
+        Ok(rows)
     };
     let read = polis::load_all(&args.data, &names, &mut features).map_err(wrong_data)?;
+    bar.finish_and_clear();
     drop(model);
     let bar = counting("splits");
     bar.set_length((options.splits * read.len()) as u64);
     let result = polis::run(&read, &options, &|| bar.inc(1)).map_err(|e| wrong_data(e.into()))?;
     bar.finish_and_clear();
-    if args.json { say_json(&result) } else { print(&result, &names, args) }
+    if args.json { say_json(&result) } else { print(&result, &names, agreement.as_ref(), args) }
 }
 
 /// Data that is not there, or not what it should be, is wrong input.
@@ -122,7 +149,12 @@ pub(super) fn wrong_data(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-fn print(result: &PolisResult, names: &[String], args: &PolisArgs) -> anyhow::Result<()> {
+fn print(
+    result: &PolisResult,
+    names: &[String],
+    agreement: Option<&Agreement>,
+    args: &PolisArgs,
+) -> anyhow::Result<()> {
     let others = args.others.map_or_else(String::new, |m| format!(", {m} other people"));
     let answers = &result.options.answers;
     say(format!(
@@ -132,6 +164,13 @@ fn print(result: &PolisResult, names: &[String], args: &PolisArgs) -> anyhow::Re
         result.options.splits,
         result.options.seed
     ))?;
+    if let Some(agreement) = agreement {
+        say(format!(
+            "what words foretell is learned from {}: correlation with how many agree {:.2}, cross-validated",
+            args.learned_from.join(", "),
+            agreement.correlation
+        ))?;
+    }
     for row in &result.rows {
         say(&row.method)?;
         for (n, cell) in answers.iter().zip(&row.cells) {

@@ -190,11 +190,8 @@ pub(crate) fn show(bar: &ProgressBar, progress: &Progress) {
             bar.set_length(*total as u64);
             bar.set_position(*done as u64);
         }
-        Progress::Training { step, steps, loss, tokens_per_second, left } => {
-            bar.set_message(format!(
-                "training: loss {loss:.3}, {tokens_per_second:.0} tokens a second, {} s left",
-                left.as_secs()
-            ));
+        Progress::Training { step, steps, loss, tokens_per_second } => {
+            bar.set_message(format!("training: loss {loss:.3}, {tokens_per_second:.0} tokens a second"));
             bar.set_length(*steps as u64);
             bar.set_position(*step as u64);
         }
