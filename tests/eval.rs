@@ -97,6 +97,14 @@ fn built_in_experiments_are_listed_and_absent_data_is_said_to_be() {
 }
 
 #[test]
+fn nothing_is_learned_beforehand_from_a_conversation_that_is_tested() {
+    let polis =
+        |args: &[&str]| credence().args(["eval", "polis", "--learned-from", "vtaiwan.uberx"]).args(args).assert();
+    polis(&[]).code(3).stderr(contains("vtaiwan.uberx is tested"));
+    polis(&["--conversation", "town", "--no-features"]).failure().stderr(contains("--no-features"));
+}
+
+#[test]
 fn calibration_is_a_command() {
     let calibration = |args: &[&str]| credence().args(["eval", "calibration"]).args(args).assert();
     let small = ["--simulations", "80", "--answers", "8,3", "--evidence", "choice,best-of-three", "--grid", "one"];

@@ -32,12 +32,12 @@ pub struct TuneSettings {
 }
 
 impl Default for TuneSettings {
-    /// Small steps: the ten highest layers, whose input is computed once and kept. Soft labels near one half need a rate and a
-    /// number of epochs at which they are learned at all (docs/learning.md).
+    /// Small steps: the ten highest layers, whose input is computed once and kept. Soft labels near one half need a rate at
+    /// which they are learned at all; at twice the rate and the epochs obvious pairs turn (docs/learning.md).
     fn default() -> Self {
-        let mut training = TrainingSettings { epochs: 6, ..TrainingSettings::default() };
+        let mut training = TrainingSettings::default();
         training.lora.top_layers = Some(10);
-        training.optimiser.learning_rate = 2e-3;
+        training.optimiser.learning_rate = 1e-3;
         training.optimiser.warmup_steps = 5;
         Self { policy: Policy::default(), data: DataSettings::default(), training, gate: GateSettings::default() }
     }

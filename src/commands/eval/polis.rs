@@ -92,13 +92,13 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
         ([], Some(_)) => polis::THREE.map(str::to_owned).to_vec(),
         (given, _) => given.to_vec(),
     };
+    if let Some(both) = args.learned_from.iter().find(|name| names.contains(name)) {
+        anyhow::bail!(WrongInput(format!("{both} is tested: nothing may be learned from it beforehand")));
+    }
     let mut model = match args.no_features {
         true => None,
         false => Some(model_and_schema(global, &args.model)?),
     };
-    if let Some(both) = args.learned_from.iter().find(|name| names.contains(name)) {
-        anyhow::bail!(WrongInput(format!("{both} is tested: nothing may be learned from it beforehand")));
-    }
     let folder = cache(global).readings();
     let bar = counting("reading statements");
     let show = |done: usize, total: usize| {
