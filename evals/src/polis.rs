@@ -96,11 +96,11 @@ impl PolisOptions {
     }
 }
 
-/// Slopes of intercepts on so many contrasts, and after them on what words foretell ([`Agreement`]), each standardised. The
-/// last was looked at on the conversations of [`OUTSIDE`].
-pub fn slopes_with_agreement(contrasts: usize) -> Vec<[f64; 2]> {
-    let mut slopes = vec![ItemOptions::default().prior.slopes[0]; contrasts];
-    slopes.push([0.25, 0.1]);
+/// What is expected of slopes on so many contrasts and, where it is learned, on what words foretell ([`Agreement`]), all
+/// standardised. The constants were looked at on the conversations of [`OUTSIDE`].
+pub fn slopes(contrasts: usize, with_agreement: bool) -> Vec<[f64; 2]> {
+    let mut slopes = vec![[0.1, 0.1]; contrasts];
+    slopes.extend(with_agreement.then_some([0.25, 0.1]));
     slopes
 }
 

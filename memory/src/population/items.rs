@@ -83,7 +83,8 @@ impl Answers {
 pub struct ItemPrior {
     /// Mean and standard deviation of the centre of all intercepts.
     pub centre: [f64; 2],
-    /// Mean and standard deviation of the intercept's slope on each feature; the last stands for all that follow.
+    /// Mean and standard deviation of the intercept's slope on each feature; the last stands for all that follow. By default
+    /// the first is an overall judgement, with which agreement goes, and the others have no direction beforehand.
     pub slopes: Vec<[f64; 2]>,
     /// Standard deviation of a factor's slope on a feature.
     pub factor_slope: f64,
@@ -101,7 +102,7 @@ impl Default for ItemPrior {
     fn default() -> Self {
         Self {
             centre: [0.35, 0.3],
-            slopes: vec![[0.1, 0.1]],
+            slopes: vec![[0.1, 0.1], [0.0, 0.05]],
             factor_slope: 0.15,
             intercept_spread: 0.8,
             factor_spread: 0.4,

@@ -117,8 +117,8 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
             Some(Agreement::learn(&earlier).map_err(|e| wrong_data(e.into()))?)
         }
     };
-    if agreement.is_some() && args.items.is_none() {
-        options.items.prior.slopes = polis::slopes_with_agreement(CONTRAST_NAMES.len());
+    if args.items.is_none() {
+        options.items.prior.slopes = polis::slopes(CONTRAST_NAMES.len(), agreement.is_some());
     }
     let mut features = |conversation: &Conversation| -> anyhow::Result<Vec<Vec<f64>>> {
         let Some((model, _, _)) = &mut model else { return Ok(Vec::new()) };
