@@ -1,7 +1,7 @@
 """Time and memory to the same held-out loss: this project's trainer, then PyTorch + PEFT, in one run on the same examples.
 
     cargo build --release --workspace --example time_to_loss
-    credence tune export DIR --whose population
+    credence tune export DIR --everyone
     pip install torch peft transformers gguf
     python evals/peers/peft_time_to_loss.py target/release/examples/time_to_loss MODEL.gguf DIR/examples.jsonl [epochs]
 

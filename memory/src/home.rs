@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::belief::Mixture;
 use crate::ids::PersonId;
+use crate::lock::Lock;
 use crate::log::{Batch, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
 use crate::state::{Applied, State, StateError};
@@ -30,18 +31,6 @@ pub struct Home {
     since_snapshot: u32,
     /// Dropped last, so that no other process opens the store before this one has closed it.
     _lock: Lock,
-}
-
-/// The lock of the one writer. It is given up, not only closed: a process that is being started at that moment holds a copy
-/// of every open file until it has become another program.
-#[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure, and closing the file is the next thing that happens.
-        let _ = self.0.unlock();
-    }
 }
 
 /// Where things are in a home.
@@ -353,11 +342,10 @@ fn locked(paths: &Paths) -> Result<Lock, HomeError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&path).map_err(|e| failed("open", e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(HomeError::InUse(paths.root.clone())),
-        Err(TryLockError::Error(e)) => Err(failed("lock", e)),
-    }
+    Lock::take(file).map_err(|error| match error {
+        TryLockError::WouldBlock => HomeError::InUse(paths.root.clone()),
+        TryLockError::Error(e) => failed("lock", e),
+    })
 }
 
 /// Makes a directory that only its owner can look into; one that is there is left as it is.

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod import;
 pub mod layout;
 pub mod ledger;
+pub mod lock;
 pub mod log;
 pub mod number;
 pub mod observation;

@@ -95,7 +95,7 @@ pub(crate) struct StatusArgs {
 /// `credence tune export`.
 #[derive(Debug, Args)]
 pub(crate) struct TuneExportArgs {
-    /// Folder for data.json, preference.jsonl and text.jsonl; with --adapter, the file to write
+    /// Folder for data.json, preference.jsonl, text.jsonl and examples.jsonl; with --adapter, the file to write
     pub(crate) to: PathBuf,
     /// Write the adapter of this generation instead (GGUF)
     #[arg(long, value_name = "GENERATION")]

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use credence_memory::ids::Hash;
+use credence_memory::lock::Lock;
 use credence_priors::training::TrainingSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -245,22 +246,21 @@ impl Folder {
     ///
     /// # Errors
     /// If another trainer works here, or the file system refuses.
-    pub fn take(&self) -> Result<fs::File, FolderError> {
+    pub fn take(&self) -> Result<Lock, FolderError> {
         let path = self.lock();
         let file = fs::File::create(&path).map_err(|source| self.io("create", path.clone(), source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => {
+        Lock::take(file).map_err(|error| match error {
+            fs::TryLockError::WouldBlock => {
                 let source = io::Error::new(io::ErrorKind::WouldBlock, "another trainer is at work there");
-                Err(self.io("lock", path, source))
+                self.io("lock", path, source)
             }
-            Err(fs::TryLockError::Error(source)) => Err(self.io("lock", path, source)),
-        }
+            fs::TryLockError::Error(source) => self.io("lock", path, source),
+        })
     }
 
     /// Whether a trainer is at work here.
     pub fn is_working(&self) -> bool {
-        fs::File::open(self.lock()).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+        fs::File::open(self.lock()).is_ok_and(|file| matches!(Lock::take(file), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// Reads one of its files; none if it is not there.
