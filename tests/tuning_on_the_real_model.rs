@@ -162,6 +162,13 @@ fn real_model_data_sets_go_out_and_adapters_come_in_or_are_refused() {
     assert!(row["prompt"].is_string() && row["chosen"].is_string() && row["rejected"].is_string(), "{row}");
     assert!(row["probability"].as_f64().is_some_and(|p| (0.5..=1.0).contains(&p)), "{row}");
     assert!(!row["provenance"].as_array().expect("pairs").is_empty());
+    let tokens = std::fs::read_to_string(data.join("examples.jsonl")).expect("examples");
+    let read = tokens.lines().map(serde_json::from_str::<credence_priors::training::Example>);
+    let examples: Vec<_> = read.collect::<Result<_, _>>().expect("examples as the trainer has them");
+    // Two words that follow one prompt are one example with two targets.
+    let prompts: std::collections::BTreeSet<String> =
+        rows.lines().map(|r| serde_json::from_str::<Value>(r).expect("JSON")["prompt"].to_string()).collect();
+    assert!(examples.len() >= prompts.len() && examples.iter().all(|e| !e.targets.is_empty()), "{}", examples.len());
     assert_eq!(kinds(&home.log(), "Exported"), 1);
 
     // An adapter for another model, half of one, and one that is none.

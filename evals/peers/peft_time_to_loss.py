@@ -101,6 +101,7 @@ def main():
         step, seconds, _ = next(point for point in curve if point[2] <= target)
         print(f"{name}: {seconds:.0f} s and {step} steps to the target, lowest {min(l for _, _, l in curve):.4f}"
               f" of {curve[-1][0]} steps in {curve[-1][1]:.0f} s, peak {peak:.0f} MB")
+        print("  " + "  ".join(f"{step}: {loss:.4f} ({seconds:.0f} s)" for step, seconds, loss in curve))
 
 
 if __name__ == "__main__":
