@@ -1,4 +1,4 @@
-//! Prints how the loss on examples that are not trained on falls with time: `time_to_loss MODEL EXAMPLES [epochs]`, where
+//! Prints how the loss on examples that are not trained on falls with time: `time_to_loss MODEL EXAMPLES [epochs] [seed]`, where
 //! EXAMPLES is the `examples.jsonl` of `credence tune export`. Every fifth example is held out.
 //!
 //! The run is made twice: once without a stop, for the times, and once stopped for each loss; both have the same bits.
@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [model, file, rest @ ..] = &arguments[..] else { return Err("which model, and which examples?".into()) };
     let epochs = rest.first().map_or(Ok(3), |s| s.parse())?;
+    let seed = rest.get(1).map_or(Ok(1), |s| s.parse())?;
     let weights = Weights::load(Path::new(model))?;
     let text = std::fs::read_to_string(file)?;
     let examples: Vec<Example> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -32,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         lora: LoraSettings { top_layers: Some(10), ..Default::default() },
         optimiser: OptimiserSettings { learning_rate: 2e-3, warmup_steps: 5, ..Default::default() },
         epochs,
+        seed,
         ..Default::default()
     };
     let mut times = Vec::new();
