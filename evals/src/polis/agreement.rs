@@ -34,7 +34,7 @@ impl Agreement {
     /// Learns from conversations with the model's state for each statement; an empty state is of a statement without words.
     ///
     /// # Errors
-    /// Too few statements with enough votes.
+    /// Too few statements with enough votes, or states that are not finite.
     pub fn learn(conversations: &[(Conversation, Vec<Vec<f32>>)]) -> Result<Self, PolisError> {
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
         for (conversation, states) in conversations {
@@ -80,11 +80,11 @@ impl Agreement {
             let all = foretold(*ridge)?;
             Some((*ridge, (&y - &all).norm_squared(), correlation(&all, &y)))
         });
-        // Kernels with a positive ridge have a Cholesky factor.
-        let singular = PolisError::TooFewStatements { statements: n, needed: STATEMENTS_MIN };
-        let (ridge, _, correlation) = tried.min_by(|a, b| a.1.total_cmp(&b.1)).ok_or(singular)?;
+        // With states that are numbers, a kernel with a ridge has a Cholesky factor.
+        let best = tried.min_by(|a, b| a.1.total_cmp(&b.1));
+        let (ridge, _, correlation) = best.ok_or(PolisError::States)?;
         let everyone: Vec<usize> = (0..n).collect();
-        let direction = weights(&everyone, ridge).map_or_else(|| DVector::zeros(width), |alpha| x.transpose() * alpha);
+        let direction = x.transpose() * weights(&everyone, ridge).ok_or(PolisError::States)?;
         Ok(Self { scale, direction, correlation })
     }
 
@@ -156,8 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn too_few_statements_are_refused() {
+    fn too_few_statements_and_states_that_are_no_numbers_are_refused() {
         let refused = Agreement::learn(&[talk(20, 30, 0.0, 5)]);
         assert!(matches!(refused, Err(PolisError::TooFewStatements { statements: 20, .. })), "{refused:?}");
+        let (talk, mut states) = talk(80, 30, 0.0, 6);
+        states[3][2] = f32::NAN;
+        let refused = Agreement::learn(&[(talk, states)]);
+        assert!(matches!(refused, Err(PolisError::States)), "{refused:?}");
     }
 }

@@ -89,6 +89,9 @@ pub enum PolisError {
         /// Statements needed.
         needed: usize,
     },
+    /// States that nothing can be learned from.
+    #[error("the model's states for the statements are not numbers that can be learned from")]
+    States,
     /// Nothing to run.
     #[error("no conversation, no split or no number of answers was asked for")]
     Nothing,
