@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `credence`, in words.
 
 pub(crate) mod eval;
+pub(crate) mod numbers;
 mod tune;
 
 use std::path::PathBuf;
@@ -51,6 +52,9 @@ pub(crate) struct ModelArgs {
     /// A charter of your own: the system prompt of every completion
     #[arg(long, value_name = "FILE")]
     pub(crate) charter: Option<PathBuf>,
+    /// If this begins a home: let the model read every question, keyed or not. Fine-tuning (`tune`) works in such homes only, so far
+    #[arg(long, env = "CREDENCE_UNKEYED", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) unkeyed: bool,
 }
 
 /// Whose evidence or belief it is.
@@ -70,6 +74,8 @@ pub(crate) enum Command {
     Agent(AgentArgs),
     /// Decide between alternatives: act, ask or defer, with the reasons
     Decide(DecideArgs),
+    /// What matters to a person, as a page to keep: text, Markdown, a picture or HTML
+    Values(crate::commands::values::ValuesArgs),
     /// Which evidence moved a value or a decision, and by how much
     Explain(ExplainArgs),
     /// Say in a sentence what matters; it is read, shown back and counts once confirmed
@@ -135,6 +141,17 @@ pub(crate) enum StrategyArg {
     Random,
 }
 
+/// A kind of question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindArg {
+    /// Which of two acts in a situation
+    Choice,
+    /// How much a short portrait is like the person, on six levels
+    Portrait,
+    /// What matters most and least of four
+    BestAndWorst,
+}
+
 /// `credence session`.
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
@@ -144,18 +161,21 @@ pub(crate) struct SessionArgs {
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Questions of your own (JSON Lines: situation, alternatives, optional attributes) instead of the built-in bank
+    /// Questions of your own instead of the built-in bank: JSON Lines with a situation, alternatives and, if you keyed them, keys
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
-    /// Answers from a file, one a line: 1, 2, = (no preference), s (skip), important: WORDS
+    /// Answers from a file, one a line: 1, 2, = (no preference), 1 to 6 for a portrait, "2 4" for the most and the least important, s (skip), important: WORDS
     #[arg(long, value_name = "FILE")]
     pub(crate) answers: Option<PathBuf>,
     /// One JSON object a line on standard output
     #[arg(long)]
     pub(crate) json: bool,
     /// Stop after this many answers
-    #[arg(long, value_name = "N")]
-    pub(crate) questions_max: Option<usize>,
+    #[arg(long, value_name = "N", alias = "questions-max")]
+    pub(crate) answers_max: Option<usize>,
+    /// Ask only questions of these kinds [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS")]
+    pub(crate) kinds: Vec<KindArg>,
     /// How the next question is chosen
     #[arg(long, value_enum, default_value_t = StrategyArg::Gain)]
     pub(crate) strategy: StrategyArg,
@@ -199,10 +219,10 @@ pub(crate) struct AgentArgs {
     #[arg(long = "alternative", value_name = "TEXT")]
     pub(crate) alternatives: Vec<String>,
     /// Alternatives to propose
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = crate::cli::numbers::count::<0, 24>)]
     pub(crate) proposals: usize,
     /// The most questions to ask before leaving it to the person
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = crate::cli::numbers::count::<0, 10000>)]
     pub(crate) steps: usize,
     /// Take this alternative off the task, by its number or text; may be given several times
     #[arg(long = "strike", value_name = "N|TEXT")]
@@ -259,10 +279,10 @@ pub(crate) struct DecideArgs {
 /// `credence explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A value's id ("honesty"), or the sequence number of a decision
+    /// A value ("honesty"), or the sequence number of a decision
     pub(crate) what: String,
     /// How many records to show, each folded anew without it; all of them also tells how good the fast ranking is
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::cli::numbers::count::<0, 1000000>)]
     pub(crate) top: usize,
     /// One JSON object
     #[arg(long)]
@@ -371,9 +391,9 @@ pub(crate) enum EvidenceCommand {
 /// What an import reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ImportFormat {
-    /// A Polis export: a directory with comments.csv and votes.csv
+    /// A Polis export: a directory with comments.csv and votes.csv, or DATE-ID-comments.csv and DATE-ID-votes.csv
     Polis,
-    /// Pairwise choices: columns person, first, second, chosen, and optionally situation and time
+    /// Pairwise choices: columns person, first, second, chosen, and optionally situation and time; or a CSV exported here
     Csv,
     /// TRL preference data (JSON Lines), paired or unpaired
     Trl,
@@ -381,7 +401,18 @@ pub(crate) enum ImportFormat {
     Log,
 }
 
-/// `credence evidence import`.
+/// Which way round the signs of Polis votes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignsArg {
+    /// 1 agrees; refused where the export's own counts say the contrary
+    Checked,
+    /// -1 agrees, as in older exports
+    Turned,
+    /// 1 agrees, whatever the counts say
+    AsTheyAre,
+}
+
+/// `credence evidence import`. What stands in the home already is left out, and a changed vote takes the place of the old one.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// What it is
@@ -392,6 +423,12 @@ pub(crate) struct ImportArgs {
     /// Check everything and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Leave rows out that cannot be read, and list them; without it one of them refuses the import
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+    /// Which way round the signs of Polis votes are
+    #[arg(long, value_enum, default_value_t = SignsArg::Checked)]
+    pub(crate) signs: SignsArg,
     /// Whose TRL lines are that name nobody [default: your login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) person: Option<String>,

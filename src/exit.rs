@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use credence_agent::bank::BankError;
 use credence_agent::briefing::BriefingError;
@@ -21,6 +22,7 @@ use credence_memory::home::HomeError;
 use credence_memory::ids::IdError;
 use credence_memory::import::ImportError;
 use credence_memory::log::LogError;
+use credence_memory::population::{ConsolidationError, PopulationError};
 use credence_memory::replay::ReplayError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
@@ -70,10 +72,45 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     ExitCode::from(code(&error))
 }
 
+/// Time to write what is left to write.
+const FLUSHING_MAX: Duration = Duration::from_millis(200);
+
+/// Asks the processes that this one started (pip, a trainer) to end: nobody would look after them any more.
+#[cfg(target_os = "linux")]
+fn end_children() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let me = std::process::id();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    for process in processes.flatten() {
+        let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // `id (name) state parent ...`, where the name may hold anything.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        if let Some(child) = Pid::from_raw(id).filter(|_| parent == Some(me)) {
+            let _ = kill_process(child, Signal::TERM);
+            // One that stands still does not hear it.
+            let _ = kill_process(child, Signal::CONT);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_children() {}
+
 /// Ends the process here and now, whatever other threads do. What C++ would run at an ordinary exit is left out: it would
 /// take llama.cpp's globals away from a thread that may be computing with them.
 pub(crate) fn at_once(code: i32) -> ! {
-    let _ = std::io::stdout().flush();
+    end_children();
+    // Whoever reads our output may have stopped reading, and the terminal may be gone: neither is waited for long.
+    let (done, is_done) = std::sync::mpsc::channel();
+    let flush = move || {
+        crate::front::screen::restore_terminal();
+        let _ = std::io::stdout().flush();
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(flush).is_ok() {
+        let _ = is_done.recv_timeout(FLUSHING_MAX);
+    }
     #[cfg(unix)]
     #[expect(unsafe_code, reason = "the standard library has no exit without handlers")]
     // SAFETY: `_exit` takes any number, touches no memory of ours and does not return.
@@ -141,6 +178,14 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(RecordError::Home(error)) = error.downcast_ref() {
         return of_home(error);
     }
+    match error.downcast_ref() {
+        Some(ConsolidationError::NoHeader | ConsolidationError::TooFew(_)) => return Some(3),
+        Some(ConsolidationError::Population(error)) => return of_population(error),
+        Some(ConsolidationError::Message { .. } | ConsolidationError::Key(_)) | None => {}
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_population(error);
+    }
     if error.is::<FolderError>() {
         return Some(8);
     }
@@ -200,6 +245,7 @@ fn of_work(error: &WorkError) -> Option<u8> {
         | WorkError::Space(_)
         | WorkError::Banks(_)
         | WorkError::NoParent(_)
+        | WorkError::Hash(_)
         | WorkError::Outdated => None,
     }
 }
@@ -217,6 +263,11 @@ fn of_training(error: &TrainingError) -> Option<u8> {
         | TrainingError::NotFinite { .. }
         | TrainingError::Threads(_) => None,
     }
+}
+
+/// Options are the person's; whatever else fails is ours.
+fn of_population(error: &PopulationError) -> Option<u8> {
+    matches!(error, PopulationError::Options { .. }).then_some(3)
 }
 
 fn of_opening(error: &OpeningError) -> Option<u8> {
@@ -248,7 +299,11 @@ fn of_home(error: &HomeError) -> Option<u8> {
 
 fn of_log(error: &LogError) -> Option<u8> {
     match error {
-        LogError::Storage { .. } | LogError::NotAppended { .. } | LogError::Poisoned { .. } => Some(8),
+        LogError::Storage { .. }
+        | LogError::NotAppended { .. }
+        | LogError::Unsure { .. }
+        | LogError::Unsynced { .. }
+        | LogError::Poisoned { .. } => Some(8),
         LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::UnknownKind { .. } => Some(5),
         _ => None,
     }
@@ -270,6 +325,8 @@ fn of_import(error: &ImportError) -> Option<u8> {
         ImportError::Read { .. }
         | ImportError::Line { .. }
         | ImportError::Empty(_)
+        | ImportError::NotPolis { .. }
+        | ImportError::Mirrored { .. }
         | ImportError::Again { .. }
         | ImportError::Name(_) => Some(3),
         ImportError::Log { source, .. } => of_replay(source).or(Some(3)),

@@ -7,10 +7,11 @@ mod front;
 mod progress;
 mod surroundings;
 
+use anyhow::Context;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
     let cli = cli::Cli::parse();
     surroundings::start_tracing(cli.global.verbose);
-    exit::report(commands::run(cli))
+    exit::report(front::signals::start().context("failed to watch signals").and_then(|()| commands::run(cli)))
 }

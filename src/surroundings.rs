@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
@@ -17,6 +17,9 @@ use credence_priors::reference::ModelReference;
 use credence_priors::schema::ValueSchema;
 use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
 use crate::exit::WrongInput;
@@ -26,7 +29,8 @@ use crate::progress::{PullBar, counting, working};
 /// The charter that ships with the program.
 const CHARTER: &str = include_str!("../priors/data/charter.md");
 
-/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says.
+/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says. While a sitting has the whole terminal
+/// they are held back: warnings are shown there ([`warnings`]), and everything once the terminal is given back.
 pub(crate) fn start_tracing(verbose: u8) {
     let level = match verbose {
         0 => "warn",
@@ -37,12 +41,80 @@ pub(crate) fn start_tracing(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| Diagnostics)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).with(Warnings).init();
+}
+
+/// Lines and warnings held back while the terminal is the screen's.
+static HELD: Mutex<(Vec<u8>, Vec<String>)> = Mutex::new((Vec::new(), Vec::new()));
+/// More is not held back.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
+fn held() -> MutexGuard<'static, (Vec<u8>, Vec<String>)> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Warnings since the last call, for whoever has the terminal.
+pub(crate) fn warnings() -> Vec<String> {
+    std::mem::take(&mut held().1)
+}
+
+/// Prints what was held back.
+pub(crate) fn print_held_lines() {
+    let lines = std::mem::take(&mut held().0);
+    let _ = std::io::stderr().write_all(&lines);
+}
+
+/// Standard error, where it may be written to.
+struct Diagnostics;
+
+impl Write for Diagnostics {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !crate::front::screen::is_taken() {
+            return std::io::stderr().write(bytes);
+        }
+        let lines = &mut held().0;
+        if lines.len() + bytes.len() <= HELD_BYTES_MAX {
+            lines.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Warnings as lines to the person, while the terminal is the screen's.
+struct Warnings;
+
+impl<S: tracing::Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if *event.metadata().level() <= tracing::Level::WARN && crate::front::screen::is_taken() {
+            let mut words = Words::default();
+            event.record(&mut words);
+            held().1.push(format!("{}{}", words.message, words.rest));
+        }
+    }
+}
+
+/// What an event says: its message, and what belongs to it.
+#[derive(Default)]
+struct Words {
+    message: String,
+    rest: String,
+}
+
+impl tracing::field::Visit for Words {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => self.rest.push_str(&format!(" {name}={value:?}")),
+        }
+    }
 }
 
 /// The time now, as it stands in records: the only reading of it in the program; everything below gets it as an argument.
@@ -87,7 +159,11 @@ pub(crate) fn home(global: &Global) -> anyhow::Result<PathBuf> {
 pub(crate) fn person(args: &PersonArgs) -> anyhow::Result<PersonId> {
     let name = match &args.person {
         Some(name) => name.clone(),
-        None => whoami::username().unwrap_or_else(|_| "me".into()),
+        // Whoever has no name must not be taken for somebody else who has none.
+        None => whoami::username()
+            .ok()
+            .filter(|name| !name.trim().is_empty())
+            .context(WrongInput("this user has no login name: say who it is with --person NAME".into()))?,
     };
     PersonId::new(&name).with_context(|| format!("{name:?} cannot be a person's name"))
 }
@@ -123,7 +199,7 @@ pub(crate) fn pull(global: &Global, reference: &str) -> anyhow::Result<PulledMod
 
 /// Loads a model on its own thread; the schema must suit it.
 pub(crate) fn load(global: &Global, model: &PulledModel, schema: &ValueSchema) -> anyhow::Result<ModelHandle> {
-    let options = cache(global).llama_options();
+    let options = cache(global).llama_options_for(model);
     let path = model.path.clone();
     let mut handle = ModelHandle::spawn(move || Llama::load(&path, &options))?;
     schema.check_against(&mut handle)?;
@@ -185,8 +261,8 @@ impl Opened {
 pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
     let dir = home(global)?;
     let (home, opened) = Home::open(&dir).with_context(|| format!("failed to open the home {}", dir.display()))?;
-    if let Some(torn) = opened.torn {
-        tracing::warn!(bytes = torn.bytes, "the log's last line was torn, never acknowledged, and has been cut off");
+    for notice in opened.notices() {
+        tracing::warn!("{notice}");
     }
     Ok(home)
 }
@@ -197,7 +273,7 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
     let charter = charter(args)?;
     let pulled = pull(global, &args.model)?;
     let gguf_hash: Hash = pulled.blake3.parse().context("the cache's manifest has a hash that is none")?;
-    let (options, path) = (cache(global).llama_options(), pulled.path.clone());
+    let (options, path) = (cache(global).llama_options_for(&pulled), pulled.path.clone());
     let (with_adapter, base) = (options.clone(), path.clone());
     let schema = Arc::new(schema);
     let checked = schema.clone();
@@ -206,6 +282,8 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
     Ok(Opening {
         reference: args.model.clone(),
         gguf_hash,
+        scoring_precision: Llama::scoring_precision(&path, &options)?,
+        unkeyed: args.unkeyed,
         schema,
         charter,
         readings: Some(cache(global).readings()),

@@ -16,7 +16,7 @@ fn question_banks_are_checked_first() {
     for (bank, says) in [
         ("", "has no question"),
         ("{\"situation\":\"s\",\"alternatives\":[\"one\"]}", "line 1"),
-        ("{\"situation\":\"s\",\"alternatives\":[\"a\",\"a\"]}", "stands twice"),
+        ("{\"situation\":\"s\",\"alternatives\":[\"a\",\"a\"]}", "is there twice"),
         ("{\"situation\":\"s\",\"alternatives\":[\"a\",\"b\"],\"hue\":1}", "unknown field `hue`"),
     ] {
         let path = dir.path().join("bank.jsonl");

@@ -114,7 +114,7 @@ fn real_model_reads_an_unseen_situation_live_and_cannot_without_the_model() {
 
     let record = decided["record"].to_string();
     assert!(bench.ok(&["explain", &record, "--person", "ada"], "").contains("decision"));
-    assert!(bench.ok(&["explain", "honesty", "--person", "ada"], "").contains("honesty"));
+    assert!(bench.ok(&["explain", "honesty", "--person", "ada"], "").contains("Honesty"));
     assert_eq!(bench.run(&["explain", "wisdom"], "").status.code(), Some(3));
 }
 

@@ -30,7 +30,7 @@ fn a_replay_finds_what_was_believed() {
     let bins = all["score"]["calibration"].as_array().unwrap();
     assert_eq!(bins.iter().map(|b| b["count"].as_u64().unwrap()).sum::<u64>(), 15, "three outcomes for each answer");
     let text = done(home.path(), &["replay", "--verify"]);
-    for part in ["ada: 4 pieces", "bob: 1 pieces", "mean log loss", "calibration error", "5 recorded beliefs match"] {
+    for part in ["ada: 4 answers", "bob: 1 answer", "mean log loss", "calibration error", "5 recorded beliefs match"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     // A file, a home and the default are the same log.
@@ -139,7 +139,7 @@ fn values_are_drawn() {
     done(home.path(), &["replay", "--person", "ada", "--plot", name]);
     let svg = fs::read_to_string(&file).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    for part in ["honesty", "care", "polygon", "polyline"] {
+    for part in ["Honesty", "Care", "polygon", "polyline"] {
         assert!(svg.contains(part), "{part}");
     }
 }
@@ -212,5 +212,5 @@ fn explaining_says_how_wrong_the_fast_ranking_is() {
     assert!((1..4).all(|n| change(n - 1).abs() >= change(n).abs()), "{why}");
     let text = done(home.path(), &["explain", "care", "--person", "ada", "--top", "2"]);
     assert!(text.contains("2 of 4 records") && text.contains("it is wrong by at most"), "{text}");
-    fails(home.path(), &["explain", "thrift", "--person", "ada"], 3, "neither a feature nor the number of a decision");
+    fails(home.path(), &["explain", "thrift", "--person", "ada"], 3, "nor is it the number of a decision");
 }

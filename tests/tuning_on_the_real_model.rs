@@ -45,7 +45,7 @@ impl Home {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
-        command.env("CREDENCE_HOME", self.0.path()).env_remove("RUST_LOG").args(args);
+        command.env("CREDENCE_HOME", self.0.path()).env("CREDENCE_UNKEYED", "1").env_remove("RUST_LOG").args(args);
         command
     }
 

@@ -85,12 +85,49 @@ fn text_of_pdf(bytes: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
+/// A text as its writer meant it: without the mark that says how its bytes are ordered, with one kind of line end, and with
+/// letters where a typesetter had joined them.
+fn normalised(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' => plain.push('\n'),
+            '\u{2029}' => plain.push_str("\n\n"),
+            '\u{fb00}' => plain.push_str("ff"),
+            '\u{fb01}' => plain.push_str("fi"),
+            '\u{fb02}' => plain.push_str("fl"),
+            '\u{fb03}' => plain.push_str("ffi"),
+            '\u{fb04}' => plain.push_str("ffl"),
+            '\u{fb05}' | '\u{fb06}' => plain.push_str("st"),
+            // A place where a word may be broken, and marks that take no room.
+            '\u{ad}' | '\u{feff}' | '\u{200b}' => {}
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Lines that belong together: between empty ones, or ones of white space.
+fn blocks(text: &str) -> Vec<Vec<&str>> {
+    let mut found: Vec<Vec<&str>> = vec![Vec::new()];
+    for line in text.lines() {
+        match (line.trim().is_empty(), found.last_mut()) {
+            (false, Some(block)) => block.push(line),
+            _ => found.push(Vec::new()),
+        }
+    }
+    found.retain(|block| !block.is_empty());
+    found
+}
+
 /// Cuts a text at headings, paragraphs and, where those are long, sentences.
 pub fn passages(text: &str) -> Vec<Passage> {
+    let text = normalised(text);
     let mut found: Vec<Passage> = Vec::new();
     let mut heading = String::new();
-    for block in text.split("\n\n").map(str::trim).filter(|b| !b.is_empty()) {
-        let mut lines = block.lines().peekable();
+    for block in blocks(&text) {
+        let mut lines = block.into_iter().peekable();
         while let Some(title) = lines.peek().and_then(|l| l.trim().strip_prefix('#')) {
             heading = title.trim_start_matches('#').trim().to_owned();
             lines.next();
@@ -198,6 +235,32 @@ mod tests {
         assert_eq!(found[1].heading, "Who asks");
         assert!(found.iter().all(|p| count_words(&p.text) <= PASSAGE_WORDS));
         assert_eq!(found.iter().map(|p| count_words(&p.text)).sum::<usize>(), 6 + 2 + 200);
+    }
+
+    #[test]
+    fn line_ends_and_marks_of_other_systems_change_nothing() {
+        let unix = "# One\n\nFirst text is here.\n\n# Two\n\nSecond text is here.\n";
+        let expected = passages(unix);
+        assert_eq!(expected.len(), 2);
+        for other in [
+            unix.replace('\n', "\r\n"),
+            unix.replace('\n', "\r"),
+            format!("\u{feff}{unix}"),
+            format!("\u{feff}{}", unix.replace('\n', "\r\n")),
+            unix.replace("\n\n", "\n \t\n"),
+            unix.replace("\n\n", "\r\n\n"),
+            unix.replace("\n\n", "\u{2029}"),
+            unix.replace('\n', "\u{2028}"),
+        ] {
+            assert_eq!(passages(&other), expected, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn joined_letters_are_letters() {
+        let found =
+            passages("The e\u{fb00}ect of \u{fb01}nding a \u{fb02}at near the o\u{fb03}ce, wa\u{fb04}es, \u{fb06}op.");
+        assert_eq!(found[0].text, "The effect of finding a flat near the office, waffles, stop.");
     }
 
     /// A PDF of one page with this content.

@@ -31,7 +31,7 @@ pub struct Consideration {
     /// The most tokens to write, for all alternatives together.
     pub tokens_max: usize,
     /// Seed of the sampler.
-    pub seed: u32,
+    pub seed: u64,
     /// Folder where hidden states are kept.
     pub states: Option<PathBuf>,
 }
@@ -113,8 +113,7 @@ pub fn consider(
             continue;
         }
         let situation = deliberate::situation_with(&what.situation, &passages, &text, &written.consequences);
-        let described =
-            reader.describe(&situation, &[BankAlternative { text: text.clone(), attributes: Default::default() }])?;
+        let described = reader.describe(&situation, &[BankAlternative::unkeyed(text.clone())])?;
         record_described(home, described, now).map_err(SessionError::from)?;
         let with_consequences = AlternativeId::of(&situation, &text);
         let made = Deliberated {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::influence;
 use crate::knowledge::Knowledge;
+use crate::names;
 use crate::protocol::Contribution;
 use crate::session::SessionError;
 use crate::views;
@@ -106,8 +107,11 @@ impl Decided {
     }
 }
 
-/// Decides between described alternatives. `asked` are pairs that this person has already answered for this decision: they are
-/// not asked again. `may_ask` is false when the limit of questions is reached.
+/// Decides between described alternatives. `considered` has what was deliberated on of each, or nothing at all. `may_ask` is false
+/// when the limit of questions is reached.
+///
+/// # Errors
+/// If there are fewer than two alternatives, one is not described, or belief cannot be formed.
 pub fn decide(
     state: &State,
     person: &PersonId,
@@ -116,6 +120,9 @@ pub fn decide(
     bars: Bars,
     may_ask: bool,
 ) -> Result<Decided, SessionError> {
+    if alternatives.len() < 2 {
+        return Err(SessionError::TooFewAlternatives { found: alternatives.len() });
+    }
     let belief = state.belief(person)?;
     let mut features = alternatives.iter().map(|a| state.vector(a)).collect::<Result<Vec<_>, _>>()?;
     let mut alone = None;
@@ -133,7 +140,7 @@ pub fn decide(
     order.sort_by(|&a, &b| assessment.expected_utility[b].total_cmp(&assessment.expected_utility[a]).then(a.cmp(&b)));
     let (best, second) = (order[0], order[1]);
     let difference: Vec<f64> = features[best].iter().zip(&features[second]).map(|(a, b)| a - b).collect();
-    let contributions = views::contributions(state, &belief, &difference, str::to_owned);
+    let contributions = views::contributions(state, &belief, &difference, names::value);
     let question = if may_ask { best_question(state, &belief, person, alternatives, &features, bars)? } else { None };
     let outcome = if assessment.expected_regret <= bars.regret_max {
         Outcome::Act { alternative: alternatives[best] }
@@ -238,7 +245,7 @@ fn unclear(assessment: &Assessment, contributions: &[Contribution], bars: Bars) 
     let about = if names.is_empty() {
         "the alternatives are too close".to_owned()
     } else {
-        format!("it is unclear how much {} weigh(s) here", names.join(", "))
+        format!("it is unclear how much these matter to you here: {}", names.join(", "))
     };
     format!(
         "acting now would lose {:.2} in expectation, the bar is {:.2}, and no question is worth its cost; {about}",

@@ -53,7 +53,7 @@ pub fn write(
     passages: &[Relevant],
     situation: &str,
     alternative: &str,
-    (tokens_max, seed): (usize, u32),
+    (tokens_max, seed): (usize, u64),
     on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<Written, ModelError> {
     let ask = |situation: &str, alternative: &str| {

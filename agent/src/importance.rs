@@ -1,6 +1,7 @@
 //! Statements of importance in structured words: "honesty > privacy", "safety matters a lot", "tradition matters little".
 //!
-//! This is a small fixed grammar and not an attempt to understand sentences; what it cannot read it refuses, naming the forms it knows.
+//! This is a small fixed grammar and not an attempt to understand sentences: every word must be one it knows. What it cannot read it
+//! refuses, naming the forms it knows, and a value that it does not know is refused by name, with those that are spelt most like it.
 
 use credence_memory::record::Strength;
 
@@ -35,113 +36,192 @@ pub struct NamedValue {
     pub name: String,
 }
 
+/// Words that say how much, before "more" and "less" or behind the whole.
+const SLIGHT: [&str; 6] = ["slightly", "a little", "a bit", "somewhat", "a touch", "marginally"];
+const STRONG: [&str; 11] =
+    ["very much", "much", "far", "a lot", "very", "greatly", "strongly", "extremely", "most", "above all", "the most"];
+
 impl Importance {
     /// Reads a statement about `values`.
+    ///
+    /// # Errors
+    /// Words of another form, a value that is not among them, or one beside itself.
     pub fn parse(words: &str, values: &[NamedValue]) -> Result<Self, NotImportance> {
         let fail = |problem: String| NotImportance {
             problem,
             values: values.iter().map(|v| v.id.as_str()).collect::<Vec<_>>().join(", "),
         };
-        let text = words.to_lowercase();
-        let strength = strength_of(&text);
-        if let Some((left, right, strength)) = comparison(&text, strength) {
-            // A negation or a condition may turn it round: that is more than this grammar knows.
-            if let Some(more) = ["n't", "not ", "never", "nobody", "nothing", "except", "unless", "when "]
-                .iter()
-                .find(|w| text.contains(**w))
-            {
-                return Err(fail(format!("{:?} says more than a comparison ({:?})", words.trim(), more.trim())));
-            }
-            let more = find(left, values).ok_or_else(|| fail(format!("{:?} is not one value", left.trim())))?;
-            let less = find(right, values).ok_or_else(|| fail(format!("{:?} is not one value", right.trim())))?;
+        let text = plain(words);
+        let value = |said: &str| {
+            find(said, values).ok_or_else(|| {
+                if said.is_empty() { fail("a value is missing".into()) } else { fail(unknown(said, values)) }
+            })
+        };
+        if let Some((more, less, strength)) = comparison(&text) {
+            let (more, less) = (value(more)?, value(less)?);
             if more == less {
                 return Err(fail(format!("{more:?} is compared with itself")));
             }
             return Ok(Self { more: Some(more), less: Some(less), strength });
         }
-        let speaks_of_importance = ["matter", "important", "care about", "priority"].iter().any(|w| text.contains(w));
-        let value = find(&text, values).ok_or_else(|| fail(format!("{:?} names no one value", words.trim())))?;
-        if !speaks_of_importance {
-            return Err(fail(format!("{:?} does not say how much it matters", words.trim())));
-        }
-        let little = ["little", "n't", "not ", "unimportant", "hardly", "less than", "barely"];
-        if little.iter().any(|w| text.contains(w)) {
-            let strength = if text.contains("n't matter at all") { Strength::Strong } else { Strength::Clear };
-            Ok(Self { more: None, less: Some(value), strength })
+        let Some((said, matters, strength)) = alone(&text) else {
+            return Err(fail(format!("{:?} is in none of the forms that count as they stand", words.trim())));
+        };
+        let value = Some(value(said)?);
+        Ok(if matters {
+            Self { more: value, less: None, strength }
         } else {
-            Ok(Self { more: Some(value), less: None, strength })
-        }
+            Self { more: None, less: value, strength }
+        })
     }
 
-    /// The statement in one sentence; `name` gives a value's name for people.
+    /// The statement in one sentence to the person; `name` gives a value's name for people.
     pub fn sentence(&self, name: impl Fn(&str) -> String) -> String {
+        self.told("more to you than", "less to you than", name)
+    }
+
+    /// The statement without the person: "Honesty matters much more than Privacy".
+    pub fn clause(&self, name: impl Fn(&str) -> String) -> String {
+        self.told("more than", "less than", name)
+    }
+
+    fn told(&self, more_than: &str, less_than: &str, name: impl Fn(&str) -> String) -> String {
         let how = match self.strength {
             Strength::Slight => "slightly ",
             Strength::Clear => "",
             Strength::Strong => "much ",
         };
         match (&self.more, &self.less) {
-            (Some(more), Some(less)) => format!("{} matters {how}more to you than {}", name(more), name(less)),
-            (Some(more), None) => format!("{} matters {how}more to you than values in general", name(more)),
-            (None, Some(less)) => format!("{} matters {how}less to you than values in general", name(less)),
+            (Some(more), Some(less)) => format!("{} matters {how}{more_than} {}", name(more), name(less)),
+            (Some(more), None) => format!("{} matters {how}{more_than} values in general", name(more)),
+            (None, Some(less)) => format!("{} matters {how}{less_than} values in general", name(less)),
             (None, None) => "nothing was said".into(),
         }
     }
 }
 
-/// Left side, right side and strength of "A more than B", the side that matters more first.
-fn comparison(text: &str, strength: Strength) -> Option<(&str, &str, Strength)> {
-    for (mark, turned) in [(">>", false), ("<<", true), (">", false), ("<", true)] {
-        if let Some((left, right)) = text.split_once(mark) {
-            let strength = if mark.len() == 2 { Strength::Strong } else { strength };
-            let strength = if mark.len() == 1 && strength == Strength::Slight { Strength::Slight } else { strength };
-            return Some(if turned { (right, left, strength) } else { (left, right, strength) });
-        }
-    }
-    for (mark, turned) in [
-        ("more than", false),
-        ("more important than", false),
-        ("more important to me than", false),
-        ("more to me than", false),
-        ("over ", false),
-        ("less than", true),
-        ("less important than", true),
-        ("less important to me than", true),
-        ("less to me than", true),
+/// Small letters, words apart by one space, marks of comparison on their own, without a full stop at the end.
+fn plain(words: &str) -> String {
+    let spaced =
+        words.to_lowercase().replace('>', " > ").replace('<', " < ").replace(">  >", ">>").replace("<  <", "<<");
+    let spaced = spaced.replace('\u{2019}', "'");
+    let joined = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    joined.trim_end_matches(['.', '!']).trim().to_owned()
+}
+
+/// The side that matters more, the other, and how much.
+fn comparison(text: &str) -> Option<(&str, &str, Strength)> {
+    for (mark, turned, strength) in [
+        (">>", false, Strength::Strong),
+        ("<<", true, Strength::Strong),
+        (">", false, Strength::Clear),
+        ("<", true, Strength::Clear),
     ] {
         if let Some((left, right)) = text.split_once(mark) {
-            return Some(if turned { (right, left, strength) } else { (left, right, strength) });
+            let sides = (left.trim(), right.trim());
+            return Some(if turned { (sides.1, sides.0, strength) } else { (sides.0, sides.1, strength) });
         }
     }
-    None
+    let (left, right) = text.split_once(" than ")?;
+    let right = right.strip_suffix(" to me").or_else(|| right.strip_suffix(" does")).unwrap_or(right);
+    let left = left.strip_suffix(" to me").unwrap_or(left);
+    let left = left.strip_suffix(" important").unwrap_or(left);
+    let (left, turned) = match (left.strip_suffix(" more"), left.strip_suffix(" less")) {
+        (Some(left), _) => (left, false),
+        (_, Some(left)) => (left, true),
+        _ => return None,
+    };
+    let (left, strength) = degree(left);
+    let left = left.strip_suffix(" to me").unwrap_or(left);
+    let left =
+        left.strip_suffix(" matters").or_else(|| left.strip_suffix(" is")).or_else(|| left.strip_suffix(" matter"))?;
+    let strength = strength.unwrap_or(Strength::Clear);
+    Some(if turned { (right, left, strength) } else { (left, right, strength) })
 }
 
-fn strength_of(text: &str) -> Strength {
-    let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
-    if has(&["slightly", "a little", "a bit", "somewhat"]) {
-        Strength::Slight
-    } else if has(&["much", "far ", "a lot", "very", "most", "above all", "strongly", "extremely"]) {
-        Strength::Strong
-    } else {
-        Strength::Clear
+/// "VALUE matters a lot": the value, whether it matters, how much.
+fn alone(text: &str) -> Option<(&str, bool, Strength)> {
+    let text = text.strip_suffix(" to me").unwrap_or(text);
+    for (end, strength) in [
+        (" matters little", Strength::Clear),
+        (" matters very little", Strength::Strong),
+        (" hardly matters", Strength::Strong),
+        (" does not matter", Strength::Clear),
+        (" doesn't matter", Strength::Clear),
+        (" does not matter much", Strength::Clear),
+        (" doesn't matter much", Strength::Clear),
+        (" does not matter at all", Strength::Strong),
+        (" doesn't matter at all", Strength::Strong),
+        (" is not important", Strength::Clear),
+        (" isn't important", Strength::Clear),
+        (" is unimportant", Strength::Clear),
+        (" is not important at all", Strength::Strong),
+    ] {
+        if let Some(value) = text.strip_suffix(end) {
+            return Some((value, false, strength));
+        }
+    }
+    if let Some(rest) = text.strip_suffix(" important") {
+        let (rest, strength) = degree(rest);
+        return Some((rest.strip_suffix(" is")?, true, strength.unwrap_or(Strength::Clear)));
+    }
+    let (rest, strength) = degree(text);
+    let rest = rest.strip_suffix(" to me").unwrap_or(rest);
+    Some((rest.strip_suffix(" matters")?, true, strength.unwrap_or(Strength::Clear)))
+}
+
+/// Without the words at the end that say how much.
+fn degree(text: &str) -> (&str, Option<Strength>) {
+    let ends =
+        |words: &[&str]| words.iter().find_map(|word| text.strip_suffix(word)?.strip_suffix(' ').map(str::trim_end));
+    match (ends(&SLIGHT), ends(&STRONG)) {
+        (Some(rest), _) => (rest, Some(Strength::Slight)),
+        (None, Some(rest)) => (rest, Some(Strength::Strong)),
+        (None, None) => (text, None),
     }
 }
 
-/// The one value that `text` names, by id or name, as whole words; `None` for none or several.
-fn find(text: &str, values: &[NamedValue]) -> Option<String> {
-    let words = |s: &str| -> Vec<String> {
-        s.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+/// The value of exactly this id or name.
+fn find(said: &str, values: &[NamedValue]) -> Option<String> {
+    let same = |name: &str| words(name).eq(words(said));
+    values.iter().find(|v| same(&v.id) || same(&v.name)).map(|v| v.id.clone())
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let text = text.to_lowercase();
+    let words: Vec<String> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    words.into_iter()
+}
+
+/// Names that are spelt most like what was said, at most.
+const NEAREST: usize = 3;
+/// More of what was said is not repeated.
+const SAID_CHARS_MAX: usize = 60;
+
+/// Says that there is no such value, and which are spelt most like it.
+pub fn unknown(said: &str, values: &[NamedValue]) -> String {
+    let said: String = said.trim().chars().take(SAID_CHARS_MAX).collect();
+    let mut near: Vec<(f64, &str)> = values
+        .iter()
+        .map(|v| (likeness(&said, &v.id.to_lowercase()).max(likeness(&said, &v.name.to_lowercase())), v.id.as_str()))
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let near: Vec<&str> = near.into_iter().take(NEAREST).map(|(_, id)| id).collect();
+    format!("{said:?} is none of the values; the nearest in spelling are {}", near.join(", "))
+}
+
+/// Share of pairs of letters that two words have in common (Dice's coefficient).
+fn likeness(a: &str, b: &str) -> f64 {
+    let pairs = |text: &str| {
+        let letters: Vec<char> = format!(" {text} ").chars().collect();
+        letters.windows(2).map(|w| (w[0], w[1])).collect::<Vec<_>>()
     };
-    let said = words(text);
-    let names = |phrase: &str| {
-        let phrase = words(phrase);
-        !phrase.is_empty() && said.windows(phrase.len()).any(|w| w == phrase)
-    };
-    let mut found = values.iter().filter(|v| names(&v.id) || names(&v.name));
-    match (found.next(), found.next()) {
-        (Some(value), None) => Some(value.id.clone()),
-        _ => None,
-    }
+    let (a, mut b) = (pairs(a), pairs(b));
+    let all = (a.len() + b.len()) as f64;
+    let common =
+        a.iter().filter(|pair| b.iter().position(|other| other == *pair).map(|at| b.swap_remove(at)).is_some()).count();
+    2.0 * common as f64 / all
 }
 
 #[cfg(test)]
@@ -181,6 +261,15 @@ mod tests {
         }
         for words in ["", "honesty", "hello", "honesty > honesty", "dishonesty matters", "honesty and privacy matter"] {
             check(words, None);
+        }
+        // Words within words decide nothing, and what is left over is not passed over.
+        for words in ["honesty matters every day", "honesty almost matters", "honesty mostly matters more than privacy"]
+        {
+            check(words, None);
+        }
+        for words in ["bravery matters a lot", "bravery > safety", "safety matters more than bravery"] {
+            let message = Importance::parse(words, &values()).expect_err("no such value").to_string();
+            assert!(message.starts_with("\"bravery\" is none of the values"), "{message}");
         }
         let message = Importance::parse("hello", &values()).expect_err("not a statement").to_string();
         assert!(message.contains("VALUE > VALUE") && message.contains("self-direction"), "{message}");

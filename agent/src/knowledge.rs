@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use credence_memory::belief::{Channel, Mixture, Question};
+use credence_memory::belief::{Channel, Mixture, Places, Question};
 use credence_memory::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq};
 use credence_memory::observation::Features;
 use credence_memory::state::{Illegal, State, StateError};
@@ -80,7 +80,7 @@ impl Knowledge for State {
             }
             _ => {
                 let (features, error) = features.into_iter().map(|f| (f.mean, f.error)).unzip();
-                Question::Ranking { features, error, ranked: 1, channel: Channel::Choice }
+                Question::Ranking { features, error, places: Places::First(1), channel: Channel::Choice }
             }
         })
     }

@@ -9,10 +9,12 @@ use credence_memory::ids::{Hash, ValueId};
 use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, PriorElicited, Record};
 use credence_memory::state::State;
 use credence_priors::schema::ValueSchema;
-use credence_priors::{LanguageModel, ModelError, ModelHandle, ModelIdentity};
+use credence_priors::{ModelError, ModelHandle};
 use jiff::Timestamp;
 use rand::RngExt;
 
+use crate::bank::Bank;
+use crate::keyed;
 use crate::protocol::Progress;
 use crate::reader::{GenerationReader, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
@@ -31,6 +33,10 @@ pub struct Opening {
     pub reference: String,
     /// BLAKE3 of its file.
     pub gguf_hash: Hash,
+    /// Precision that its weights score in, once loaded.
+    pub scoring_precision: String,
+    /// Whether a home begun with it leaves all reading to the model, keys or not.
+    pub unkeyed: bool,
     /// The value schema.
     pub schema: Arc<ValueSchema>,
     /// The charter.
@@ -181,17 +187,43 @@ impl Opening {
             let (home, opened) = Home::open(root).map_err(SessionError::from)?;
             self.check(&home)?;
             let mut notices: Vec<String> = self.charter_notice(&home).into_iter().collect();
-            notices.extend(opened.torn.map(|torn| {
-                format!("the log's last line was torn ({} bytes, never acknowledged) and has been cut off", torn.bytes)
-            }));
+            notices.extend(opened.notices());
             if home.state().elicited().is_some() {
+                return Ok(OpenHome { home, reader: None, notices });
+            }
+            if self.speaks_keys() && home.state().epoch().is_some_and(|epoch| epoch.layout.text() == 0) {
+                let mut home = home;
+                self.begin_in_key_points(&mut home, now)?;
                 return Ok(OpenHome { home, reader: None, notices });
             }
             let (reader, home) = self.elicit(Some(home), root, now, on_progress)?;
             return Ok(OpenHome { home, reader: Some(reader), notices });
         }
+        if self.speaks_keys() {
+            let mut home = Home::create(root, now, self.header(0)?).map_err(SessionError::from)?;
+            self.begin_in_key_points(&mut home, now)?;
+            return Ok(OpenHome { home, reader: None, notices: Vec::new() });
+        }
         let (reader, home) = self.elicit(None, root, now, on_progress)?;
         Ok(OpenHome { home, reader: Some(reader), notices: Vec::new() })
+    }
+
+    /// Whether the schema is the one that the built-in bank is keyed for, and keys are wanted: then a new home needs no model before it
+    /// can ask.
+    fn speaks_keys(&self) -> bool {
+        !self.unkeyed && self.schema.hash() == ValueSchema::embedded().hash()
+    }
+
+    fn begin_in_key_points(&self, home: &mut Home, now: Timestamp) -> Result<(), OpeningError> {
+        let values = self.values()?;
+        let prior = keyed::prior(&Bank::built_in(), &values).map_err(SessionError::from)?;
+        home.append(now, Record::PriorElicited(prior)).map_err(SessionError::from)?;
+        Ok(())
+    }
+
+    fn values(&self) -> Result<Vec<ValueId>, OpeningError> {
+        let ids = self.schema.values.iter().map(|v| ValueId::new(&v.id));
+        Ok(ids.collect::<Result<_, _>>().map_err(SessionError::from)?)
     }
 
     fn elicit(
@@ -202,14 +234,13 @@ impl Opening {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<(Reader, Home), OpeningError> {
         let model = (self.load)().map_err(OpeningError::Load)?;
-        let identity = model.describe();
         let elicited = Reader::elicit(model, self.schema.clone(), self.readings.clone(), &mut |done, total| {
             on_progress(Progress { what: "reading the model's prior".into(), done: done as u64, total: total as u64 });
         })?;
         let mut home = match home {
             Some(home) => home,
             None => {
-                let header = self.header(&identity, elicited.text_features())?;
+                let header = self.header(elicited.text_features())?;
                 Home::create(root, now, header).map_err(SessionError::from)?
             }
         };
@@ -237,7 +268,7 @@ impl Opening {
         Ok(reader.with_generations(readers))
     }
 
-    fn header(&self, identity: &ModelIdentity, text_features: usize) -> Result<LogOpened, OpeningError> {
+    fn header(&self, text_features: usize) -> Result<LogOpened, OpeningError> {
         // Identity of a log, not evidence: the only randomness that no seed gives.
         let log_id: u128 = rand::rng().random();
         Ok(LogOpened {
@@ -247,19 +278,13 @@ impl Opening {
             model: ModelRecord {
                 reference: self.reference.clone(),
                 gguf_hash: self.gguf_hash,
-                scoring_precision: identity.scoring_precision.clone(),
-                llama_cpp: identity.llama_cpp_version.clone(),
+                scoring_precision: self.scoring_precision.clone(),
+                llama_cpp: credence_priors::llama::LLAMA_CPP_VERSION.to_owned(),
                 generation: 0,
             },
             schema_hash: self.schema_hash(),
             charter_hash: Hash::of(self.charter.as_bytes()),
-            values: self
-                .schema
-                .values
-                .iter()
-                .map(|v| ValueId::new(&v.id))
-                .collect::<Result<_, _>>()
-                .map_err(SessionError::from)?,
+            values: self.values()?,
             text_features,
             belief: self.belief.clone(),
         })

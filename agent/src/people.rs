@@ -30,6 +30,8 @@ pub struct ItemView {
     pub text: String,
     /// Agreements and disagreements.
     pub answers: usize,
+    /// Agreements among them.
+    pub agreements: usize,
     /// Passes.
     pub passes: usize,
     /// Probability that somebody agrees.
@@ -42,6 +44,10 @@ pub struct ItemView {
     pub on_agreeing: bool,
     /// Widest distance between groups; in one group, how near to half and half.
     pub divides: f64,
+    /// How much it unites at least, given how many have answered.
+    pub surely_unites: f64,
+    /// How much it divides at least, given how many have answered.
+    pub surely_divides: f64,
 }
 
 /// One group.
@@ -157,12 +163,15 @@ fn item_view(state: &State, survey: &Survey, found: &Groups, j: usize, item: Ite
     ItemView {
         text: words(state, item),
         answers: found.answers[j],
+        agreements: found.agreements[j],
         passes: survey.passes[j],
         agree: found.overall[j],
         by_group: found.agreement.iter().map(|a| a[j]).collect(),
         unites,
         on_agreeing,
         divides: found.divides(j),
+        surely_unites: found.sure[j].unites,
+        surely_divides: found.sure[j].divides,
     }
 }
 

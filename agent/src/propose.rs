@@ -56,11 +56,11 @@ pub fn propose(
     charter: &str,
     task: &str,
     given: &[String],
-    (count, seed): (usize, u32),
+    (count, seed): (usize, u64),
 ) -> Result<Vec<Proposal>, MeaningError> {
     let mut found: Vec<Proposal> = Vec::new();
     for (attempt, temperature) in TEMPERATURES.into_iter().enumerate() {
-        let listed = list(model, charter, task, count, temperature, seed.wrapping_add(attempt as u32))?;
+        let listed = list(model, charter, task, count, temperature, seed.wrapping_add(attempt as u64))?;
         for text in listed {
             if found.len() == count {
                 return Ok(found);
@@ -143,7 +143,7 @@ fn list(
     task: &str,
     count: usize,
     temperature: f32,
-    seed: u32,
+    seed: u64,
 ) -> Result<Vec<String>, ModelError> {
     let ask = |task: &str| {
         format!(

@@ -9,6 +9,7 @@
 //! statement and undo the sitting sends, after whatever it moved, the question that now stands, even when it is the same one: an answer can then
 //! never fall on a question that the person has not seen. [`Said::Stop`] may come at any time, and the person's side hanging up means the same.
 
+use credence_memory::record::QuestionKind;
 use serde::{Deserialize, Serialize};
 
 /// What a sitting shows.
@@ -83,10 +84,14 @@ pub struct Progress {
 pub struct QuestionView {
     /// 1 for the first question of the sitting.
     pub number: usize,
+    /// What kind of answer it asks for.
+    pub kind: QuestionKind,
     /// The situation's text; may be empty.
     pub situation: String,
     /// The alternatives in the order shown.
     pub alternatives: Vec<String>,
+    /// What the levels of a portrait are called, the lowest first; empty for other kinds.
+    pub levels: Vec<String>,
     /// Whether "no preference" may be answered.
     pub indifference_offered: bool,
     /// Expected information gain, nats.
@@ -97,7 +102,24 @@ pub struct QuestionView {
     pub remaining: usize,
 }
 
-/// A value as believed: its weight under the mixture, in units of the person's typical weight.
+impl QuestionView {
+    /// What a number answers with: an alternative, or the level of a portrait.
+    pub fn choices(&self) -> &[String] {
+        if self.kind == QuestionKind::Portrait { &self.levels } else { &self.alternatives }
+    }
+
+    /// What is asked about the alternatives, where a situation does not say it: a sentence before them, and one after.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self.kind {
+            QuestionKind::Choice => ("", ""),
+            QuestionKind::Portrait => ("Think of someone for whom it matters to", "How much is that person like you?"),
+            QuestionKind::BestAndWorst => ("Which of these matters most to you, and which matters least?", ""),
+        }
+    }
+}
+
+/// A value as believed: its weight less the mean weight of the schema's values, under the mixture, in reference standard
+/// deviations of a weight. 0 is the person's own average; the unit is fixed by the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValueView {
     /// The value's id.
@@ -116,17 +138,23 @@ pub struct ValueView {
     pub prior_low: f64,
     /// Upper end of the 90% interval before.
     pub prior_high: f64,
-    /// Probability that the weight is positive.
-    pub probability_positive: f64,
+    /// Probability that it matters more to the person than their values do on average.
+    pub probability_above: f64,
+    /// Its place among the person's values by the mean; 1 is the first.
+    pub rank: usize,
+    /// Whether the 90% interval excludes the person's average.
+    pub sure: bool,
 }
 
 /// All values, in the schema's order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ValuesView {
     /// The values.
     pub values: Vec<ValueView>,
-    /// Evidence records of this person that count.
+    /// Answers of this person that count.
     pub answers: usize,
+    /// Statements of this person about what matters that count.
+    pub statements: usize,
 }
 
 /// What one piece of evidence moved.
@@ -179,7 +207,7 @@ pub struct WhyView {
     pub text: String,
     /// Expected information gain, nats.
     pub gain_nats: f64,
-    /// Predicted probability of each answer (first, [no preference,] second).
+    /// Predicted probability of each answer: first, [no preference,] second; each level of a portrait; each of several to matter most.
     pub predicted: Vec<f64>,
     /// Values whose weights decide between the alternatives: name and contribution to the utility difference, largest first.
     pub values: Vec<Contribution>,
@@ -212,18 +240,77 @@ pub struct ConfirmView {
 pub struct SummaryView {
     /// Why it ended.
     pub reason: String,
-    /// Evidence records given in this sitting that still count.
+    /// Answers given in this sitting that still count.
     pub answers: usize,
+    /// Statements about what matters, made in this sitting, that still count.
+    pub statements: usize,
     /// The values.
     pub values: ValuesView,
-    /// Names of the values whose sign is still unsure.
+    /// Names of the values of which it is not sure that they matter more, or less, than the person's average.
     pub unsure: Vec<String>,
     /// The person beyond the values.
     pub person: PersonView,
     /// Mean log loss of the predictions made before each answer, nats; absent without answers.
     pub log_loss: Option<f64>,
+    /// What can be said of the person after all their sittings.
+    pub page: Box<PageView>,
     /// Where the log stands.
     pub log: String,
+}
+
+/// What surprised, what is open, how well the person was predicted: after all their sittings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageView {
+    /// How well answers were predicted before they came; absent without answers.
+    pub predicted: Option<PredictedView>,
+    /// Answers that were predicted least, the least likely first.
+    pub surprises: Vec<SurpriseView>,
+    /// Values of which it is not sure yet whether they matter more or less than the person's average, the most open first.
+    pub open: Vec<OpenView>,
+}
+
+/// Predictions made before each answer, beside guesses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PredictedView {
+    /// Answers that were predicted.
+    pub answers: usize,
+    /// Mean log loss, nats.
+    pub log_loss: f64,
+    /// The same of all answers being equally likely.
+    pub log_loss_uniform: f64,
+    /// The same of the best constant in hindsight: how often each level was given, and how often "no preference".
+    pub log_loss_constant: f64,
+    /// What the predictions gained over the best constant, in standard errors; absent with fewer than eight answers.
+    pub gain_in_errors: Option<f64>,
+}
+
+impl PredictedView {
+    /// Whether the predictions were better than the best constant (`Some(true)`), worse, or neither as far as can be told.
+    pub fn is_better(&self) -> Option<bool> {
+        self.gain_in_errors.filter(|errors| errors.abs() > 1.64).map(|errors| errors > 0.0)
+    }
+}
+
+/// An answer that was predicted little.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SurpriseView {
+    /// The evidence record.
+    pub seq: u64,
+    /// In words.
+    pub said: String,
+    /// Probability that had been given to it.
+    pub predicted: f64,
+}
+
+/// A value that is still open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenView {
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Questions not asked yet that would tell most about it, in words.
+    pub questions: Vec<String>,
 }
 
 /// What the person's side says.
@@ -237,6 +324,18 @@ pub enum Said {
     },
     /// No preference.
     NoPreference,
+    /// How much a portrait is like the person.
+    Rate {
+        /// From 1, not at all, to the number of levels.
+        level: u32,
+    },
+    /// What matters most and what matters least of several.
+    BestAndWorst {
+        /// 0-based index of the one that matters most.
+        best: usize,
+        /// 0-based index of the one that matters least.
+        worst: usize,
+    },
     /// Pass over the question.
     Skip,
     /// What matters, in words. Such as "honesty > privacy" or "honesty matters a lot" count at once; any other sentence is read and shown back with

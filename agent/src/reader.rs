@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::number::{Finite, NumberError};
-use credence_memory::record::{AlternativeDescribed, JudgementsRead, PriorElicited};
+use credence_memory::record::{AlternativeDescribed, FeatureSource, JudgementsRead, PriorElicited};
 use credence_priors::elicited::ElicitedPrior;
 use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace, FittedBank, JudgementReading};
 use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
@@ -18,7 +18,7 @@ use crate::bank::{Bank, BankAlternative, BankQuestion};
 
 /// Every how many questions of the built-in bank one takes part in fitting the feature space and the prior. The rest is
 /// read in the background: fitting on all of them would make a newcomer wait four times as long for the first question.
-const FITTED_EVERY: usize = 4;
+const FITTED_EVERY: usize = 8;
 
 /// Reads alternatives in one feature space. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Reader {
     space: Arc<FeatureSpace>,
     readings: Option<PathBuf>,
     generations: Vec<GenerationReader>,
+    /// Whether the log's features are in key points: it then has no text features.
+    in_key_points: bool,
 }
 
 /// Reads the judgement of one generation of the model, with its adapter.
@@ -123,9 +125,13 @@ impl Reader {
         prior: &PriorElicited,
         readings: Option<PathBuf>,
     ) -> Result<Self, ReaderError> {
+        if prior.in_key_points() {
+            let fitted = Self::elicit(model, schema, readings, &mut |_, _| {})?;
+            return Ok(Self { in_key_points: true, ..fitted.reader });
+        }
         let space: FeatureSpace = serde_json::from_value(prior.feature_space.clone()).map_err(ReaderError::Space)?;
         space.check(&model.describe(), &schema)?;
-        Ok(Self { model, schema, space: Arc::new(space), readings, generations: Vec::new() })
+        Ok(Self { model, schema, space: Arc::new(space), readings, generations: Vec::new(), in_key_points: false })
     }
 
     /// The same reader, which also reads the judgement of these generations.
@@ -157,7 +163,8 @@ impl Reader {
             .zip(&asked)
             .filter_map(|((s, a), read)| Some(describe_record(s, a, by_alternative.get(&read.key())?)))
             .collect::<Result<_, _>>()?;
-        let reader = Self { model, schema, space: Arc::new(fit.space), readings, generations: Vec::new() };
+        let space = Arc::new(fit.space);
+        let reader = Self { model, schema, space, readings, generations: Vec::new(), in_key_points: false };
         Ok(Elicited { reader, prior, record, described })
     }
 
@@ -170,11 +177,8 @@ impl Reader {
         let asked: Vec<Alternative> = alternatives.iter().map(|a| to_read(situation, &a.text)).collect();
         let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
         let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
-        let mut records: Vec<AlternativeDescribed> = alternatives
-            .iter()
-            .zip(&described)
-            .map(|(a, d)| describe_record(situation, a, d))
-            .collect::<Result<_, _>>()?;
+        let mut records: Vec<AlternativeDescribed> =
+            alternatives.iter().zip(&described).map(|(a, d)| self.record(situation, a, d)).collect::<Result<_, _>>()?;
         self.add_judgements(&asked, &described, &mut records)?;
         Ok(records)
     }
@@ -220,8 +224,8 @@ impl Reader {
             .iter()
             .zip(&described)
             .map(|(text, d)| {
-                let alternative = BankAlternative { text: text.clone(), attributes: BTreeMap::new() };
-                Ok(Judged { described: describe_record(situation, &alternative, d)?, judgement: d.judgement_raw })
+                let alternative = BankAlternative::unkeyed(text.clone());
+                Ok(Judged { described: self.record(situation, &alternative, d)?, judgement: d.judgement_raw })
             })
             .collect()
     }
@@ -242,7 +246,7 @@ impl Reader {
                 .alternatives
                 .iter()
                 .zip(&described)
-                .map(|(a, d)| describe_record(&question.situation, a, d))
+                .map(|(a, d)| self.record(&question.situation, a, d))
                 .collect::<Result<_, _>>()?;
             self.add_judgements(&asked, &described, &mut records)?;
             if !take(records) {
@@ -250,6 +254,19 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    fn record(
+        &self,
+        situation: &str,
+        alternative: &BankAlternative,
+        described: &DescribedAlternative,
+    ) -> Result<AlternativeDescribed, ReaderError> {
+        let mut record = describe_record(situation, alternative, described)?;
+        if self.in_key_points {
+            record.text_block.clear();
+        }
+        Ok(record)
     }
 
     /// The model.
@@ -288,21 +305,16 @@ fn describe_record(
     described: &DescribedAlternative,
 ) -> Result<AlternativeDescribed, ReaderError> {
     let not_finite = |source| ReaderError::NotFinite { text: alternative.text.clone(), source };
-    let attributes = alternative
-        .attributes
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), Finite::new(*value)?)))
-        .collect::<Result<_, NumberError>>()
-        .map_err(not_finite)?;
     Ok(AlternativeDescribed {
         alternative: AlternativeId::of(situation, &alternative.text),
         situation: situation.to_owned(),
         text: alternative.text.clone(),
+        source: FeatureSource::Read,
         schema: Finite::vector(&described.schema).map_err(not_finite)?,
         schema_error: Finite::vector(&described.schema_error).map_err(not_finite)?,
         text_block: Finite::vector(&described.text).map_err(not_finite)?,
         judgement: BTreeMap::from([(0, Finite::new(described.judgement).map_err(not_finite)?)]),
-        attributes,
+        attributes: BTreeMap::new(),
     })
 }
 
@@ -320,5 +332,6 @@ fn prior_record(space: &FeatureSpace, prior: &ElicitedPrior) -> Result<PriorElic
         covariance: Finite::vector(&triangle).map_err(not_finite)?,
         reference_variance: Finite::vector(&prior.reference_variance).map_err(not_finite)?,
         r_squared: Finite::new(prior.r2).map_err(not_finite)?,
+        published: None,
     })
 }

@@ -4,25 +4,31 @@
 //! simulated people all drive this one machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use credence_memory::belief::{BeliefError, Mixture};
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
+use credence_memory::layout::Layout;
 use credence_memory::number::{Finite, NumberError, Probability};
+use credence_memory::observation::Features;
 use credence_memory::record::{
-    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionSkipped,
-    ReadRow, Record, Retracted, SessionEnded, SessionStarted,
+    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionKind,
+    QuestionSkipped, RankingGiven, RatingGiven, ReadRow, Record, Retracted, SessionEnded, SessionStarted,
 };
-use credence_memory::state::StateError;
+use credence_memory::state::{Illegal, State, StateError};
 use jiff::Timestamp;
-use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::ask::{self, Scored, Strategy};
-use crate::bank::{Bank, BankQuestion};
+use crate::ask::{self, Strategy};
+use crate::bank::Bank;
 use crate::importance::{Importance, NamedValue, NotImportance};
+use crate::instrument::{self, Chosen, Item, LEVEL_NAMES, LEVELS, Member, Pool};
+use crate::keyed;
 use crate::knowledge::Knowledge;
+use crate::pace::Pace;
+use crate::page;
 use crate::protocol::{
     ConfirmView, Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView,
 };
@@ -47,6 +53,8 @@ pub struct SessionOptions {
     pub reask_share: f64,
     /// A question comes again only after this many others.
     pub reask_distance: usize,
+    /// The kinds of questions that are asked.
+    pub kinds: BTreeSet<QuestionKind>,
     /// The channel that answers come through.
     pub source: String,
     /// The sitting ends after so many answers, if a number is given.
@@ -61,7 +69,8 @@ impl Default for SessionOptions {
             strategy: Strategy::InformationGain,
             seed: 0,
             reask_share: 0.07,
-            reask_distance: 5,
+            reask_distance: 12,
+            kinds: BTreeSet::from([QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst]),
             source: "terminal".into(),
             answers_max: None,
             names: BTreeMap::new(),
@@ -104,6 +113,15 @@ pub enum SessionError {
         /// How many there are.
         alternatives: usize,
     },
+    /// An answer of another kind than the question asks for.
+    #[error("the open question asks for {expected}")]
+    AnotherKind {
+        /// What it asks for, in words.
+        expected: &'static str,
+    },
+    /// The same alternative as the best and the worst.
+    #[error("the best and the worst must be two different ones")]
+    BestIsWorst,
     /// "No preference" where it was not offered.
     #[error("\"no preference\" is not an answer to this question")]
     NotOffered,
@@ -147,6 +165,8 @@ impl SessionError {
             | Self::NothingAsked
             | Self::NoSuchAlternative { .. }
             | Self::NotOffered
+            | Self::AnotherKind { .. }
+            | Self::BestIsWorst
             | Self::NoSuchTask(_)
             | Self::AnothersTask { .. }
             | Self::TaskOver { .. }
@@ -164,30 +184,29 @@ pub enum Answer {
     Choose(usize),
     /// No preference.
     NoPreference,
-}
-
-/// A question of the bank whose alternatives are all described in the log.
-#[derive(Debug, Clone)]
-struct Candidate {
-    id: QuestionId,
-    situation: String,
-    alternatives: Vec<AlternativeId>,
+    /// How much a portrait is like the person: a level from 1 to [`LEVELS`].
+    Rate(u32),
+    /// The best and the worst, by their 0-based places in the order shown.
+    BestAndWorst(usize, usize),
 }
 
 #[derive(Debug, Clone)]
 struct Open {
-    candidate: Candidate,
+    item: Item,
     /// In the order shown.
     shown: Vec<AlternativeId>,
     predicted: Vec<f64>,
     gain_nats: f64,
     candidates: usize,
+    reask: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Given {
     seq: Seq,
     question: Option<QuestionId>,
+    /// The question it answered, to be put again if the answer is undone.
+    open: Option<Open>,
     /// ln of the probability given to the answer before it came.
     predicted_ln: Option<f64>,
 }
@@ -199,10 +218,17 @@ pub struct Session {
     id: SessionId,
     options: SessionOptions,
     rng: ChaCha8Rng,
-    bank: Vec<BankQuestion>,
-    candidates: Vec<Candidate>,
+    bank: Arc<Bank>,
+    /// Alternatives that the bank's authors keyed and the log does not describe yet: they are recorded when they are first asked.
+    keyed: BTreeMap<AlternativeId, AlternativeDescribed>,
+    items: Vec<Item>,
     known: BTreeSet<QuestionId>,
+    /// Portraits with the place of their main value.
+    portraits: Vec<(AlternativeId, usize)>,
+    kinds: Vec<QuestionKind>,
     open: Option<Open>,
+    /// The question whose answer was undone: it is put again.
+    again: Option<Open>,
     given: Vec<Given>,
     skipped: BTreeSet<QuestionId>,
     asked_count: usize,
@@ -231,28 +257,63 @@ impl Session {
             id,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
             options,
-            bank: bank.questions.clone(),
-            candidates: Vec::new(),
+            bank: Arc::new(bank.clone()),
+            keyed: BTreeMap::new(),
+            items: Vec::new(),
             known: BTreeSet::new(),
+            portraits: Vec::new(),
+            kinds: Vec::new(),
             open: None,
+            again: None,
             given: Vec::new(),
             skipped: BTreeSet::new(),
             asked_count: 0,
             telling: None,
         };
+        session.take_keys(home)?;
         session.refresh(home);
         Ok(session)
     }
 
-    /// Takes up the bank's questions that have been described since.
+    /// Describes what the bank's authors keyed, where the log's features are in key points. What the log describes stays as it is.
+    fn take_keys(&mut self, home: &Home) -> Result<(), SessionError> {
+        let state = home.state();
+        let Some(epoch) = state.epoch() else { return Ok(()) };
+        if !state.elicited().is_some_and(|prior| prior.in_key_points()) {
+            return Ok(());
+        }
+        let values = epoch.layout.values();
+        let mut described = Vec::new();
+        for question in &self.bank.questions {
+            described.extend(keyed::describe_question(&self.bank, values, question)?.unwrap_or_default());
+        }
+        for portrait in &self.bank.portraits {
+            let portrait = keyed::describe_portrait(&self.bank, values, portrait)?;
+            self.portraits.push((portrait.alternative, keyed::main_value(&portrait)));
+            described.push(portrait);
+        }
+        let new = described.into_iter().filter(|d| state.description(&d.alternative).is_none());
+        self.keyed = new.map(|d| (d.alternative, d)).collect();
+        if self.options.kinds.contains(&QuestionKind::Portrait) {
+            let portraits = self.portraits.iter().map(|(a, _)| Item::new(QuestionKind::Portrait, "", vec![*a]));
+            self.items.extend(portraits);
+        }
+        Ok(())
+    }
+
+    /// Takes up the bank's questions whose alternatives are keyed, or have been described since.
     pub fn refresh(&mut self, home: &Home) {
-        for question in &self.bank {
+        if !self.options.kinds.contains(&QuestionKind::Choice) {
+            return;
+        }
+        for question in &self.bank.questions {
             let alternatives: Vec<AlternativeId> =
                 question.alternatives.iter().map(|a| AlternativeId::of(&question.situation, &a.text)).collect();
             let id = QuestionId::of(&alternatives);
-            if !self.known.contains(&id) && alternatives.iter().all(|a| home.state().description(a).is_some()) {
+            let described = |a| home.state().description(a).is_some() || self.keyed.contains_key(a);
+            if !self.known.contains(&id) && alternatives.iter().all(described) {
                 self.known.insert(id);
-                self.candidates.push(Candidate { id, situation: question.situation.clone(), alternatives });
+                self.items.push(Item::new(QuestionKind::Choice, &question.situation, alternatives));
             }
         }
     }
@@ -269,114 +330,199 @@ impl Session {
         Ok(())
     }
 
-    /// Chooses the next question and records that it was asked, with the prediction made before the answer.
-    /// `None` when no question is left that has not been asked.
+    /// Chooses the next question and records that it was asked, with the prediction made before the answer; after an undo, the
+    /// question whose answer was taken back. `None` when no question is left that has not been asked.
     pub fn next_question(&mut self, home: &mut Home, now: Timestamp) -> Result<Option<QuestionView>, SessionError> {
-        let Some((candidate, scored, candidates, reask)) = self.choose(home)? else { return Ok(None) };
-        let mut shown = candidate.alternatives.clone();
-        if reask {
-            // The other way round than last time: consistency is tested against the order as well.
-            shown = home.state().last_order(&self.person, &candidate.id).unwrap_or(shown);
-            shown.reverse();
-        } else {
-            shown.shuffle(&mut self.rng);
-        }
-        let indifference_offered = shown.len() == 2;
-        let belief = home.state().belief(&self.person)?;
-        let predicted = home.state().predict_choice(&belief, &shown, indifference_offered)?;
+        let (item, shown, gain_nats, candidates, reask) = match self.again.take() {
+            Some(Open { item, shown, gain_nats, candidates, reask, .. }) => (item, shown, gain_nats, candidates, reask),
+            None => {
+                let Some((chosen, reask)) = self.choose(home)? else { return Ok(None) };
+                let Chosen { item, gain_nats, candidates } = chosen;
+                let shown = if reask {
+                    // The other way round than last time: consistency is tested against the order as well.
+                    let mut last = home.state().last_order(&self.person, &item.id).unwrap_or(item.alternatives.clone());
+                    last.reverse();
+                    last
+                } else {
+                    instrument::shuffled(&item, &mut self.rng)
+                };
+                (item, shown, gain_nats, candidates, reask)
+            }
+        };
+        let described = shown.iter().filter_map(|a| self.keyed.remove(a)).collect();
+        record_described(home, described, now)?;
+        let predicted = self.predict(home, &item, &shown)?;
         let asked = QuestionAsked {
             person: self.person.clone(),
             session: Some(self.id.clone()),
-            question: candidate.id,
+            question: item.id,
+            kind: item.kind,
             alternatives: shown.clone(),
-            indifference_offered,
+            indifference_offered: item.offers_indifference(),
             strategy: ask::name(self.options.strategy).into(),
-            gain_nats: Finite::new(scored.gain_nats)?,
+            gain_nats: Finite::new(gain_nats)?,
             predicted: predicted.iter().map(|p| Probability::new(p.clamp(0.0, 1.0))).collect::<Result<_, _>>()?,
             reask,
         };
         home.append(now, Record::QuestionAsked(asked))?;
         self.asked_count += 1;
+        self.kinds.push(item.kind);
         let text = |id: &AlternativeId| home.state().description(id).map_or_else(String::new, |d| d.text.clone());
         let view = QuestionView {
             number: self.asked_count,
-            situation: candidate.situation.clone(),
+            kind: item.kind,
+            situation: item.situation.clone(),
             alternatives: shown.iter().map(text).collect(),
-            indifference_offered,
-            gain_nats: scored.gain_nats,
+            levels: match item.kind {
+                QuestionKind::Portrait => LEVEL_NAMES.map(str::to_owned).to_vec(),
+                QuestionKind::Choice | QuestionKind::BestAndWorst => Vec::new(),
+            },
+            indifference_offered: item.offers_indifference(),
+            gain_nats,
             reask,
-            remaining: candidates.saturating_sub(1),
+            remaining: self.remaining(home),
         };
-        self.open = Some(Open { candidate, shown, predicted, gain_nats: scored.gain_nats, candidates });
+        self.open = Some(Open { item, shown, predicted, gain_nats, candidates, reask });
         Ok(Some(view))
     }
 
-    fn choose(&mut self, home: &Home) -> Result<Option<(Candidate, Scored, usize, bool)>, SessionError> {
+    /// Probabilities of the answers, for alternatives in the order shown.
+    fn predict(&self, home: &Home, item: &Item, shown: &[AlternativeId]) -> Result<Vec<f64>, SessionError> {
         let state = home.state();
         let belief = state.belief(&self.person)?;
+        if item.kind == QuestionKind::Choice {
+            return Ok(state.predict_choice(&belief, shown, item.offers_indifference())?);
+        }
+        let shown = Item { alternatives: shown.to_vec(), ..item.clone() };
+        let layout = self.layout(state)?;
+        Ok(belief.predict(&shown.question(&layout, |a| self.features(state, &layout, a))?))
+    }
+
+    fn layout(&self, state: &State) -> Result<Arc<Layout>, SessionError> {
+        let epoch = state.epoch().ok_or(StateError::Illegal { seq: state.next_seq(), source: Illegal::NoHeader })?;
+        Ok(Arc::clone(&epoch.layout))
+    }
+
+    fn features(&self, state: &State, layout: &Layout, alternative: &AlternativeId) -> Result<Features, StateError> {
+        let described = state.description(alternative).or_else(|| self.keyed.get(alternative));
+        described.map(|d| Features::of(d, layout)).ok_or_else(|| StateError::Illegal {
+            seq: state.next_seq(),
+            source: Illegal::Unknown { what: "alternative", name: alternative.to_string() },
+        })
+    }
+
+    /// How many answers may still come: questions that were not asked, portraits that were not rated, and no more than were asked for.
+    fn remaining(&self, home: &Home) -> usize {
+        let answered = home.state().answered(&self.person);
+        let open = self.items.iter().filter(|item| {
+            let answered = item.key().is_some_and(|key| answered.contains(&key));
+            !answered && !self.skipped.contains(&item.id)
+        });
+        let fresh = open.count().saturating_sub(1);
+        let asked_for = self.options.answers_max.map(|most| most.saturating_sub(self.answers() + 1));
+        // Sets of portraits do not run out before a person does.
+        let endless = self.forms_sets() && self.options.strategy == Strategy::InformationGain;
+        asked_for.map_or(fresh, |most| if endless { most } else { most.min(fresh) })
+    }
+
+    fn forms_sets(&self) -> bool {
+        self.options.kinds.contains(&QuestionKind::BestAndWorst) && self.portraits.len() >= instrument::SET_SIZE
+    }
+
+    fn choose(&mut self, home: &Home) -> Result<Option<(Chosen, bool)>, SessionError> {
+        let state = home.state();
+        let belief = state.belief(&self.person)?;
+        let layout = self.layout(state)?;
         let answered = state.answered(&self.person);
-        let fresh: Vec<&Candidate> = self
-            .candidates
-            .iter()
-            .filter(|c| !answered.contains(&c.id.hash()) && !self.skipped.contains(&c.id))
-            .collect();
-        let mut again: Vec<&Candidate> = Vec::new();
+        let is_answered = |item: &Item| item.key().is_some_and(|key| answered.contains(&key));
+        let fresh: Vec<&Item> =
+            self.items.iter().filter(|item| !is_answered(item) && !self.skipped.contains(&item.id)).collect();
+        let mut again: Vec<&Item> = Vec::new();
         if self.given.len() > self.options.reask_distance {
             let recent: BTreeSet<QuestionId> =
                 self.given.iter().rev().take(self.options.reask_distance).filter_map(|g| g.question).collect();
-            again = self
-                .candidates
-                .iter()
-                .filter(|c| {
-                    c.alternatives.len() == 2 && !recent.contains(&c.id) && state.answers_to(&self.person, &c.id) == 1
-                })
-                .collect();
+            let once = |item: &Item| state.answers_to(&self.person, &item.id) == 1;
+            let decent = |item: &&Item| item.offers_indifference() && !recent.contains(&item.id) && once(item);
+            again = self.items.iter().filter(decent).collect();
         }
         let reask = !again.is_empty() && (self.rng.random_bool(self.options.reask_share) && !fresh.is_empty());
-        let pool = if reask { again } else { fresh };
-        if pool.is_empty() {
-            return Ok(None);
-        }
-        let questions = pool
-            .iter()
-            .map(|c| state.choice_question(&c.alternatives, c.alternatives.len() == 2))
-            .collect::<Result<Vec<_>, _>>()?;
-        // EUBO is told the second alternative in the order in which the question was put: that of the ids.
-        let second = pool
-            .iter()
-            .map(|c| c.alternatives.iter().max().map_or_else(|| Ok(Vec::new()), |a| state.vector(a)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let scored = ask::best(self.options.strategy, &belief, &questions, &second, &mut self.rng);
-        Ok(Some((pool[scored.index].clone(), scored, pool.len(), reask)))
+        let person = state.person(&self.person);
+        let asked = person.map(|p| p.asked()).unwrap_or_default();
+        let members = if reask || !self.forms_sets() {
+            Vec::new()
+        } else {
+            let seen = |a: &AlternativeId| asked.iter().filter(|asked| asked.alternatives.contains(a)).count();
+            let member = |(alternative, value): &(AlternativeId, usize)| Member {
+                alternative: *alternative,
+                value: *value,
+                seen: seen(alternative),
+            };
+            self.portraits.iter().map(member).collect()
+        };
+        let pool = Pool {
+            items: if reask { again } else { fresh },
+            members,
+            asked_sets: asked.iter().filter(|a| a.kind == QuestionKind::BestAndWorst).map(|a| a.question).collect(),
+            kinds: self.kinds.clone(),
+        };
+        let pace = person.map(|p| Pace::of(p.answer_seconds())).unwrap_or_default();
+        let features = |a: &AlternativeId| self.features(state, &layout, a);
+        let mut rng = self.rng.clone();
+        let chosen = instrument::next(self.options.strategy, &belief, &layout, &pool, &pace, features, &mut rng)?;
+        self.rng = rng;
+        Ok(chosen.map(|chosen| (chosen, reask)))
     }
 
     /// Records the answer to the open question and says what moved.
     pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<MovedView, SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
-        let offered = open.shown.len() == 2;
-        let (chosen, outcome) = match answer {
-            Answer::Choose(i) if i < open.shown.len() => (Some(i), i),
-            Answer::Choose(i) => {
-                return Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: open.shown.len() });
-            }
-            Answer::NoPreference if offered => (None, 2),
-            Answer::NoPreference => return Err(SessionError::NotOffered),
+        let n = open.shown.len();
+        let offered = open.item.offers_indifference();
+        let text = |i: usize| home.state().description(&open.shown[i]).map_or_else(String::new, |d| d.text.clone());
+        let inside = |i: usize| {
+            if i < n { Ok(i) } else { Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: n }) }
         };
-        let said = match chosen {
-            Some(i) => home.state().description(&open.shown[i]).map_or_else(String::new, |d| d.text.clone()),
-            None => "no preference".into(),
+        let from = self.origin()?;
+        let choice = |chosen: Option<usize>| {
+            Record::ChoiceMade(ChoiceMade {
+                from: from.clone(),
+                question: Some(open.item.id),
+                alternatives: open.shown.clone(),
+                chosen,
+                indifference_offered: offered,
+            })
+        };
+        let (record, outcome, said) = match (open.item.kind, answer) {
+            (QuestionKind::Choice, Answer::Choose(i)) => (choice(Some(inside(i)?)), i, text(i)),
+            (QuestionKind::Choice, Answer::NoPreference) if offered => (choice(None), 2, "no preference".into()),
+            (QuestionKind::Portrait, Answer::Rate(level)) => {
+                let place = level as usize;
+                let Some(name) = place.checked_sub(1).and_then(|i| LEVEL_NAMES.get(i)) else {
+                    return Err(SessionError::NoSuchAlternative { chosen: place, alternatives: LEVEL_NAMES.len() });
+                };
+                let rating = RatingGiven { from, alternative: open.shown[0], level, levels: LEVELS };
+                (Record::RatingGiven(rating), place - 1, format!("{}: {name}", text(0)))
+            }
+            (QuestionKind::BestAndWorst, Answer::BestAndWorst(best, worst)) => {
+                let (best, worst) = (inside(best)?, inside(worst)?);
+                if best == worst {
+                    return Err(SessionError::BestIsWorst);
+                }
+                let alternatives = open.shown.clone();
+                let ranking = RankingGiven { from, alternatives, order: vec![best], worst: Some(worst) };
+                let outcome = best * (n - 1) + worst - usize::from(worst > best);
+                let said = format!("most: {}; least: {}", text(best), text(worst));
+                (Record::RankingGiven(ranking), outcome, said)
+            }
+            (QuestionKind::Choice, Answer::NoPreference) => return Err(SessionError::NotOffered),
+            (kind, _) => return Err(SessionError::AnotherKind { expected: expected(kind) }),
         };
         let predicted = open.predicted.get(outcome).copied();
-        let record = Record::ChoiceMade(ChoiceMade {
-            from: self.origin()?,
-            question: Some(open.candidate.id),
-            alternatives: open.shown.clone(),
-            chosen,
-            indifference_offered: offered,
-        });
-        let question = open.candidate.id;
+        let question = open.item.id;
         let moved = self.evidence(home, record, said, predicted, Some(question), now)?;
-        self.open = None;
+        if let (Some(given), Some(open)) = (self.given.last_mut(), self.open.take()) {
+            given.open = Some(open);
+        }
         Ok(moved)
     }
 
@@ -392,6 +538,7 @@ impl Session {
             words: words.to_owned(),
             misreading: None,
             conditions: Vec::new(),
+            at_least: true,
         });
         self.evidence(home, record, said, None, None, now)
     }
@@ -436,7 +583,7 @@ impl Session {
             self.telling = None;
         }
         let Some(seq) = evidence else { return Ok(None) };
-        self.given.push(Given { seq, question: None, predicted_ln: None });
+        self.given.push(Given { seq, question: None, open: None, predicted_ln: None });
         let said = words::sentence(&row, |id| self.name(id));
         self.moved(home, seq, said, None, &before).map(Some)
     }
@@ -454,7 +601,7 @@ impl Session {
         Ok(ToReading::Correct(structured(words, &self.named_values(home))?))
     }
 
-    /// Readings that nobody answered count with their misreading probability.
+    /// Nothing is concluded from readings that nobody confirmed.
     pub fn leave_readings(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
         while self.telling.is_some() {
             self.answer_reading(home, ToReading::Leave, now)?;
@@ -478,7 +625,8 @@ impl Session {
     ) -> Result<MovedView, SessionError> {
         let before = self.values(home)?;
         let seq = home.append(now, record)?.0.seq;
-        self.given.push(Given { seq, question, predicted_ln: predicted.map(|p| p.max(f64::MIN_POSITIVE).ln()) });
+        let predicted_ln = predicted.map(|p| p.max(f64::MIN_POSITIVE).ln());
+        self.given.push(Given { seq, question, open: None, predicted_ln });
         self.record_belief(home, now)?;
         self.moved(home, seq, said, predicted, &before)
     }
@@ -489,8 +637,11 @@ impl Session {
         let before = self.values(home)?;
         let retracted = Retracted { target: last.seq, reason: "undone by the person".into() };
         let seq = home.append(now, Record::Retracted(retracted))?.0.seq;
-        self.given.pop();
-        self.open = None;
+        let undone = self.given.pop();
+        if let Some(question) = undone.and_then(|given| given.open) {
+            self.again = Some(question);
+            self.open = None;
+        }
         self.record_belief(home, now)?;
         self.moved(home, seq, format!("undone: record {}", last.seq), None, &before)
     }
@@ -498,9 +649,9 @@ impl Session {
     /// Passes over the open question; that is recorded and is no evidence.
     pub fn skip(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
-        let skipped = QuestionSkipped { person: self.person.clone(), question: open.candidate.id };
+        let skipped = QuestionSkipped { person: self.person.clone(), question: open.item.id };
         home.append(now, Record::QuestionSkipped(skipped))?;
-        self.skipped.insert(open.candidate.id);
+        self.skipped.insert(open.item.id);
         self.open = None;
         Ok(())
     }
@@ -509,7 +660,7 @@ impl Session {
     pub fn why(&self, home: &Home) -> Result<WhyView, SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
         let belief = home.state().belief(&self.person)?;
-        let values = if open.shown.len() == 2 {
+        let values = if open.item.kind == QuestionKind::Choice && open.shown.len() == 2 {
             let difference = home.state().difference(&open.shown[0], &open.shown[1])?;
             let mut parts = self.contributions(home, &belief, &difference);
             parts.truncate(WHY_MAX);
@@ -519,16 +670,22 @@ impl Session {
         };
         // On the screen "no preference" stands between the two.
         let mut predicted = open.predicted.clone();
-        if open.shown.len() == 2 && predicted.len() == 3 {
+        if open.item.kind == QuestionKind::Choice && open.shown.len() == 2 && predicted.len() == 3 {
             predicted.swap(1, 2);
+        }
+        if open.item.kind == QuestionKind::BestAndWorst {
+            predicted = predicted.chunks(open.shown.len() - 1).map(|worst| worst.iter().sum()).collect();
         }
         let undecided =
             values.iter().filter(|c| c.sd > c.contribution.abs()).map(|c| c.name.clone()).take(3).collect::<Vec<_>>();
         let about = if undecided.is_empty() { "how consistent your answers are".into() } else { undecided.join(", ") };
+        let answers = predicted.len();
         let text = format!(
             "Of {} questions that could be asked, your answer to this one is expected to teach the most ({:.2} nats; \
-             complete surprise between two answers would be 0.69): it turns on {about}.",
-            open.candidates, open.gain_nats
+             complete surprise among its {answers} answers would be {:.2}): it turns on {about}.",
+            open.candidates,
+            open.gain_nats,
+            (answers.max(1) as f64).ln()
         );
         Ok(WhyView { text, gain_nats: open.gain_nats, predicted, values, candidates: open.candidates })
     }
@@ -558,23 +715,26 @@ impl Session {
         let ended = SessionEnded { session: self.id.clone(), reason: reason.into(), answers: self.given.len() as u64 };
         home.append(now, Record::SessionEnded(ended))?;
         let values = self.values(home)?;
-        let unsure = values.values.iter().filter(|v| v.low < 0.0 && v.high > 0.0).map(|v| v.name.clone()).collect();
+        let unsure = values.values.iter().filter(|v| !v.sure).map(|v| v.name.clone()).collect();
+        let page = page::of(home.state(), &self.person, &values, &self.bank, |id| self.name(id))?;
         let losses: Vec<f64> = self.given.iter().filter_map(|g| g.predicted_ln).map(|ln| -ln).collect();
         let log_loss = (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64);
         Ok(SummaryView {
             reason: reason.into(),
-            answers: self.given.len(),
+            answers: self.answers(),
+            statements: self.given.len() - self.answers(),
             values,
             unsure,
             person: views::person(home.state(), &self.person)?,
             log_loss,
+            page: Box::new(page),
             log: home.paths().log().display().to_string(),
         })
     }
 
-    /// How many pieces of evidence this sitting has given that still count.
+    /// How many answers to questions this sitting has given that still count. Statements about what matters are no answers.
     pub fn answers(&self) -> usize {
-        self.given.len()
+        self.given.iter().filter(|given| given.question.is_some()).count()
     }
 
     /// Whether as many answers were given as were asked for.
@@ -589,7 +749,7 @@ impl Session {
 
     /// How many of the bank's questions can be asked.
     pub fn askable(&self) -> usize {
-        self.candidates.len()
+        self.items.len()
     }
 
     fn record_belief(&self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
@@ -622,6 +782,15 @@ impl Session {
 
     fn name(&self, id: &str) -> String {
         self.options.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+}
+
+/// What a question asks for, in words.
+fn expected(kind: QuestionKind) -> &'static str {
+    match kind {
+        QuestionKind::Choice => "one of its alternatives",
+        QuestionKind::Portrait => "a level from 1 to 6",
+        QuestionKind::BestAndWorst => "the one that matters most and the one that matters least",
     }
 }
 

@@ -57,9 +57,8 @@ pub async fn sit(
     clock: impl Fn() -> Timestamp,
 ) -> Result<SummaryView, OpeningError> {
     let shown = front.shown.clone();
-    let OpenHome { mut home, reader, notices } = tokio::task::block_in_place(|| {
-        opening.open(root, clock(), &mut |progress| drop(shown.send(Shown::Progress(progress))))
-    })?;
+    let OpenHome { mut home, reader, notices } =
+        in_place(|| opening.open(root, clock(), &mut |progress| drop(shown.send(Shown::Progress(progress)))))?;
     let home = &mut home;
     for text in notices {
         front.show(Shown::Notice { text });
@@ -67,7 +66,10 @@ pub async fn sit(
     let mut session = Session::begin(home, person, bank, options, clock())?;
     front.show(Shown::Opened(session.opened(home)?));
     let cancel = Cancel::default();
-    let (mut beside, notices) = Beside::start(home, opening.learning.as_ref(), clock());
+    // Training reads features in the model's own units.
+    let in_key_points = home.state().elicited().is_some_and(|prior| prior.in_key_points());
+    let learning = opening.learning.as_ref().filter(|_| !in_key_points);
+    let (mut beside, notices) = Beside::start(home, learning, clock());
     for text in notices {
         front.show(Shown::Notice { text });
     }
@@ -80,6 +82,14 @@ pub async fn sit(
     home.checkpoint();
     front.show(Shown::Summary(summary.clone()));
     Ok(summary)
+}
+
+/// Runs what takes long. Where the runtime has another thread the other side goes on listening.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 async fn converse(
@@ -181,6 +191,10 @@ fn step_of_question(
     Ok(Some(match said {
         Said::Choose { index } => Shown::Moved(session.answer(home, Answer::Choose(index), now)?),
         Said::NoPreference => Shown::Moved(session.answer(home, Answer::NoPreference, now)?),
+        Said::Rate { level } => Shown::Moved(session.answer(home, Answer::Rate(level), now)?),
+        Said::BestAndWorst { best, worst } => {
+            Shown::Moved(session.answer(home, Answer::BestAndWorst(best, worst), now)?)
+        }
         Said::Skip => {
             session.skip(home, now)?;
             Shown::Notice { text: "passed over".into() }
@@ -188,7 +202,7 @@ fn step_of_question(
         Said::Important { words } => match session.importance(home, &words, now) {
             Err(SessionError::Importance(_)) => {
                 // Loading the model and asking it takes a while; the other side goes on listening.
-                tokio::task::block_in_place(|| session.tell(home, listener, &words, now))?;
+                in_place(|| session.tell(home, listener, &words, now))?;
                 match ReadingRate::of(home.state(), listener.reader()).warning() {
                     Some(text) => Shown::Notice { text },
                     None => return Ok(None),
@@ -218,7 +232,7 @@ fn step_of_reading(
         Said::Important { words } => session.corrected_reading(home, &words)?,
         Said::Undo => return Ok(Some(Shown::Moved(session.undo(home, now)?))),
         Said::Values => return Ok(Some(Shown::Values(session.values(home)?))),
-        Said::NoPreference | Said::Why => {
+        Said::NoPreference | Said::Rate { .. } | Said::BestAndWorst { .. } | Said::Why => {
             return Ok(Some(Shown::Problem { text: "the reading comes first: is it right?".into() }));
         }
         Said::Stop => return Ok(None),
@@ -237,9 +251,12 @@ struct Background {
 impl Background {
     fn start(home: &Home, bank: &Bank, opening: &Opening, reader: Option<Reader>, cancel: Cancel) -> Self {
         let (send, read) = unbounded_channel();
+        // What is keyed needs no reading.
+        let keyed = home.state().elicited().is_some_and(|prior| prior.in_key_points());
         let missing: Vec<BankQuestion> = bank
             .questions
             .iter()
+            .filter(|q| !(keyed && q.is_keyed()))
             .filter(|q| !q.alternatives.iter().all(|a| home.state().is_described(&q.situation, &a.text)))
             .cloned()
             .collect();

@@ -7,7 +7,7 @@ use credence_memory::ids::{AlternativeId, PersonId, QuestionId, SourceId, TaskId
 use credence_memory::number::{Finite, Probability};
 use credence_memory::record::{
     ActionTaken, AlternativesProposed, AlternativesStruck, BeliefRecorded, ChoiceMade, CorrectionMade, Origin, Outcome,
-    QuestionAsked, Record, StopRequested, TaskGiven,
+    QuestionAsked, QuestionKind, Record, StopRequested, TaskGiven,
 };
 use jiff::Timestamp;
 
@@ -210,6 +210,7 @@ impl TaskRun {
             person: self.person.clone(),
             session: None,
             question: QuestionId::of(&pair),
+            kind: QuestionKind::Choice,
             alternatives: pair.to_vec(),
             indifference_offered: true,
             strategy: "value_of_information".into(),
@@ -230,6 +231,9 @@ impl TaskRun {
             Answer::Choose(i) if i < 2 => Some(i),
             Answer::Choose(i) => return Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: 2 }),
             Answer::NoPreference => None,
+            Answer::Rate(_) | Answer::BestAndWorst(..) => {
+                return Err(SessionError::AnotherKind { expected: "one of its alternatives" });
+            }
         };
         let made = ChoiceMade {
             from: self.origin(),

@@ -2,10 +2,13 @@
 
 use credence_memory::belief::consistency as same_answer_again;
 use credence_memory::belief::{Mixture, Question};
-use credence_memory::ids::{PersonId, ValueId};
+use credence_memory::ids::PersonId;
+use credence_memory::layout::Layout;
+use credence_memory::observation::contrast;
 use credence_memory::state::{State, StateError};
 
 use crate::knowledge::Knowledge;
+use crate::names::{WORDING, feature};
 use crate::protocol::{Contribution, PersonView, ValueChange, ValueView, ValuesView};
 
 /// The level of every interval shown.
@@ -16,19 +19,24 @@ const CHANGES_MAX: usize = 5;
 
 /// The schema's values as believed of a person, beside the belief before their first evidence.
 ///
-/// Weights are shown in units of the person's typical weight (the root mean square over the schema's values, under the same
-/// belief): a decided person's weights are larger in noise units, and what a reader wants to compare is one value with another.
+/// Every value is shown relative to the person's own average: its weight less the mean weight of the schema's values, in
+/// reference standard deviations of a weight, which the log fixes (docs/belief.md, section 8).
 pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
-    let schema = state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
-    Ok(values_of(&state.belief(person)?, &state.prior_belief(person)?, &schema, name))
+    let Some(epoch) = state.epoch() else { return Ok(ValuesView::default()) };
+    Ok(values_of(&epoch.layout, &state.belief(person)?, &state.prior_belief(person)?, name))
 }
 
-/// The schema's values under one belief, beside another from before; in the units of [`values`].
-pub fn values_of(now: &Mixture, before: &Mixture, schema: &[ValueId], name: impl Fn(&str) -> String) -> ValuesView {
-    let (unit_now, unit_before) = (typical_weight(now, schema.len()), typical_weight(before, schema.len()));
-    let axes: Vec<Vec<f64>> =
-        (0..schema.len()).map(|i| (0..now.dimension()).map(|j| f64::from(u8::from(i == j))).collect()).collect();
-    let values = schema
+/// The schema's values under one belief, beside another from before; in the unit of [`values`].
+pub fn values_of(layout: &Layout, now: &Mixture, before: &Mixture, name: impl Fn(&str) -> String) -> ValuesView {
+    let schema = layout.values();
+    let axes: Vec<Vec<f64>> = (0..schema.len())
+        .map(|i| {
+            let mut axis = contrast(layout, i, None);
+            axis.truncate(now.dimension());
+            axis
+        })
+        .collect();
+    let mut values: Vec<ValueView> = schema
         .iter()
         .zip(now.marginals(&axes).into_iter().zip(before.marginals(&axes)))
         .map(|(id, (posterior, prior))| {
@@ -36,26 +44,25 @@ pub fn values_of(now: &Mixture, before: &Mixture, schema: &[ValueId], name: impl
             ValueView {
                 id: id.to_string(),
                 name: name(id.as_str()),
-                mean: posterior.mean() / unit_now,
-                low: low / unit_now,
-                high: high / unit_now,
-                prior_mean: prior.mean() / unit_before,
-                prior_low: prior_low / unit_before,
-                prior_high: prior_high / unit_before,
-                probability_positive: posterior.probability_positive(),
+                mean: posterior.mean(),
+                low,
+                high,
+                prior_mean: prior.mean(),
+                prior_low,
+                prior_high,
+                probability_above: posterior.probability_positive(),
+                rank: 0,
+                sure: low > 0.0 || high < 0.0,
             }
         })
         .collect();
-    ValuesView { values, answers: now.record_count() }
-}
-
-/// Root mean square of the first `values` weights under a belief, in noise units.
-fn typical_weight(belief: &Mixture, values: usize) -> f64 {
-    let squares = (0..values).map(|i| {
-        let weight = belief.weight(i);
-        weight.mean() * weight.mean() + weight.variance()
-    });
-    (squares.sum::<f64>() / values.max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].mean.total_cmp(&values[a].mean).then(a.cmp(&b)));
+    for (rank, at) in order.into_iter().enumerate() {
+        values[at].rank = rank + 1;
+    }
+    let statements = now.statement_count();
+    ValuesView { values, answers: now.record_count().saturating_sub(statements), statements }
 }
 
 /// How the values moved most, the largest first; movement is measured in the earlier interval's half width, so that a small
@@ -106,17 +113,26 @@ fn consistency(state: &State, belief: &Mixture) -> f64 {
     same_answer_again(belief, &typical)
 }
 
-/// Each feature's part in a utility difference, the largest first; parts that are zero are left out.
+/// What speaks for the first of two alternatives and what for the second, in words, the largest part first; parts that are zero
+/// are left out. Each value and each declared attribute has its own; what the words of an alternative tell is one part.
 pub fn contributions(
     state: &State,
     belief: &Mixture,
     difference: &[f64],
     name: impl Fn(&str) -> String,
 ) -> Vec<Contribution> {
-    let parts = (0..belief.dimension()).map(|i| (i, belief.part(difference, i)));
-    let mut rows: Vec<Contribution> = parts
+    let Some(epoch) = state.epoch() else { return Vec::new() };
+    let layout = &epoch.layout;
+    let (values, text) = (layout.values().len(), layout.text());
+    let wording = (text > 0).then(|| values..values + text);
+    let alone = (0..belief.dimension()).filter(|i| !wording.as_ref().is_some_and(|block| block.contains(i)));
+    let features = layout.features();
+    let blocks =
+        alone.map(|i| (feature(&features[i], &name), i..i + 1)).chain(wording.clone().map(|b| (WORDING.to_owned(), b)));
+    let mut rows: Vec<Contribution> = blocks
+        .map(|(name, block)| (name, belief.parts_together(difference, block)))
         .filter(|(_, part)| part.mean() != 0.0 || part.sd() != 0.0)
-        .map(|(i, part)| Contribution { name: name(&state.feature_name(i)), contribution: part.mean(), sd: part.sd() })
+        .map(|(name, part)| Contribution { name, contribution: part.mean(), sd: part.sd() })
         .collect();
     let size = |c: &Contribution| c.contribution.abs() + c.sd;
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));

@@ -1,15 +1,14 @@
 //! Free text as evidence: a sentence is read into importance statements, which are shown back before they count.
 //!
-//! Two readers. [`Reader::Grammar`] finds comparisons, negations and conditions by a grammar of English and values by the words people use
-//! for them; where one side of a statement has none of those words, the model says which value it is about ([`readout`]).
-//! [`Reader::Completion`] has the model write the statements itself, under a grammar that allows nothing else. Which of them reads better
+//! Two readers. [`Reader::Plain`] reads sentences that say outright what matters more, by a short grammar, finds values by the words
+//! people use for them, and leaves every other sentence unread. [`Reader::Completion`] has the model write the statements itself, under a grammar that allows nothing else. Which of them reads better
 //! depends on the model: `credence eval sentences` measures both.
 
-pub mod clauses;
 pub mod completion;
 pub mod cues;
+mod forms;
+pub mod plain;
 pub mod rate;
-pub mod readout;
 pub mod telling;
 
 use credence_memory::ids::ValueId;
@@ -17,6 +16,7 @@ use credence_memory::record::{Condition, ReadRow, Scope, Strength};
 use credence_priors::ModelError;
 use credence_priors::schema::ValueSchema;
 
+use crate::importance::unknown;
 use crate::opening::{LoadError, Loader};
 
 pub use cues::Cues;
@@ -27,9 +27,9 @@ pub const WORDS_CHARS_MAX: usize = 2_000;
 /// How words are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reader {
-    /// By a grammar of English, with the model where that finds no value.
+    /// By a short grammar of plain statements.
     #[default]
-    Grammar,
+    Plain,
     /// Written by the model under a grammar.
     Completion,
 }
@@ -38,7 +38,7 @@ impl Reader {
     /// Its name in records.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Grammar => "grammar",
+            Self::Plain => "plain",
             Self::Completion => "completion",
         }
     }
@@ -65,9 +65,12 @@ pub enum WordsError {
     /// A script that the reader does not know.
     #[error("these words are not in the Latin alphabet; sentences are read in English only. {FORMS}")]
     Script,
-    /// Nothing about values.
-    #[error("nothing was found in these words about what matters to you. {FORMS}")]
+    /// No plain statement about values.
+    #[error("I could not read that as a plain statement of what matters to you. {FORMS}")]
     NoStatement,
+    /// A value that the schema does not have.
+    #[error("{0}. {FORMS}")]
+    UnknownValue(String),
     /// The model could not be loaded.
     #[error("the model could not be loaded to read the words")]
     Load(#[source] LoadError),
@@ -113,19 +116,17 @@ impl Listener {
     /// No words, too many, or in another script; a model that is needed and cannot be had.
     pub fn rows(&self, words: &str) -> Result<Vec<ReadRow>, WordsError> {
         check(words)?;
-        let model = || (self.load)().map_err(WordsError::Load);
         match self.reader {
-            Reader::Completion => Ok(completion::read(&mut model()?, &self.cues, words)?),
-            Reader::Grammar => {
-                let mut rows = Vec::new();
-                for statement in clauses::statements(&self.cues, words) {
-                    let guess = match statement.side_without_value() {
-                        Some(side) => readout::value_of(&mut model()?, &self.cues, side)?,
-                        None => None,
-                    };
-                    rows.extend(statement.with_guess(guess).row(&self.cues));
+            Reader::Completion => {
+                let mut model = (self.load)().map_err(WordsError::Load)?;
+                Ok(completion::read(&mut model, &self.cues, words)?)
+            }
+            Reader::Plain => {
+                let read = plain::read(&self.cues, words);
+                match read.unknown {
+                    Some(said) => Err(WordsError::UnknownValue(unknown(&said, &self.cues.named()))),
+                    None => Ok(read.rows),
                 }
-                Ok(clauses::merged(rows))
             }
         }
     }

@@ -12,7 +12,9 @@ use credence_memory::belief::Settings;
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, Hash, PersonId, SourceId, ValueId};
 use credence_memory::number::Finite;
-use credence_memory::record::{AlternativeDescribed, ChoiceMade, LogOpened, ModelRecord, Origin, Outcome, Record};
+use credence_memory::record::{
+    AlternativeDescribed, ChoiceMade, FeatureSource, LogOpened, ModelRecord, Origin, Outcome, Record,
+};
 use credence_priors::schema::ValueSchema;
 use jiff::Timestamp;
 
@@ -67,6 +69,7 @@ fn describe(home: &mut Home, situation: &str, text: &str, which: usize) -> Alter
         alternative,
         situation: situation.into(),
         text: text.into(),
+        source: FeatureSource::Read,
         schema: (0..values).map(number).collect(),
         schema_error: Vec::new(),
         text_block: Vec::new(),
@@ -126,21 +129,17 @@ fn injected_words_are_read_into_statements_and_nothing_else() {
     let mut home = home(dir.path());
     let alternatives = [describe(&mut home, "s", "one", 1), describe(&mut home, "s", "two", 2)];
     let bars = Bars::default();
-    let listener = Listener::new(
-        &ValueSchema::embedded(),
-        Reader::Grammar,
-        Arc::new(|| Err("no model is needed for these".into())),
-    );
+    let listener =
+        Listener::new(&ValueSchema::embedded(), Reader::Plain, Arc::new(|| Err("no model is needed for these".into())));
     let from = Origin { person: ada(), source: SourceId::new("test").expect("a name"), session: None };
     let mut statements = 0;
     for (_, text) in bank() {
-        // A side that only the model could read needs it; the words are then refused, not obeyed.
+        // What is no plain statement is refused, not obeyed.
         let Ok(rows) = listener.read(&text) else { continue };
         let before = home.state().head().0;
-        let mut telling =
-            Telling::begin(&mut home, from.clone(), &text, rows, Reader::Grammar, now()).expect("recorded");
+        let mut telling = Telling::begin(&mut home, from.clone(), &text, rows, Reader::Plain, now()).expect("recorded");
         while telling.open().is_some() {
-            telling.answer(&mut home, ToReading::Leave, now()).expect("recorded");
+            telling.answer(&mut home, ToReading::Unconfirmed, now()).expect("recorded");
             statements += 1;
         }
         for entry in home.entries().expect("a log").map(|e| e.expect("an entry")).filter(|e| e.seq > before) {

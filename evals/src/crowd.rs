@@ -29,7 +29,7 @@ pub enum CrowdError {
     #[error(transparent)]
     Population(#[from] PopulationError),
     /// Nobody to simulate.
-    #[error("a crowd needs at least ten people and one trial")]
+    #[error("a crowd needs at least ten people, some of either mind, one trial, and something to answer about")]
     TooFew,
 }
 
@@ -148,9 +148,11 @@ fn apart(from: &Moments, to: &Moments) -> f64 {
 /// # Errors
 /// Too few people.
 pub fn attack(options: &AttackOptions, done: &(dyn Fn() + Sync)) -> Result<AttackResult, CrowdError> {
-    let others = options.people - (options.share * options.people as f64).round() as usize;
-    let rest = options.people - others;
-    if options.people < 10 || options.trials == 0 || rest == 0 || others == 0 {
+    // A share that is no number rounds to nobody.
+    let rest = (options.share * options.people as f64).round() as usize;
+    let others = options.people.saturating_sub(rest);
+    let nothing_to_do = options.trials == 0 || options.dimension == 0 || !(0.0..1.0).contains(&options.share);
+    if options.people < 10 || rest == 0 || others == 0 || nothing_to_do {
         return Err(CrowdError::TooFew);
     }
     let settings = Settings::single(1.5, 0.02, 0.3);
@@ -369,7 +371,7 @@ pub struct Growth {
 /// # Errors
 /// Too few people.
 pub fn growth(people: usize, answers: usize, dimension: usize, items: usize, seed: u64) -> Result<Growth, CrowdError> {
-    if people < 2 {
+    if people < 2 || dimension == 0 || items == 0 || u32::try_from(people.max(items)).is_err() {
         return Err(CrowdError::TooFew);
     }
     let settings = Settings::default();
@@ -461,6 +463,27 @@ fn peak_mb() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn crowds_that_make_no_sense_are_errors() {
+        let base = AttackOptions { people: 20, trials: 1, ..AttackOptions::default() };
+        for options in [
+            AttackOptions { share: 1.5, ..base.clone() },
+            AttackOptions { share: -0.5, ..base.clone() },
+            AttackOptions { share: f64::NAN, ..base.clone() },
+            AttackOptions { share: f64::INFINITY, ..base.clone() },
+            AttackOptions { share: 0.0, ..base.clone() },
+            AttackOptions { people: 0, ..base.clone() },
+            AttackOptions { trials: 0, ..base.clone() },
+            AttackOptions { dimension: 0, ..base.clone() },
+        ] {
+            assert!(matches!(attack(&options, &|| ()), Err(CrowdError::TooFew)), "{options:?}");
+        }
+        for (people, dimension, items) in [(0, 2, 2), (5, 0, 2), (5, 2, 0), (usize::MAX, 2, 2)] {
+            let found = growth(people, 2, dimension, items, 1);
+            assert!(matches!(found, Err(CrowdError::TooFew)), "{people} {dimension} {items}");
+        }
+    }
 
     #[test]
     fn sybils_move_little_and_an_honest_minority_is_heard() {

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use credence_priors::checks::{CasesError, ObviousPair, embedded_control_pairs, embedded_pairs, obvious_pairs_report};
 use credence_priors::reading_cache::ReadingCache;
-use credence_priors::readout::ReadError;
+use credence_priors::readout::{Alternative, ReadError};
 use credence_priors::schema::ValueSchema;
+use credence_priors::value_reading::{ValueMap, read_states};
 use credence_priors::{LanguageModel, ModelError, Reading};
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,13 @@ pub struct PairsRow {
     pub ours: Estimate,
     /// Ours less the baseline, pair by pair.
     pub difference: Estimate,
+    /// What nearly everybody would do, learned from keyed acts: share ranked right. One judgement for all banks, and nothing
+    /// of any bank is in what it was learned from.
+    pub learned: Option<Estimate>,
+    /// Share of pairs whose right act is more than nine times as likely to be put first, and of those whose wrong one is.
+    pub learned_sure: Option<[f64; 2]>,
+    /// Ids ranked wrong by what was learned.
+    pub learned_wrong: Vec<String>,
     /// Ids ranked wrong by ours.
     pub wrong: Vec<String>,
 }
@@ -86,6 +94,26 @@ struct Ranked {
     id: String,
     ours: f64,
     baseline: f64,
+    /// Log-odds that the better act is put first.
+    learned: Option<f64>,
+}
+
+/// Log-odds from which a learned judgement is sure: nine to one.
+const SURE: f64 = 2.197;
+
+/// By pair, the learned log-odds of its better act.
+fn learned(
+    model: &mut dyn LanguageModel,
+    map: Option<&ValueMap>,
+    pairs: &[ObviousPair],
+) -> Result<Vec<Option<f64>>, ModelError> {
+    let Some(map) = map else { return Ok(vec![None; pairs.len()]) };
+    let of = |pair: &ObviousPair| [&pair.better, &pair.worse].map(|act| Alternative::new(Some(&pair.situation), act));
+    let alternatives: Vec<[Alternative; 2]> = pairs.iter().map(of).collect();
+    let questions: Vec<&[Alternative]> = alternatives.iter().map(<[Alternative; 2]>::as_slice).collect();
+    let states = read_states(model, &questions, &mut |_, _| {})?;
+    let read = states.iter().map(|states| map.read(states));
+    Ok(read.map(|acts| Some(acts[0].judgement - acts[1].judgement)).collect())
 }
 
 /// Ranks every bank; `progress` is told pairs done and pairs in all.
@@ -96,6 +124,7 @@ pub fn run(
     model: &mut dyn LanguageModel,
     schema: &ValueSchema,
     cache: &mut dyn ReadingCache,
+    map: Option<&ValueMap>,
     seed: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<PairsRow>, PairsError> {
@@ -110,10 +139,12 @@ pub fn run(
             progress(done, of);
             let wrong = obvious_pairs_report(model, schema, chunk, cache)?.wrong;
             let letters = letters(model, chunk)?;
-            all.extend(chunk.iter().zip(letters).map(|(pair, baseline)| Ranked {
+            let learned = learned(model, map, chunk)?;
+            all.extend(chunk.iter().zip(letters).zip(learned).map(|((pair, baseline), learned)| Ranked {
                 id: pair.id.clone(),
                 ours: f64::from(u8::from(!wrong.contains(&pair.id))),
                 baseline,
+                learned,
             }));
             done += chunk.len();
         }
@@ -128,6 +159,8 @@ pub fn run(
     ];
     let mut rows: Vec<PairsRow> =
         banks.iter().map(|(bank, ranked)| row((*bank).to_owned(), ranked.iter().collect(), seed)).collect();
+    let all: Vec<&Ranked> = banks[..3].iter().flat_map(|(_, ranked)| ranked).collect();
+    rows.insert(3, row("obvious, all".to_owned(), all, seed));
     let mut by_trap: BTreeMap<&str, Vec<&Ranked>> = BTreeMap::new();
     for (trap, pair) in traps.iter().zip(&banks[3].1) {
         by_trap.entry(trap).or_default().push(pair);
@@ -140,8 +173,19 @@ pub fn run(
 fn row(bank: String, ranked: Vec<&Ranked>, seed: u64) -> PairsRow {
     let ours: Vec<f64> = ranked.iter().map(|r| r.ours).collect();
     let baseline: Vec<f64> = ranked.iter().map(|r| r.baseline).collect();
+    let learned: Vec<f64> = ranked.iter().filter_map(|r| r.learned).collect();
+    let share =
+        |of: &dyn Fn(f64) -> bool| learned.iter().filter(|odds| of(**odds)).count() as f64 / learned.len() as f64;
+    let is_right: Vec<f64> = learned.iter().map(|odds| f64::from(u8::from(*odds > 0.0))).collect();
     PairsRow {
         bank,
+        learned: (!learned.is_empty()).then(|| Estimate::bootstrap(&is_right, seed)),
+        learned_sure: (!learned.is_empty()).then(|| [share(&|odds| odds > SURE), share(&|odds| odds < -SURE)]),
+        learned_wrong: ranked
+            .iter()
+            .filter(|r| r.learned.is_some_and(|odds| odds <= 0.0))
+            .map(|r| r.id.clone())
+            .collect(),
         pairs: ranked.len(),
         baseline: Estimate::bootstrap(&baseline, seed),
         ours: Estimate::bootstrap(&ours, seed),
@@ -198,7 +242,7 @@ mod tests {
             }
         }
         let schema = ValueSchema::embedded();
-        let rows = run(&mut model, &schema, &mut MemoryReadingCache::default(), 1, &mut |_, _| ())?;
+        let rows = run(&mut model, &schema, &mut MemoryReadingCache::default(), None, 1, &mut |_, _| ())?;
         let words = rows.iter().find(|r| r.bank == "harder: words").expect("a row for each trap");
         assert!(words.ours.mean < 0.5, "{words:?}");
         assert_eq!(words.wrong.len(), words.pairs - (words.ours.mean * words.pairs as f64).round() as usize);

@@ -181,7 +181,7 @@ pub struct PressureOptions {
     /// The most tokens to write about one setting.
     pub tokens_max: usize,
     /// Seed of the sampler of text.
-    pub seed: u32,
+    pub seed: u64,
     /// Bars of the decision.
     pub bars: Bars,
     /// Share of the judgement with consequences in a decision.
@@ -236,7 +236,7 @@ pub fn read(
                 &passages,
                 &situation,
                 text,
-                (share, options.seed.wrapping_add(setting as u32)),
+                (share, options.seed.wrapping_add(setting as u64)),
                 &mut |_| ControlFlow::Continue(()),
             )?;
             left -= written.tokens.min(left);

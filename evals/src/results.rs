@@ -159,7 +159,7 @@ pub fn run(
         .into_par_iter()
         .map(|cell| {
             let run = experiment.run(cell)?;
-            let line = serde_json::to_string(&run).unwrap_or_default() + "\n";
+            let line = serde_json::to_string(&run).map_err(|e| files(&path)(e.into()))? + "\n";
             // A poisoned lock means another cell's write panicked; the journal itself is whole lines still.
             let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             journal.0.write_all(line.as_bytes()).map_err(files(&path))?;

@@ -20,6 +20,7 @@ pub struct Sentence {
     /// What it says; nothing for a sentence that is not about values.
     pub readings: Vec<Expected>,
     /// Whether it is kept aside.
+    #[serde(default)]
     pub frozen: bool,
 }
 
@@ -48,6 +49,10 @@ pub struct Score {
     pub sentences: usize,
     /// Values and direction right.
     pub values: Share,
+    /// Something was read, and it is not what was said: what a person would have to correct.
+    pub misread: usize,
+    /// Something was said about values, and nothing was read.
+    pub unread: usize,
     /// Strength right too.
     pub exact: Share,
     /// Conditions found where there are any, and nowhere else, too; strength aside.
@@ -89,16 +94,26 @@ pub fn bank() -> Vec<Sentence> {
     BANK.lines().map(|line| serde_json::from_str(line).expect("the bank is tested")).collect()
 }
 
+/// Sentences from JSON Lines of the bank's form.
+///
+/// # Errors
+/// The number of the first line that is no sentence, and why.
+pub fn parse(text: &str) -> std::result::Result<Vec<Sentence>, (usize, serde_json::Error)> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(i, line)| serde_json::from_str(line).map_err(|e| (i + 1, e))).collect()
+}
+
 /// Reads the open sentences, and the others if asked for.
 ///
 /// # Errors
 /// Those of `read`.
 pub fn run<E>(
+    sentences: Vec<Sentence>,
     frozen: bool,
     read: &mut dyn FnMut(&str) -> std::result::Result<Vec<ReadRow>, E>,
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> std::result::Result<Result, E> {
-    let sentences: Vec<Sentence> = bank().into_iter().filter(|s| frozen || !s.frozen).collect();
+    let sentences: Vec<Sentence> = sentences.into_iter().filter(|s| frozen || !s.frozen).collect();
     let mut results = Vec::new();
     for (done, sentence) in sentences.iter().enumerate() {
         on_progress(done, sentences.len());
@@ -160,6 +175,11 @@ fn score(pairs: &[(&Sentence, &Vec<ReadRow>)]) -> Score {
     Score {
         sentences: pairs.len(),
         values: share(&|s, rows| same(s, rows, values_of, expected_values)),
+        misread: pairs
+            .iter()
+            .filter(|(s, rows)| !rows.is_empty() && !same(s, rows, values_of, expected_values))
+            .count(),
+        unread: pairs.iter().filter(|(s, rows)| rows.is_empty() && !s.readings.is_empty()).count(),
         exact: share(&|s, rows| {
             same(s, rows, |r| (values_of(r), r.strength as u8), |e| (expected_values(e), e.strength as u8))
         }),
@@ -193,11 +213,12 @@ mod tests {
 
     #[test]
     fn a_perfect_reader_scores_all_and_a_mute_one_the_sentences_without_values() {
-        let mute = run::<()>(true, &mut |_| Ok(Vec::new()), &mut |_, _| {}).expect("it never fails");
+        let mute = run::<()>(bank(), true, &mut |_| Ok(Vec::new()), &mut |_, _| {}).expect("it never fails");
         let silent = bank().iter().filter(|s| !s.frozen && s.readings.is_empty()).count();
         assert_eq!(mute.open.map(|s| s.values.right), Some(silent));
         let value = |v: &Option<String>| v.as_deref().map(|v| credence_memory::ids::ValueId::new(v).expect("an id"));
         let perfect = run::<()>(
+            bank(),
             true,
             &mut |text| {
                 let sentence = bank().into_iter().find(|s| s.text == text).expect("in the bank");

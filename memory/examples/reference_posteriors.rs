@@ -111,6 +111,7 @@ impl Problem {
                 };
                 if *favoured { (lo, hi, 6.0, *misreading) } else { (-hi, -lo, 6.0, *misreading) }
             }
+            Observation::Statement { .. } => unreachable!("not among what is compared"),
             Observation::Graded { level, levels, misreading, .. } => {
                 let l = *levels as f64;
                 let threshold = |k: f64| delta * (2.0 * k - l);
@@ -134,6 +135,7 @@ impl Problem {
                 (difference.clone(), error.clone(), kappa)
             }
             Observation::Importance { direction, .. } => (direction.clone(), vec![0.0; direction.len()], 1.0),
+            Observation::Statement { .. } => unreachable!("not among what is compared"),
             Observation::Graded { features, error, .. } => (features.clone(), error.clone(), 1.0),
             Observation::Ranking { .. } => unreachable!("not an interval"),
         };

@@ -3,8 +3,13 @@
 //! Numbers stay, so that whatever refers to other records stays true; what the emptied records held, and when, does not.
 //! Descriptions of alternatives that nothing else refers to go too: they may be the person's own words. Adapters that absorbed
 //! anything of the person go as if they had never been trained: their records, their files, their judgements, and the digests
-//! of beliefs that were formed while they were in force, which nobody could check any more. What else was made from the log
-//! outside of it ([`Artefact`]) is deleted if that is asked for and it is still what was made, and named otherwise.
+//! of beliefs that were formed while they were in force, which nobody could check any more. So do the folders of trainings that
+//! saw the person. What else was made from the log outside of it ([`Artefact`]) is deleted if that is asked for and it is still
+//! what was made, and named otherwise. The name itself goes from the paths that records hold; where else a record of somebody
+//! else bears it, that is said, and left.
+
+mod traces;
+mod trainings;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,8 +21,9 @@ use jiff::Timestamp;
 use crate::home::{Home, HomeError, Paths};
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::log::Entry;
-use crate::record::{Erased, PersonErased, Record, Subject};
+use crate::record::{Erased, PersonErased, QuarantineSet, Record, Subject};
 use crate::state::{Adapter, State};
+use crate::text::{normal, without_name};
 
 /// What erasing a person would remove. Nothing happens until [`Erasure::carry_out`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +34,12 @@ pub struct Erasure {
     descriptions: BTreeSet<Seq>,
     alternatives: BTreeSet<AlternativeId>,
     generations: BTreeSet<AdapterGeneration>,
+    /// Marks of alternatives that are emptied.
+    marks: BTreeSet<Seq>,
     /// Adapters' files, relative to the home.
     files: Vec<String>,
+    /// Folders of trainings that saw the person.
+    trainings: Vec<PathBuf>,
     artefacts: Vec<Artefact>,
     head: Seq,
 }
@@ -122,6 +132,7 @@ impl Erasure {
         let (mut theirs, mut others) = (BTreeSet::new(), BTreeSet::new());
         let mut descriptions: Vec<(Seq, AlternativeId)> = Vec::new();
         let mut owned = Owned::default();
+        let mut marks: Vec<(Seq, AlternativeId)> = Vec::new();
         let mut artefacts = Vec::new();
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
@@ -130,6 +141,11 @@ impl Erasure {
             }
             if let Record::AlternativeDescribed(r) = &entry.record {
                 descriptions.push((entry.seq, r.alternative));
+                continue;
+            }
+            if let Record::QuarantineSet(QuarantineSet { subject: Subject::Statement(alternative), .. }) = &entry.record
+            {
+                marks.push((entry.seq, *alternative));
                 continue;
             }
             if rests_on(&entry.record, &generations, home.state()) {
@@ -147,8 +163,22 @@ impl Erasure {
         let only_theirs = |a: &AlternativeId| theirs.contains(a) && !others.contains(a);
         let alternatives = descriptions.iter().map(|(_, a)| *a).filter(only_theirs).collect();
         let descriptions = descriptions.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
+        let marks = marks.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
+        let trainings = trainings::of(&home.paths().training(), person, &generations);
         let (person, head) = (person.clone(), home.state().head().0);
-        Ok(Self { person, records, evidence, descriptions, alternatives, generations, files, artefacts, head })
+        Ok(Self {
+            person,
+            records,
+            evidence,
+            descriptions,
+            alternatives,
+            generations,
+            marks,
+            files,
+            trainings,
+            artefacts,
+            head,
+        })
     }
 
     /// Whose.
@@ -176,13 +206,20 @@ impl Erasure {
         &self.generations
     }
 
+    /// Folders that would go with everything in them, because a training there saw the person or it cannot be said that none
+    /// did.
+    pub fn trainings(&self) -> &[PathBuf] {
+        &self.trainings
+    }
+
     /// What else was made from the log outside of it since the person's first record.
     pub fn artefacts(&self) -> &[Artefact] {
         &self.artefacts
     }
 
     /// Erases. `confirmation` must be the person's name once more. `unreached` names what the caller knows to hold the
-    /// person's data and cannot change; artefacts are added to it that were not to be deleted or could not be.
+    /// person's data and cannot change; artefacts are added to it that were not to be deleted or could not be, and records of
+    /// others that bear the name. What is returned names all of it; in the log the name itself is left out.
     pub fn carry_out(
         self,
         home: &mut Home,
@@ -192,7 +229,7 @@ impl Erasure {
         delete_artefacts: bool,
         mut unreached: Vec<String>,
     ) -> Result<PersonErased, EraseError> {
-        if confirmation != self.person.as_str() {
+        if normal(confirmation) != self.person.as_str() {
             let (expected, given) = (self.person.to_string(), confirmation.to_owned());
             return Err(EraseError::NotConfirmed { expected, given });
         }
@@ -201,26 +238,33 @@ impl Erasure {
         }
         // Files first: if this is interrupted, the person is still in the log and can be erased again.
         self.remove_files(home.paths())?;
-        let mut kept = Vec::new();
+        let (mut kept, mut bearing) = (Vec::new(), Vec::new());
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
-            if self.records.contains(&entry.seq) || self.descriptions.contains(&entry.seq) {
+            if [&self.records, &self.descriptions, &self.marks].iter().any(|gone| gone.contains(&entry.seq)) {
                 kept.push((time, Record::Erased(Erased {})));
-            } else {
-                kept.push((entry.time, self.without_traces(entry.record)));
+                continue;
             }
+            let record = self.without_traces(entry.record);
+            if traces::bears(&record, self.person.as_str()) {
+                bearing.push(format!("{} of record {} bears the name", record.kind(), entry.seq));
+            }
+            kept.push((entry.time, record));
         }
         for artefact in &self.artefacts {
             let Artefact { what, path, .. } = artefact;
             let left = match delete_artefacts.then(|| artefact.delete()) {
                 None => String::new(),
+                // A name that was erased before stood in it, so nobody knows any more where it is.
+                Some(_) if path.contains(traces::ERASED) => " (its path was erased with a person)".into(),
                 Some(Ok(Fate::Deleted | Fate::Gone)) => continue,
                 Some(Ok(Fate::Changed)) => " (it has been changed since)".into(),
                 Some(Err(why)) => format!(" ({why})"),
             };
             unreached.push(format!("{what} {path}{left}"));
         }
-        let tombstone = PersonErased {
+        unreached.extend(bearing);
+        let told = PersonErased {
             records: self.records(),
             evidence: self.evidence,
             alternatives: self.descriptions(),
@@ -228,12 +272,18 @@ impl Erasure {
             unreached,
             generations: self.generations.iter().copied().collect(),
         };
-        kept.push((time, Record::PersonErased(tombstone.clone())));
+        let nameless = |text: &String| without_name(text, self.person.as_str(), traces::ERASED);
+        let tombstone = PersonErased {
+            reason: nameless(&told.reason),
+            unreached: told.unreached.iter().map(nameless).collect(),
+            ..told.clone()
+        };
+        kept.push((time, Record::PersonErased(tombstone)));
         home.rewrite(kept)?;
-        Ok(tombstone)
+        Ok(told)
     }
 
-    /// Removes the adapters' files, and whatever trainings left behind.
+    /// Removes the adapters' files, and the folders of trainings that saw the person.
     fn remove_files(&self, paths: &Paths) -> Result<(), EraseError> {
         let gone = |path: PathBuf, result: io::Result<()>| match result {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(EraseError::File { path, source }),
@@ -244,18 +294,24 @@ impl Erasure {
             let result = std::fs::remove_file(&path);
             gone(path, result)?;
         }
-        let path = paths.training();
-        let result = std::fs::remove_dir_all(&path);
-        gone(path, result)
+        for path in &self.trainings {
+            let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            gone(path.clone(), removed)?;
+        }
+        // Best effort: it stays where something is left in it.
+        let _ = std::fs::remove_dir(paths.training());
+        Ok(())
     }
 
-    /// A record that stays, without judgements of adapters that go and of alternatives that go.
+    /// A record that stays, without judgements of adapters that go and of alternatives that go, and without the name in paths.
     fn without_traces(&self, mut record: Record) -> Record {
         match &mut record {
             Record::AlternativeDescribed(r) => {
                 r.judgement.retain(|generation, _| !self.generations.contains(&AdapterGeneration(*generation)));
             }
             Record::JudgementsRead(r) => r.judgements.retain(|alternative, _| !self.alternatives.contains(alternative)),
+            Record::Exported(r) => r.path = without_name(&r.path, self.person.as_str(), traces::ERASED),
+            Record::BriefingAdded(r) => r.source = without_name(&r.source, self.person.as_str(), traces::ERASED),
             _ => {}
         }
         record
@@ -500,6 +556,64 @@ mod tests {
         let replay = crate::replay::replay(text.as_bytes(), &options).unwrap();
         assert_eq!(replay.disagreements().count(), 0);
         assert_eq!(replay.people.iter().map(|p| p.digests.len()).sum::<usize>(), 1);
+    }
+
+    /// Only trainings that saw the person go; what cannot be said of goes too.
+    #[test]
+    fn trainings_that_did_not_see_the_person_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let folder = |name: &str, job: Option<&str>| {
+            let path = home.paths().training().join(name);
+            fs::create_dir_all(&path).unwrap();
+            job.iter().for_each(|job| fs::write(path.join("job.json"), job).unwrap());
+            path
+        };
+        let clean = r#"{"generation":1,"in_use":0,"start":"base","data":{"absorbed":{"bob":[9]},"held_out":[]}}"#;
+        let stays = folder("generation-1", Some(clean));
+        let absorbed = folder("generation-2", Some(&clean.replace("bob", "adelaide")));
+        let held_out = folder("generation-3", Some(&clean.replace("[]", r#"[{"seq":7,"person":"adelaide"}]"#)));
+        let unknown = folder("generation-4", None);
+        let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
+        assert_eq!(erasure.trainings(), [absorbed.clone(), held_out.clone(), unknown.clone()]);
+        erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
+        assert!(stays.join("job.json").exists());
+        assert!([absorbed, held_out, unknown].iter().all(|path| !path.exists()));
+    }
+
+    /// A name in two normal forms is one person, in paths and briefings too; the tombstone says nothing of it.
+    #[test]
+    fn the_name_is_in_no_path_and_what_else_bears_it_is_named() {
+        use crate::record::{BriefingAdded, Exported, Passage};
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        for (n, form) in ["zo\u{eb}qxada", "zoe\u{308}qxada"].iter().enumerate() {
+            home.append(time(2), choice(form, n, 1 + n, Some(0))).unwrap();
+            let path = format!("/data/{}/out-{form}.csv", form.to_uppercase());
+            let (format, content_hash) = ("csv".to_owned(), Hash::of(b"x"));
+            home.append(time(2), Record::Exported(Exported { format, path, content_hash, rows: 1 })).unwrap();
+        }
+        let briefing = Record::BriefingAdded(BriefingAdded {
+            briefing: "b".parse().unwrap(),
+            source: "/notes/zo\u{eb}qxada/b.md".into(),
+            content_hash: Hash::of(b"b"),
+            passages: vec![Passage { heading: String::new(), text: "Ask Zoe\u{308}qxada first.".into() }],
+        });
+        let (entry, _) = home.append(time(2), briefing).unwrap();
+        assert_eq!(home.state().people().len(), 3, "one person in two forms");
+        let erasure = Erasure::of(&home, &id("zoe\u{308}qxada")).unwrap();
+        assert_eq!(erasure.evidence(), 2);
+        let unreached = vec!["/home/zo\u{eb}qxada/notes in the home".to_owned()];
+        let told =
+            erasure.carry_out(&mut home, "zoe\u{308}qxada", time(9), "zo\u{eb}qxada asked", false, unreached).unwrap();
+        let briefing = format!("BriefingAdded of record {} bears the name", entry.seq);
+        assert!(told.unreached.contains(&briefing), "{:?}", told.unreached);
+        let records: Vec<Record> = home.entries().unwrap().map(|e| e.unwrap().record).collect();
+        for record in records.iter().filter(|r| !matches!(r, Record::BriefingAdded(_))) {
+            assert!(!traces::bears(record, "zo\u{eb}qxada"), "{record:?}");
+        }
+        let Some(Record::PersonErased(tombstone)) = records.last() else { panic!() };
+        assert!(tombstone.unreached.contains(&briefing) && tombstone.reason == "[erased] asked");
     }
 
     #[test]

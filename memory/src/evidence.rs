@@ -42,8 +42,10 @@ pub enum Form {
     Order {
         /// All of them.
         alternatives: Box<[DescriptionIndex]>,
-        /// Places in `alternatives`, best first.
+        /// Places in `alternatives`, best first; or the best and the worst.
         order: Box<[u16]>,
+        /// Whether `order` is the best and the worst.
+        best_and_worst: bool,
         /// Whether it is a demonstration.
         demonstrated: bool,
     },
@@ -75,6 +77,8 @@ pub enum Form {
         strength: Strength,
         /// Probability that the words were misread.
         misreading: f64,
+        /// Whether the strength is the least that was meant, or a band (as in older logs).
+        at_least: bool,
     },
 }
 

@@ -7,6 +7,7 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -49,6 +50,8 @@ pub struct Row {
 /// Rows, and how much has no form as a row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
+    /// The log's id.
+    pub log: String,
     /// In the order of the log.
     pub rows: Vec<Row>,
     /// Surviving choices among three or more and rankings: they are not so many independent pairs, so they are left out.
@@ -72,7 +75,8 @@ pub enum ExportError {
 /// Surviving evidence of a log as rows, with soft labels by each person's belief now.
 pub fn table(entries: impl IntoIterator<Item = Result<Entry, LogError>>, state: &State) -> Result<Table, ExportError> {
     let survivors: BTreeSet<Seq> = state.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
-    let mut table = Table::default();
+    let log = state.header().map(|h| h.log_id.clone()).unwrap_or_default();
+    let mut table = Table { log, ..Table::default() };
     let mut asked: BTreeMap<PersonId, Vec<(usize, Question)>> = BTreeMap::new();
     for entry in entries {
         let entry = entry?;
@@ -178,7 +182,10 @@ pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, Expor
         rejected: &'a str,
         chosen_probability: Option<f64>,
         person: &'a PersonId,
+        time: Timestamp,
         seq: Seq,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        log: &'a str,
     }
     let mut lines = 0;
     for row in &table.rows {
@@ -189,7 +196,8 @@ pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, Expor
             _ => continue,
         };
         let (prompt, person, seq) = (row.situation.as_str(), &row.person, row.seq);
-        let line = Line { prompt, chosen, rejected, chosen_probability, person, seq };
+        let (time, log) = (row.time, table.log.as_str());
+        let line = Line { prompt, chosen, rejected, chosen_probability, person, time, seq, log };
         write_line(out, &line)?;
         lines += 1;
     }
@@ -206,7 +214,10 @@ pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, Exp
         label: bool,
         probability: Option<f64>,
         person: &'a PersonId,
+        time: Timestamp,
         seq: Seq,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        log: &'a str,
     }
     let mut lines = 0;
     for row in &table.rows {
@@ -216,20 +227,75 @@ pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, Exp
             _ => continue,
         };
         let (prompt, completion, person, seq) = (row.situation.as_str(), row.first.as_str(), &row.person, row.seq);
-        write_line(out, &Line { prompt, completion, label, probability: row.soft_label, person, seq })?;
+        let (probability, time, log) = (row.soft_label, row.time, table.log.as_str());
+        write_line(out, &Line { prompt, completion, label, probability, person, time, seq, log })?;
         lines += 1;
     }
     Ok(lines)
 }
 
-/// Writes every row as CSV with a header. Gives the number of rows.
+/// Writes every row as CSV with a header. A cell of words that a spreadsheet would take for a formula has an apostrophe before
+/// it, which [`crate::import`] takes away again. Gives the number of rows.
 pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
     let mut writer = csv::Writer::from_writer(out);
+    if table.rows.is_empty() {
+        writer.write_record(CSV_COLUMNS).map_err(io::Error::from)?;
+    }
     for row in &table.rows {
-        writer.serialize(row).map_err(io::Error::from)?;
+        let guarded = GuardedRow {
+            seq: row.seq,
+            time: row.time,
+            person: guarded(row.person.as_str()),
+            source: guarded(&row.source),
+            kind: row.kind,
+            situation: guarded(&row.situation),
+            first: guarded(&row.first),
+            second: row.second.as_deref().map(guarded),
+            outcome: &row.outcome,
+            soft_label: row.soft_label,
+        };
+        writer.serialize(guarded).map_err(io::Error::from)?;
     }
     writer.flush()?;
     Ok(table.rows.len() as u64)
+}
+
+/// The columns of a CSV export.
+pub const CSV_COLUMNS: [&str; 10] =
+    ["seq", "time", "person", "source", "kind", "situation", "first", "second", "outcome", "soft_label"];
+
+/// A [`Row`] as it stands in a CSV.
+#[derive(Serialize)]
+struct GuardedRow<'a> {
+    seq: Seq,
+    time: Timestamp,
+    person: Cow<'a, str>,
+    source: Cow<'a, str>,
+    kind: &'static str,
+    situation: Cow<'a, str>,
+    first: Cow<'a, str>,
+    second: Option<Cow<'a, str>>,
+    outcome: &'a str,
+    soft_label: Option<f64>,
+}
+
+/// Whether a spreadsheet would take what follows any apostrophes for a formula.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+}
+
+/// A cell that spreadsheets show and do not work out.
+fn guarded(text: &str) -> Cow<'_, str> {
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// A cell as it was before it was guarded.
+pub(crate) fn unguarded(cell: &str) -> Cow<'_, str> {
+    match cell.strip_prefix('\'') {
+        Some(rest) if is_formula(rest) => Cow::Borrowed(rest),
+        _ => Cow::Borrowed(cell),
+    }
 }
 
 fn write_line(out: &mut dyn Write, line: &impl Serialize) -> Result<(), ExportError> {

@@ -48,6 +48,23 @@ pub struct Opening {
     pub store: Condition,
 }
 
+impl Opening {
+    /// What the person has to be told, whoever opens the home.
+    pub fn notices(&self) -> Vec<String> {
+        let torn = self.torn.map(|torn| {
+            format!("the log's last line was torn ({} bytes, never acknowledged) and has been cut off", torn.bytes)
+        });
+        let lost = match &self.store {
+            Condition::Rebuilt(Unusable::AheadOfLog(seq)) => Some(format!(
+                "the log has lost records: it once went up to record {seq}, all of them acknowledged, and ends before that now. \
+                 If a backup has a longer log, stop here and put it back"
+            )),
+            _ => None,
+        };
+        torn.into_iter().chain(lost).collect()
+    }
+}
+
 /// Why a home cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -105,7 +122,7 @@ impl Paths {
     }
 
     /// Where trainings keep data sets and checkpoints while they run: nothing here outlives a training for a reason, and an
-    /// erasure removes all of it.
+    /// erasure removes what saw the person.
     pub fn training(&self) -> PathBuf {
         self.root.join("training")
     }
@@ -150,7 +167,8 @@ impl Home {
         Ok(home)
     }
 
-    /// Opens a home: reads its log and cuts off a torn last line. Beliefs are formed when they are asked for.
+    /// Opens a home: reads its log, cuts off a torn last line, and records what a retraction made stale where that was left
+    /// out. Beliefs are formed when they are asked for.
     pub fn open(root: &Path) -> Result<(Self, Opening), HomeError> {
         let paths = Paths::of(root);
         if !paths.has_log() {
@@ -161,8 +179,10 @@ impl Home {
         let stored_head = store.as_ref().and_then(|s| s.head().ok().flatten());
         let mut state = State::new();
         let mut in_log = stored_head.is_none();
+        let mut last = None;
         let (writer, torn) = Writer::open::<HomeError>(files(&paths.log())?, |entry| {
             in_log |= stored_head == Some((entry.seq, entry.hash));
+            last = Some(entry.time);
             Ok(state.note(&entry)?)
         })?;
         if state.header().is_none() {
@@ -173,9 +193,13 @@ impl Home {
             let why = if seq > state.head().0 { Unusable::AheadOfLog(seq) } else { Unusable::OtherLog };
             (store, condition) = store.take().expect("it has a head").rebuild(&paths.store(), why);
         }
-        let home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
+        let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
         if let Some(store) = &home.store {
             store.set_head(home.state.head());
+        }
+        // What a crash, or a full disk, left out.
+        if let Some(time) = last {
+            home.tell_stale(time);
         }
         Ok((home, Opening { torn, store: condition }))
     }
@@ -200,25 +224,40 @@ impl Home {
             self.checkpoint();
         }
         if matches!(entry.record, Record::Retracted(_)) {
-            // What follows for adapters has taken effect with the retraction; these only say so.
-            for stale in self.state.ledger().untold() {
-                self.append(time, Record::AdapterStale(stale))?;
-            }
+            self.tell_stale(time);
         }
         Ok((entry, applied))
     }
 
+    /// Records which adapters a retraction made stale, where no record says so yet. That has taken effect with the retraction,
+    /// which stands: these only say so, and what cannot be written now is written when the home is next opened.
+    fn tell_stale(&mut self, time: Timestamp) {
+        for stale in self.state.ledger().untold() {
+            let generation = stale.generation;
+            if let Err(error) = self.append(time, Record::AdapterStale(stale)) {
+                tracing::warn!(
+                    %generation, error = &error as &dyn std::error::Error,
+                    "the retraction is recorded; that this adapter had absorbed it is recorded at the next opening"
+                );
+                return;
+            }
+        }
+    }
+
     /// Begins adding many records at once.
     pub fn draft(&self) -> Draft {
-        Draft { state: self.state.clone(), batch: self.writer.batch() }
+        Draft { state: self.state.clone(), batch: self.writer.batch(), last: None }
     }
 
     /// Adds a draft's records: all of them or none.
     pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
-        let Draft { state, batch } = draft;
+        let Draft { state, batch, last } = draft;
         self.writer.commit(batch)?;
         self.state = state;
         self.checkpoint();
+        if let Some(time) = last {
+            self.tell_stale(time);
+        }
         Ok(())
     }
 
@@ -275,7 +314,7 @@ impl Home {
     /// # Errors
     /// A record does not fit, or the new log could not be written: the old one stands.
     pub(crate) fn rewrite(&mut self, records: Vec<(Timestamp, Record)>) -> Result<(), HomeError> {
-        let mut draft = Draft { state: State::new(), batch: Batch::of_a_new_log() };
+        let mut draft = Draft { state: State::new(), batch: Batch::of_a_new_log(), last: None };
         for (time, record) in records {
             draft.push(time, record)?;
         }
@@ -306,6 +345,8 @@ impl Drop for Home {
 pub struct Draft {
     state: State,
     batch: Batch,
+    /// The time of the last record added.
+    last: Option<Timestamp>,
 }
 
 impl Draft {
@@ -313,6 +354,7 @@ impl Draft {
     pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
         let entry = self.batch.push(time, record)?;
         self.state.note(&entry)?;
+        self.last = Some(entry.time);
         Ok(entry)
     }
 

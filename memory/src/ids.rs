@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::text::normal;
+
 /// Position of a record in its log; the header is 1, so a record's number is also its line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -211,7 +213,8 @@ content_id! {
 }
 
 impl AlternativeId {
-    /// The alternative with this text in this situation.
+    /// The alternative with this text in this situation, letter for letter: words that come in from outside are brought to
+    /// their normal form first.
     pub fn of(situation: &str, text: &str) -> Self {
         Self(Hash::of_parts("credence alternative 1", [situation.as_bytes(), text.as_bytes()]))
     }
@@ -242,9 +245,13 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes a name of 1 to [`ID_BYTES_MAX`] bytes without control, invisible or direction-changing characters.
+            /// Takes a name of 1 to [`ID_BYTES_MAX`] bytes without control, invisible or direction-changing characters, in
+            /// its one normal form ([`crate::text::normal`]): names that differ only in that are one name, also in logs.
             pub fn new(text: &str) -> Result<Self, IdError> {
-                check_text(text).map(|()| Self(text.into()))
+                check_text(text)?;
+                let normal = normal(text);
+                // A few characters need more bytes in their normal form than they came in.
+                Ok(Self(if normal.len() <= ID_BYTES_MAX { normal.as_ref().into() } else { text.into() }))
             }
 
             /// The name.
@@ -371,6 +378,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_two_normal_forms_is_one_name() {
+        for (composed, apart) in
+            [("Jos\u{e9}", "Jose\u{301}"), ("\u{c5}sa", "\u{212b}sa"), ("\u{ac00}", "\u{1100}\u{1161}")]
+        {
+            let [composed, apart] = [composed, apart].map(|name| PersonId::new(name).unwrap());
+            assert_eq!(composed, apart);
+            let read: PersonId = serde_json::from_str(&serde_json::to_string(apart.as_str()).unwrap()).unwrap();
+            assert_eq!(read, composed);
+        }
+        let growing = "\u{1d160}".repeat(ID_BYTES_MAX / 4);
+        assert_eq!(PersonId::new(&growing).unwrap().as_str(), growing, "what can be named can be read back");
+    }
+
+    #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(AlternativeId::of("ab", "c"), AlternativeId::of("a", "bc"));
         assert_ne!(AlternativeId::of("", "abc"), AlternativeId::of("abc", ""));
@@ -391,11 +412,22 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<Hash>(&serde_json::to_string(&hash).unwrap()).unwrap(), hash);
         }
 
+        /// Anything but 64 digits is refused: texts of any kind, and digits with one character too many, too few or wrong.
         #[test]
-        fn anything_else_is_no_hash(text in "\\PC{0,80}") {
-            if let Ok(hash) = text.parse::<Hash>() {
-                prop_assert_eq!(hash.to_string(), text);
-            }
+        fn anything_else_is_no_hash(
+            text in "\\PC{0,80}",
+            bytes in any::<[u8; 32]>(),
+            at in 0..64usize,
+            wrong in "[^0-9a-f]",
+        ) {
+            let is_one = |t: &str| t.len() == 64 && t.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            prop_assert_eq!(text.parse::<Hash>().is_ok(), is_one(&text));
+            let digits = Hash(bytes).to_string();
+            prop_assert!(digits[..at].parse::<Hash>().is_err());
+            let longer = format!("{digits}{}", &digits[..1]);
+            prop_assert!(longer.parse::<Hash>().is_err());
+            let replaced = format!("{}{wrong}{}", &digits[..at], &digits[at + 1..]);
+            prop_assert!(replaced.parse::<Hash>().is_err(), "{}", replaced);
         }
     }
 }

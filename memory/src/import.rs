@@ -1,27 +1,103 @@
 //! Importing evidence from elsewhere: read whole and checked first, then added to a home all or nothing.
 //!
+//! What stands in the home already (who said what about what, and when) is left out, however the file was saved meanwhile, and a
+//! vote that was changed takes the place of the old one ([`Import::compared`]). So the same export may be imported every week.
+//!
 //! An import holds words and who said them; features are read by a model, or left out: a bare description stands in, and a
 //! fuller one later speaks for what was said before.
 
 mod credence;
+mod known;
 mod lines;
+mod own_csv;
 mod pairwise;
 mod polis;
 #[cfg(test)]
 mod tests;
+mod times;
 mod trl;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::home::{Draft, Home, HomeError};
-use crate::ids::{AlternativeId, Hash, IdError, PersonId, SourceId};
-use crate::record::{AlternativeDescribed, Imported, Record};
+use crate::ids::{AlternativeId, Hash, IdError, PersonId, Seq, SourceId};
+use crate::record::{AlternativeDescribed, FeatureSource, Imported, QuarantineSet, Record, Retracted, Subject};
 use crate::state::State;
+use crate::text::normal;
 
+pub use known::Compared;
 pub use lines::Progress;
+
+/// The reason that stands in the log where a later import changed what an earlier one brought.
+pub const CHANGED: &str = "changed by a later import";
+
+/// How files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// Rows that cannot be read are left out and listed; otherwise the first one is an error.
+    pub skip_bad: bool,
+    /// Which way round the signs of Polis votes are.
+    pub signs: Signs,
+}
+
+/// Which way round the signs of Polis votes are: Polis itself has had both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signs {
+    /// 1 agrees; an export whose own counts say the contrary is refused.
+    #[default]
+    Checked,
+    /// 1 agrees, whatever the counts say.
+    AsTheyAre,
+    /// -1 agrees.
+    Turned,
+}
+
+/// Why a statement is no opinion that others are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Moderators took it out.
+    ModeratedOut,
+    /// It is about the conversation itself.
+    AboutTheConversation,
+}
+
+impl Mark {
+    fn reason(self) -> &'static str {
+        match self {
+            Mark::ModeratedOut => "moderated out, says the import",
+            Mark::AboutTheConversation => "about the conversation itself, says the import",
+        }
+    }
+}
+
+/// A row that was left out because it cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}: {}", self.path.display(), self.line, self.problem)
+    }
+}
+
+/// Which record a piece of evidence was when it was exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ExportedAs {
+    /// The log, where the export says it.
+    log: Option<String>,
+    seq: Seq,
+}
 
 /// Evidence read from elsewhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +109,13 @@ pub struct Import {
     evidence: Vec<(Option<Timestamp>, Record)>,
     people: BTreeSet<PersonId>,
     notes: Vec<String>,
+    /// What pieces of evidence were in the log they were exported from, by their place in `evidence`.
+    exported: BTreeMap<usize, ExportedAs>,
+    /// Whether a person has one verdict on a statement, the last one.
+    one_vote_each: bool,
+    marks: Vec<(AlternativeId, Mark)>,
+    left_out: Vec<LeftOut>,
+    compared: Option<Compared>,
 }
 
 /// An alternative in its own words.
@@ -70,6 +153,28 @@ pub enum ImportError {
     /// There is nothing in it.
     #[error("{} holds no evidence", .0.display())]
     Empty(PathBuf),
+    /// A folder without the files of a Polis export.
+    #[error(
+        "{} is no Polis export: there should be comments.csv and votes.csv, or one pair such as \
+         2026-01-31-1200-abc-comments.csv and 2026-01-31-1200-abc-votes.csv; {problem}", path.display()
+    )]
+    NotPolis {
+        /// The folder.
+        path: PathBuf,
+        /// What is there instead.
+        problem: String,
+    },
+    /// The votes contradict the export's own counts.
+    #[error(
+        "{} has its signs the other way round: on {comments} statements more agree by the votes where comments.csv has more who \
+         disagree, or the reverse, and on hardly any they go together. Older exports write -1 for agreement", path.display()
+    )]
+    Mirrored {
+        /// The file of votes.
+        path: PathBuf,
+        /// How many statements.
+        comments: usize,
+    },
     /// The log to be merged.
     #[error("{} cannot be merged", path.display())]
     Log {
@@ -143,6 +248,16 @@ pub enum Problem {
         /// What it must be.
         expected: &'static str,
     },
+    /// The value of a key that is not what it must be.
+    #[error("{key} is {found}, which is not {expected}")]
+    Key {
+        /// The key, with its place.
+        key: String,
+        /// What is there.
+        found: String,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// Both alternatives are the same.
     #[error("both alternatives are the same")]
     SameTwice,
@@ -153,28 +268,85 @@ impl Problem {
     fn field(field: &'static str, found: &str, expected: &'static str) -> Self {
         Self::Field { field, found: found.chars().take(80).collect(), expected }
     }
+
+    /// Whether all rows have it: leaving rows out is then no help.
+    fn is_of_the_whole_file(&self) -> bool {
+        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. })
+    }
 }
 
 /// How often an import reports where it is.
 pub type Report<'a> = &'a mut dyn FnMut(Progress);
 
-impl Import {
-    /// A Polis export: a directory with `comments.csv`, `votes.csv` and, for the topic, `summary.csv`. People are
-    /// `polis:NAME:VOTER`. Of several votes by one person on one comment the last counts, as in Polis.
-    pub fn polis(directory: &Path, name: &str, report: Report<'_>) -> Result<Self, ImportError> {
-        polis::read(directory, name, report)
+impl Reading {
+    /// A Polis export: a directory with `comments.csv`, `votes.csv` and, for the topic, `summary.csv`, or the same three with the
+    /// beginning that they are downloaded with. People are `polis:NAME:VOTER`. Of several votes by one person on one statement the
+    /// last counts, as in Polis.
+    ///
+    /// # Errors
+    /// A file or a row cannot be read, or the votes contradict the export's counts.
+    pub fn polis(self, directory: &Path, name: &str, report: Report<'_>) -> Result<Import, ImportError> {
+        polis::read(directory, name, self, report)
     }
 
     /// Pairwise choices as CSV: columns `person`, `first`, `second`, `chosen` (`first`, `second` or `neither`), and
-    /// optionally `situation` and `time`.
-    pub fn pairwise_csv(path: &Path, report: Report<'_>) -> Result<Self, ImportError> {
-        pairwise::read(path, report)
+    /// optionally `situation` and `time`; or a CSV that this program exported.
+    ///
+    /// # Errors
+    /// The file or a row cannot be read.
+    pub fn pairwise_csv(self, path: &Path, report: Report<'_>) -> Result<Import, ImportError> {
+        pairwise::read(path, self, report)
     }
 
     /// TRL preference data as JSON Lines, paired (`prompt`, `chosen`, `rejected`) or unpaired (`prompt`, `completion`,
-    /// `label`), by this person where a line names none.
+    /// `label`), by this person where a line names none. Without a prompt, what both answers begin with is the situation.
+    ///
+    /// # Errors
+    /// The file or a line cannot be read.
+    pub fn trl(self, path: &Path, person: &PersonId, report: Report<'_>) -> Result<Import, ImportError> {
+        trl::read(path, person, self, report)
+    }
+}
+
+impl Import {
+    fn new(
+        format: &'static str,
+        source: SourceId,
+        content_hash: Hash,
+        statements: Vec<Statement>,
+        evidence: Vec<(Option<Timestamp>, Record)>,
+        people: BTreeSet<PersonId>,
+        notes: Vec<String>,
+    ) -> Self {
+        Self {
+            format,
+            source,
+            content_hash,
+            statements,
+            evidence,
+            people,
+            notes,
+            exported: BTreeMap::new(),
+            one_vote_each: false,
+            marks: Vec::new(),
+            left_out: Vec::new(),
+            compared: None,
+        }
+    }
+
+    /// As [`Reading::polis`], with everything as it is by default.
+    pub fn polis(directory: &Path, name: &str, report: Report<'_>) -> Result<Self, ImportError> {
+        Reading::default().polis(directory, name, report)
+    }
+
+    /// As [`Reading::pairwise_csv`], with everything as it is by default.
+    pub fn pairwise_csv(path: &Path, report: Report<'_>) -> Result<Self, ImportError> {
+        Reading::default().pairwise_csv(path, report)
+    }
+
+    /// As [`Reading::trl`], with everything as it is by default.
     pub fn trl(path: &Path, person: &PersonId, report: Report<'_>) -> Result<Self, ImportError> {
-        trl::read(path, person, report)
+        Reading::default().trl(path, person, report)
     }
 
     /// Adds the surviving evidence of another log to a home of the same feature space: descriptions and evidence keep
@@ -208,38 +380,76 @@ impl Import {
         &self.notes
     }
 
+    /// Rows that were left out because they cannot be read.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// What was found to stand in the home already, or to have changed; nothing before [`Import::compared`].
+    pub fn compared_with(&self) -> Compared {
+        self.compared.clone().unwrap_or_default()
+    }
+
+    /// Whether there is anything to add.
+    pub fn is_empty(&self) -> bool {
+        self.evidence.is_empty()
+    }
+
+    /// What is new or changed beside what a home holds, or beside nothing. The rest is left out and counted.
+    ///
+    /// # Errors
+    /// The home's log cannot be read.
+    pub fn compared(self, home: Option<&Home>) -> Result<Self, ImportError> {
+        if self.compared.is_some() { Ok(self) } else { known::compare(self, home) }
+    }
+
     /// Statements that a home has not described yet.
     pub fn undescribed<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Statement> {
         self.statements.iter().filter(|s| state.description(&s.alternative).is_none())
     }
 
     /// Drafts the import: descriptions of what is not described yet (bare where `descriptions` has none), then a record
-    /// that says where it came from, then the evidence. Every record is checked against the home; nothing is written
-    /// until the draft is committed, so dropping it is the dry run.
+    /// that says where it came from, then the evidence that is new, each piece after the withdrawal of what it changes. Every
+    /// record is checked against the home; nothing is written until the draft is committed, so dropping it is the dry run.
+    ///
+    /// # Errors
+    /// Something does not fit the home, or the very same was imported before.
     pub fn draft(
         self,
         home: &Home,
         now: Timestamp,
         descriptions: Vec<AlternativeDescribed>,
     ) -> Result<Draft, ImportError> {
+        let import = self.compared(Some(home))?;
         let mut draft = home.draft();
         for description in descriptions {
             draft.push(now, Record::AlternativeDescribed(description))?;
         }
         let imported = Imported {
-            source: self.source.clone(),
-            format: self.format.to_owned(),
-            content_hash: self.content_hash,
-            records: self.records() as u64,
-            people: self.people.len() as u64,
+            source: import.source.clone(),
+            format: import.format.to_owned(),
+            content_hash: import.content_hash,
+            records: import.records() as u64,
+            people: import.people.len() as u64,
         };
         draft.push(now, Record::Imported(imported))?;
-        for statement in &self.statements {
+        for statement in &import.statements {
             if draft.state().description(&statement.alternative).is_none() {
                 draft.push(now, Record::AlternativeDescribed(statement.bare()))?;
             }
         }
-        for (time, record) in self.evidence {
+        for (alternative, mark) in &import.marks {
+            let subject = Subject::Statement(*alternative);
+            if draft.state().description(alternative).is_some() && !draft.state().was_marked(&subject) {
+                let quarantine = QuarantineSet { subject, quarantined: true, reason: mark.reason().to_owned() };
+                draft.push(now, Record::QuarantineSet(quarantine))?;
+            }
+        }
+        let changes = import.compared.map(|c| c.changes).unwrap_or_default();
+        for (place, (time, record)) in import.evidence.into_iter().enumerate() {
+            for target in changes.get(&place).into_iter().flatten() {
+                draft.push(now, Record::Retracted(Retracted { target: *target, reason: CHANGED.to_owned() }))?;
+            }
             draft.push(time.unwrap_or(now), record)?;
         }
         Ok(draft)
@@ -248,8 +458,9 @@ impl Import {
 
 impl Statement {
     fn new(situation: &str, text: &str) -> Self {
-        let alternative = AlternativeId::of(situation, text);
-        Self { alternative, situation: situation.to_owned(), text: text.to_owned() }
+        let (situation, text) = (normal(situation), normal(text));
+        let alternative = AlternativeId::of(&situation, &text);
+        Self { alternative, situation: situation.into_owned(), text: text.into_owned() }
     }
 
     /// A description without any features.
@@ -258,6 +469,7 @@ impl Statement {
             alternative: self.alternative,
             situation: self.situation.clone(),
             text: self.text.clone(),
+            source: FeatureSource::Read,
             schema: Vec::new(),
             schema_error: Vec::new(),
             text_block: Vec::new(),
@@ -282,5 +494,12 @@ impl Statements {
             self.all.push(statement);
         }
         alternative
+    }
+    /// Two of them that must differ.
+    fn pair(&mut self, situation: &str, first: &str, second: &str) -> Result<Vec<AlternativeId>, Problem> {
+        if Statement::new(situation, first).alternative == Statement::new(situation, second).alternative {
+            return Err(Problem::SameTwice);
+        }
+        Ok(vec![self.add(situation, first), self.add(situation, second)])
     }
 }

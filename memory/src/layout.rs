@@ -20,6 +20,8 @@ pub struct Layout {
     attributes: Vec<AttributeScale>,
     /// Promoted generations, whose judgements come behind everything else.
     generations: Vec<u32>,
+    /// See [`Layout::weight_sd`].
+    weight_sd: f64,
 }
 
 /// What one component is.
@@ -55,13 +57,35 @@ impl fmt::Display for Feature {
 impl Layout {
     /// The layout of a new log.
     pub fn new(header: &LogOpened) -> Self {
-        Self {
+        let layout = Self {
             values: header.values.clone(),
             text: header.text_features,
             generation: header.model.generation,
             attributes: Vec::new(),
             generations: Vec::new(),
-        }
+            weight_sd: 1.0,
+        };
+        let reference = layout.default_reference_variance();
+        layout.with_reference(&reference)
+    }
+
+    /// With the reference variances of the components that a model reads.
+    pub fn with_reference(&self, variances: &[f64]) -> Self {
+        let values = variances.get(..self.values.len()).unwrap_or_default();
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        Self { weight_sd: if mean > 0.0 { mean.sqrt() } else { 1.0 }, ..self.clone() }
+    }
+
+    /// Reference standard deviation of a value's weight (root mean square over the values) at signal scale 1, in noise units:
+    /// the unit in which values are shown. It is fixed by the log's opening records.
+    pub fn weight_sd(&self) -> f64 {
+        self.weight_sd
+    }
+
+    /// The layout of values alone, without text features, for generation 0.
+    pub fn of_values(values: Vec<ValueId>) -> Self {
+        let attributes = Vec::new();
+        Self { values, text: 0, generation: 0, attributes, generations: Vec::new(), weight_sd: 1.0 }
     }
 
     /// With these promoted generations instead of those there are, the oldest first.

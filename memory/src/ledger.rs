@@ -144,6 +144,7 @@ impl<'a> Ledger<'a> {
             LocationName::Generation(number) => self.absorbed(AdapterGeneration(number)),
             LocationName::Zero
             | LocationName::Elicited
+            | LocationName::Published
             | LocationName::Lattice(_)
             | LocationName::Population
             | LocationName::PopulationComponent(_) => Provenance::new(),

@@ -22,6 +22,7 @@ pub mod sample;
 pub mod state;
 pub mod storage;
 pub mod store;
+pub mod text;
 
 /// Traces a moment at which a kill would hurt, for the test that kills there.
 macro_rules! moment {

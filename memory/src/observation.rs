@@ -1,13 +1,15 @@
 //! From evidence to what the belief engine observes: one pure function of the evidence, the descriptions and the layout.
 
-use crate::belief::{self, Channel, Observation, Preference};
+use crate::belief::{self, Channel, Observation, Places, Preference};
 use crate::evidence::{DescriptionIndex, Evidence, Form};
 use crate::ids::{AlternativeId, Hash};
 use crate::layout::Layout;
-use crate::record::{AlternativeDescribed, Strength, Verdict};
+use crate::record::{AlternativeDescribed, FeatureSource, Strength, Verdict};
 
 /// `c`: a value that is spoken of is imagined to stand out by so many reference standard deviations (docs/belief.md, section 3).
 const IMPORTANCE_CONTRAST: f64 = 2.0;
+/// `kappa` of equation (23): a statement is about so many times the contrast in reference standard deviations, its noise being 1.
+const STATED_CONTRAST: f64 = 2.0;
 
 /// Error variance of a judgement that was not read.
 const UNREAD_JUDGEMENT_ERROR: f64 = 1.0;
@@ -40,6 +42,8 @@ impl Features {
             for (at, generation) in std::iter::once((at, layout.generation())).chain(own) {
                 match description.judgement.get(&generation) {
                     Some(judgement) => mean[at] = judgement.get(),
+                    // A key says all that its authors meant; what the model would add is left out, not unknown.
+                    None if description.source == FeatureSource::Keyed => {}
                     None => error[at] = UNREAD_JUDGEMENT_ERROR,
                 }
             }
@@ -105,11 +109,12 @@ pub fn resolve<'a>(
                 question: None,
             }
         }
-        Form::Order { alternatives, order, demonstrated } => {
+        Form::Order { alternatives, order, best_and_worst, demonstrated } => {
             let (features, error) = alternatives.iter().map(|a| features(*a)).map(|f| (f.mean, f.error)).unzip();
             Observation::Ranking {
                 features,
                 error,
+                places: if *best_and_worst { Places::BestAndWorst } else { Places::First(order.len()) },
                 order: order.iter().map(|place| usize::from(*place)).collect(),
                 channel: if *demonstrated { Channel::Demonstration } else { Channel::Choice },
             }
@@ -128,17 +133,38 @@ pub fn resolve<'a>(
             let (level, levels) = (usize::from(*level) - 1, usize::from(*levels));
             Observation::Graded { features: mean, error, level, levels, misreading: 0.0, question }
         }
-        Form::Importance { value, other, favoured, strength, misreading } => Observation::Importance {
-            direction: importance_direction(layout, usize::from(*value), other.map(usize::from)),
-            favoured: *favoured,
-            strength: match strength {
+        Form::Importance { value, other, favoured, strength, misreading, at_least } => {
+            let (value, other, misreading) = (usize::from(*value), other.map(usize::from), *misreading);
+            let strength = match strength {
                 Strength::Slight => belief::Strength::Slight,
                 Strength::Clear => belief::Strength::Clear,
                 Strength::Strong => belief::Strength::Strong,
-            },
-            misreading: *misreading,
-        },
+            };
+            if *at_least {
+                let size = if *favoured { STATED_CONTRAST } else { -STATED_CONTRAST };
+                let direction = contrast(layout, value, other).into_iter().map(|x| size * x).collect();
+                return Observation::Statement { direction, strength, affirmed: true, misreading };
+            }
+            let direction = importance_direction(layout, value, other);
+            Observation::Importance { direction, favoured: *favoured, strength, misreading }
+        }
     }
+}
+
+/// A value's weight less another's, or less the mean of all values' weights, in reference standard deviations of a weight:
+/// what people are shown, and what they make statements about (docs/belief.md, equation 23).
+pub fn contrast(layout: &Layout, value: usize, other: Option<usize>) -> Vec<f64> {
+    let unit = layout.weight_sd();
+    let mut direction = vec![0.0; layout.width()];
+    match other {
+        Some(other) => direction[other] = -1.0 / unit,
+        None => {
+            let values = layout.values().len();
+            direction[..values].fill(-1.0 / (values as f64 * unit));
+        }
+    }
+    direction[value] += 1.0 / unit;
+    direction
 }
 
 /// `c (e_i - e_j)`, or `c (e_i - mean of e_j over the other schema values)`.

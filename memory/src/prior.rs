@@ -16,9 +16,14 @@ pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>, promoted: &[&Ad
         None => layout.default_reference_variance(),
     };
     let mut locations = vec![continued(layout, LocationName::Zero, vec![0.0; reference.len()], diagonal(&reference))];
-    if let Some(prior) = elicited {
+    // A prior from no alternatives was not elicited from the model: it only says what is typical, and what is published.
+    if let Some(prior) = elicited.filter(|prior| prior.bank_size > 0) {
         let (mean, covariance) = (numbers(&prior.mean), numbers(&prior.covariance));
         locations.push(continued(layout, LocationName::Elicited, mean, covariance));
+    }
+    if let Some(published) = elicited.and_then(|prior| prior.published.as_ref()) {
+        let (mean, covariance) = (numbers(&published.mean), numbers(&published.covariance));
+        locations.push(continued(layout, LocationName::Published, mean, covariance));
     }
     for promoted in promoted {
         let scale = promoted.variance_scale.get();

@@ -20,8 +20,9 @@ pub use adapters::{
     GenerationPrior, JudgementsRead,
 };
 pub use answers::{
-    BeliefRecorded, ChoiceMade, CorrectionMade, DemonstrationGiven, ImportanceStated, QuestionAsked, QuestionSkipped,
-    RankingGiven, RatingGiven, Retracted, SessionEnded, SessionStarted, Strength, Verdict, VerdictGiven,
+    BeliefRecorded, ChoiceMade, CorrectionMade, DemonstrationGiven, ImportanceStated, QuestionAsked, QuestionKind,
+    QuestionSkipped, RankingGiven, RatingGiven, Retracted, SessionEnded, SessionStarted, Strength, Verdict,
+    VerdictGiven,
 };
 pub use deliberation::{
     AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
@@ -29,8 +30,8 @@ pub use deliberation::{
 };
 pub use files::{Erased, Exported, Imported, PersonErased};
 pub use opening::{
-    AlternativeDescribed, AttributeScale, AttributesDeclared, ConfigurationChanged, LogOpened, ModelRecord, Origin,
-    PriorElicited,
+    AlternativeDescribed, AttributeScale, AttributesDeclared, ConfigurationChanged, FeatureSource, LogOpened,
+    ModelRecord, Origin, PriorElicited, PublishedPrior,
 };
 pub use people::{
     CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart,

@@ -18,8 +18,8 @@ use crate::ids::{AlternativeId, Hash, PersonId, Seq, SourceId, ValueId};
 use crate::log::{Entry, FORMAT, LogError, Reader, Writer, encode};
 use crate::number::Finite;
 use crate::record::{
-    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, LogOpened, ModelRecord, Origin, PriorElicited,
-    Record, Retracted, Strength, Verdict, VerdictGiven,
+    AlternativeDescribed, BeliefRecorded, ChoiceMade, FeatureSource, ImportanceStated, LogOpened, ModelRecord, Origin,
+    PriorElicited, Record, Retracted, Strength, Verdict, VerdictGiven,
 };
 use crate::state::{Applied, State, StateError};
 use crate::storage::Faulty;
@@ -75,6 +75,7 @@ pub fn described(n: usize) -> Record {
         alternative: alternative(n),
         situation: "at work".into(),
         text: format!("do thing {n}"),
+        source: FeatureSource::Read,
         schema: numbers(&[libm::sin(x), libm::cos(x)]),
         schema_error: numbers(&[0.1, 0.2]),
         text_block: numbers(&[libm::sin(2.0 * x)]),
@@ -93,6 +94,7 @@ pub fn prior() -> PriorElicited {
         covariance: numbers(&[1.0, 0.1, 1.0, 0.0, 0.0, 1.0, 0.0, 0.2, 0.0, 1.0]),
         reference_variance: numbers(&[0.2, 0.2, 0.1, 0.1]),
         r_squared: Finite::new(0.5).expect("a finite number"),
+        published: None,
     }
 }
 
@@ -123,6 +125,7 @@ pub fn importance(person: &str, more: Option<&str>, less: Option<&str>) -> Recor
         words: String::new(),
         misreading: None,
         conditions: Vec::new(),
+        at_least: false,
     })
 }
 
@@ -301,6 +304,7 @@ impl LargeLog {
                 alternative: alternative(n),
                 situation: "at work".into(),
                 text: format!("do thing {n}"),
+                source: FeatureSource::Read,
                 schema: numbers(&phi[..self.values]),
                 schema_error: numbers(&vec![0.1; self.values]),
                 text_block: numbers(&phi[self.values..self.values + self.text]),

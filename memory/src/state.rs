@@ -24,8 +24,8 @@ use crate::layout::Layout;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
-    ActionTaken, AlternativeDescribed, BriefingAdded, DecisionMade, Imported, LogOpened, PriorElicited, Record,
-    SessionEnded, SessionStarted, Subject, TaskGiven,
+    ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, DecisionMade, Imported, LogOpened, PriorElicited,
+    RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
 pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
@@ -109,6 +109,8 @@ pub struct State {
     /// Evidence that a replay passes over, with whose it was.
     left_out: BTreeMap<Seq, PersonId>,
     quarantined: BTreeSet<Subject>,
+    /// Whoever and whatever was in quarantine and counts again.
+    lifted: BTreeSet<Subject>,
     read_words: BTreeMap<Seq, ReadWords>,
     briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
     deliberations: BTreeMap<Seq, Deliberation>,
@@ -327,7 +329,15 @@ impl State {
                 self.begin_epoch(anew, touched);
             }
             Change::Evidence { person, evidence } => {
-                self.people.entry(person).or_default().learn(evidence, touched);
+                let person = self.people.entry(person).or_default();
+                if let Record::ChoiceMade(ChoiceMade { from, .. })
+                | Record::RankingGiven(RankingGiven { from, .. })
+                | Record::RatingGiven(RatingGiven { from, .. }) = &entry.record
+                    && let Some(session) = &from.session
+                {
+                    person.answered(session, entry.time);
+                }
+                person.learn(evidence, touched);
             }
             Change::Generations { next, anew } => {
                 self.generations = *next;
@@ -352,9 +362,11 @@ impl State {
             }
             Change::Quarantine { subject, quarantined, anew } => {
                 if quarantined {
+                    self.lifted.remove(&subject);
                     self.quarantined.insert(subject);
                 } else {
                     self.quarantined.remove(&subject);
+                    self.lifted.insert(subject);
                 }
                 self.begin_epoch(anew, touched);
             }
@@ -383,7 +395,7 @@ impl State {
                     session.ended = Some(r.clone());
                 }
             }
-            Record::QuestionAsked(r) => self.people.entry(r.person.clone()).or_default().ask(seq, r),
+            Record::QuestionAsked(r) => self.people.entry(r.person.clone()).or_default().ask(seq, entry.time, r),
             Record::QuestionSkipped(r) => self.people.entry(r.person.clone()).or_default().skip(seq, r.question),
             Record::BeliefRecorded(r) => self.people.entry(r.person.clone()).or_default().record_digest(seq, r),
             Record::TaskGiven(r) => {
@@ -533,7 +545,12 @@ impl State {
         self.epoch()?.population.as_deref()
     }
 
-    /// People and sources that are left out of what others receive and of decisions for several people.
+    /// Whether a subject is in quarantine, or was and counts again by somebody's decision.
+    pub fn was_marked(&self, subject: &Subject) -> bool {
+        self.quarantined.contains(subject) || self.lifted.contains(subject)
+    }
+
+    /// People, sources and statements that are left out of what others receive and of decisions for several people.
     pub fn quarantined(&self) -> &BTreeSet<Subject> {
         &self.quarantined
     }

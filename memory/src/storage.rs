@@ -5,11 +5,30 @@ mod files;
 
 use std::io::{self, Read, Write};
 
-pub use faulty::{Fault, Faulty};
+pub use faulty::{Fault, Faulty, Moment, Operation};
 pub use files::Files;
 
 /// Reads the old bytes and writes the new ones.
 pub type Rewrite<'a> = dyn FnMut(&mut dyn Read, &mut dyn Write) -> io::Result<()> + 'a;
+
+/// Why a replacement failed, and what stands there now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// Nothing was replaced: the old bytes stand.
+    #[error("nothing was replaced")]
+    Kept(#[source] io::Error),
+    /// The new bytes stand, but a crash may bring the old ones back.
+    #[error("it was replaced, but is not known to be on the medium")]
+    Unsynced(#[source] io::Error),
+}
+
+impl ReplaceError {
+    /// The storage's error, whatever stands there.
+    pub fn into_source(self) -> io::Error {
+        let (ReplaceError::Kept(source) | ReplaceError::Unsynced(source)) = self;
+        source
+    }
+}
 
 /// An append-only sequence of bytes that can be synced, cut back and replaced as a whole.
 ///
@@ -35,6 +54,10 @@ pub trait Storage {
     /// Cuts it to `len` bytes.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
-    /// Replaces everything by what `rewrite` makes of it, synced: all of it or, on an error or a crash, nothing.
-    fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> io::Result<()>;
+    /// Replaces everything by what `rewrite` makes of it, synced: all of it or, on a crash, nothing. What is read and appended
+    /// afterwards is of what stands there then.
+    ///
+    /// # Errors
+    /// They say which of the two stands.
+    fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> Result<(), ReplaceError>;
 }

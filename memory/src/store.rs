@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::belief::Mixture;
 use crate::ids::{Hash, PersonId, Seq};
 
-/// Version of what is stored; another one is thrown away.
-const STORE_FORMAT: u32 = 2;
+/// Version of what is stored: a hash of the source of what makes it (`build.rs`), so that no changed structure or result is taken
+/// for what it was; another one is thrown away.
+const STORE_FORMAT: &str = env!("CREDENCE_ENGINE_HASH");
 
 /// An open store.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub enum Unusable {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
-    format: u32,
+    format: String,
     seq: Seq,
     hash: Hash,
 }
@@ -122,7 +123,9 @@ impl Store {
     pub fn head(&self) -> Result<Option<(Seq, Hash)>, Unusable> {
         let bytes = guarded(|| self.db.get("head")).map_err(Unusable::Damaged)?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let head: Head = unsealed(b"head", &bytes).ok_or_else(|| Unusable::Damaged("its head is unreadable".into()))?;
+        let content = sound(b"head", &bytes).ok_or_else(|| Unusable::Damaged("its head is unreadable".into()))?;
+        // A head of another form is another version's, and no damage.
+        let head: Head = postcard::from_bytes(content).map_err(|_| Unusable::OtherFormat)?;
         if head.format != STORE_FORMAT {
             return Err(Unusable::OtherFormat);
         }
@@ -131,7 +134,7 @@ impl Store {
 
     /// Notes the last record folded. Failures are logged and otherwise harmless.
     pub fn set_head(&self, (seq, hash): (Seq, Hash)) {
-        let head = Head { format: STORE_FORMAT, seq, hash };
+        let head = Head { format: STORE_FORMAT.to_owned(), seq, hash };
         self.put(&self.db, b"head", &head);
     }
 
@@ -143,7 +146,7 @@ impl Store {
     /// Whether a belief formed through this record is kept already.
     pub fn has(&self, person: &PersonId, (seq, hash): (Seq, Hash)) -> bool {
         // Its place and hash stand at the beginning, behind the seal.
-        let start = postcard::to_stdvec(&(seq, hash)).unwrap_or_default();
+        let Ok(start) = postcard::to_stdvec(&(seq, hash)) else { return false };
         let found = guarded(|| self.beliefs.get(person.as_str()));
         found.is_ok_and(|bytes| bytes.is_some_and(|b| b.get(32..).is_some_and(|content| content.starts_with(&start))))
     }
@@ -209,13 +212,47 @@ fn sealed(key: &[u8], value: &impl Serialize) -> Option<Vec<u8>> {
 }
 
 fn unsealed<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(sound(key, bytes)?).ok()
+}
+
+/// The content, if it is what was sealed.
+fn sound<'a>(key: &[u8], bytes: &'a [u8]) -> Option<&'a [u8]> {
     let (hash, content) = bytes.split_at_checked(32)?;
-    if seal(key, content).0 != *hash {
-        return None;
-    }
-    postcard::from_bytes(content).ok()
+    (seal(key, content).0 == *hash).then_some(content)
 }
 
 fn seal(key: &[u8], content: &[u8]) -> Hash {
     Hash::of_parts("credence store 1", [key, content])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_another_version_is_thrown_away_and_not_called_damaged() {
+        #[derive(Serialize)]
+        struct Before {
+            format: u32,
+            seq: Seq,
+            hash: Hash,
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let head = (Seq(7), Hash::of(b"seven"));
+        for older in [true, false] {
+            let (store, _) = Store::open(&path);
+            let store = store.unwrap();
+            let format = "another engine".to_owned();
+            match older {
+                true => store.put(&store.db, b"head", &Before { format: 2, seq: head.0, hash: head.1 }),
+                false => store.put(&store.db, b"head", &Head { format, seq: head.0, hash: head.1 }),
+            }
+            drop(store);
+            let (store, condition) = Store::open(&path);
+            assert_eq!(condition, Condition::Rebuilt(Unusable::OtherFormat), "{older}");
+            store.unwrap().set_head(head);
+            assert_eq!(Store::open(&path).1, Condition::Folded(Seq(7)));
+        }
+    }
 }

@@ -3,8 +3,8 @@
 
 use credence_memory::belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
 use credence_memory::belief::{
-    BeliefError, Channel, Context, Lattice, Location, LocationName, Mixture, Observation, Preference, Priors, Question,
-    Settings, Strategy, assess, choose_batch, consistency, expected_information_gain, regret_bound, score,
+    BeliefError, Channel, Context, Lattice, Location, LocationName, Mixture, Observation, Places, Preference, Priors,
+    Question, Settings, Strategy, assess, choose_batch, consistency, expected_information_gain, regret_bound, score,
     value_of_information,
 };
 use proptest::prelude::*;
@@ -99,9 +99,9 @@ fn order_does_not_matter_without_lapses_and_drift() {
     }
 }
 
-/// With lapses and drift the order matters a little: how much is printed, and bounded loosely.
+/// With lapses and drift the order matters a little: how much is printed. No law, but a regression bound, set after .14 was seen.
 #[test]
-fn order_matters_little_with_the_default_grid() {
+fn regression_bound_on_how_much_order_matters_with_the_default_grid() {
     let settings = Settings::default();
     let mut worst: f64 = 0.0;
     for seed in 0..10 {
@@ -190,7 +190,7 @@ fn extreme_evidence_keeps_belief_sound() {
             belief.observe(&Question::choice(vec![0.0; d], true).answer(k % 3)).expect("sound");
             let features = vec![vec![0.3; d]; 3];
             let error = vec![vec![0.0; d]; 3];
-            let question = Question::Ranking { features, error, ranked: 1, channel: Channel::Choice };
+            let question = Question::Ranking { features, error, places: Places::First(1), channel: Channel::Choice };
             belief.observe(&question.answer(k % 3)).expect("sound");
         }
         assert_sound(&belief, "identical alternatives");
@@ -217,7 +217,7 @@ fn extreme_evidence_keeps_belief_sound() {
                     _ => Question::Ranking {
                         features: vec![a, normals(d, &mut rng), vec![0.0; d]],
                         error: vec![vec![0.0; d]; 3],
-                        ranked: 1,
+                        places: Places::First(1),
                         channel: Channel::Choice,
                     },
                 };
@@ -302,7 +302,7 @@ fn a_finite_hypothesis_is_exact_enumeration() {
         let question = Question::Ranking {
             features: features.clone(),
             error: vec![vec![0.0; 2]; 3],
-            ranked: 1,
+            places: Places::First(1),
             channel: Channel::Choice,
         };
         let likelihood: Vec<f64> = atoms
@@ -399,12 +399,14 @@ fn what_cannot_be_believed_is_an_error_and_changes_nothing() {
         Observation::Ranking {
             features: vec![vec![1.0; 2]; 3],
             error: vec![vec![0.0; 2]; 3],
+            places: Places::First(1),
             order: vec![0, 0],
             channel: Channel::Choice,
         },
         Observation::Ranking {
             features: vec![vec![1.0; 2]; 3],
             error: vec![vec![0.0; 2]; 3],
+            places: Places::First(1),
             order: vec![],
             channel: Channel::Choice,
         },

@@ -45,6 +45,9 @@ pub enum GgufError {
         /// What was found and what was expected.
         what: String,
     },
+    /// A file of several that does not fit the others, or one that is missing.
+    #[error("{0}")]
+    Shard(String),
     /// Tensor data is missing.
     #[error("truncated: tensor {tensor} ends at byte {needed} and the file has {bytes}; download it again")]
     Truncated {
@@ -70,6 +73,10 @@ pub struct GgufHead {
     pub file_type: Option<u32>,
     /// In an adapter written by this program, BLAKE3 of the model's file that it was made for.
     pub adapter_of: Option<String>,
+    /// `split.no` and `split.count`, where the model is in several files: this is file `no` of `count`, from 0.
+    pub split: Option<(u64, u64)>,
+    /// Whether the file brings a chat template.
+    pub has_chat_template: bool,
     /// Number of weights in all tensors.
     pub parameters: u64,
     /// Number of tensors.
@@ -107,6 +114,7 @@ impl GgufHead {
         let tensors = reader.count("tensors")?;
         let pairs = reader.count("metadata entries")?;
         let (mut architecture, mut name, mut file_type, mut adapter_of, mut alignment) = (None, None, None, None, 32);
+        let (mut split_no, mut split_count, mut has_chat_template) = (None, None, false);
         for _ in 0..pairs {
             let key = reader.string()?;
             let kind = reader.u32()?;
@@ -116,14 +124,22 @@ impl GgufHead {
                 (ADAPTER_MODEL_KEY, STRING) => adapter_of = Some(reader.string()?),
                 ("general.file_type", UINT32) => file_type = Some(reader.u32()?),
                 ("general.alignment", UINT32) => alignment = u64::from(reader.u32()?),
+                ("split.no", kind) if is_integer(kind) => split_no = Some(reader.integer(kind)?),
+                ("split.count", kind) if is_integer(kind) => split_count = Some(reader.integer(kind)?),
+                ("tokenizer.chat_template", STRING) => has_chat_template = !reader.string()?.trim().is_empty(),
                 _ => reader.skip_value(kind, 0)?,
             }
         }
         if alignment == 0 || !alignment.is_power_of_two() {
             return Err(reader.damaged(format!("expected an alignment that is a power of two, found {alignment}")));
         }
-        let architecture =
-            architecture.ok_or_else(|| reader.damaged("expected an entry general.architecture".to_owned()))?;
+        let split = split_count.filter(|count| *count > 1).map(|count| (split_no.unwrap_or(0), count));
+        // Only the first of several files says what they are.
+        let architecture = match architecture {
+            Some(architecture) => architecture,
+            None if split.is_some_and(|(no, _)| no > 0) => String::new(),
+            None => return Err(reader.damaged("expected an entry general.architecture".to_owned())),
+        };
 
         let mut parameters = 0_u64;
         let mut types: Vec<(u32, u64)> = Vec::new();
@@ -147,7 +163,31 @@ impl GgufHead {
                 return Err(GgufError::Truncated { tensor, needed, bytes });
             }
         }
-        Ok(Self { version, architecture, name, file_type, adapter_of, parameters, tensors, types })
+        Ok(Self {
+            version,
+            architecture,
+            name,
+            file_type,
+            adapter_of,
+            split,
+            has_chat_template,
+            parameters,
+            tensors,
+            types,
+        })
+    }
+
+    /// Adds what another file of the same model holds.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.parameters = self.parameters.saturating_add(other.parameters);
+        self.tensors = self.tensors.saturating_add(other.tensors);
+        for &(kind, bytes) in &other.types {
+            match self.types.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, sum)) => *sum = sum.saturating_add(bytes),
+                None => self.types.push((kind, bytes)),
+            }
+        }
+        self.types.sort_by_key(|&(kind, bytes)| (std::cmp::Reverse(bytes), kind));
     }
 
     /// Name of the type that most bytes are stored as, such as `Q4_1` or `F16`.
@@ -159,6 +199,11 @@ impl GgufHead {
     pub fn is_floating_point(&self) -> bool {
         self.types.iter().all(|&(kind, _)| matches!(kind, 0 | 1 | 30))
     }
+}
+
+/// Whether a value of this kind is a whole number.
+fn is_integer(kind: u32) -> bool {
+    matches!(kind, 0..=5 | 10 | 11)
 }
 
 const UINT32: u32 = 4;
@@ -197,6 +242,22 @@ impl<R: Read> HeadReader<R> {
 
     fn u64(&mut self) -> Result<u64, GgufError> {
         Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// A whole number of any width; a negative one is damage.
+    fn integer(&mut self, kind: u32) -> Result<u64, GgufError> {
+        let number = match kind {
+            0 => i128::from(u8::from_le_bytes(self.array()?)),
+            1 => i128::from(i8::from_le_bytes(self.array()?)),
+            2 => i128::from(u16::from_le_bytes(self.array()?)),
+            3 => i128::from(i16::from_le_bytes(self.array()?)),
+            4 => i128::from(u32::from_le_bytes(self.array()?)),
+            5 => i128::from(i32::from_le_bytes(self.array()?)),
+            10 => i128::from(u64::from_le_bytes(self.array()?)),
+            _ => i128::from(i64::from_le_bytes(self.array()?)),
+        };
+        u64::try_from(number)
+            .map_err(|_| self.damaged(format!("expected a number that is not negative, found {number}")))
     }
 
     fn count(&mut self, what: &str) -> Result<u64, GgufError> {

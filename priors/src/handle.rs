@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::model::{
     Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout, Usage,
+    Readout, StateRequest, Usage,
 };
 
 /// Prompts in one chunk of background work: a foreground call waits for at most this many (0.3 s on two slow cores).
@@ -195,6 +195,10 @@ impl LanguageModel for ModelHandle {
 
     fn hidden(&mut self, prompts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         self.call_in_chunks(prompts, |model, chunk| model.hidden(chunk))
+    }
+
+    fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        self.call_in_chunks(requests, |model, chunk| model.states(chunk))
     }
 
     fn complete(

@@ -1,7 +1,9 @@
 //! The language model: references, scoring, the value schema, features, the elicited prior, adapters.
 
+pub mod acts;
 pub mod bench;
 pub mod cache;
+mod checked_lines;
 pub mod checks;
 pub mod controls;
 pub mod cpu;
@@ -15,6 +17,8 @@ mod linear;
 pub mod llama;
 pub mod meaning;
 pub mod model;
+pub mod model_files;
+pub mod published;
 pub mod reading_cache;
 pub mod readout;
 pub mod reference;
@@ -23,12 +27,13 @@ pub mod scripted;
 pub mod share;
 pub mod statements;
 pub mod training;
+pub mod value_reading;
 
 pub use handle::{Cancel, ModelHandle};
 pub use llama::{Llama, LlamaOptions};
 pub use model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message, ModelError,
-    ModelIdentity, Prompt, Reading, Readout, Role, Usage,
+    ModelIdentity, Prompt, Reading, Readout, Role, StateRequest, Usage,
 };
 
 /// An error with all its causes in one line.

@@ -16,16 +16,22 @@ use llama_cpp_2::token::LlamaToken;
 use crate::gguf::GgufHead;
 use crate::model::{
     Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout, Usage,
+    Readout, StateRequest, Usage,
 };
+use crate::model_files::{ModelFiles, common_name};
 
 mod adapter;
+mod chat;
 mod completing;
+mod control;
 mod copy;
 mod hidden;
 mod log;
 pub(crate) mod raw_speed;
 mod scoring;
+mod states;
+#[cfg(test)]
+mod tests;
 
 /// Crate and version that carries llama.cpp. A test holds it to `Cargo.lock`.
 pub const LLAMA_CPP_VERSION: &str = "llama-cpp-sys-2 0.1.161";
@@ -58,6 +64,8 @@ pub struct LlamaOptions {
     pub copies: Option<PathBuf>,
     /// No F16 copy larger than this is made, in bytes. A 7B model has 14 GB in F16: such a model is scored as it is.
     pub copy_bytes_max: u64,
+    /// BLAKE3 hash that the model's files must have, in hex: that of the manifest, for a file that was downloaded long ago.
+    pub blake3: Option<String>,
     /// A low-rank adapter that everything is read and written with.
     pub adapter: Option<PathBuf>,
 }
@@ -71,6 +79,7 @@ impl Default for LlamaOptions {
             scoring: Scoring::F16,
             copies: None,
             copy_bytes_max: 4 << 30,
+            blake3: None,
             adapter: None,
         }
     }
@@ -82,12 +91,17 @@ pub struct Llama {
     scoring: LlamaContext<'static>,
     completing: Option<completing::Desk>,
     hidden: Option<LlamaContext<'static>>,
+    states: Option<states::Desk>,
     model: Arc<LlamaModel>,
     /// Freed with the model, by llama.cpp.
     adapter: Option<LlamaLoraAdapter>,
     identity: ModelIdentity,
     context: u32,
     threads: i32,
+    /// What must not come out of a person's words.
+    control: control::ControlTokens,
+    /// How chats are put.
+    chat: chat::ChatForm,
     /// What the scoring cache begins with, for every sequence.
     kept: Vec<LlamaToken>,
     usage: Usage,
@@ -101,7 +115,24 @@ impl std::fmt::Debug for Llama {
     }
 }
 
+/// Whether an F16 copy of quantised weights is what scores.
+fn scores_from_copy(head: &GgufHead, options: &LlamaOptions) -> bool {
+    options.scoring == Scoring::F16
+        && !head.is_floating_point()
+        && head.parameters.saturating_mul(2) <= options.copy_bytes_max
+}
+
 impl Llama {
+    /// The precision that a model's weights will score in, from its file's head alone.
+    ///
+    /// # Errors
+    /// If the file is not a whole GGUF file.
+    pub fn scoring_precision(path: &Path, options: &LlamaOptions) -> Result<String, ModelError> {
+        let files = ModelFiles::find(path).map_err(|source| ModelError::Gguf { path: path.into(), source })?;
+        let head = &files.head;
+        Ok(if scores_from_copy(head, options) { "F16".to_owned() } else { head.precision() })
+    }
+
     /// Checks the processor and the file, makes the F16 copy if there is none, and loads it.
     ///
     /// # Errors
@@ -112,22 +143,25 @@ impl Llama {
         log::redirect();
         let unreadable = |source| ModelError::File { path: path.into(), source };
         std::fs::File::open(path).map_err(unreadable)?;
-        let damaged = |source| ModelError::Gguf { path: path.into(), source };
-        let head = GgufHead::read_file(path).map_err(damaged)?;
-        let gguf_blake3 = crate::cache::blake3_of(path).map_err(unreadable)?;
+        let files = ModelFiles::find(path).map_err(|source| ModelError::Gguf { path: path.into(), source })?;
+        let (path, head) = (files.first(), &files.head);
+        let gguf_blake3 = files.blake3().map_err(unreadable)?;
+        if let Some(expected) = options.blake3.as_ref().filter(|expected| **expected != gguf_blake3) {
+            return Err(ModelError::Changed { path: path.into(), expected: expected.clone(), found: gguf_blake3 });
+        }
 
         let wants_copy = options.scoring == Scoring::F16 && !head.is_floating_point();
-        let fits = head.parameters.saturating_mul(2) <= options.copy_bytes_max;
-        if wants_copy && !fits {
+        let copied = scores_from_copy(head, options);
+        if wants_copy && !copied {
             tracing::warn!(
                 model = %path.display(), precision = head.precision(), parameters = head.parameters,
                 "scoring with quantised weights: an F16 copy would be too large; readings will be noisier"
             );
         }
         let backend = backend()?;
-        let (weights, scoring_precision) = if wants_copy && fits {
+        let (weights, scoring_precision) = if copied {
             // Loads the vocabulary only: an architecture that llama.cpp does not know is found out before copying.
-            load_weights(backend, path, &head, true)?;
+            load_weights(backend, path, head, true)?;
             let folder = options.copies.as_deref().or(path.parent()).unwrap_or(Path::new("."));
             let copy = copy::path_in(folder, path, &gguf_blake3);
             copy::make(path, &copy)?;
@@ -135,7 +169,7 @@ impl Llama {
         } else {
             (path.to_owned(), head.precision())
         };
-        let mut model = load_weights(backend, &weights, &head, false)?;
+        let mut model = load_weights(backend, &weights, head, false)?;
         let mut adapter = match &options.adapter {
             Some(path) => Some(adapter::load(&mut model, path, &gguf_blake3)?),
             None => None,
@@ -146,7 +180,8 @@ impl Llama {
         let context = options.context.min(context_train).max(64);
         let threads = options.threads.unwrap_or_else(processors);
         let name = head.name.clone().unwrap_or_else(|| {
-            path.file_stem().map_or_else(|| "unnamed".into(), |stem| stem.to_string_lossy().into_owned())
+            let stem = path.file_stem().map_or_else(|| "unnamed".into(), |stem| stem.to_string_lossy());
+            common_name(&stem).to_owned()
         });
         let identity = ModelIdentity {
             name,
@@ -156,31 +191,38 @@ impl Llama {
             context_train,
             context,
             width: usize::try_from(model.n_embd_out()).unwrap_or(0),
+            layers: model.n_layer() as usize,
             scoring_precision,
             llama_cpp_version: LLAMA_CPP_VERSION.to_owned(),
             adapter_blake3: adapter.as_ref().map(|(_, hash)| hash.clone()),
         };
         let mut adapter = adapter.take().map(|(adapter, _)| adapter);
+        let control = control::ControlTokens::of(&model.vocab());
+        let chat = chat::ChatForm::of(&model, &path.display().to_string());
         let scoring = scoring::new_context(&model, adapter.as_mut(), context, threads)?;
         Ok(Self {
             scoring,
             completing: None,
             hidden: None,
+            states: None,
             model,
             adapter,
             identity,
             context,
             threads,
+            control,
+            chat,
             kept: Vec::new(),
             usage: Usage::default(),
             first_tokens: HashMap::new(),
         })
     }
 
-    /// The tokens of a prompt, with the model's beginning-of-text token if it has one; never empty.
-    fn prompt_tokens(&self, text: &str, with_control: bool) -> Result<Vec<LlamaToken>, ModelError> {
+    /// The tokens of a prompt, with the model's beginning-of-text token if it has one; never empty, and no control token among
+    /// them that stands in the text.
+    fn prompt_tokens(&self, text: &str) -> Result<Vec<LlamaToken>, ModelError> {
         let vocab = self.model.vocab();
-        let tokens = vocab.tokenize(text.as_bytes(), vocab.should_add_bos(), with_control);
+        let tokens = self.control.said(&vocab, text, vocab.should_add_bos());
         if tokens.is_empty() {
             return Err(ModelError::Empty(text.to_owned()));
         }
@@ -209,6 +251,10 @@ impl LanguageModel for Llama {
         self.hidden_all(prompts)
     }
 
+    fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        self.states_all(requests)
+    }
+
     fn complete(
         &mut self,
         request: &CompletionRequest,
@@ -218,12 +264,12 @@ impl LanguageModel for Llama {
     }
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let tokens = self.model.vocab().tokenize(text.as_bytes(), false, false);
+        let tokens = self.control.said(&self.model.vocab(), text, false);
         Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
     }
 
     fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let tokens = Self::prompt_tokens(self, text, false)?;
+        let tokens = Self::prompt_tokens(self, text)?;
         Ok(tokens.into_iter().map(|token| token.0.cast_unsigned()).collect())
     }
 
@@ -300,16 +346,4 @@ fn common_prefix(a: &[LlamaToken], b: &[LlamaToken]) -> usize {
 
 fn compute_error(doing: &'static str, error: &dyn std::fmt::Display) -> ModelError {
     ModelError::Compute { doing, reason: format!("{error}: {}", log::errors_or("llama.cpp gave no reason")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stated_version_is_the_locked_one() {
-        let lock = include_str!("../../Cargo.lock");
-        let version = LLAMA_CPP_VERSION.rsplit(' ').next().unwrap_or_default();
-        assert!(lock.contains(&format!("name = \"llama-cpp-sys-2\"\nversion = \"{version}\"")), "{LLAMA_CPP_VERSION}");
-    }
 }

@@ -4,12 +4,9 @@
 //! centred and scaled over the texts that are compared; what is left tells them apart.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use crate::checked_lines;
 use crate::model::{LanguageModel, ModelError};
 use crate::reading_cache::ReadingCacheError;
 
@@ -25,27 +22,14 @@ pub struct States {
     path: Option<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Line {
-    key: String,
-    state: Vec<f32>,
-}
-
 impl States {
-    /// Opens the states of one model under `folder`. A damaged line is passed over: it is read from the model again.
+    /// Opens the states of one model under `folder`. A line that is damaged, or does not match its checksum, is passed over:
+    /// it is read from the model again.
     pub fn open(folder: Option<&Path>, model: &dyn LanguageModel) -> Self {
         let identity = model.describe();
         let path = folder.map(|f| f.join(format!("states-{}.jsonl", &identity.key()[..16])));
-        let mut known = HashMap::new();
-        if let Some(file) = path.as_ref().and_then(|p| File::open(p).ok()) {
-            for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-                if let Ok(Line { key, state }) = serde_json::from_slice::<Line>(&line)
-                    && state.len() == identity.width
-                {
-                    known.insert(key, state);
-                }
-            }
-        }
+        let fits = |state: &Vec<f32>| state.len() == identity.width;
+        let known = path.as_ref().map(|path| checked_lines::read(path, fits)).unwrap_or_default();
         Self { known, path }
     }
 
@@ -60,24 +44,18 @@ impl States {
         if !missing.is_empty() {
             let prompts: Vec<String> = missing.iter().map(|&i| prompt(&texts[i])).collect();
             let states = model.hidden(&prompts)?;
+            let path = self.path.clone();
+            let failed = |source| ReadingCacheError { path: path.clone().unwrap_or_default(), source };
             let mut lines = String::new();
             for (&i, state) in missing.iter().zip(states) {
-                let line = Line { key: keys[i].clone(), state };
-                lines.push('\n');
-                lines.push_str(&serde_json::to_string(&line).unwrap_or_default());
-                self.known.insert(line.key, line.state);
+                lines.push_str(&checked_lines::line(&keys[i], &state).map_err(failed)?);
+                self.known.insert(keys[i].clone(), state);
             }
-            lines.push('\n');
-            if let Some(path) = &self.path {
-                let failed = |source| ReadingCacheError { path: path.clone(), source };
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(failed)?;
-                }
-                let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-                file.write_all(lines.as_bytes()).map_err(failed)?;
+            if let Some(path) = &path {
+                checked_lines::append(path, &lines).map_err(failed)?;
             }
         }
-        Ok(keys.iter().filter_map(|key| self.known.get(key).cloned()).collect())
+        Ok(keys.iter().map(|key| self.known[key].clone()).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The seam to the language model: a batch of readings in, log-probabilities out.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,17 @@ pub struct LogLikelihood {
     pub tokens: usize,
 }
 
+/// A request for states from inside the model: the residual stream after some layers, averaged over a part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StateRequest {
+    /// Text the model reads.
+    pub prompt: String,
+    /// The part that is averaged over, in bytes of the prompt; begins and ends where a word does.
+    pub span: Range<usize>,
+    /// Layers, from 0 to [`ModelIdentity::layers`] - 1: the state is what that layer hands on.
+    pub layers: Vec<usize>,
+}
+
 /// Who speaks in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,7 +87,8 @@ impl Message {
 pub enum Prompt {
     /// Text continued as it stands.
     Text(String),
-    /// A chat, rendered by the model's own chat template (ChatML if it has none); the model speaks next.
+    /// A chat, rendered by the model's own chat template; a model without one is given the words alone, one turn after the
+    /// other. The model speaks next.
     Chat(Vec<Message>),
 }
 
@@ -94,7 +106,7 @@ pub struct CompletionRequest {
     /// Sampling temperature; 0 takes the most probable token.
     pub temperature: f32,
     /// Seed of the sampler.
-    pub seed: u32,
+    pub seed: u64,
     /// The text ends before the first of these.
     pub stop: Vec<String>,
 }
@@ -167,7 +179,7 @@ pub struct ModelIdentity {
     pub name: String,
     /// `general.architecture`, such as `llama`.
     pub architecture: String,
-    /// BLAKE3 hash, in hex, of the GGUF file as downloaded.
+    /// BLAKE3 hash, in hex, of the GGUF file as downloaded; of several files, of their bytes one after another.
     pub gguf_blake3: String,
     /// Number of weights.
     pub parameters: u64,
@@ -177,6 +189,9 @@ pub struct ModelIdentity {
     pub context: u32,
     /// Width of [`LanguageModel::hidden`].
     pub width: usize,
+    /// Number of layers; 0 where that was not noted yet.
+    #[serde(default)]
+    pub layers: usize,
     /// What the weights are stored as while scoring: `F16`, or the file's own type.
     pub scoring_precision: String,
     /// Crate and version that carries llama.cpp, such as `llama-cpp-sys-2 0.1.161`.
@@ -210,6 +225,9 @@ pub trait LanguageModel {
     /// For each prompt, the last layer's normalised hidden state at its last token; every vector has
     /// [`ModelIdentity::width`] entries.
     fn hidden(&mut self, prompts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
+
+    /// For each request, in its order of layers, the mean state over its part of the prompt.
+    fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
 
     /// Writes a text, handing over each piece as it comes; the listener may break off.
     fn complete(
@@ -256,6 +274,19 @@ pub enum ModelError {
         path: PathBuf,
         /// What is wrong with it.
         source: crate::gguf::GgufError,
+    },
+    /// The file is not what it was when it was fetched.
+    #[error(
+        "{} was changed since it was fetched (BLAKE3 {found}, not {expected}); remove it and fetch it again",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What the manifest says.
+        expected: String,
+        /// What it is.
+        found: String,
     },
     /// llama.cpp would not load the file.
     #[error("llama.cpp cannot load {} (architecture {architecture}): {reason}", path.display())]

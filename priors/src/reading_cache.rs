@@ -4,12 +4,11 @@
 //! being cut off, and it can be deleted. sled would let one program in at a time, and two homes share this cache.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use crate::checked_lines;
 use crate::model::ModelIdentity;
 use crate::readout::RawReading;
 use crate::schema::ValueSchema;
@@ -48,12 +47,6 @@ impl ReadingCache for MemoryReadingCache {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Line {
-    key: String,
-    reading: RawReading,
-}
-
 /// A cache in a file.
 #[derive(Debug)]
 pub struct FileReadingCache {
@@ -63,8 +56,8 @@ pub struct FileReadingCache {
 }
 
 impl FileReadingCache {
-    /// Opens the cache for this model and schema under `folder`. Lines that cannot be read are passed over: they are
-    /// read from the model again.
+    /// Opens the cache for this model and schema under `folder`. Lines that cannot be read, or do not match their checksum
+    /// (with a warning), are passed over: they are read from the model again.
     ///
     /// # Errors
     /// If the folder cannot be made. A file that cannot be written is an error only when something is put.
@@ -72,18 +65,8 @@ impl FileReadingCache {
         let name = format!("readings-{}-{}.jsonl", &model.key()[..16], &schema.hash()[..16]);
         let path = folder.join(name);
         fs::create_dir_all(folder).map_err(|source| ReadingCacheError { path: path.clone(), source })?;
-        let mut known = HashMap::new();
         let shape = (schema.templates.len(), schema.values.iter().map(|value| value.poles.len()).sum::<usize>());
-        if let Ok(file) = File::open(&path) {
-            for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-                match serde_json::from_slice::<Line>(&line) {
-                    Ok(Line { key, reading }) if has_shape(&reading, shape, model.width) => {
-                        known.insert(key, reading);
-                    }
-                    _ => tracing::debug!(path = %path.display(), "passing over a damaged line"),
-                }
-            }
-        }
+        let known = checked_lines::read(&path, |reading| has_shape(reading, shape, model.width));
         Ok(Self { path, file: None, known })
     }
 
@@ -111,15 +94,13 @@ impl ReadingCache for FileReadingCache {
 
     fn put(&mut self, key: &str, reading: &RawReading) -> Result<(), ReadingCacheError> {
         let failed = |source| ReadingCacheError { path: self.path.clone(), source };
-        let line = Line { key: key.to_owned(), reading: reading.clone() };
-        let line = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
+        let line = checked_lines::line(key, reading).map_err(failed)?;
         if self.file.is_none() {
-            let file = OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed)?;
-            self.file = Some(file);
+            self.file = Some(checked_lines::append_to(&self.path).map_err(failed)?);
         }
         if let Some(file) = &mut self.file {
-            // One write, begun on a new line: neither a second program nor a torn line before it can spoil it.
-            file.write_all(format!("\n{line}\n").as_bytes()).map_err(failed)?;
+            // One write: a second program cannot spoil it.
+            file.write_all(line.as_bytes()).map_err(failed)?;
         }
         self.known.insert(key.to_owned(), reading.clone());
         Ok(())
@@ -132,6 +113,27 @@ mod tests {
     use crate::model::LanguageModel;
     use crate::readout::{Alternative, read_alternatives};
     use crate::scripted::Scripted;
+
+    #[test]
+    fn an_edited_reading_is_read_again() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let schema = ValueSchema::embedded();
+        let mut model = Scripted::hashed(1);
+        let asked = [Alternative::new(None, "go"), Alternative::new(None, "stay")];
+        let mut cache = FileReadingCache::open(folder.path(), &model.describe(), &schema)?;
+        let first = read_alternatives(&mut model, &schema, &asked, &mut cache, &mut |_, _| {})?;
+        let text = fs::read_to_string(&cache.path)?;
+        let place = text.rfind("hidden").ok_or("no hidden state")?;
+        let digit = place + text[place..].find(|c: char| c.is_ascii_digit()).ok_or("no number")?;
+        let other = if &text[digit..=digit] == "1" { "2" } else { "1" };
+        fs::write(&cache.path, format!("{}{other}{}", &text[..digit], &text[digit + 1..]))?;
+        let mut cache = FileReadingCache::open(folder.path(), &model.describe(), &schema)?;
+        assert_eq!(cache.len(), 1, "the edited reading is not believed");
+        let again = read_alternatives(&mut model, &schema, &asked, &mut cache, &mut |_, _| {})?;
+        assert_eq!(again, first);
+        assert_eq!(FileReadingCache::open(folder.path(), &model.describe(), &schema)?.len(), 2);
+        Ok(())
+    }
 
     #[test]
     fn a_file_gives_back_what_was_put_and_survives_damage() -> Result<(), Box<dyn std::error::Error>> {

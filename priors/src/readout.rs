@@ -150,7 +150,8 @@ pub fn read_alternatives(
         done += chunk.len();
         on_progress(done, total);
     }
-    Ok(keys.iter().filter_map(|key| known.get(key.as_str()).cloned()).collect())
+    // Every key is known by now: a result must not be shorter than what was asked for.
+    Ok(keys.iter().map(|key| known[key.as_str()].clone()).collect())
 }
 
 /// Reads only the overall judgement of alternatives, channel by channel as [`judgement_channels`] names them, in their

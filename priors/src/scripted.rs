@@ -9,11 +9,13 @@ use std::ops::ControlFlow;
 
 use crate::model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, ModelError, ModelIdentity,
-    Prompt, Reading, Readout,
+    Prompt, Reading, Readout, StateRequest,
 };
 
 /// Width of the hidden state of a scripted model.
 pub const SCRIPTED_WIDTH: usize = 16;
+/// Layers of a scripted model.
+pub const SCRIPTED_LAYERS: usize = 6;
 
 /// "Where `phrase` stands in the prompt, `word` is `nats` likelier."
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +111,17 @@ impl Scripted {
         Ok(ln_p.min(-1e-6))
     }
 
+    /// The sum of its words' vectors: texts with words in common lie close to each other.
+    fn sum_of_words(&self, text: &str) -> Vec<f32> {
+        let mut state = vec![0.0_f32; SCRIPTED_WIDTH];
+        for word in text.split_whitespace() {
+            for (i, entry) in state.iter_mut().enumerate() {
+                *entry += standard_normal(self.seed, &[word, &i.to_string()]) as f32;
+            }
+        }
+        state
+    }
+
     fn check_length(&mut self, text: &str) -> Result<(), ModelError> {
         let tokens = text.split_whitespace().count();
         if tokens == 0 {
@@ -154,14 +167,24 @@ impl LanguageModel for Scripted {
             if self.noise.is_none() {
                 return Err(ModelError::NotScripted(prompt.clone()));
             }
-            // The sum of its words' vectors: texts with words in common lie close to each other.
-            let mut state = vec![0.0_f32; SCRIPTED_WIDTH];
-            for word in prompt.split_whitespace() {
-                for (i, entry) in state.iter_mut().enumerate() {
-                    *entry += standard_normal(self.seed, &[word, &i.to_string()]) as f32;
-                }
+            states.push(self.sum_of_words(prompt));
+        }
+        Ok(states)
+    }
+
+    fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let mut states = Vec::with_capacity(requests.len());
+        for StateRequest { prompt, span, layers } in requests {
+            self.check_length(prompt)?;
+            let part = prompt.get(span.clone()).unwrap_or_default();
+            let words = part.split_whitespace().count();
+            if self.noise.is_none() || words == 0 {
+                return Err(ModelError::NotScripted(prompt.clone()));
             }
-            states.push(state);
+            let mean: Vec<f32> = self.sum_of_words(part).iter().map(|entry| entry / words as f32).collect();
+            // Layers of a scripted model all say the same, the higher the louder.
+            let layer = |layer: &usize| mean.iter().map(|entry| entry * (1 + layer) as f32).collect();
+            states.push(layers.iter().map(layer).collect());
         }
         Ok(states)
     }
@@ -219,6 +242,7 @@ impl LanguageModel for Scripted {
             context_train: self.context as u32,
             context: self.context as u32,
             width: SCRIPTED_WIDTH,
+            layers: SCRIPTED_LAYERS,
             scoring_precision: "exact".into(),
             llama_cpp_version: "none".into(),
             adapter_blake3: None,

@@ -3,14 +3,12 @@
 //!
 //! Readings are kept in JSON Lines, one file for each model, beside the readings of alternatives.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+use crate::checked_lines;
 use crate::model::{LanguageModel, ModelError, Reading, Readout};
 use crate::reading_cache::ReadingCacheError;
 
@@ -47,12 +45,6 @@ pub enum StatementError {
     /// The cache failed.
     #[error("failed to keep what was read")]
     Cache(#[from] ReadingCacheError),
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line<T> {
-    statement: String,
-    reading: Vec<T>,
 }
 
 /// Reads statements, each once on this machine: what stands in the cache in `folder` is not read again. A statement without
@@ -113,7 +105,8 @@ fn each_once<T: Copy + Into<f64> + Serialize + DeserializeOwned>(
     read: &mut ReadWords<'_, T>,
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Vec<T>>, StatementError> {
-    let mut known = kept::<T>(path, width);
+    let fits = |row: &Vec<T>| row.len() == width && row.iter().all(|x| (*x).into().is_finite());
+    let mut known = checked_lines::read(path, fits);
     let mut missing: Vec<&String> = statements.iter().filter(|s| !s.is_empty() && !known.contains_key(*s)).collect();
     missing.sort();
     missing.dedup();
@@ -123,39 +116,20 @@ fn each_once<T: Copy + Into<f64> + Serialize + DeserializeOwned>(
         let words: Vec<String> = chunk.iter().map(|s| s.chars().take(CHARACTERS_MAX).collect()).collect();
         let rows = read(&words).map_err(|source| StatementError::Model { statement: chunk[0].clone(), source })?;
         for (statement, reading) in chunk.iter().zip(rows) {
-            let line = Line { statement: (*statement).clone(), reading };
-            keep(path, &line)?;
-            known.insert(line.statement, line.reading);
+            let failed = |source| ReadingCacheError { path: PathBuf::from(path), source };
+            let line = checked_lines::line(statement, &reading).map_err(failed)?;
+            checked_lines::append(path, &line).map_err(failed)?;
+            known.insert((*statement).clone(), reading);
         }
         on_progress((n * CHUNK + chunk.len()).min(total), total);
     }
     Ok(statements.iter().map(|s| known.get(s).cloned().unwrap_or_default()).collect())
 }
 
-/// Readings kept before; damaged lines are passed over, and read again.
-fn kept<T: Copy + Into<f64> + DeserializeOwned>(path: &Path, width: usize) -> HashMap<String, Vec<T>> {
-    let Ok(file) = File::open(path) else { return HashMap::new() };
-    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
-    lines
-        .filter_map(|line| serde_json::from_slice::<Line<T>>(&line).ok())
-        .filter(|line| line.reading.len() == width && line.reading.iter().all(|x| (*x).into().is_finite()))
-        .map(|line| (line.statement, line.reading))
-        .collect()
-}
-
-fn keep<T: Serialize>(path: &Path, line: &Line<T>) -> Result<(), ReadingCacheError> {
-    let failed = |source| ReadingCacheError { path: PathBuf::from(path), source };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-    // One write, begun on a new line: neither a second program nor a torn line before it can spoil it.
-    file.write_all(format!("\n{text}\n").as_bytes()).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::scripted::Scripted;
 

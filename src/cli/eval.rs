@@ -17,6 +17,10 @@ pub(crate) enum EvalCommand {
     Kidney(KidneyArgs),
     /// Pairs of acts ranked by the model: obvious ones, and a harder bank in which words mislead
     Pairs(PairsArgs),
+    /// How well a model reads what an act serves, on keyed acts that nothing was learned from
+    Validity(crate::commands::eval::reading::ValidityArgs),
+    /// People learned from answers to keyed questions, then their choices in situations that nobody keyed
+    Unseen(crate::commands::eval::reading::UnseenArgs),
     /// Does this model's own prior lie inside the region of convergence? Real people's answers tell
     Start(StartArgs),
     /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
@@ -37,6 +41,8 @@ pub(crate) enum EvalCommand {
     },
     /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
     Polis(crate::commands::eval::polis::PolisArgs),
+    /// Does a session find what a person values? People with known values, after 10 to 60 answers and ten minutes
+    Recovery(crate::commands::eval::recovery::RecoveryArgs),
     /// Simulated crowds: what an attack moves, and how work grows with the number of people
     Crowd {
         /// What to simulate.
@@ -71,7 +77,7 @@ pub(crate) struct KidneyArgs {
     #[arg(long, value_name = "DIR", env = "CREDENCE_DATA", default_value = "../shared/data")]
     pub(crate) data: PathBuf,
     /// Splits into training and tested people
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = crate::cli::numbers::count::<1, 1000>)]
     pub(crate) splits: usize,
     /// Seed of the splits
     #[arg(long, default_value_t = 1)]
@@ -85,10 +91,10 @@ pub(crate) struct KidneyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FlightArgs {
     /// How many of the 624 people
-    #[arg(long, value_name = "N", default_value_t = 624)]
+    #[arg(long, value_name = "N", default_value_t = 624, value_parser = crate::cli::numbers::count::<1, 1000000>)]
     pub(crate) people: usize,
     /// Candidate sets from which a question is chosen
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = crate::cli::numbers::count::<1, 100000>)]
     pub(crate) pool: usize,
     /// Share of answers that are random, in the noisy rows
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
@@ -103,7 +109,7 @@ pub(crate) struct FlightArgs {
     #[arg(long)]
     pub(crate) lattice: bool,
     /// Also exact Bayes under the mixture's own Gaussian prior, by this many draws: what not knowing the lattice costs
-    #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_value_t = 0, default_missing_value = "20000")]
+    #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_value_t = 0, default_missing_value = "20000", value_parser = crate::cli::numbers::count::<0, 10000000>)]
     pub(crate) gaussian: usize,
     /// Signal scales of the mixture's hypotheses, instead of the built-in ones
     #[arg(long, value_name = "SCALES", value_delimiter = ',')]
@@ -120,13 +126,13 @@ pub(crate) struct FlightArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FlightModelArgs {
     /// How many of the 624 people
-    #[arg(long, value_name = "N", default_value_t = 24)]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = crate::cli::numbers::count::<1, 1000000>)]
     pub(crate) people: usize,
     /// Held-out sets of each person; the model reads each after the rounds so far
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = crate::cli::numbers::count::<1, 1000>)]
     pub(crate) held_out: usize,
     /// Numbers of answers after which to predict
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "0,1,5")]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "0,1,5", value_parser = crate::cli::numbers::count::<0, 20>)]
     pub(crate) answered: Vec<usize>,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]

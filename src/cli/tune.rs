@@ -134,13 +134,13 @@ pub(crate) struct TuningArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) experiment: Option<PathBuf>,
     /// People who give evidence, and as many who give none
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 100000>)]
     pub(crate) people: Option<usize>,
     /// Rounds of answers, each followed by the schedule's decision
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 1000>)]
     pub(crate) rounds: Option<usize>,
     /// Answers of each person in a round
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 10000>)]
     pub(crate) answers: Option<usize>,
     /// Shuffle the labels: the gate must then refuse
     #[arg(long)]
@@ -166,19 +166,19 @@ pub(crate) struct TeachingArgs {
     #[arg(long, value_name = "N")]
     pub(crate) minutes: Option<u64>,
     /// Training sequences, each with a person of its own
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = crate::cli::numbers::count::<1, 10000000>)]
     pub(crate) sequences: usize,
     /// Rounds in a sequence: the model is asked after 0, 1, ... answers
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = crate::cli::numbers::count::<1, 1000>)]
     pub(crate) rounds: usize,
     /// Held-out people
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = crate::cli::numbers::count::<1, 100000>)]
     pub(crate) people: usize,
     /// Times that every sequence is seen
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = crate::cli::numbers::count::<1, 10000>)]
     pub(crate) epochs: usize,
     /// Layers from the top that are trained [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 10000>)]
     pub(crate) top_layers: Option<usize>,
     /// Bare levels instead of the paper's words: a fifth of the tokens, and not comparable with the paper
     #[arg(long)]

@@ -68,7 +68,7 @@ fn proposals(opened: &mut Opened, args: &AgentArgs, task: &str) -> anyhow::Resul
     let charter = opened.opening.charter.clone();
     let mut model = opened.reader()?.model().clone();
     let mut states = States::open(opened.opening.readings.as_deref(), &model);
-    let wanted = (args.proposals, args.seed as u32);
+    let wanted = (args.proposals, args.seed);
     let _working = working("proposing alternatives");
     let mine = propose(&mut model, &mut states, &charter, task, &args.alternatives, wanted)?;
     let known: Vec<String> = mine.iter().map(|p| p.text.clone()).chain(args.alternatives.iter().cloned()).collect();

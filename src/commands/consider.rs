@@ -27,7 +27,7 @@ pub(crate) struct ConsiderArgs {
     #[arg(long)]
     pub(crate) deliberate: bool,
     /// The most tokens to write, for all alternatives together
-    #[arg(long, value_name = "N", default_value_t = 480)]
+    #[arg(long, value_name = "N", default_value_t = 480, value_parser = crate::cli::numbers::count::<0, 100000>)]
     pub(crate) deliberation_tokens: usize,
     /// A document as background (text, Markdown or PDF), used with --deliberate, which it implies; kept until `credence brief drop`
     #[arg(long = "brief", value_name = "FILE")]
@@ -80,13 +80,12 @@ pub(crate) fn deliberate(
         situation: situation.trim().to_owned(),
         charter: opened.opening.charter.clone(),
         tokens_max: args.deliberation_tokens,
-        seed: seed as u32,
+        seed,
         states: opened.opening.readings.clone(),
     };
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    let _watch =
-        crate::front::watch_signals(move || flag.store(true, Ordering::SeqCst)).context("failed to watch signals")?;
+    let _watch = crate::front::signals::watch_interrupt(move || flag.store(true, Ordering::SeqCst));
     let mut reader = opened.reader()?.clone();
     let considered = consider(
         &mut opened.home,

@@ -5,10 +5,12 @@ pub(crate) mod together;
 use credence_agent::bank::BankAlternative;
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::knowledge::Knowledge;
+use credence_agent::names;
 use credence_agent::session::record_described;
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, Seq};
 use credence_memory::record::{AlternativeDescribed, Outcome};
+use credence_memory::text::normal;
 
 use crate::cli::{BarArgs, DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
@@ -140,10 +142,11 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
         text(home, &ids[decided.second])
     ))?;
     for c in decided.contributions.iter().take(6) {
-        let evidence = decided.reasons.iter().find(|r| r.feature == c.name).map_or_else(String::new, |r| {
-            let seqs: Vec<String> = r.evidence.iter().map(ToString::to_string).collect();
-            if seqs.is_empty() { "  (the prior)".into() } else { format!("  (records {})", seqs.join(", ")) }
-        });
+        let evidence =
+            decided.reasons.iter().find(|r| names::of_id(&r.feature) == c.name).map_or_else(String::new, |r| {
+                let seqs: Vec<String> = r.evidence.iter().map(ToString::to_string).collect();
+                if seqs.is_empty() { "  (the prior)".into() } else { format!("  (records {})", seqs.join(", ")) }
+            });
         say(format!("  {:+.2} ± {:.2}  {}{evidence}", c.contribution, c.sd, c.name))?;
     }
     say(format!("\nRecorded as {seq}; `credence explain {seq}` shows which evidence moved it."))
@@ -157,11 +160,12 @@ pub(crate) fn text(home: &Home, id: &AlternativeId) -> String {
 impl Opened {
     /// Describes alternatives in a situation, reading live what the log does not have yet; they are recorded.
     pub(crate) fn describe(&mut self, situation: &str, texts: &[String]) -> anyhow::Result<Vec<AlternativeId>> {
-        let situation = situation.trim();
+        let situation = &*normal(situation.trim());
+        let texts: Vec<String> = texts.iter().map(|t| normal(t.trim()).into_owned()).collect();
         let missing: Vec<BankAlternative> = texts
             .iter()
-            .filter(|t| !self.home.state().is_described(situation, t.trim()))
-            .map(|t| BankAlternative { text: t.trim().to_owned(), attributes: Default::default() })
+            .filter(|t| !self.home.state().is_described(situation, t))
+            .map(|t| BankAlternative::unkeyed(t.clone()))
             .collect();
         if !missing.is_empty() {
             let reader = self.reader()?;
@@ -169,6 +173,6 @@ impl Opened {
             let described = reader.describe(situation, &missing)?;
             record_described(&mut self.home, described, now())?;
         }
-        Ok(texts.iter().map(|t| AlternativeId::of(situation, t.trim())).collect())
+        Ok(texts.iter().map(|t| AlternativeId::of(situation, t)).collect())
     }
 }

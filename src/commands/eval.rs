@@ -9,6 +9,8 @@ mod kidney;
 mod learning;
 mod pairs;
 pub(crate) mod polis;
+pub(crate) mod reading;
+pub(crate) mod recovery;
 mod start;
 
 use anyhow::Context;
@@ -27,6 +29,8 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::FlightModel(args) => flight_model::run(global, &args),
         EvalCommand::Kidney(args) => kidney::run(&args),
         EvalCommand::Pairs(args) => pairs::run(global, &args),
+        EvalCommand::Validity(args) => reading::validity(global, &args),
+        EvalCommand::Unseen(args) => reading::unseen(global, &args),
         EvalCommand::Start(args) => start::run(global, &args),
         EvalCommand::Run { experiment, out } if experiment.to_str() == Some(PRESSURE) => {
             let rows = out.map(|dir| dir.join("pressure.jsonl"));
@@ -46,6 +50,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        EvalCommand::Recovery(args) => recovery::run(&args),
         EvalCommand::Report { dir } => experiment::write_report(&dir),
         EvalCommand::Polis(args) => polis::run(global, &args),
         EvalCommand::Crowd { action } => crowd::run(&action),

@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use credence_agent::decide::{Bars, Verdict};
-use credence_agent::words::{Listener, Reader};
+use credence_agent::opening::Opening;
+use credence_agent::words::{Listener, Reader, WordsError};
 use credence_evals::pressure::{Arm, Pressure, PressureOptions, Row, effects, flat_trust, read};
 use credence_evals::sentences::{self, Score};
 use credence_evals::text_safety::{Judge, Moved, measure_injections, measure_wording};
@@ -19,14 +21,17 @@ use crate::cli::{Global, ModelArgs};
 use crate::commands::tell::ReaderArg;
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{Opened, opening, say, say_json};
+use crate::surroundings::{Opened, opening, say, say_json, schema};
 
 /// `credence eval sentences`.
 #[derive(Debug, Args)]
 pub(crate) struct SentencesArgs {
     /// How they are read
-    #[arg(long, value_enum, default_value_t = ReaderArg::Grammar)]
+    #[arg(long, value_enum, default_value_t = ReaderArg::Plain)]
     pub(crate) reader: ReaderArg,
+    /// Sentences to read instead of the built-in ones (JSON Lines of the same form)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
     /// Also the sentences kept aside; what is chosen must not be chosen by them
     #[arg(long)]
     pub(crate) frozen: bool,
@@ -43,10 +48,33 @@ pub(crate) struct SentencesArgs {
 
 /// Runs `credence eval sentences`.
 pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result<()> {
-    let opening = opening(global, &args.model)?;
-    let listener = Listener::new(&opening.schema, args.reader.into(), opening.load.clone());
+    let sentences = match &args.file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+            sentences::parse(&text)
+                .map_err(|(line, why)| WrongInput(format!("{}, line {line}: {why}", path.display())))?
+        }
+        None => sentences::bank(),
+    };
+    let listener = match args.reader {
+        // Rules need no model.
+        ReaderArg::Plain => {
+            Listener::new(&schema(&args.model)?, Reader::Plain, Arc::new(|| Err("rules need no model".into())))
+        }
+        ReaderArg::Completion => {
+            let opening = Opening { unkeyed: true, ..opening(global, &args.model)? };
+            Listener::new(&opening.schema, Reader::Completion, opening.load.clone())
+        }
+    };
     let bar = counting("sentences");
-    let result = sentences::run(args.frozen, &mut |text| listener.rows(text), &mut |done, of| {
+    let mut read = |text: &str| match listener.rows(text) {
+        // Words that are refused are sentences of which nothing is read.
+        Err(WordsError::Empty | WordsError::TooLong(_) | WordsError::Script | WordsError::UnknownValue(_)) => {
+            Ok(Vec::new())
+        }
+        rows => rows,
+    };
+    let result = sentences::run(sentences, args.frozen, &mut read, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
@@ -56,9 +84,9 @@ pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result
     }
     for (name, score) in [("open", &result.open), ("frozen", &result.frozen)] {
         let Some(score) = score else { continue };
-        let Score { sentences, values, exact, conditions, rows, rows_right, rows_expected } = score;
+        let Score { sentences, values, misread, unread, exact, conditions, rows, rows_right, rows_expected } = score;
         say(format!(
-            "{name} sentences ({sentences})\n  values and direction  {values}\n  and strength          {exact}\n  and conditions        {conditions}\n  rows read {rows}, right {rows_right}, expected {rows_expected}"
+            "{name} sentences ({sentences})\n  values and direction  {values} ({misread} read wrongly, {unread} left unread)\n  and strength          {exact}\n  and conditions        {conditions}\n  rows read {rows}, right {rows_right}, expected {rows_expected}"
         ))?;
     }
     if args.wrong {
@@ -76,13 +104,13 @@ pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result
 #[derive(Debug, Args)]
 pub(crate) struct PressureArgs {
     /// How many of the 2,187 settings
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = crate::cli::numbers::count::<1, 2187>)]
     pub(crate) settings: usize,
     /// Seed of the choice of settings and of what is written
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// The most tokens to write about one setting
-    #[arg(long, value_name = "N", default_value_t = 320)]
+    #[arg(long, value_name = "N", default_value_t = 320, value_parser = crate::cli::numbers::count::<0, 100000>)]
     pub(crate) tokens: usize,
     /// Rows go into this file; one that is there is gone on with
     #[arg(long, value_name = "FILE")]
@@ -133,7 +161,7 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
     let options = PressureOptions {
         charter: opened.opening.charter.clone(),
         tokens_max: args.tokens,
-        seed: args.seed as u32,
+        seed: args.seed,
         bars: Bars::default(),
         trust: flat_trust(),
     };
@@ -349,7 +377,7 @@ pub(crate) fn decisions(global: &Global, args: &MeasureArgs) -> anyhow::Result<(
 
 /// Runs `credence eval meaning`.
 pub(crate) fn meaning(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
-    let opening = opening(global, &args.model)?;
+    let opening = Opening { unkeyed: true, ..opening(global, &args.model)? };
     let mut model = (opening.load)().map_err(|error| anyhow::anyhow!(error))?;
     let report = credence_evals::meaning::measure(&mut model)?;
     if args.json {

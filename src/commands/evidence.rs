@@ -5,17 +5,21 @@ mod export;
 mod import;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
-use credence_memory::ids::Seq;
+use credence_agent::{in_words, names};
+use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
+use credence_memory::state::State;
+use credence_memory::text::normal;
 
 use crate::cli::{EvidenceCommand, Global};
 use crate::commands::replay::verified;
 use crate::exit::{DidNotMatch, WrongInput};
-use crate::surroundings::{log_path, now, open_home, open_log, say, say_json_text};
+use crate::surroundings::{log_path, now, open_home, open_log, read_state, say, say_json_text};
 
 /// Runs `credence evidence ...`.
 pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<()> {
@@ -27,8 +31,15 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                     Record::KINDS.join(", ")
                 )));
             }
+            let person = person.map(|p| normal(&p).into_owned());
+            let withdrawals = Withdrawals::of(global)?;
+            let state = known(global);
             each(global, |entry, line| {
-                let of_person = person.as_deref().is_none_or(|p| about(&entry.record).is_some_and(|q| q == p));
+                let whose = match &entry.record {
+                    Record::Retracted(r) => withdrawals.whose.get(&r.target).map(PersonId::as_str),
+                    record => about(record),
+                };
+                let of_person = person.as_deref().is_none_or(|p| whose.is_some_and(|q| q == p));
                 let wanted = match &kind {
                     Some(kind) => entry.record.kind() == kind,
                     None => all || is_telling(&entry.record),
@@ -37,21 +48,33 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                     (false, _) => Ok(()),
                     (true, true) => say_json_text(line.trim_end()),
                     (true, false) => say(format!(
-                        "{:>6}  {}  {:<20} {}",
+                        "{:>6}  {}  {:<20} {}{}",
                         entry.seq.0,
                         entry.time,
                         entry.record.kind(),
-                        outline(&entry.record)
+                        outline(&state, &entry.record),
+                        withdrawals
+                            .by
+                            .get(&entry.seq)
+                            .map_or_else(String::new, |by| format!("   [withdrawn: record {by}]"))
                     )),
                 }
             })
         }
         EvidenceCommand::Show { seq } => {
+            let state = known(global);
             let mut found = false;
             each(global, |entry, line| {
                 if entry.seq.0 == seq {
                     found = true;
-                    let value: serde_json::Value = serde_json::from_str(line)?;
+                    let mut value: serde_json::Value = serde_json::from_str(line)?;
+                    // Beside what stands in the log: what it says, with texts and names in place of hashes and ids.
+                    if let (Some(fields), Some(said)) =
+                        (value.as_object_mut(), in_words::record(&state, &entry.record, names::value))
+                    {
+                        fields.insert("in_words".into(), said.into());
+                        fields.insert("withdrawn".into(), is_withdrawn(&state, entry.seq).into());
+                    }
                     say_json_text(&serde_json::to_string_pretty(&value)?)?;
                 }
                 Ok(())
@@ -73,14 +96,50 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 .map(|(id, _)| id.clone())
                 .with_context(|| WrongInput(format!("record {seq} is not evidence that counts")))?;
             let (retracted, _) = home.append(now(), Record::Retracted(Retracted { target, reason }))?;
-            let digest = home.state().belief_digest(&person)?;
-            let through = home.state().head().0;
-            home.append(now(), Record::BeliefRecorded(BeliefRecorded { person: person.clone(), through, digest }))?;
+            let noted = home.state().belief_digest(&person).map_err(anyhow::Error::from).and_then(|digest| {
+                let (person, through) = (person.clone(), home.state().head().0);
+                home.append(now(), Record::BeliefRecorded(BeliefRecorded { person, through, digest }))?;
+                Ok(())
+            });
+            if let Err(error) = noted {
+                // The retraction stands: what is believed without it is only not noted for a later check.
+                tracing::warn!("what is believed now could not be recorded: {error:#}");
+            }
             say(format!(
                 "record {seq} is withdrawn (record {}); {person}'s belief was folded anew without it",
                 retracted.seq
             ))
         }
+    }
+}
+
+/// What a log withdraws.
+#[derive(Default)]
+struct Withdrawals {
+    /// The record that withdraws each.
+    by: BTreeMap<Seq, Seq>,
+    /// Whose the withdrawn ones are.
+    whose: BTreeMap<Seq, PersonId>,
+}
+
+impl Withdrawals {
+    fn of(global: &Global) -> anyhow::Result<Self> {
+        let mut found = Self::default();
+        each(global, |entry, _| {
+            if let Record::Retracted(r) = &entry.record {
+                found.by.insert(r.target, entry.seq);
+            }
+            Ok(())
+        })?;
+        if !found.by.is_empty() {
+            each(global, |entry, _| {
+                if let Some(from) = entry.record.evidence_origin().filter(|_| found.by.contains_key(&entry.seq)) {
+                    found.whose.insert(entry.seq, from.person.clone());
+                }
+                Ok(())
+            })?;
+        }
+        Ok(found)
     }
 }
 
@@ -116,6 +175,16 @@ fn verify(global: &Global) -> anyhow::Result<()> {
     say(format!(
         "{head} records, {evidence} of them evidence; the chain is whole ({hash}); {digests} recorded beliefs match"
     ))
+}
+
+/// What the log says as a whole; nothing where it cannot be read as one, so that its lines can still be looked at.
+fn known(global: &Global) -> State {
+    read_state(global).unwrap_or_else(|_| State::new())
+}
+
+/// Whether an evidence record was withdrawn.
+pub(crate) fn is_withdrawn(state: &State, seq: Seq) -> bool {
+    state.people().values().any(|person| person.retracted().iter().any(|(_, evidence)| evidence.seq == seq))
 }
 
 /// Whom a record is about, if it is about someone.
@@ -174,25 +243,13 @@ pub(crate) fn brief(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// One line about a record.
-pub(crate) fn outline(record: &Record) -> String {
+/// One line about a record; what people said in words, by the texts that the state knows.
+pub(crate) fn outline(state: &State, record: &Record) -> String {
     let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
+    if let Some(said) = in_words::record(state, record, names::value) {
+        return format!("{who}{said}");
+    }
     let what = match record {
-        Record::ChoiceMade(r) => match r.chosen {
-            Some(i) => format!("chose {} of {}", i + 1, r.alternatives.len()),
-            None => "no preference".into(),
-        },
-        Record::ImportanceStated(r) => {
-            let name = |v: &Option<credence_memory::ids::ValueId>| {
-                v.as_ref().map_or("values in general".into(), ToString::to_string)
-            };
-            format!("{} above {} ({:?})", name(&r.more), name(&r.less), r.strength).to_lowercase()
-        }
-        Record::VerdictGiven(r) => format!("{:?}", r.verdict).to_lowercase(),
-        Record::RatingGiven(r) => format!("{} of {}", r.level, r.levels),
-        Record::RankingGiven(r) => format!("ranked {} of {}", r.order.len(), r.alternatives.len()),
-        Record::CorrectionMade(_) => "not that, rather this".into(),
-        Record::DemonstrationGiven(_) => "was seen to do".into(),
         Record::Retracted(r) => format!("record {} withdrawn: {}", r.target, brief(&r.reason)),
         Record::DecisionMade(r) => match &r.outcome {
             credence_memory::record::Outcome::Act { .. } => "act".into(),

@@ -1,60 +1,66 @@
 //! `credence explain`: which evidence moved a value or a decision.
 
 use anyhow::Context;
+use credence_agent::importance::{NamedValue, unknown};
+use credence_agent::in_words::{self, brief};
 use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
+use credence_agent::names;
+use credence_agent::views::LEVEL;
+use credence_memory::belief::Mixture;
 use credence_memory::ids::{PersonId, Seq};
-use credence_memory::record::Strength;
+use credence_memory::observation::contrast;
 use credence_memory::state::State;
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, Global};
-use crate::commands::evidence::brief;
 use crate::exit::WrongInput;
 use crate::surroundings::{person, read_state, say, say_json};
 
 /// Runs `credence explain`.
 pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
     let mut state = read_state(global)?;
-    let (person, direction, about) = match args.what.parse::<u64>() {
+    let About { person, direction, what, unit } = match args.what.parse::<u64>() {
         Ok(seq) => decision(&state, Seq(seq))?,
         Err(_) => value(&state, person(&args.person)?, &args.what)?,
     };
     state.believe(&person)?;
-    let mean = state.belief(&person)?.functional(&direction);
+    let functional = |belief: &Mixture| belief.marginals(std::slice::from_ref(&direction)).swap_remove(0);
+    let now = functional(&state.belief(&person)?);
     let fast = ranked(&state, &person, &direction)?;
     let (rows, error) = explained(&state, &person, &direction, &fast, args.top)?;
-    let (low, high) = mean.interval(0.9);
+    let (low, high) = now.interval(LEVEL);
+    let said = |seq: Seq| in_words::evidence(&state, &person, seq, names::value).unwrap_or_default();
     if args.json {
         let rows: Vec<_> = rows
             .iter()
             .map(|Explained { fast, exact }| {
                 json!({
-                    "record": exact.seq.0, "change": exact.mean_change, "positive_change": exact.positive_change,
-                    "fast_change": fast.mean_change,
+                    "record": exact.seq.0, "said": said(exact.seq), "change": exact.mean_change,
+                    "positive_change": exact.positive_change, "fast_change": fast.mean_change,
                 })
             })
             .collect();
         return say_json(&json!({
-            "about": about, "person": person, "mean": mean.mean(), "interval_90": [low, high],
-            "probability_positive": mean.probability_positive(), "evidence": rows, "records": fast.len(),
+            "about": what, "person": person, "unit": unit, "mean": now.mean(), "interval_90": [low, high],
+            "probability_positive": now.probability_positive(), "evidence": rows, "records": fast.len(),
             "fast_ranking": {
                 "largest_error": error.largest, "rank_correlation": error.rank_correlation, "of_ten": error.of_ten,
             },
         }));
     }
     say(format!(
-        "{about}\n{person}: mean {:+.2} noise units, 90% [{low:+.2}, {high:+.2}], positive with probability {:.2}",
-        mean.mean(),
-        mean.probability_positive()
+        "{what}\n{person}: {:+.2}, 90% [{low:+.2}, {high:+.2}], above 0 with probability {:.2}; {unit}",
+        now.mean(),
+        now.probability_positive()
     ))?;
-    let before = state.prior_belief(&person)?.functional(&direction).mean();
+    let before = functional(&state.prior_belief(&person)?).mean();
     say(format!("before any evidence: {before:+.2}\n"))?;
     if rows.is_empty() {
         return say("no evidence of this person counts yet: this is the prior");
     }
     for Explained { exact, .. } in &rows {
-        say(format!("  {:+.3}  record {:<5} {}", exact.mean_change, exact.seq, words(&state, &person, exact.seq)))?;
+        say(format!("  {:+.3}  record {:<5} {}", exact.mean_change, exact.seq, said(exact.seq)))?;
     }
     say(format!(
         "\n{} of {} records, each the mean with it minus the mean of a belief folded anew without it. They were found by a\n\
@@ -72,7 +78,18 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
     }
 }
 
-fn decision(state: &State, seq: Seq) -> anyhow::Result<(PersonId, Vec<f64>, String)> {
+/// What is explained.
+struct About {
+    person: PersonId,
+    /// One entry for each weight.
+    direction: Vec<f64>,
+    /// In words.
+    what: String,
+    /// What its numbers are in.
+    unit: &'static str,
+}
+
+fn decision(state: &State, seq: Seq) -> anyhow::Result<About> {
     let (_, decided) = state.decisions().iter().find(|(s, _)| *s == seq).with_context(|| {
         WrongInput(format!("record {seq} is not a decision; `credence evidence list --kind DecisionMade` lists them"))
     })?;
@@ -82,63 +99,35 @@ fn decision(state: &State, seq: Seq) -> anyhow::Result<(PersonId, Vec<f64>, Stri
     });
     let (best, second) = (decided.alternatives[order[0]], decided.alternatives[order[1]]);
     let text = |id| state.description(id).map_or_else(String::new, |d| brief(&d.text).into_owned());
-    let about = format!("decision {seq}: {:?} rather than {:?}, as now believed", text(&best), text(&second));
-    Ok((decided.person.clone(), state.difference(&best, &second)?, about))
+    let what = format!("decision {seq}: {:?} rather than {:?}, as now believed", text(&best), text(&second));
+    let direction = state.difference(&best, &second)?;
+    let unit = "1 is your own wavering between two alternatives";
+    Ok(About { person: decided.person.clone(), direction, what, unit })
 }
 
-fn value(state: &State, person: PersonId, name: &str) -> anyhow::Result<(PersonId, Vec<f64>, String)> {
+fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
     let layout = &state.epoch().context("the log has no header yet")?.layout;
-    let names: Vec<String> = layout.features().iter().map(ToString::to_string).collect();
-    let index = names.iter().position(|n| n == name).with_context(|| {
+    let values: Vec<NamedValue> =
+        layout.values().iter().map(|id| NamedValue { id: id.to_string(), name: names::value(id.as_str()) }).collect();
+    let same = |name: &str| name.eq_ignore_ascii_case(said.trim());
+    if let Some(at) = values.iter().position(|v| same(&v.id) || same(&v.name)) {
+        let mut direction = contrast(layout, at, None);
+        direction.truncate(layout.dimension());
+        let what = format!("{}, beside the person's own average over all values", values[at].name);
+        return Ok(About { person, direction, what, unit: "1 is a usual distance of a value from the average" });
+    }
+    // What no schema names is still explained to whoever knows its id.
+    let features = layout.features();
+    let index = features.iter().position(|f| same(&f.to_string())).with_context(|| {
+        let all: Vec<&str> = values.iter().map(|v| v.id.as_str()).collect();
         WrongInput(format!(
-            "{name:?} is neither a feature nor the number of a decision; features are {}",
-            names.join(", ")
+            "{}; nor is it the number of a decision. Values are {}",
+            unknown(said, &values),
+            all.join(", ")
         ))
     })?;
-    let mut direction = vec![0.0; names.len()];
+    let mut direction = vec![0.0; layout.dimension()];
     direction[index] = 1.0;
-    Ok((person, direction, format!("the weight of {name}")))
-}
-
-/// What an evidence record says, by its question.
-fn words(state: &State, person: &PersonId, seq: Seq) -> String {
-    use credence_memory::evidence::Form;
-    let text = |index: u32| state.descriptions().get(index as usize).map_or("?".into(), |d| brief(&d.text));
-    let Some(evidence) = state.person(person).and_then(|p| p.evidence().iter().find(|e| e.seq == seq)) else {
-        return String::new();
-    };
-    match &evidence.form {
-        Form::Choice { pair, chosen: Some(c), .. } => {
-            let c = usize::from(*c).min(1);
-            format!("chose {:?} over {:?}", text(pair[c]), text(pair[1 - c]))
-        }
-        Form::Choice { pair, chosen: None, .. } => {
-            format!("no preference between {:?} and {:?}", text(pair[0]), text(pair[1]))
-        }
-        Form::Indirect { pair, .. } => format!("rather {:?} than {:?}", text(pair[0]), text(pair[1])),
-        Form::Order { alternatives, order, .. } => {
-            format!(
-                "put {:?} first of {}",
-                order.first().map_or("?".into(), |i| text(alternatives[usize::from(*i)])),
-                alternatives.len()
-            )
-        }
-        Form::Verdict { alternative, verdict } => format!("{verdict:?} on {:?}", text(*alternative)).to_lowercase(),
-        Form::Rating { alternative, level, levels } => format!("{level} of {levels} for {:?}", text(*alternative)),
-        Form::Importance { value, other, favoured, strength, .. } => {
-            let name = |i: u16| state.feature_name(usize::from(i));
-            let more = if *favoured { "more" } else { "less" };
-            let other = other.map_or("most other values".into(), name);
-            format!("said that {} matters {} {more} than {other}", name(*value), in_words(*strength))
-        }
-    }
-}
-
-/// "slightly", "clearly", "much": goes before "more" and "less".
-fn in_words(strength: Strength) -> &'static str {
-    match strength {
-        Strength::Slight => "slightly",
-        Strength::Clear => "clearly",
-        Strength::Strong => "much",
-    }
+    let what = format!("the weight of {}", names::feature(&features[index], names::value));
+    Ok(About { person, direction, what, unit: "in noise units" })
 }

@@ -16,6 +16,7 @@ mod replay;
 mod session;
 pub(crate) mod tell;
 mod tune;
+pub(crate) mod values;
 
 use crate::cli::{Cli, Command};
 
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
         Command::People(args) => people::run(global, args),
+        Command::Values(args) => values::run(global, &args),
         Command::Eval { action } => eval::run(global, action),
         Command::Tune { action } => tune::run(global, action),
     }

@@ -45,23 +45,26 @@ pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> 
                 return say_json(&serde_json::json!({
                     "model": info.model, "architecture": info.head.architecture, "name": info.head.name,
                     "parameters": info.head.parameters, "precision": info.head.precision(),
+                    "files": info.head.split.map_or(1, |(_, count)| count), "chat_template": info.head.has_chat_template,
                 }));
             }
             say(format!(
-                "{}\n  file          {}\n  name          {}\n  architecture  {}\n  parameters    {:.1} million\n  precision     {}\n  sha256        {}\n  blake3        {}",
+                "{}\n  file          {}\n  name          {}\n  architecture  {}\n  parameters    {:.1} million\n  precision     {}\n  files         {}\n  chats         {}\n  sha256        {}\n  blake3        {}",
                 info.model.reference,
                 info.model.path.display(),
                 info.head.name.as_deref().unwrap_or("-"),
                 info.head.architecture,
                 info.head.parameters as f64 / 1e6,
                 info.head.precision(),
+                info.head.split.map_or(1, |(_, count)| count),
+                if info.head.has_chat_template { "by its own template" } else { "no template: asked in plain text" },
                 info.model.sha256,
                 info.model.blake3,
             ))
         }
         ModelCommand::Bench { reference, json } => {
             let pulled = pull(global, &reference)?;
-            let mut model = Llama::load(&pulled.path, &cache(global).llama_options())?;
+            let mut model = Llama::load(&pulled.path, &cache(global).llama_options_for(&pulled))?;
             let report = bench(&mut model, BENCH_ROUNDS)?;
             if json {
                 return say_json(&report);

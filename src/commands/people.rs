@@ -4,14 +4,17 @@
 use clap::{Args, Subcommand};
 use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spread, overview, words};
 use credence_memory::home::HomeError;
-use credence_memory::ids::{PersonId, SourceId};
+use credence_memory::ids::{AlternativeId, PersonId, SourceId};
 use credence_memory::population::{
-    COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Progress, SOURCE_CAP, Survey, consolidated, influence_of, whom_to_ask,
+    COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Part, Progress, SOURCE_CAP, Survey, consolidated, conversations,
+    influence_of, whom_to_ask,
 };
-use credence_memory::record::{QuarantineSet, Record, Subject};
+use credence_memory::record::{AlternativeDescribed, QuarantineSet, Record, Subject};
 use credence_memory::state::{State, StateError};
+use credence_memory::text::normal;
 
 use crate::cli::Global;
+use crate::commands::evidence::brief;
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{now, open_home, read_state, say, say_json};
@@ -40,7 +43,7 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     all: bool,
     /// The most groups that are looked for
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = crate::cli::numbers::count::<1, 100>)]
     groups_max: usize,
     /// Seed of everything random in it
     #[arg(long, default_value_t = 1)]
@@ -48,9 +51,21 @@ pub(crate) struct ShowArgs {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Which part.
+    #[command(flatten)]
+    part: PartArgs,
     /// The cap.
     #[command(flatten)]
     cap: CapArgs,
+}
+
+/// Which part of a home is looked at.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct PartArgs {
+    /// One imported conversation by itself; without it each conversation of a home that has several is shown apart, and so is
+    /// the rest
+    #[arg(long, value_name = "NAME")]
+    conversation: Option<String>,
 }
 
 /// What a source may count for.
@@ -79,11 +94,14 @@ pub(crate) enum PeopleCommand {
         #[arg(long = "at-hand", value_name = "NAME")]
         at_hand: Vec<String>,
         /// Nobody is asked who gave more than this many times the mean number of answers of those at hand
-        #[arg(long, value_name = "TIMES", default_value_t = 1.5)]
+        #[arg(long, value_name = "TIMES", default_value_t = 1.5, value_parser = crate::cli::numbers::amount::<1000000>)]
         fair_share: f64,
         /// Questions to name
-        #[arg(long, value_name = "N", default_value_t = 5)]
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = crate::cli::numbers::count::<0, 1000000>)]
         top: usize,
+        /// Which part.
+        #[command(flatten)]
+        part: PartArgs,
         /// Seed of the draws
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -97,20 +115,24 @@ pub(crate) enum PeopleCommand {
         #[command(flatten)]
         cap: CapArgs,
         /// People to name, the most influential first
-        #[arg(long, value_name = "N", default_value_t = 10)]
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::cli::numbers::count::<0, 1000000>)]
         top: usize,
         /// One JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Leave a person or a source out of what others receive and of decisions for several people, or count them again
+    /// Leave a person, a source or a statement out of what others receive and of decisions for several people, or count them again
     Quarantine {
         /// The person
-        #[arg(value_name = "NAME", required_unless_present = "source", conflicts_with = "source")]
+        #[arg(value_name = "NAME", required_unless_present_any = ["source", "statement"], conflicts_with_all = ["source", "statement"])]
         person: Option<String>,
         /// A source instead of a person
-        #[arg(long, value_name = "SOURCE")]
+        #[arg(long, value_name = "SOURCE", conflicts_with = "statement")]
         source: Option<String>,
+        /// A statement instead, by its words or the beginning of its id: one that is no opinion, such as "I am under 30". It is
+        /// then in no list of what unites and divides either
+        #[arg(long, value_name = "WORDS")]
+        statement: Option<String>,
         /// Count them again
         #[arg(long)]
         lift: bool,
@@ -125,24 +147,51 @@ pub(crate) fn run(global: &Global, args: PeopleArgs) -> anyhow::Result<()> {
     match args.action {
         None => show(global, &args.show),
         Some(PeopleCommand::Consolidate { cap, json }) => consolidate(global, &cap, json),
-        Some(PeopleCommand::Ask { at_hand, fair_share, top, seed, json }) => {
-            ask(global, &at_hand, fair_share, top, seed, json)
+        Some(PeopleCommand::Ask { at_hand, fair_share, top, part, seed, json }) => {
+            ask(global, &part, &at_hand, fair_share, top, seed, json)
         }
         Some(PeopleCommand::Influence { cap, top, json }) => influence(global, &cap, top, json),
-        Some(PeopleCommand::Quarantine { person, source, lift, reason }) => {
-            let subject = match (person, source) {
-                (Some(person), _) => Subject::Person(PersonId::new(&person)?),
-                (None, Some(source)) => Subject::Source(SourceId::new(&source)?),
-                (None, None) => anyhow::bail!(WrongInput("a person or a --source must be named".into())),
+        Some(PeopleCommand::Quarantine { person, source, statement, lift, reason }) => {
+            let subject = match (person, source, statement) {
+                (Some(person), _, _) => Subject::Person(PersonId::new(&person)?),
+                (None, Some(source), _) => Subject::Source(SourceId::new(&source)?),
+                (None, None, Some(words)) => Subject::Statement(statement_of(&read_state(global)?, &words)?),
+                (None, None, None) => {
+                    anyhow::bail!(WrongInput("a person, a --source or a --statement must be named".into()))
+                }
             };
             quarantine(global, subject, !lift, reason)
         }
     }
 }
 
-/// Everyone's answers, or what is missing.
-pub(crate) fn survey(state: &State, source_cap: f64) -> anyhow::Result<Survey> {
-    let survey = Survey::of(state, source_cap).map_err(|e| WrongInput(e.to_string()))?;
+/// The statement that is meant: by its words, whatever the case of their letters, or by the beginning of its id.
+fn statement_of(state: &State, words: &str) -> anyhow::Result<AlternativeId> {
+    let wanted = normal(words.trim()).to_lowercase();
+    let spelt = |d: &&AlternativeDescribed| normal(&d.text).to_lowercase() == wanted;
+    let mut found: Vec<&AlternativeDescribed> = state.descriptions().iter().filter(spelt).collect();
+    if found.is_empty() && wanted.len() >= 6 {
+        found = state.descriptions().iter().filter(|d| d.alternative.to_string().starts_with(&wanted)).collect();
+    }
+    match found[..] {
+        [only] => Ok(only.alternative),
+        [] => anyhow::bail!(WrongInput(format!("no statement here has the words {words:?}"))),
+        _ => {
+            let each: Vec<String> = found
+                .iter()
+                .map(|d| format!("{:.12} ({:?})", d.alternative.to_string(), brief(&d.situation)))
+                .collect();
+            anyhow::bail!(WrongInput(format!(
+                "{words:?} stands in several situations; give the beginning of one id: {}",
+                each.join(", ")
+            )))
+        }
+    }
+}
+
+/// Everyone's answers in a part of the home, or what is missing.
+fn survey(state: &State, source_cap: f64, part: Option<&Part>) -> anyhow::Result<Survey> {
+    let survey = Survey::within(state, source_cap, part).map_err(|e| WrongInput(e.to_string()))?;
     if survey.people.len() < 2 {
         anyhow::bail!(WrongInput(format!(
             "{} people have answered a statement or a pair; there is nothing to compare before two have \
@@ -153,17 +202,66 @@ pub(crate) fn survey(state: &State, source_cap: f64) -> anyhow::Result<Survey> {
     Ok(survey)
 }
 
+/// The parts of a home that are looked at, each by itself.
+fn parts(state: &State, args: &PartArgs) -> anyhow::Result<Vec<Option<Part>>> {
+    let (conversations, rest) = conversations(state);
+    if let Some(name) = &args.conversation {
+        let name = normal(name).into_owned();
+        if !conversations.contains(&name) {
+            let there = if conversations.is_empty() { "none".to_owned() } else { conversations.join(", ") };
+            anyhow::bail!(WrongInput(format!("this home has no conversation {name:?}; it has {there}")));
+        }
+        return Ok(vec![Some(Part::Conversation(name))]);
+    }
+    if conversations.len() < 2 {
+        return Ok(vec![None]);
+    }
+    let parts = conversations.into_iter().map(|name| Some(Part::Conversation(name)));
+    Ok(parts.chain(rest.then_some(Some(Part::Rest))).collect())
+}
+
+fn part_name(part: &Part) -> String {
+    match part {
+        Part::Conversation(name) => format!("Conversation {name}"),
+        Part::Rest => "What belongs to no conversation".into(),
+    }
+}
+
 fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<()> {
     let state = read_state(global)?;
-    let survey = survey(&state, args.cap.source_cap)?;
     let mut options = PeopleOptions::default();
     options.groups.groups_max = args.groups_max;
     options.groups.seed = args.seed;
     options.items.seed = args.seed;
-    let bar = counting("looking for groups");
-    let view = overview(&state, &survey, &options).map_err(|e| WrongInput(e.to_string()))?;
-    bar.finish_and_clear();
-    if args.json { say_json(&view) } else { print(&view, args.all) }
+    let look = |part: Option<&Part>| -> anyhow::Result<PeopleView> {
+        let survey = survey(&state, args.cap.source_cap, part)?;
+        let bar = counting("looking for groups");
+        let view = overview(&state, &survey, &options).map_err(|e| WrongInput(e.to_string()))?;
+        bar.finish_and_clear();
+        Ok(view)
+    };
+    let parts = parts(&state, &args.part)?;
+    if let [part] = &parts[..] {
+        let view = look(part.as_ref())?;
+        return if args.json { say_json(&view) } else { print(&view, args.all) };
+    }
+    let mut views = Vec::new();
+    for part in parts.iter().flatten() {
+        // One with a single person says nothing, and is no reason to show none of the others.
+        match look(Some(part)) {
+            Ok(view) if args.json => views.push(serde_json::json!({ "part": part_name(part), "view": view })),
+            Ok(view) => {
+                say(format!("=== {} ===", part_name(part)))?;
+                print(&view, args.all)?;
+                say("")?;
+            }
+            Err(error) if args.json => {
+                views.push(serde_json::json!({ "part": part_name(part), "error": error.to_string() }));
+            }
+            Err(error) => say(format!("=== {} ===\n{error}\n", part_name(part)))?,
+        }
+    }
+    if args.json { say_json(&serde_json::json!({ "parts": views })) } else { Ok(()) }
 }
 
 fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
@@ -193,25 +291,51 @@ fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
             ))?;
         }
     }
-    let list = |title: &str, key: &dyn Fn(&ItemView) -> f64| -> anyhow::Result<()> {
+    let list = |title: &str, unsure: &str, key: &dyn Fn(&ItemView) -> f64, least: f64| -> anyhow::Result<()> {
         say(format!("\n{title}"))?;
         let mut order: Vec<&ItemView> = view.items.iter().filter(|i| i.answers > 0).collect();
         order.sort_by(|a, b| key(b).total_cmp(&key(a)));
+        if order.first().is_some_and(|first| key(first) <= least) {
+            say(format!("  ({unsure})"))?;
+        }
         let shown = if all { order.len() } else { NAMED };
         order.iter().take(shown).try_for_each(|item| {
             let groups: Vec<String> = item.by_group.iter().map(|p| format!("{:.0}%", 100.0 * p)).collect();
-            say(format!("  {:>3.0}% agree ({})   {}", 100.0 * item.agree, groups.join(", "), item.text))
+            let passes = if item.passes > 0 { format!(", {} passes", item.passes) } else { String::new() };
+            say(format!(
+                "  {:>3.0}% agree ({}), {} of {}{passes}   {}",
+                100.0 * item.agree,
+                groups.join(", "),
+                item.agreements,
+                item.answers,
+                item.text
+            ))
         })
     };
-    list("What unites", &|i| i.unites)?;
-    list("What divides", &|i| i.divides)?;
+    list(
+        "What unites (the surest first: at least so many of every group, given how many have answered)",
+        "of none of these is it sure yet that most of every group are of one mind",
+        &|i| i.surely_unites,
+        0.5,
+    )?;
+    list(
+        "What divides (the surest first)",
+        "of none of these is it sure yet that it divides",
+        &|i| i.surely_divides,
+        0.0,
+    )?;
     people(view, all)?;
     say("\nSources")?;
     for source in &view.sources {
         say(format!("  {:<30} {:>5} people, counting for {:.1}%", source.source, source.people, 100.0 * source.share))?;
     }
-    for subject in &view.quarantined {
+    let (statements, others): (Vec<_>, Vec<_>) =
+        view.quarantined.iter().partition(|subject| matches!(subject, Subject::Statement(_)));
+    for subject in others {
         say(format!("  left out: {}", subject_name(subject)))?;
+    }
+    if !statements.is_empty() {
+        say(format!("  left out: {} statements that are no opinions or were moderated out", statements.len()))?;
     }
     Ok(())
 }
@@ -258,6 +382,7 @@ fn subject_name(subject: &Subject) -> String {
     match subject {
         Subject::Person(person) => person.to_string(),
         Subject::Source(source) => format!("everything through {source}"),
+        Subject::Statement(statement) => format!("what was said of statement {:.12}", statement.to_string()),
     }
 }
 
@@ -268,8 +393,7 @@ fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()>
         let (Progress::Messages(done, of) | Progress::Learned(done, of)) = progress;
         bar.set_length(of as u64);
         bar.set_position(done as u64);
-    })
-    .map_err(|e| WrongInput(e.to_string()))?;
+    })?;
     bar.finish_and_clear();
     let (people, parts) = (record.parts.iter().map(|p| p.people.len()).sum::<usize>(), record.parts.len());
     let masses = record.all.masses();
@@ -306,10 +430,23 @@ fn centres(masses: &[f64], people: usize) -> String {
     )
 }
 
-fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u64, json: bool) -> anyhow::Result<()> {
+fn ask(
+    global: &Global,
+    part: &PartArgs,
+    at_hand: &[String],
+    fair_share: f64,
+    top: usize,
+    seed: u64,
+    json: bool,
+) -> anyhow::Result<()> {
     let state = read_state(global)?;
-    let survey = survey(&state, 1.0)?;
+    let parts = parts(&state, part)?;
+    let [part] = &parts[..] else {
+        anyhow::bail!(WrongInput("this home has several conversations: say which with --conversation NAME".into()));
+    };
+    let survey = survey(&state, 1.0, part.as_ref())?;
     let place = |name: &String| {
+        let name = normal(name);
         let found = survey.people.iter().position(|p| p.as_str() == name);
         found.ok_or_else(|| WrongInput(format!("{name:?} has answered no statement or pair yet")))
     };
@@ -353,7 +490,7 @@ fn ask(global: &Global, at_hand: &[String], fair_share: f64, top: usize, seed: u
 
 fn influence(global: &Global, cap: &CapArgs, top: usize, json: bool) -> anyhow::Result<()> {
     let home = open_home(global)?;
-    let found = influence_of(home.state(), cap.source_cap, home.store()).map_err(|e| WrongInput(e.to_string()))?;
+    let found = influence_of(home.state(), cap.source_cap, home.store())?;
     if json {
         return say_json(&found);
     }

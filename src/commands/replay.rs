@@ -130,12 +130,12 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summar
             first.people.len()
         )));
     };
-    let schema = first.state.epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
     let steps = Mutex::new(Vec::new());
     let options = Options { person: Some(only.person.clone()), ..options.clone() };
     let watch = |step: &Step<'_>| {
         if let Ok(before) = step.epoch.prior_belief(step.person) {
-            let values = credence_agent::views::values_of(step.belief, &before, &schema, str::to_owned);
+            let name = credence_agent::names::value;
+            let values = credence_agent::views::values_of(&step.epoch.layout, step.belief, &before, name);
             steps.lock().unwrap_or_else(|e| e.into_inner()).push((step.evidence.seq, values));
         }
     };

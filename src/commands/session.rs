@@ -1,14 +1,16 @@
 //! `credence session`: a sitting with one person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::Context;
 use credence_agent::ask::Strategy;
 use credence_agent::bank::Bank;
 use credence_agent::session::SessionOptions;
 use credence_agent::sitting::{Front, sit};
+use credence_memory::record::QuestionKind;
 
-use crate::cli::{Global, SessionArgs, StrategyArg};
+use crate::cli::{Global, KindArg, SessionArgs, StrategyArg};
 use crate::commands::tune;
 use crate::exit::Interrupted;
 use crate::front::{self, Ending, FrontKind};
@@ -22,6 +24,8 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
     };
     let person = person(&args.person)?;
     let mut opening = opening(global, &args.model)?;
+    let values: Vec<&str> = opening.schema.values.iter().map(|v| v.id.as_str()).collect();
+    bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let tuning = tune::settings(global)?;
     if tuning.policy.background {
         opening.learning = Some(tune::learning(global, &args.model, tuning)?);
@@ -36,7 +40,8 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
             Some(path) => format!("file:{}", path.file_name().map_or_else(Default::default, |n| n.to_string_lossy())),
             None => "terminal".into(),
         },
-        answers_max: args.questions_max,
+        answers_max: args.answers_max,
+        kinds: kinds(&args.kinds),
         names,
         ..SessionOptions::default()
     };
@@ -58,6 +63,19 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
         Ending::Interrupted => Err(Interrupted.into()),
         Ending::Summarised | Ending::HungUp => Ok(()),
     }
+}
+
+/// The kinds asked for; none stands for all.
+fn kinds(asked: &[KindArg]) -> BTreeSet<QuestionKind> {
+    if asked.is_empty() {
+        return SessionOptions::default().kinds;
+    }
+    let kind = |arg: &KindArg| match arg {
+        KindArg::Choice => QuestionKind::Choice,
+        KindArg::Portrait => QuestionKind::Portrait,
+        KindArg::BestAndWorst => QuestionKind::BestAndWorst,
+    };
+    asked.iter().map(kind).collect()
 }
 
 fn strategy(arg: StrategyArg) -> Strategy {

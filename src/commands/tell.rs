@@ -25,11 +25,11 @@ pub(crate) struct TellArgs {
     /// Every reading is right: do not ask
     #[arg(long, conflicts_with = "unconfirmed")]
     pub(crate) yes: bool,
-    /// Leave every reading unconfirmed: it counts with the probability that it is right
+    /// Ask nobody: every reading counts, with the probability that it is right
     #[arg(long)]
     pub(crate) unconfirmed: bool,
     /// How the words are read
-    #[arg(long, value_enum, default_value_t = ReaderArg::Grammar)]
+    #[arg(long, value_enum, default_value_t = ReaderArg::Plain)]
     pub(crate) reader: ReaderArg,
     /// One JSON object for each reading; answers come as lines on standard input
     #[arg(long)]
@@ -45,8 +45,9 @@ pub(crate) struct TellArgs {
 /// How words are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReaderArg {
-    /// By a grammar of English, with the model where that finds no value
-    Grammar,
+    /// By a short grammar of plain statements
+    #[value(alias = "grammar")]
+    Plain,
     /// Written by the model: for larger models
     Completion,
 }
@@ -54,7 +55,7 @@ pub(crate) enum ReaderArg {
 impl From<ReaderArg> for Reader {
     fn from(arg: ReaderArg) -> Self {
         match arg {
-            ReaderArg::Grammar => Self::Grammar,
+            ReaderArg::Plain => Self::Plain,
             ReaderArg::Completion => Self::Completion,
         }
     }
@@ -66,7 +67,7 @@ pub(crate) fn run(global: &Global, args: &TellArgs) -> anyhow::Result<()> {
     let mut opened = Opened::open(global, &args.model)?;
     let answer = match (args.yes, args.unconfirmed) {
         (true, _) => Answering::All(ToReading::Confirm),
-        (_, true) => Answering::All(ToReading::Leave),
+        (_, true) => Answering::All(ToReading::Unconfirmed),
         _ => Answering::Lines(&mut std::io::stdin().lock()),
     };
     tell(&mut opened, &person, &args.words, args.reader.into(), answer, args.json)
@@ -76,7 +77,7 @@ pub(crate) fn run(global: &Global, args: &TellArgs) -> anyhow::Result<()> {
 pub(crate) enum Answering<'a> {
     /// The same for all.
     All(ToReading),
-    /// Lines: y, n, s, the number of another reading, or structured words. No more lines: unconfirmed.
+    /// Lines: y, n, s, the number of another reading, or structured words. No more lines: nothing is concluded.
     Lines(&'a mut dyn BufRead),
 }
 
@@ -114,10 +115,11 @@ pub(crate) fn tell(
             ToReading::Confirm => "confirmed",
             ToReading::Correct(_) => "corrected",
             ToReading::Drop => "dropped",
-            ToReading::Leave => "unconfirmed",
+            ToReading::Leave => "left",
+            ToReading::Unconfirmed => "unconfirmed",
         };
         let meant = if let ToReading::Correct(to) = &answer { to.clone() } else { open.row.clone() };
-        let misreading = (answer == ToReading::Leave).then(|| telling.misreading());
+        let misreading = (answer == ToReading::Unconfirmed).then(|| telling.misreading());
         let seq = telling.answer(&mut opened.home, answer, now())?;
         evidence.extend(seq);
         if json {
@@ -127,7 +129,7 @@ pub(crate) fn tell(
             }))?;
         } else {
             let how = misreading.map_or_else(String::new, |p| format!(", taken as misread with probability {p:.2}"));
-            let record = seq.map_or_else(String::new, |s| format!(" (record {s})"));
+            let record = seq.map_or_else(|| "; nothing is concluded from it".into(), |s| format!(" (record {s})"));
             say(format!("{}: {said}{how}{record}", sentence(&meant, name)))?;
         }
     }
@@ -163,7 +165,7 @@ fn answer(
         for (i, other) in others.iter().enumerate() {
             say(format!("  {}  rather: {other}", i + 1))?;
         }
-        say("  y  yes    n  drop it    s  leave it unconfirmed    or: VALUE > VALUE")?;
+        say("  y  yes, count it    n  no, drop it    s  leave it    or: VALUE > VALUE\nOnly yes counts.")?;
     }
     loop {
         let mut line = String::new();

@@ -1,8 +1,8 @@
 //! Everything a sitting shows, cleaned at the one place where it enters the person's side.
 
 use credence_agent::protocol::{
-    ConfirmView, Contribution, MovedView, OpenedView, Progress, QuestionView, Shown, SummaryView, ValueChange,
-    ValueView, ValuesView, WhyView,
+    ConfirmView, Contribution, MovedView, OpenView, OpenedView, PageView, Progress, QuestionView, Shown, SummaryView,
+    SurpriseView, ValueChange, ValueView, ValuesView, WhyView,
 };
 
 use super::text::clean;
@@ -22,13 +22,15 @@ fn texts(shown: &mut Shown) -> Vec<&mut String> {
         Shown::Progress(Progress { what, done: _, total: _ }) => vec![what],
         Shown::Question(QuestionView {
             number: _,
+            kind: _,
             situation,
             alternatives,
+            levels,
             indifference_offered: _,
             gain_nats: _,
             reask: _,
             remaining: _,
-        }) => chain([situation], alternatives.iter_mut().collect()),
+        }) => chain([situation], alternatives.iter_mut().chain(levels).collect()),
         Shown::Moved(MovedView { seq: _, said, predicted: _, changes, values, person: _ }) => {
             let mut texts = chain([said], values_texts(values));
             for ValueChange { id, name, mean_change: _, width_change: _ } in changes {
@@ -43,15 +45,33 @@ fn texts(shown: &mut Shown) -> Vec<&mut String> {
         Shown::Values(values) => values_texts(values),
         Shown::Notice { text } | Shown::Problem { text } => vec![text],
         Shown::Confirm(ConfirmView { text, others }) => chain([text], others.iter_mut().collect()),
-        Shown::Summary(SummaryView { reason, answers: _, values, unsure, person: _, log_loss: _, log }) => {
+        Shown::Summary(SummaryView {
+            reason,
+            answers: _,
+            statements: _,
+            values,
+            unsure,
+            person: _,
+            log_loss: _,
+            page,
+            log,
+        }) => {
             let mut texts = chain([reason, log], values_texts(values));
+            texts.extend(page_texts(page));
             texts.extend(unsure);
             texts
         }
     }
 }
 
-fn values_texts(ValuesView { values, answers: _ }: &mut ValuesView) -> Vec<&mut String> {
+fn page_texts(PageView { predicted: _, surprises, open }: &mut PageView) -> Vec<&mut String> {
+    let surprises = surprises.iter_mut().map(|SurpriseView { seq: _, said, predicted: _ }| said);
+    let open =
+        open.iter_mut().flat_map(|OpenView { id, name, questions }| chain([id, name], questions.iter_mut().collect()));
+    surprises.chain(open).collect()
+}
+
+fn values_texts(ValuesView { values, answers: _, statements: _ }: &mut ValuesView) -> Vec<&mut String> {
     let mut texts = Vec::new();
     for value in values {
         let ValueView {
@@ -63,7 +83,9 @@ fn values_texts(ValuesView { values, answers: _ }: &mut ValuesView) -> Vec<&mut 
             prior_mean: _,
             prior_low: _,
             prior_high: _,
-            probability_positive: _,
+            probability_above: _,
+            rank: _,
+            sure: _,
         } = value;
         texts.extend([id, name]);
     }
@@ -98,7 +120,7 @@ mod tests {
             serde_json::Value::Object(fields) => {
                 fields
                     .iter_mut()
-                    .filter(|(name, _)| !(top && *name == "shown"))
+                    .filter(|(name, _)| !(top && (*name == "shown" || *name == "kind")))
                     .for_each(|(_, value)| poison(value, false));
             }
             _ => {}

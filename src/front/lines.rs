@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use credence_agent::protocol::{QuestionView, Said};
+use credence_memory::record::QuestionKind;
 
 /// A line of so many words that is no answer is taken for a sentence about what matters.
 const SENTENCE_WORDS: usize = 3;
@@ -69,6 +70,7 @@ pub(crate) enum Line {
 pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
     let wrong = |what: String| format!("{what}; expected {}", expected(open));
     let line = line.trim();
+    let kind = if let Open::Question(question) = open { Some(question.kind) } else { None };
     let said = if line.starts_with('{') {
         serde_json::from_str(line).map_err(|error| wrong(format!("not an answer in JSON ({error})")))?
     } else {
@@ -82,8 +84,12 @@ pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
             "q" | "quit" | "stop" => Said::Stop,
             "y" | "yes" => Said::Yes,
             "n" | "no" => Said::No,
-            _ => match (line.parse::<usize>(), words_of_importance(line)) {
-                (Ok(number @ 1..), _) => Said::Choose { index: number - 1 },
+            _ => match (numbers(line).as_deref(), words_of_importance(line)) {
+                (Some([level]), _) if kind == Some(QuestionKind::Portrait) => {
+                    Said::Rate { level: u32::try_from(*level).unwrap_or(u32::MAX) }
+                }
+                (Some([number]), _) => Said::Choose { index: number - 1 },
+                (Some([best, worst]), _) => Said::BestAndWorst { best: best - 1, worst: worst - 1 },
                 (_, Some("")) => return Err(wrong("no words after \"important:\"".to_owned())),
                 (_, Some(words)) => Said::Important { words: words.to_owned() },
                 _ if line.split_whitespace().count() >= SENTENCE_WORDS => Said::Important { words: line.to_owned() },
@@ -92,10 +98,19 @@ pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
         }
     };
     let fits = match (&said, open) {
-        (Said::Choose { index }, Open::Question(question)) => *index < question.alternatives.len(),
+        (Said::Choose { index }, Open::Question(question)) => {
+            question.kind == QuestionKind::Choice && *index < question.alternatives.len()
+        }
+        (Said::Rate { level }, Open::Question(question)) => {
+            question.kind == QuestionKind::Portrait && (1..=question.levels.len()).contains(&(*level as usize))
+        }
+        (Said::BestAndWorst { best, worst }, Open::Question(question)) => {
+            let n = question.alternatives.len();
+            question.kind == QuestionKind::BestAndWorst && *best < n && *worst < n && best != worst
+        }
         (Said::NoPreference, Open::Question(question)) => question.indifference_offered,
         (Said::Choose { index }, Open::Confirm { others }) => index < others,
-        (Said::NoPreference, Open::Confirm { .. }) => false,
+        (Said::NoPreference | Said::Rate { .. } | Said::BestAndWorst { .. }, Open::Confirm { .. }) => false,
         (Said::Yes | Said::No, open) => matches!(open, Open::Confirm { .. }),
         _ => true,
     };
@@ -104,6 +119,13 @@ pub(crate) fn parse(line: &str, open: &Open) -> Result<Line, String> {
     } else {
         Err(wrong(format!("{:?} does not answer what is asked", super::text::truncate(line, 60))))
     }
+}
+
+/// One number or two, from 1: "3", "2 4", "2,4".
+fn numbers(line: &str) -> Option<Vec<usize>> {
+    let parts = line.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
+    let numbers: Vec<usize> = parts.map(|part| part.parse().ok().filter(|n| *n > 0)).collect::<Option<_>>()?;
+    (1..=2).contains(&numbers.len()).then_some(numbers)
 }
 
 fn words_of_importance(line: &str) -> Option<&str> {
@@ -117,10 +139,16 @@ pub(crate) fn expected(open: &Open) -> String {
         Open::Confirm { others } => {
             let numbers: String = (1..=*others).map(|number| format!("{number}, ")).collect();
             return format!(
-                "y (yes), {numbers}n (drop it), s (leave it unconfirmed), u (undo), v (values), q (stop) or important: WORDS"
+                "y (yes), {numbers}n (drop it), s (leave it), u (undo), v (values), q (stop) or important: WORDS"
             );
         }
         Open::Nothing => "the number of an alternative".to_owned(),
+        Open::Question(question) if question.kind == QuestionKind::Portrait => {
+            format!("1 (not me at all) to {} (very much like me)", question.levels.len())
+        }
+        Open::Question(question) if question.kind == QuestionKind::BestAndWorst => {
+            "two numbers, the one that matters most and then the one that matters least (such as 2 4)".to_owned()
+        }
         Open::Question(question) => {
             let numbers: Vec<String> = (1..=question.alternatives.len()).map(|number| number.to_string()).collect();
             let indifference = if question.indifference_offered { ", = (no preference)" } else { "" };
@@ -214,6 +242,8 @@ mod tests {
     fn lines_say_what_they_should() {
         let question = Open::Question(samples::question());
         let confirm = Open::Confirm { others: 1 };
+        let portrait = Open::Question(samples::portrait());
+        let set = Open::Question(samples::best_and_worst());
         let important = |words: &str| Said::Important { words: words.to_owned() };
         for (line, open, said) in [
             ("1", &question, Some(Said::Choose { index: 0 })),
@@ -231,6 +261,16 @@ mod tests {
             ("important: honesty > privacy", &question, Some(important("honesty > privacy"))),
             ("IMPORTANT : care", &question, Some(important("care"))),
             ("important:", &question, None),
+            ("5", &portrait, Some(Said::Rate { level: 5 })),
+            ("7", &portrait, None),
+            ("=", &portrait, None),
+            ("2 4", &set, Some(Said::BestAndWorst { best: 1, worst: 3 })),
+            ("4,1", &set, Some(Said::BestAndWorst { best: 3, worst: 0 })),
+            ("2", &set, None),
+            ("2 2", &set, None),
+            ("2 5", &set, None),
+            ("1 2", &question, None),
+            (r#"{"said":"best_and_worst","best":0,"worst":2}"#, &set, Some(Said::BestAndWorst { best: 0, worst: 2 })),
             (r#"{"said":"choose","index":1}"#, &question, Some(Said::Choose { index: 1 })),
             (r#"{"said":"choose","index":7}"#, &question, None),
             (r#"{"said":"shout"}"#, &question, None),

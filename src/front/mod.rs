@@ -7,10 +7,11 @@ mod clean;
 mod json;
 mod lines;
 mod plain;
-mod report;
+pub(crate) mod profile;
+pub(crate) mod report;
 #[cfg(test)]
-mod samples;
-mod screen;
+pub(crate) mod samples;
+pub(crate) mod screen;
 pub(crate) mod signals;
 pub(crate) mod text;
 mod turns;
@@ -24,7 +25,7 @@ use credence_agent::protocol::{Said, Shown};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub(crate) use lines::{Answers, AnswersError};
-pub(crate) use signals::watch as watch_signals;
+pub(crate) use screen::{AXIS, axis_of};
 pub(crate) use text::clean as clean_text;
 
 /// How a sitting meets its person.

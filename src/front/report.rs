@@ -4,6 +4,9 @@ use credence_agent::protocol::{
     ConfirmView, MovedView, OpenedView, PersonView, QuestionView, SummaryView, ValueView, ValuesView, WhyView,
 };
 
+use credence_memory::record::QuestionKind;
+
+use super::profile;
 use super::text::{counted, pad, percent, signed, width, wrap};
 
 /// Columns that the name of a value may take.
@@ -11,7 +14,8 @@ const NAME_COLUMNS_MAX: usize = 28;
 
 /// Lines about a person's values and what else is believed of them.
 pub(crate) fn opened(view: &OpenedView, columns: usize) -> Vec<String> {
-    let mut lines = vec![format!("{}: {} so far.", view.name, counted(view.values.answers, "answer"))];
+    let given = given(view.values.answers, view.values.statements);
+    let mut lines = vec![format!("{}: {given} so far.", view.name)];
     if view.values.answers > 0 {
         lines.extend(person(&view.person, columns));
     }
@@ -26,8 +30,24 @@ pub(crate) fn question(view: &QuestionView, columns: usize) -> Vec<String> {
         lines.extend(wrap(&view.situation, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
         lines.push(String::new());
     }
-    for (index, alternative) in view.alternatives.iter().enumerate() {
-        lines.extend(hanging(&format!("  {}  ", index + 1), alternative, columns));
+    let (before, after) = view.words();
+    let plain = |text: &str| wrap(text, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}"));
+    if !before.is_empty() {
+        lines.extend(plain(before));
+        lines.push(String::new());
+    }
+    if view.kind == QuestionKind::Portrait {
+        lines.extend(view.alternatives.iter().flat_map(|text| hanging("    ", &format!("{text}."), columns)));
+        lines.push(String::new());
+        lines.extend(plain(after));
+        lines.push(String::new());
+    }
+    for (index, choice) in view.choices().iter().enumerate() {
+        lines.extend(hanging(&format!("  {}  ", index + 1), choice, columns));
+    }
+    if view.kind == QuestionKind::BestAndWorst {
+        lines.push(String::new());
+        lines.extend(plain("Two numbers: the most, then the least."));
     }
     if view.indifference_offered {
         lines.push("  =  no preference".to_owned());
@@ -57,26 +77,50 @@ pub(crate) fn moved(view: &MovedView, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The values in a table: mean and 90% interval, now and before.
+/// What the numbers of values are in.
+pub(crate) const UNIT: &str = "0 is your own average over all values, 1 a usual distance of a value from it.";
+
+/// "12 answers and 2 statements".
+pub(crate) fn given(answers: usize, statements: usize) -> String {
+    match statements {
+        0 => counted(answers, "answer"),
+        _ => format!("{} and {}", counted(answers, "answer"), counted(statements, "statement")),
+    }
+}
+
+/// "after 12 answers".
+pub(crate) fn after(view: &ValuesView) -> String {
+    format!("after {}", given(view.answers, view.statements))
+}
+
+/// The values in the order of what they mean to the person.
+pub(crate) fn ranked(view: &ValuesView) -> ValuesView {
+    let mut view = view.clone();
+    view.values.sort_by_key(|value| value.rank);
+    view
+}
+
+/// The values in a table, the one that matters most first: mean and 90% interval, now and before.
 pub(crate) fn values(view: &ValuesView, columns: usize) -> Vec<String> {
     let name_columns =
         view.values.iter().map(|value| width(&value.name)).max().unwrap_or(0).clamp("value".len(), NAME_COLUMNS_MAX);
-    let mut lines = vec![format!("{}      now   90% interval      before   90% interval", pad("value", name_columns))];
-    for value in &view.values {
-        let ValueView { name, mean, low, high, prior_mean, prior_low, prior_high, .. } = value;
+    let mut lines = vec![format!("     {}      now   90% interval    surely    before", pad("value", name_columns))];
+    for value in &ranked(view).values {
+        let ValueView { name, mean, low, high, prior_mean, rank, sure, .. } = value;
+        let surely = match (sure, *mean > 0.0) {
+            (true, true) => "more",
+            (true, false) => "less",
+            _ => "",
+        };
         lines.push(format!(
-            "{}   {:>6}   {}   {:>6}   {}",
+            "{rank:>3}  {}   {:>6}   {}   {surely:<6}   {:>6}",
             pad(name, name_columns),
             signed(*mean),
             interval(*low, *high),
             signed(*prior_mean),
-            interval(*prior_low, *prior_high)
         ));
     }
-    lines.extend(wrap(
-        &format!("after {}; positive means that it speaks for an alternative", counted(view.answers, "answer")),
-        columns,
-    ));
+    lines.extend(wrap(&format!("{}. {UNIT}", sentence(&after(view))), columns));
     lines
 }
 
@@ -113,8 +157,8 @@ pub(crate) fn prediction_labels(count: usize) -> Vec<String> {
 pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
     wrap(
         &format!(
-            "Consistency {}: the chance of the same answer to a question asked again. Answers that values hardly explain: {}. \
-             Slips: {}. Trust in the model's prior: {}.",
+            "The same question again would get the same answer with {}. Chance that these answers are mostly noise: {}; \
+             slips: about {} of answers. How far the model's guess about people is trusted here: {}.",
             percent(view.consistency),
             percent(view.low_signal),
             percent(view.lapse_rate),
@@ -128,7 +172,7 @@ pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
 pub(crate) fn summary(view: &SummaryView, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.extend(wrap(
-        &format!("The end: {}. {} counted in this sitting.", view.reason, counted(view.answers, "answer")),
+        &format!("The end: {}. {} counted in this sitting.", view.reason, given(view.answers, view.statements)),
         columns,
     ));
     lines.push(String::new());
@@ -140,16 +184,12 @@ pub(crate) fn summary(view: &SummaryView, columns: usize) -> Vec<String> {
 
 /// What a summary says besides the values.
 pub(crate) fn summary_remarks(view: &SummaryView, columns: usize) -> Vec<String> {
-    let mut lines = if view.unsure.is_empty() {
-        vec!["The direction of every value is clear.".to_owned()]
-    } else {
-        wrap(&format!("Still unsure which way: {}.", view.unsure.join(", ")), columns)
-    };
-    lines.extend(person(&view.person, columns));
-    if let Some(log_loss) = view.log_loss {
-        lines.push(format!("Predictions before each answer: {log_loss:.3} nats of log loss on average."));
+    let mut lines = Vec::new();
+    for section in profile::sections(&view.values, &view.person, &view.page) {
+        lines.extend(section.lines(columns));
     }
-    lines.push(format!("Everything that was answered stands in {}", view.log));
+    lines.extend(wrap("`credence values --html --output values.html` makes a page of this to keep.", columns));
+    lines.push(format!("Your answers are saved in {}", view.log));
     lines
 }
 
@@ -176,7 +216,7 @@ pub(crate) fn sentence(text: &str) -> String {
 
 /// A reading of the person's words, and the keys that answer it.
 pub(crate) fn confirm(view: &ConfirmView, columns: usize) -> Vec<String> {
-    let mut lines = wrap(&format!("{} (y yes, n drop it, s leave it unconfirmed)", view.text), columns);
+    let mut lines = wrap(&format!("{} (y yes, n drop it, s leave it; only yes counts)", view.text), columns);
     for (i, other) in view.others.iter().enumerate() {
         lines.extend(wrap(&format!("  {}  rather: {other}", i + 1), columns));
     }

@@ -1,13 +1,16 @@
 //! Messages for tests: one person, six values, one question.
 
+use credence_agent::instrument::LEVEL_NAMES;
 use credence_agent::protocol::{
-    ConfirmView, Contribution, MovedView, OpenedView, PersonView, Progress, QuestionView, Shown, SummaryView,
-    ValueChange, ValueView, ValuesView, WhyView,
+    ConfirmView, Contribution, MovedView, OpenView, OpenedView, PageView, PersonView, PredictedView, Progress,
+    QuestionView, Shown, SummaryView, SurpriseView, ValueChange, ValueView, ValuesView, WhyView,
 };
+use credence_memory::record::QuestionKind;
 
 pub(crate) fn question() -> QuestionView {
     QuestionView {
         number: 13,
+        kind: QuestionKind::Choice,
         situation:
             "You find a wallet on the train. It holds 200 euros, a library card with a name on it, and a photograph. \
                     Nobody saw you pick it up."
@@ -16,10 +19,38 @@ pub(crate) fn question() -> QuestionView {
             "hand it in at the station, money and all".to_owned(),
             "keep the money and post the rest to the library".to_owned(),
         ],
+        levels: Vec::new(),
         indifference_offered: true,
         gain_nats: 0.21,
         reask: false,
         remaining: 87,
+    }
+}
+
+pub(crate) fn portrait() -> QuestionView {
+    QuestionView {
+        kind: QuestionKind::Portrait,
+        situation: String::new(),
+        alternatives: vec!["tell people the truth even when it is awkward".to_owned()],
+        levels: LEVEL_NAMES.map(str::to_owned).to_vec(),
+        indifference_offered: false,
+        ..question()
+    }
+}
+
+pub(crate) fn best_and_worst() -> QuestionView {
+    let alternatives = [
+        "tell people the truth even when it is awkward",
+        "keep a family recipe as it was handed down",
+        "spend less than one earns",
+        "try food that nobody at the table can name",
+    ];
+    QuestionView {
+        kind: QuestionKind::BestAndWorst,
+        situation: String::new(),
+        alternatives: alternatives.map(str::to_owned).to_vec(),
+        indifference_offered: false,
+        ..question()
     }
 }
 
@@ -34,7 +65,16 @@ pub(crate) fn values() -> ValuesView {
             prior_mean,
             prior_low,
             prior_high,
-            probability_positive: if low > 0.0 { 0.99 } else { 0.6 },
+            probability_above: if low > 0.0 { 0.99 } else { 0.6 },
+            rank: match id {
+                "honesty" => 1,
+                "care" => 2,
+                "fairness" => 3,
+                "law" => 4,
+                "privacy" => 5,
+                _ => 6,
+            },
+            sure: low > 0.0 || high < 0.0,
         };
     ValuesView {
         values: vec![
@@ -46,6 +86,7 @@ pub(crate) fn values() -> ValuesView {
             value("law", "respect for law", [0.12, -0.50, 0.74], [0.25, -0.75, 1.25]),
         ],
         answers: 12,
+        statements: 1,
     }
 }
 
@@ -94,11 +135,37 @@ pub(crate) fn summary() -> SummaryView {
     SummaryView {
         reason: "every question of the bank was answered".to_owned(),
         answers: 12,
+        statements: 1,
         values: values(),
         unsure: vec!["fairness".to_owned(), "privacy".to_owned(), "respect for law".to_owned()],
         person: person(),
         log_loss: Some(0.512),
+        page: Box::new(page()),
         log: "evidence/log.jsonl".to_owned(),
+    }
+}
+
+pub(crate) fn page() -> PageView {
+    PageView {
+        predicted: Some(PredictedView {
+            answers: 12,
+            log_loss: 0.512,
+            log_loss_uniform: 1.0986,
+            log_loss_constant: 0.83,
+            gain_in_errors: Some(2.4),
+        }),
+        surprises: vec![SurpriseView {
+            seq: 31,
+            said: "chose \"keep the money\" over \"hand it in\"".to_owned(),
+            predicted: 0.11,
+        }],
+        open: vec![OpenView {
+            id: "fairness".to_owned(),
+            name: "fairness".to_owned(),
+            questions: vec![
+                "Two friends ask you to settle a bet. Would you rather \"split it\" or \"pay the winner\"?".to_owned(),
+            ],
+        }],
     }
 }
 
@@ -122,6 +189,8 @@ pub(crate) fn one_of_each() -> Vec<Shown> {
         Shown::Opened(opened()),
         Shown::Progress(progress()),
         Shown::Question(question()),
+        Shown::Question(portrait()),
+        Shown::Question(best_and_worst()),
         Shown::Moved(moved()),
         Shown::Why(why()),
         Shown::Values(values()),

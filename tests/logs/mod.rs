@@ -84,6 +84,7 @@ impl Scribe {
             person: id(person),
             session: None,
             question,
+            kind: QuestionKind::Choice,
             alternatives: alternatives.clone(),
             indifference_offered: true,
             strategy: "information_gain".into(),

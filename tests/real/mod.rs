@@ -35,6 +35,13 @@ impl Bench {
         Self { dir, _alone: alone }
     }
 
+    /// Another home like this one; the lock stays this one's.
+    pub(crate) fn another(&self) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        copy(self.dir.path(), dir.path());
+        dir
+    }
+
     pub(crate) fn run(&self, args: &[&str], input: &str) -> Output {
         run(self.dir.path(), args, input)
     }
@@ -65,7 +72,7 @@ impl Bench {
 
 pub(crate) fn command(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
-    command.env("CREDENCE_HOME", home).env_remove("RUST_LOG");
+    command.env("CREDENCE_HOME", home).env("CREDENCE_UNKEYED", "1").env_remove("RUST_LOG");
     command
 }
 

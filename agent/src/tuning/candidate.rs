@@ -2,7 +2,8 @@
 //!
 //! In `training/generation-N` of a home `job.json` and `rehearsal.json` are written before training, `checkpoint` during
 //! it, `outcome.json` after the gate; the adapter itself is `adapters/generation-N.gguf`. Each is either all there or not
-//! at all. Erasing a person removes everything under `training`.
+//! at all. Erasing a person removes the folders under `training` whose job names them, or
+//! whose parent had absorbed them.
 
 use std::fs;
 use std::io::{self, Write};

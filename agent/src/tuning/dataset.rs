@@ -16,7 +16,7 @@ use credence_memory::evidence::Evidence;
 use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, resolve};
-use credence_memory::population::{ConsolidationError, SOURCE_CAP, learned_from};
+use credence_memory::population::{ConsolidationError, SOURCE_CAP, counts_for_others, learned_from};
 use credence_memory::record::Subject;
 use credence_memory::state::{Epoch, Received, State};
 use serde::{Deserialize, Serialize};
@@ -267,7 +267,7 @@ pub fn counted<'a>(state: &'a State, whose: &Whose) -> Vec<(&'a PersonId, Vec<&'
     let people = state.people().iter();
     let people =
         people.filter(|(person, _)| whose.includes(person) && !quarantined(Subject::Person((*person).clone())));
-    let counts = |e: &&Evidence| !quarantined(Subject::Source(e.source.clone()));
+    let counts = |e: &&Evidence| *whose != Whose::Population || counts_for_others(state, e);
     people.map(|(person, known)| (person, known.evidence().iter().filter(counts).collect())).collect()
 }
 
@@ -351,8 +351,9 @@ fn asked_together(state: &State, alone: &[usize]) -> BTreeSet<[usize; 2]> {
 impl DataSet {
     /// BLAKE3 of the data set: the same state and settings give the same.
     pub fn hash(&self) -> Hash {
-        // Maps are ordered and numbers finite, so this cannot fail and has one form only.
-        Hash::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        let json =
+            serde_json::to_string(self).expect("maps are ordered, with names as keys, so it has one form as JSON");
+        Hash::of(json.as_bytes())
     }
 
     /// The (record, person) pairs behind a lesson's label.

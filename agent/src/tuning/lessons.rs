@@ -136,7 +136,7 @@ pub fn rehearsal(
             grammar: None,
             tokens_max: tokens,
             temperature: 0.8,
-            seed: (seed as u32).wrapping_add(index as u32),
+            seed: seed.wrapping_add(index as u64),
             stop: Vec::new(),
         };
         let Completion { text, .. } = base.complete(&request, &mut |_| std::ops::ControlFlow::Continue(()))?;

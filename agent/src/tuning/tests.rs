@@ -1,6 +1,5 @@
 //! The way from answers to a verdict over a scripted model, with a learner that stands in for training.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -61,6 +60,8 @@ fn ada() -> PersonId {
 fn opening() -> Opening {
     Opening {
         reference: "scripted".into(),
+        scoring_precision: "exact".into(),
+        unkeyed: true,
         gguf_hash: Hash::of(b"scripted"),
         schema: Arc::new(ValueSchema::embedded()),
         charter: "Be good.".into(),
@@ -95,7 +96,7 @@ fn answered_by(root: &Path, questions: usize, people: &[PersonId]) -> Home {
         let first = question % ACTS.len();
         let second = (first + 1 + question / ACTS.len() % (ACTS.len() - 1)) % ACTS.len();
         let texts = [first, second].map(|act| format!("{} at noon {question}", ACTS[act].0));
-        let asked = texts.each_ref().map(|t| BankAlternative { text: t.clone(), attributes: BTreeMap::new() });
+        let asked = texts.each_ref().map(|t| BankAlternative::unkeyed(t.clone()));
         let described = reader.describe(&situation, &asked).expect("a reading");
         record_described(&mut home, described, now()).expect("records");
         let utility = 1.5 * (ACTS[first].2 - ACTS[second].2) + normal(&mut random);

@@ -118,6 +118,9 @@ pub enum WorkError {
     /// The generation in use has no file.
     #[error("the adapter of generation {0} is not in this home")]
     NoParent(u32),
+    /// A file's hash that is none.
+    #[error("the hash of an adapter's file cannot be read")]
+    Hash(#[from] credence_memory::ids::IdError),
     /// The log changed under the job.
     #[error("evidence that this candidate was to learn from was withdrawn; begin anew")]
     Outdated,
@@ -454,8 +457,7 @@ fn triangle(matrix: &[f64], width: usize) -> Vec<f64> {
 }
 
 fn hash(path: &Path) -> Result<Hash, WorkError> {
-    let hex = file_hash(path)?;
-    Ok(hex.parse().unwrap_or(Hash::ZERO))
+    Ok(file_hash(path)?.parse()?)
 }
 
 /// Whether a model of this file can be trained here: its architecture is known.

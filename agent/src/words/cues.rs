@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use credence_priors::schema::ValueSchema;
 use serde::Deserialize;
 
+use crate::importance::NamedValue;
+
 /// The words for the default schema's values.
 const WORDS: &str = include_str!("../../../priors/data/value_words.toml");
 
@@ -81,6 +83,11 @@ impl Cues {
     /// A value's name, in small letters.
     pub fn name(&self, place: usize) -> &str {
         &self.values[place].1
+    }
+
+    /// The values with their names.
+    pub fn named(&self) -> Vec<NamedValue> {
+        self.values.iter().map(|(id, name)| NamedValue { id: id.clone(), name: name.clone() }).collect()
     }
 
     /// How many values there are.

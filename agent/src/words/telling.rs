@@ -21,8 +21,10 @@ pub enum ToReading {
     Correct(ReadRow),
     /// Nothing of the kind was meant.
     Drop,
-    /// Nothing: it counts with its misreading probability.
+    /// Nothing: no evidence comes of it.
     Leave,
+    /// Nobody was asked, on purpose: it counts with its misreading probability.
+    Unconfirmed,
 }
 
 /// Words that were read and recorded, row by row answered.
@@ -69,19 +71,20 @@ impl Telling {
         self.read
     }
 
-    /// The probability with which a reading that is left counts as misread.
+    /// The probability with which a reading that counts without being confirmed counts as misread.
     pub fn misreading(&self) -> f64 {
         self.misreading.get()
     }
 
-    /// Takes the answer to the open reading; returns the evidence record, unless it was dropped.
+    /// Takes the answer to the open reading; returns the evidence record, if any came of it.
     pub fn answer(&mut self, home: &mut Home, answer: ToReading, now: Timestamp) -> Result<Option<Seq>, SessionError> {
         let open = self.open().ok_or(SessionError::NothingAsked)?.row.clone();
         let (row, misreading, verdict) = match answer {
             ToReading::Confirm => (Some(open), None, Some(ReadingVerdict::Confirmed)),
             ToReading::Correct(to) => (Some(to.clone()), None, Some(ReadingVerdict::Corrected { to })),
             ToReading::Drop => (None, None, Some(ReadingVerdict::Dropped)),
-            ToReading::Leave => (Some(open), Some(self.misreading), None),
+            ToReading::Leave => (None, None, None),
+            ToReading::Unconfirmed => (Some(open), Some(self.misreading), None),
         };
         // Evidence first: if the program dies in between, only the count of right readings misses one.
         let mut evidence = None;
@@ -94,6 +97,7 @@ impl Telling {
                 words: self.words.clone(),
                 misreading,
                 conditions: row.conditions,
+                at_least: true,
             };
             evidence = Some(home.append(now, Record::ImportanceStated(stated))?.0.seq);
         }

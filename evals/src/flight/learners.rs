@@ -1,7 +1,7 @@
 //! Who learns a person on the flight task.
 
 use credence_memory::belief::information::expected_information_gain;
-use credence_memory::belief::{BeliefError, Channel, Mixture, Question, Settings};
+use credence_memory::belief::{BeliefError, Channel, Mixture, Places, Question, Settings};
 
 use super::{FEATURES, FLIGHTS, FlightSet, first_max, picks, priors};
 
@@ -75,7 +75,7 @@ fn question(set: &FlightSet) -> Question {
     Question::Ranking {
         features: set.iter().map(|flight| flight.to_vec()).collect(),
         error: vec![vec![0.0; FEATURES]; FLIGHTS],
-        ranked: 1,
+        places: Places::First(1),
         channel: Channel::Choice,
     }
 }

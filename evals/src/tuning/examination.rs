@@ -75,10 +75,11 @@ pub(super) fn written(
     exam.append(epoch(), Record::PriorElicited(prior))?;
     let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
     random.set_stream(7);
-    let paraphrases: Vec<Paraphrase> = PARAPHRASES.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let paraphrases: Vec<Paraphrase> =
+        PARAPHRASES.lines().map(|line| serde_json::from_str(line).expect("every embedded paraphrase is one")).collect();
     for (done, case) in paraphrases.iter().enumerate() {
         on_progress(Progress::Reading { what: "the examination", done, total: paraphrases.len() });
-        let plain = |text: &String| BankAlternative { text: text.clone(), attributes: BTreeMap::new() };
+        let plain = |text: &String| BankAlternative::unkeyed(text.clone());
         let alternatives = case.alternatives.each_ref().map(plain);
         let original = reader.describe(&case.situation, &alternatives)?;
         let differences: Vec<f64> =

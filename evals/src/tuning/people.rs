@@ -1,7 +1,5 @@
 //! The simulated people of the tuning experiment: what they have in common, what is their own, and what they choose.
 
-use std::collections::BTreeMap;
-
 use credence_agent::bank::{BankAlternative, BankQuestion};
 use credence_agent::reader::Reader;
 use credence_memory::belief::simulate::{normal, normals};
@@ -18,7 +16,7 @@ use super::{TuningError, TuningExperiment};
 pub(super) fn obvious(reader: &mut Reader) -> Result<Vec<f64>, TuningError> {
     let mut differences = Vec::new();
     for pair in embedded_pairs()? {
-        let acts = [pair.better, pair.worse].map(|text| BankAlternative { text, attributes: BTreeMap::new() });
+        let acts = [pair.better, pair.worse].map(BankAlternative::unkeyed);
         let read = reader.describe(&pair.situation, &acts)?;
         differences.push(read[0].schema.iter().zip(&read[1].schema).map(|(a, b)| a.get() - b.get()).collect());
     }

@@ -87,8 +87,8 @@ fn expected_bend(h: &Hypothesis, q: &IntervalQuestion, scale: f64, mu: f64, v: f
 /// The same for a ranking: the expected curvature in the utilities.
 fn expected_curvature(h: &Hypothesis, q: &RankingQuestion, u: &[f64], s: &[f64], noise: &[f64]) -> Vec<f64> {
     let mut beta = vec![0.0; q.n * q.n];
-    for order in ranking::orders(q.n, q.ranked) {
-        let t = ranking::tilt(&order, u, s, noise, h.lapse_rate);
+    for order in q.places.orders(q.n) {
+        let t = ranking::tilt(q.places, &order, u, s, noise, h.lapse_rate);
         add_scaled(&mut beta, libm::exp(t.ln_z), &t.beta);
     }
     beta

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::interval::{Seen, probability};
 use super::observation::RankingQuestion;
+use super::ranking::{self, Places};
 use super::symmetric::dot;
 use super::{BeliefError, retest};
-use super::{ranking, triple};
+use super::{best_worst, triple};
 
 /// The atoms of a lattice under one signal scale, and their prior. Shared by all hypotheses of that scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,9 +114,9 @@ pub(crate) fn ln_answers(z: f64, rho: f64, seen: &[Seen]) -> f64 {
 }
 
 /// `ln P(order | utilities)` with lapses.
-pub(crate) fn ln_order(order: &[usize], u: &[f64], noise: &[f64], lapse: f64) -> f64 {
+pub(crate) fn ln_order(places: Places, order: &[usize], u: &[f64], noise: &[f64], lapse: f64) -> f64 {
     let n = u.len();
-    if let ([best], [a, b, c]) = (order, u)
+    if let (Places::First(1), [best], [a, b, c]) = (places, order, u)
         && noise.iter().all(|v| *v == 0.5)
     {
         let p = triple::probabilities(&[*a, *b, *c])[*best];
@@ -124,7 +125,7 @@ pub(crate) fn ln_order(order: &[usize], u: &[f64], noise: &[f64], lapse: f64) ->
             return libm::log((1.0 - lapse) * p + lapse / 3.0);
         }
     }
-    ranking::tilt_probability(order, u, &vec![0.0; n * n], noise, lapse)
+    ranking::tilt_probability(places, order, u, &vec![0.0; n * n], noise, lapse)
 }
 
 /// Probabilities of all orders of one question under the atoms of one scale, lapses aside. Hypotheses that differ in lapses
@@ -139,7 +140,7 @@ pub(crate) struct OrderTable {
 impl OrderTable {
     /// For the prior of this number; `noise` is the variance of each alternative's.
     pub(crate) fn new(prior: usize, atoms: &Atoms, q: &RankingQuestion, noise: Vec<f64>) -> Self {
-        let outcomes = ranking::outcome_count(q.n, q.ranked);
+        let outcomes = q.places.count(q.n);
         Self { prior, outcomes, noise, rows: vec![f64::NAN; outcomes * atoms.ln_prior.len()] }
     }
 
@@ -156,14 +157,17 @@ impl OrderTable {
             let w = &atoms.weights[atom * d..(atom + 1) * d];
             let mut utilities = q.features.chunks_exact(d).map(|phi| dot(w, phi));
             let plain = self.noise.iter().all(|v| *v == 0.5);
-            if q.n == 3 && q.ranked == 1 && plain {
+            if q.n == 3 && q.places == Places::First(1) && plain {
                 let u = std::array::from_fn(|_| utilities.next().unwrap_or(0.0));
                 self.rows[at..at + 3].copy_from_slice(&triple::probabilities(&u));
+            } else if q.places == Places::BestAndWorst {
+                let u: Vec<f64> = utilities.collect();
+                self.rows[at..at + self.outcomes].copy_from_slice(&best_worst::probabilities(&u, &self.noise));
             } else {
                 let u: Vec<f64> = utilities.collect();
                 let n = q.n;
                 let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { self.noise[i / n] } else { 0.0 }).collect();
-                self.rows[at..at + self.outcomes].copy_from_slice(&ranking::probabilities(q.ranked, &u, &k, 0.0));
+                self.rows[at..at + self.outcomes].copy_from_slice(&ranking::probabilities(q.places, &u, &k, 0.0));
             }
         }
         &self.rows[at..at + self.outcomes]

@@ -9,6 +9,7 @@ use super::gaussian::{Anchor, Gaussian, Move};
 use super::interval::{self, Seen, Site};
 use super::observation::{Answer, Record, lapse};
 use super::ranking;
+use super::reading::NOT_COUNTED_STILL;
 use super::retest;
 use super::settings::Settings;
 use super::symmetric::dot;
@@ -26,11 +27,27 @@ pub(crate) enum Prior {
 }
 
 /// The evidence of one person as sites, and the order in which records came: `timeline[k]` is the site of record `k`, or
-/// [`super::reading::NOT_COUNTED`].
+/// [`super::reading::NOT_COUNTED`] or [`NOT_COUNTED_STILL`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
     pub(crate) records: Vec<Record>,
     pub(crate) timeline: Vec<u32>,
+}
+
+impl History {
+    /// Ticks of the clock of drift before each record, and after the last: statements take no time.
+    pub(crate) fn clock(&self) -> Vec<usize> {
+        let mut clock = vec![0];
+        for site in &self.timeline {
+            clock.push(clock[clock.len() - 1] + usize::from(self.ticks(*site)));
+        }
+        clock
+    }
+
+    /// Whether time passes with an entry of the timeline.
+    pub(crate) fn ticks(&self, site: u32) -> bool {
+        site != NOT_COUNTED_STILL && !self.records.get(site as usize).is_some_and(Record::is_statement)
+    }
 }
 
 /// A record's factor under one hypothesis.
@@ -195,7 +212,7 @@ impl Hypothesis {
         Seen {
             lo: lo * scale,
             hi: hi * scale,
-            lapse: lapse(self.lapse_rate, answer.misreading),
+            lapse: lapse(answer.outcomes, self.lapse_rate, answer.misreading),
             outcomes: answer.outcomes.count(),
         }
     }
@@ -255,7 +272,9 @@ impl Hypothesis {
                 if is_new {
                     let crushed = self.append(settings, prior, &history.records[index], g);
                     if self.drifts() {
-                        self.tick(anchor);
+                        if !history.records[index].is_statement() {
+                            self.tick(anchor);
+                        }
                     } else if crushed {
                         self.rebuild(anchor, history);
                     }
@@ -288,9 +307,11 @@ impl Hypothesis {
                     .map(|z| ln_answers(z * scale, rho, &seen) - ln_answers(z * scale, rho, earlier))
                     .collect()
             }
-            Record::Ranking { n, features, error, order } => {
+            Record::Ranking { n, features, error, places, order } => {
                 let noise = self.ranking_noise(prior, *n, error);
-                utilities_of_atoms(atoms, features, *n).map(|u| ln_order(order, &u, &noise, self.lapse_rate)).collect()
+                utilities_of_atoms(atoms, features, *n)
+                    .map(|u| ln_order(*places, order, &u, &noise, self.lapse_rate))
+                    .collect()
             }
         };
         if let Form::Finite(finite) = &mut self.form {
@@ -328,11 +349,11 @@ impl Hypothesis {
                 );
                 (State::Scalar { scale, site }, t.ln_z, all / left > SHRUNK_MAX)
             }
-            Record::Ranking { n, features, error, order } => {
+            Record::Ranking { n, features, error, places, order } => {
                 let noise = self.ranking_noise(prior, *n, error);
                 let Form::Gaussian { belief, .. } = &self.form else { return false };
                 let (u, s) = self.utilities(belief, features, *n, g);
-                let t = ranking::tilt(order, &u, &s, &noise, self.lapse_rate);
+                let t = ranking::tilt(*places, order, &u, &s, &noise, self.lapse_rate);
                 let ln_z = t.ln_z;
                 let empty = Block { tau: vec![0.0; n * n], nu: vec![0.0; *n], ln_c: 0.0 };
                 match Block::from_tilt(&t, &u, &s) {

@@ -10,7 +10,7 @@ use super::hypothesis::{Form, History, Hypothesis, MARGIN, Prior, State, remove,
 use super::interval::{self, Seen, Site};
 use super::mixture::Mixture;
 use super::observation::Record;
-use super::reading::NOT_COUNTED;
+use super::reading::is_counted;
 use super::retest;
 use super::settings::Settings;
 use super::symmetric::{dot, multiply};
@@ -84,18 +84,19 @@ impl Mixture {
 fn places(history: &History) -> Vec<Option<Place>> {
     let mut answers = vec![0; history.records.len()];
     let mut first = vec![0; history.records.len()];
-    let all = history.timeline.len();
+    let clock = history.clock();
+    let all = clock[history.timeline.len()];
     history
         .timeline
         .iter()
         .enumerate()
         .map(|(at, &site)| {
-            if site == NOT_COUNTED {
+            if !is_counted(site) {
                 return None;
             }
             let site = site as usize;
             if answers[site] == 0 {
-                first[site] = at;
+                first[site] = clock[at];
             }
             let place = Place { site, answer: answers[site], ago: all - first[site] };
             answers[site] += 1;
@@ -283,10 +284,10 @@ impl TakenOut<'_> {
                     .map(|z| ln_answers(z * scale, rho, &all) - ln_answers(z * scale, rho, &rest))
                     .collect()
             }
-            Record::Ranking { n, features, error, order } => {
+            Record::Ranking { n, features, error, places, order } => {
                 let noise = self.h.ranking_noise(self.prior, *n, error);
                 utilities_of_atoms(atoms, features, *n)
-                    .map(|u| ln_order(order, &u, &noise, self.h.lapse_rate))
+                    .map(|u| ln_order(*places, order, &u, &noise, self.h.lapse_rate))
                     .collect()
             }
         };
@@ -305,7 +306,7 @@ mod tests {
 
     use super::*;
     use crate::belief::simulate::{below, normals};
-    use crate::belief::{Channel, Lattice, Location, LocationName, Observation, Preference, Priors, Strength};
+    use crate::belief::{Channel, Lattice, Location, LocationName, Observation, Places, Preference, Priors, Strength};
 
     const D: usize = 5;
 
@@ -341,6 +342,7 @@ mod tests {
                 3 => Observation::Ranking {
                     features: (0..3).map(|_| normals(D, &mut rng)).collect(),
                     error: vec![vec![0.0; D]; 3],
+                    places: Places::First(1),
                     order: vec![below(3, &mut rng)],
                     channel: Channel::Choice,
                 },

@@ -3,6 +3,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::best_worst;
 use super::candidates::Candidates;
 use super::dense;
 use super::finite::OrderTable;
@@ -12,7 +13,7 @@ use super::mixture::Mixture;
 use super::observation::{Answer, IntervalQuestion, Prepared, Question, RankingQuestion, Record};
 use super::points::normal_points;
 use super::prediction::predict_into;
-use super::ranking;
+use super::ranking::{self, Places};
 use super::retest;
 use super::symmetric::add_scaled;
 use super::tabulated::{EntropyTables, Nodes, entropy_term};
@@ -48,6 +49,8 @@ pub struct Context<'a> {
 const NEGLIGIBLE: f64 = 1e-3;
 /// Pairs of points for rankings; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
+/// Pairs of points for the best and the worst of several.
+const POINTS_OF_BEST_AND_WORST: usize = 8;
 /// Pairs of points for the best of three without measurement error, where a point costs little.
 const POINTS_OF_THREE: usize = 256;
 
@@ -225,7 +228,7 @@ fn each_ranking(
     let n = q.n;
     let noise = h.ranking_noise(prior, n, &q.error);
     match (h.gaussian(), h.finite(), prior) {
-        (Some(belief), _, _) if n == 3 && q.ranked == 1 && noise.iter().all(|v| *v == 0.5) => {
+        (Some(belief), _, _) if n == 3 && q.places == Places::First(1) && noise.iter().all(|v| *v == 0.5) => {
             // Only differences matter, so that points of two dimensions do.
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let apart = |i: usize, j: usize| s[3 * i + j] - s[3 * i + 2] - s[6 + j] + s[8];
@@ -238,21 +241,34 @@ fn each_ranking(
                 f(share, &triple::probabilities_tabulated(&y).map(|p| (1.0 - h.lapse_rate) * p + lapse));
             }
         }
+        (Some(belief), _, _) if q.places == Places::BestAndWorst => {
+            let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
+            let l = dense::factor(&s, n);
+            let points = points.get(POINTS_OF_BEST_AND_WORST, n);
+            let share = n as f64 / points.len() as f64;
+            let lapse = h.lapse_rate / q.places.count(n) as f64;
+            for x in points.chunks_exact(n) {
+                let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
+                let mut p = best_worst::probabilities(&y, &noise);
+                p.iter_mut().for_each(|p| *p = (1.0 - h.lapse_rate) * *p + lapse);
+                f(share, &p);
+            }
+        }
         (Some(belief), _, _) => {
             let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { noise[i / n] } else { 0.0 }).collect();
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let l = dense::factor(&s, n);
-            let points = points.get((4 * POINTS / ranking::outcome_count(n, q.ranked)).clamp(8, POINTS), n);
+            let points = points.get((4 * POINTS / q.places.count(n)).clamp(8, POINTS), n);
             let share = n as f64 / points.len() as f64;
             for x in points.chunks_exact(n) {
                 let y: Vec<f64> = u.iter().zip(dense::apply(&l, x)).map(|(u, d)| u + d).collect();
-                f(share, &ranking::probabilities(q.ranked, &y, &k, h.lapse_rate));
+                f(share, &ranking::probabilities(q.places, &y, &k, h.lapse_rate));
             }
         }
         (_, Some(finite), Prior::Finite(atoms)) => {
             let shared = table.take().filter(|t| t.is_of(h.prior));
             let table = table.insert(shared.unwrap_or_else(|| OrderTable::new(h.prior, atoms, q, noise)));
-            let mut p = vec![0.0; ranking::outcome_count(n, q.ranked)];
+            let mut p = vec![0.0; q.places.count(n)];
             let lapse = h.lapse_rate / p.len() as f64;
             for (atom, mass) in finite.masses().into_iter().enumerate() {
                 if mass > 1e-9 {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::normal::{SQRT_TAU, cdf, density, mills};
+use super::observation::Strength;
 
 /// The outcomes of one kind of question: intervals that cover the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,13 @@ pub(crate) enum Outcomes {
     Levels(u32),
     /// Slight, clear, strong; then the mirrors.
     Importance,
+    /// At least so much, or not.
+    AtLeast(Strength),
 }
+
+/// The least that "clearly more" and "much more" say, in noise units of the latent; "slightly more" says: more.
+const CLEAR: f64 = 0.5;
+const STRONG: f64 = 1.0;
 
 impl Outcomes {
     /// How many there are.
@@ -25,6 +32,7 @@ impl Outcomes {
             Self::Band => 3,
             Self::Levels(levels) => levels as usize,
             Self::Importance => 6,
+            Self::AtLeast(_) => 2,
         }
     }
 
@@ -45,9 +53,11 @@ impl Outcomes {
                 )
             }
             (Self::Importance, k) => {
-                let (lo, hi) = [(0.0, 0.5), (0.5, 1.0), (1.0, INF)][k % 3];
+                let (lo, hi) = [(0.0, CLEAR), (CLEAR, STRONG), (STRONG, INF)][k % 3];
                 if k < 3 { (lo, hi) } else { (-hi, -lo) }
             }
+            (Self::AtLeast(strength), 0) => (least(strength), INF),
+            (Self::AtLeast(strength), _) => (-INF, least(strength)),
         }
     }
 
@@ -62,8 +72,18 @@ impl Outcomes {
             Self::Two => 0.0,
             Self::Band => delta,
             Self::Levels(levels) => delta * f64::from(levels.saturating_sub(2)),
-            Self::Importance => 1.0,
+            Self::Importance => STRONG,
+            Self::AtLeast(strength) => least(strength),
         }
+    }
+}
+
+/// What is at least said.
+fn least(strength: Strength) -> f64 {
+    match strength {
+        Strength::Slight => 0.0,
+        Strength::Clear => CLEAR,
+        Strength::Strong => STRONG,
     }
 }
 
@@ -254,7 +274,14 @@ mod tests {
 
     #[test]
     fn tilted_moments_agree_with_quadrature() {
-        let forms = [Outcomes::Two, Outcomes::Band, Outcomes::Levels(3), Outcomes::Levels(5), Outcomes::Importance];
+        let forms = [
+            Outcomes::Two,
+            Outcomes::Band,
+            Outcomes::Levels(3),
+            Outcomes::Levels(5),
+            Outcomes::Importance,
+            Outcomes::AtLeast(Strength::Clear),
+        ];
         for form in forms {
             for outcome in 0..form.count() {
                 for (mu, v) in [(0.0, 1.0), (1.3, 0.2), (-2.0, 4.0), (0.4, 25.0)] {
@@ -287,7 +314,14 @@ mod tests {
 
     #[test]
     fn outcomes_cover_the_line() {
-        for form in [Outcomes::Two, Outcomes::Band, Outcomes::Levels(2), Outcomes::Levels(7), Outcomes::Importance] {
+        for form in [
+            Outcomes::Two,
+            Outcomes::Band,
+            Outcomes::Levels(2),
+            Outcomes::Levels(7),
+            Outcomes::Importance,
+            Outcomes::AtLeast(Strength::Strong),
+        ] {
             for mu in [-30.0, -1.0, 0.0, 0.4, 8.0] {
                 let total: f64 = (0..form.count())
                     .map(|k| {
@@ -320,16 +354,20 @@ mod tests {
 
     #[test]
     fn nothing_breaks_far_out() {
+        let mut looked_at = 0;
         for l in [-1e300, -1e8, -40.0, -1e-9, 0.0, 1e-9, 24.999, 25.001, 37.0, 39.0, 1e4, 1e8] {
             for width in [1e-12, 1e-6, 1e-3, 0.1, 1.0, 50.0, f64::INFINITY] {
                 let t = truncated(l, l + width);
                 if l + width > l && t.mass.is_finite() {
                     assert!(!t.ln_mass.is_nan() && !t.mean.is_nan(), "({l}, {l} + {width}]: {t:?}");
                     assert!((0.0..=1.0).contains(&t.variance), "({l}, {l} + {width}]: {t:?}");
-                    assert!(t.mean >= l.min(0.0) - 1e-9 || t.mean >= l, "({l}, {l} + {width}]: {t:?}");
+                    let rounding = 1e-9 * l.abs().max(1.0);
+                    assert!(t.mean >= l - rounding && t.mean <= l + width + rounding, "({l}, {l} + {width}]: {t:?}");
+                    looked_at += 1;
                 }
             }
         }
+        assert!(looked_at > 40, "{looked_at} of 84 have a finite mass");
         // Both sides of the change of formula.
         let (low, high) = (truncated(24.999_999, 25.699_999), truncated(25.000_001, 25.700_001));
         assert!((low.variance / high.variance - 1.0).abs() < 0.02, "{low:?} {high:?}");

@@ -18,6 +18,8 @@ pub enum LocationName {
     Lattice(u32),
     /// Learned from other people where these are of several kinds: of the second kind and on, numbered from 2.
     PopulationComponent(u32),
+    /// What is published of people's values in general.
+    Published,
 }
 
 impl LocationName {
@@ -31,7 +33,7 @@ impl LocationName {
         match self {
             Self::Population => Some(0),
             Self::PopulationComponent(number) => Some((number as usize).saturating_sub(1)),
-            Self::Zero | Self::Elicited | Self::Generation(_) | Self::Lattice(_) => None,
+            Self::Zero | Self::Elicited | Self::Published | Self::Generation(_) | Self::Lattice(_) => None,
         }
     }
 }

@@ -92,11 +92,12 @@ impl Hypothesis {
                 };
                 vec![0.5 * scale * scale * (t.slope * t.slope - t.bend) / (v + t.noise)]
             }
-            (Record::Ranking { n, features, error, order }, State::Block(block)) if !error.is_empty() => {
+            (Record::Ranking { n, features, error, places, order }, State::Block(block)) if !error.is_empty() => {
                 let n = *n;
                 let (u, s) = self.utilities(belief, features, n, &mut g);
                 let Some((u, s)) = block.remove(&u, &s) else { return vec![0.0; n] };
-                let t = ranking::tilt(order, &u, &s, &self.ranking_noise(prior, n, error), self.lapse_rate);
+                let noise = self.ranking_noise(prior, n, error);
+                let t = ranking::tilt(*places, order, &u, &s, &noise, self.lapse_rate);
                 (0..n).map(|i| 0.5 * (t.alpha[i] * t.alpha[i] - t.beta[i * n + i])).collect()
             }
             _ => Vec::new(),

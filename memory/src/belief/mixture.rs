@@ -127,10 +127,11 @@ impl Mixture {
         let probabilities =
             if tell && (listed || repeated) { self.predict_asked(&asked, &weights) } else { Vec::new() };
         let place = |reading: usize| reading.checked_sub(1).and_then(|at| places.get(at).copied());
+        let statement = matches!(observation, Observation::Statement { .. });
         let mut sites = Vec::with_capacity(self.readings.len());
         for (k, (reading, (prepared, site))) in self.readings.iter_mut().zip(asked).enumerate() {
             sites.push(if place(k) == Some(Place::Absorbed) {
-                reading.pass_over();
+                reading.pass_over(statement);
                 None
             } else {
                 Some(reading.record(prepared, observation, outcome, site))
@@ -143,7 +144,9 @@ impl Mixture {
             let ln_predictive = match sites[h.reading] {
                 Some(site) => h.absorb(settings, prior, history, site, scratch).ln_predictive,
                 None => {
-                    h.pass_over(prior);
+                    if !statement {
+                        h.pass_over(prior);
+                    }
                     0.0
                 }
             };
@@ -254,10 +257,18 @@ impl Mixture {
     /// # Panics
     /// When `features` has another length than features, or there is no such weight.
     pub fn part(&self, features: &[f64], index: usize) -> Functional {
+        self.parts_together(features, index..index + 1)
+    }
+
+    /// As [`Mixture::part`], of several features that stand beside each other.
+    ///
+    /// # Panics
+    /// As [`Mixture::part`].
+    pub fn parts_together(&self, features: &[f64], range: std::ops::Range<usize>) -> Functional {
         assert_eq!(features.len(), self.width(), "features have one entry for each weight and generation");
         let only = |reading: &Reading| {
             let mut a = vec![0.0; self.dimension];
-            a[index] = reading.narrow(features)[index];
+            a[range.clone()].copy_from_slice(&reading.narrow(features)[range.clone()]);
             a
         };
         self.functional_read(&self.readings.iter().map(only).collect::<Vec<_>>())
@@ -314,6 +325,11 @@ impl Mixture {
         let at = self.names.iter().position(|name| *name == location)?;
         let h = self.hypotheses.iter().find(|h| h.location == at)?;
         Some(self.readings[h.reading].counted())
+    }
+
+    /// Surviving statements about values, old and new: evidence that is no answer to a question.
+    pub fn statement_count(&self) -> usize {
+        self.readings[0].history.records.iter().filter(|record| record.is_about_values()).count()
     }
 
     /// Surviving evidence records, repeats counted.

@@ -4,6 +4,7 @@
 
 pub mod bank;
 mod batch;
+mod best_worst;
 mod block;
 mod candidates;
 mod consistency;
@@ -47,6 +48,7 @@ pub use information::{Context, Strategy, expected_information_gain, score};
 pub use location::{Lattice, Location, LocationName, Priors};
 pub use mixture::{Mixture, Surprise};
 pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};
+pub use ranking::Places;
 pub use reading::{Lineage, Place};
 pub use regret::regret_bound;
 pub use settings::{ENGINE_VERSION, Settings};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
 use super::interval::Outcomes;
-use super::ranking;
+use super::ranking::{self, Places};
 use super::settings::Settings;
 
 /// The answer to a comparison. Predictions list its outcomes in this order.
@@ -98,10 +98,23 @@ pub enum Observation {
         features: Vec<Vec<f64>>,
         /// Variances, one vector for each alternative.
         error: Vec<Vec<f64>>,
-        /// Best first; the unranked come after.
+        /// Which places were asked for.
+        places: Places,
+        /// As `places` has it: best first, the unranked come after; or the best and the worst.
         order: Vec<usize>,
         /// How it came to be known.
         channel: Channel,
+    },
+    /// A contrast of values was said to be at least so large (docs/belief.md, equation 23).
+    Statement {
+        /// The contrast, its sign as it was said.
+        direction: Vec<f64>,
+        /// The least that was said.
+        strength: Strength,
+        /// Whether it was said; what people say is never a denial.
+        affirmed: bool,
+        /// As in a comparison.
+        misreading: f64,
     },
 }
 
@@ -143,16 +156,25 @@ pub enum Question {
         /// Key of repeats.
         question: Option<QuestionKey>,
     },
-    /// See [`Observation::Ranking`]. Outcomes: all orders of `ranked` alternatives, lexicographic; at most 24 are listed.
+    /// See [`Observation::Ranking`]. Outcomes: all answers in the order of [`Places`], lexicographic; at most 24 are listed.
     Ranking {
         /// `phi` of each alternative.
         features: Vec<Vec<f64>>,
         /// Variances.
         error: Vec<Vec<f64>>,
-        /// How many places are asked for; 1 is a choice.
-        ranked: usize,
+        /// Which places are asked for.
+        places: Places,
         /// How the answer will be known.
         channel: Channel,
+    },
+    /// See [`Observation::Statement`]. Outcomes: affirmed, or not.
+    Statement {
+        /// The contrast.
+        direction: Vec<f64>,
+        /// The least that would be said.
+        strength: Strength,
+        /// Probability of a wrong reading.
+        misreading: f64,
     },
 }
 
@@ -194,9 +216,12 @@ impl Question {
             Self::Graded { features, error, levels, misreading, question } => {
                 Observation::Graded { features, error, level: outcome, levels, misreading, question }
             }
-            Self::Ranking { features, error, ranked, channel } => {
-                let order = ranking::orders(features.len(), ranked).swap_remove(outcome);
-                Observation::Ranking { features, error, order, channel }
+            Self::Ranking { features, error, places, channel } => {
+                let order = places.orders(features.len()).swap_remove(outcome);
+                Observation::Ranking { features, error, places, order, channel }
+            }
+            Self::Statement { direction, strength, misreading } => {
+                Observation::Statement { direction, strength, affirmed: outcome == 0, misreading }
             }
         }
     }
@@ -205,7 +230,7 @@ impl Question {
     pub(crate) fn vectors_mut(&mut self) -> Box<dyn Iterator<Item = &mut Vec<f64>> + '_> {
         match self {
             Self::Comparison { difference, error, .. } => Box::new([difference, error].into_iter()),
-            Self::Importance { direction, .. } => Box::new([direction].into_iter()),
+            Self::Importance { direction, .. } | Self::Statement { direction, .. } => Box::new([direction].into_iter()),
             Self::Graded { features, error, .. } => Box::new([features, error].into_iter()),
             Self::Ranking { features, error, .. } => Box::new(features.iter_mut().chain(error)),
         }
@@ -214,8 +239,10 @@ impl Question {
     /// How many outcomes it has.
     pub fn outcome_count(&self) -> usize {
         match self {
-            Self::Ranking { features, ranked, .. } => ranking::outcome_count(features.len(), *ranked),
-            Self::Comparison { .. } | Self::Importance { .. } | Self::Graded { .. } => self.outcomes().count(),
+            Self::Ranking { features, places, .. } => places.count(features.len()),
+            Self::Comparison { .. } | Self::Importance { .. } | Self::Graded { .. } | Self::Statement { .. } => {
+                self.outcomes().count()
+            }
         }
     }
 
@@ -224,6 +251,7 @@ impl Question {
             Self::Comparison { indifference_offered: true, channel: Channel::Choice, .. } => Outcomes::Band,
             Self::Comparison { .. } | Self::Ranking { .. } => Outcomes::Two,
             Self::Importance { .. } => Outcomes::Importance,
+            Self::Statement { strength, .. } => Outcomes::AtLeast(*strength),
             Self::Graded { levels, .. } => Outcomes::Levels(u32::try_from(*levels).unwrap_or(u32::MAX)),
         }
     }
@@ -252,7 +280,7 @@ impl Question {
                 variances(error)?;
                 *misreading
             }
-            Self::Importance { direction, misreading } => {
+            Self::Importance { direction, misreading } | Self::Statement { direction, misreading, .. } => {
                 vector(direction)?;
                 *misreading
             }
@@ -264,10 +292,10 @@ impl Question {
                 }
                 *misreading
             }
-            Self::Ranking { features, error, ranked, .. } => {
+            Self::Ranking { features, error, places, .. } => {
                 let n = features.len();
-                if !(2..=ALTERNATIVES_MAX).contains(&n) || error.len() != n || *ranked == 0 || *ranked > n {
-                    return Err(BeliefError::Ranking { alternatives: n, ranked: *ranked });
+                if !(2..=ALTERNATIVES_MAX).contains(&n) || error.len() != n || !places.fits(n) {
+                    return Err(BeliefError::Ranking { alternatives: n, ranked: places.named() });
                 }
                 features.iter().try_for_each(|v| vector(v))?;
                 error.iter().try_for_each(|v| variances(v))?;
@@ -299,13 +327,15 @@ impl Question {
                     key: question.filter(|_| *channel == Channel::Choice).map(|key| (0, key)),
                 })
             }
-            Self::Importance { direction, misreading } => Prepared::Interval(IntervalQuestion {
-                direction: direction.clone(),
-                error: Vec::new(),
-                outcomes,
-                misreading: *misreading,
-                key: None,
-            }),
+            Self::Importance { direction, misreading } | Self::Statement { direction, misreading, .. } => {
+                Prepared::Interval(IntervalQuestion {
+                    direction: direction.clone(),
+                    error: Vec::new(),
+                    outcomes,
+                    misreading: *misreading,
+                    key: None,
+                })
+            }
             Self::Graded { features, error, misreading, question, .. } => Prepared::Interval(IntervalQuestion {
                 direction: features.clone(),
                 error: sparse(error.iter().copied()),
@@ -313,7 +343,7 @@ impl Question {
                 misreading: *misreading,
                 key: question.map(|key| (1, key)),
             }),
-            Self::Ranking { features, error, ranked, channel } => {
+            Self::Ranking { features, error, places, channel } => {
                 let kappa = scale(*channel);
                 let first = &features[0];
                 let centred = features.iter().flat_map(|v| v.iter().zip(first).map(|(x, f)| kappa * (x - f))).collect();
@@ -321,7 +351,7 @@ impl Question {
                     n: features.len(),
                     features: centred,
                     error: sparse(error.iter().flatten().map(|e| kappa * kappa * e)),
-                    ranked: *ranked,
+                    places: *places,
                 })
             }
         }
@@ -346,11 +376,14 @@ impl Observation {
                 Question::Comparison { difference, error, indifference_offered, channel, misreading, question }
             }
             Self::Importance { direction, misreading, .. } => Question::Importance { direction, misreading },
+            Self::Statement { direction, strength, misreading, .. } => {
+                Question::Statement { direction, strength, misreading }
+            }
             Self::Graded { features, error, levels, misreading, question, .. } => {
                 Question::Graded { features, error, levels, misreading, question }
             }
-            Self::Ranking { features, error, order, channel } => {
-                Question::Ranking { features, error, ranked: order.len(), channel }
+            Self::Ranking { features, error, places, channel, .. } => {
+                Question::Ranking { features, error, places, channel }
             }
         }
     }
@@ -365,15 +398,16 @@ impl Observation {
                 Preference::Neither => Err(BeliefError::NeitherNotOffered),
             },
             Self::Importance { favoured, strength, .. } => Ok(*strength as usize + if *favoured { 0 } else { 3 }),
+            Self::Statement { affirmed, .. } => Ok(usize::from(!affirmed)),
             Self::Graded { level, levels, .. } if level < levels => Ok(*level),
             Self::Graded { level, levels, .. } => Err(BeliefError::Level { level: *level, levels: *levels }),
-            Self::Ranking { features, order, .. } => {
+            Self::Ranking { features, places, order, .. } => {
                 let n = features.len();
                 let distinct = order.iter().enumerate().all(|(i, k)| *k < n && !order[..i].contains(k));
-                if !distinct || order.is_empty() {
+                if !distinct || order.len() != places.named() {
                     return Err(BeliefError::Order { alternatives: n });
                 }
-                if ranking::outcome_count(n, order.len()) <= ranking::LISTED_MAX {
+                if places.count(n) <= ranking::LISTED_MAX {
                     Ok(ranking::outcome_index(order, n))
                 } else {
                     Ok(usize::MAX)
@@ -408,7 +442,7 @@ pub(crate) struct RankingQuestion {
     pub(crate) features: Vec<f64>,
     /// `n` rows, or empty.
     pub(crate) error: Vec<f64>,
-    pub(crate) ranked: usize,
+    pub(crate) places: Places,
 }
 
 /// One answer to an interval question.
@@ -423,10 +457,25 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Record {
     Interval { direction: Vec<f64>, error: Vec<f64>, answers: Vec<Answer>, key: Option<(u8, QuestionKey)> },
-    Ranking { n: usize, features: Vec<f64>, error: Vec<f64>, order: Vec<usize> },
+    Ranking { n: usize, features: Vec<f64>, error: Vec<f64>, places: Places, order: Vec<usize> },
 }
 
 impl Record {
+    /// Whether it is about values and no answer to a question, in the old form or the new.
+    pub(crate) fn is_about_values(&self) -> bool {
+        let Self::Interval { answers, .. } = self else { return false };
+        answers.iter().any(|a| matches!(a.outcomes, Outcomes::Importance | Outcomes::AtLeast(_)))
+    }
+
+    /// Whether it is a statement about values: time does not pass with one.
+    pub(crate) fn is_statement(&self) -> bool {
+        let answers = match self {
+            Self::Interval { answers, .. } => answers.as_slice(),
+            Self::Ranking { .. } => &[],
+        };
+        answers.iter().any(|answer| matches!(answer.outcomes, Outcomes::AtLeast(_)))
+    }
+
     /// Whether features were read with an error that matters.
     pub(crate) fn has_error(&self) -> bool {
         let (Self::Interval { error, .. } | Self::Ranking { error, .. }) = self;
@@ -434,8 +483,12 @@ impl Record {
     }
 }
 
+/// The lapse rate of statements, whatever the hypothesis: so what was said moves no contrast against it (equation 23).
+const STATEMENT_LAPSE: f64 = 0.02;
+
 /// `1 - (1 - eps)(1 - mu)`: a lapse, or a misreading of what was no lapse.
-pub(crate) fn lapse(rate: f64, misreading: f64) -> f64 {
+pub(crate) fn lapse(outcomes: Outcomes, rate: f64, misreading: f64) -> f64 {
+    let rate = if matches!(outcomes, Outcomes::AtLeast(_)) { STATEMENT_LAPSE } else { rate };
     if misreading == 0.0 { rate } else { 1.0 - (1.0 - rate) * (1.0 - misreading) }
 }
 
@@ -450,6 +503,7 @@ mod tests {
             Question::choice(d.clone(), false),
             Question::choice(d.clone(), true),
             Question::Importance { direction: d.clone(), misreading: 0.1 },
+            Question::Statement { direction: d.clone(), strength: Strength::Clear, misreading: 0.1 },
             Question::Graded {
                 features: d.clone(),
                 error: e.clone(),
@@ -457,7 +511,18 @@ mod tests {
                 misreading: 0.0,
                 question: Some([3; 32]),
             },
-            Question::Ranking { features: vec![d.clone(); 3], error: vec![e; 3], ranked: 2, channel: Channel::Choice },
+            Question::Ranking {
+                features: vec![d.clone(); 3],
+                error: vec![e.clone(); 3],
+                places: Places::First(2),
+                channel: Channel::Choice,
+            },
+            Question::Ranking {
+                features: vec![d.clone(); 4],
+                error: vec![e; 4],
+                places: Places::BestAndWorst,
+                channel: Channel::Choice,
+            },
         ];
         for question in questions {
             assert!(question.check(2).is_ok() && question.check(3).is_err());

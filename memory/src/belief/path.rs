@@ -34,7 +34,8 @@ impl Hypothesis {
             return None;
         }
         // A record's place in time: answers to one question share the first one's.
-        let time = |index: usize| history.timeline.iter().position(|i| *i as usize == index);
+        let clock = history.clock();
+        let time = |index: usize| history.timeline.iter().position(|i| *i as usize == index).map(|at| clock[at]);
         let (mut mean, mut covariance, mut ahead, mut rows, mut times) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut records = Vec::new();
@@ -52,7 +53,7 @@ impl Hypothesis {
                     *own = (*own * (1.0 + OWN)).max(OWN);
                 }
                 let mut later = vec![0.0; d];
-                add_scaled(&mut later, kept(history.timeline.len() - at), &pulled);
+                add_scaled(&mut later, kept(clock[history.timeline.len()] - at), &pulled);
                 ahead.push(later);
             }
             records.push((start, record));
@@ -68,10 +69,11 @@ impl Hypothesis {
                 answers: answers.clone(),
                 key: *key,
             },
-            Record::Ranking { n, error: e, order, .. } => Record::Ranking {
+            Record::Ranking { n, error: e, places, order, .. } => Record::Ranking {
                 n: *n,
                 features: (0..*n).flat_map(|k| unit(start + k, 1.0)).collect(),
                 error: e.chunks_exact(d).enumerate().flat_map(|(k, e)| error(start + k, e)).collect(),
+                places: *places,
                 order: order.clone(),
             },
         });
@@ -123,7 +125,7 @@ fn functionals(record: &Record) -> &[f64] {
 mod tests {
     use super::*;
     use crate::belief::simulate::flat_priors;
-    use crate::belief::{Channel, Mixture, Observation, Question};
+    use crate::belief::{Channel, Mixture, Observation, Places, Question};
 
     const D: usize = 3;
 
@@ -156,8 +158,12 @@ mod tests {
     #[test]
     fn dependent_alternatives_are_sound_and_too_many_records_are_left_to_the_filter() {
         let same = vec![vec![0.5, 0.1, 0.0]; 5];
-        let ranking =
-            Question::Ranking { features: same, error: vec![vec![0.1; D]; 5], ranked: 5, channel: Channel::Choice };
+        let ranking = Question::Ranking {
+            features: same,
+            error: vec![vec![0.1; D]; 5],
+            places: Places::First(5),
+            channel: Channel::Choice,
+        };
         let mixture = drifting(&[ranking.answer(0), Question::choice(vec![0.0; D], false).answer(1)]);
         with_drift(&mixture, |h, prior, history, settings| {
             assert!(h.path(settings, prior, history).is_some());

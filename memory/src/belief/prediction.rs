@@ -139,7 +139,7 @@ impl Hypothesis {
                 for i in 0..q.n {
                     k[i * q.n + i] += noise[i];
                 }
-                ranking::probabilities(q.ranked, &u, &k, self.lapse_rate)
+                ranking::probabilities(q.places, &u, &k, self.lapse_rate)
             }
             (Form::Finite(finite), Prior::Finite(atoms)) => {
                 let mut table = OrderTable::new(self.prior, atoms, q, noise);

@@ -2,18 +2,84 @@
 //!
 //! Everything here lives in the space of the `n` utilities, whatever the number of features.
 
+use serde::{Deserialize, Serialize};
+
 use super::dense;
+use super::finite::ln_sum_exp;
 use super::interval::{Seen, tilt as interval_tilt};
 use super::normal::{LEGENDRE_20, bivariate_upper, cdf, density};
 
 /// Beyond this many outcomes they are neither listed nor used to normalise the inner approximation.
 pub(crate) const LISTED_MAX: usize = 24;
 
+/// Panels of the quadrature over an order of three differences.
+const PANELS: u32 = 3;
+
+/// Which places of an order are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Places {
+    /// The first so many, best first; 1 is a choice.
+    First(usize),
+    /// The best and the worst of three to five (best-worst scaling): what is told is `[best, worst]`.
+    BestAndWorst,
+}
+
+impl Places {
+    /// Most alternatives among which the best and the worst can be asked for: their outcomes can still be listed.
+    pub const BEST_AND_WORST_MAX: usize = 5;
+
+    /// Whether so many places can be asked for among `n` alternatives.
+    pub(crate) fn fits(self, n: usize) -> bool {
+        match self {
+            Places::First(ranked) => (1..=n).contains(&ranked),
+            Places::BestAndWorst => (3..=Self::BEST_AND_WORST_MAX).contains(&n),
+        }
+    }
+
+    /// How many alternatives an answer names.
+    pub(crate) fn named(self) -> usize {
+        match self {
+            Places::First(ranked) => ranked,
+            Places::BestAndWorst => 2,
+        }
+    }
+
+    /// How many outcomes there are among `n` alternatives, saturating.
+    pub(crate) fn count(self, n: usize) -> usize {
+        outcome_count(n, self.named())
+    }
+
+    /// All outcomes, lexicographic.
+    pub(crate) fn orders(self, n: usize) -> Vec<Vec<usize>> {
+        orders(n, self.named())
+    }
+
+    /// The disjoint events that make up an answer: one, or one for each order of those between best and worst.
+    fn events(self, order: &[usize], n: usize) -> Vec<Event> {
+        match (self, order) {
+            (Places::BestAndWorst, &[best, worst]) => {
+                let middle: Vec<usize> = (0..n).filter(|k| *k != best && *k != worst).collect();
+                let whole = |order: Vec<usize>| {
+                    let between = order.iter().map(|&k| middle[k]);
+                    let whole: Vec<usize> = std::iter::once(best).chain(between).chain([worst]).collect();
+                    // Several orders make up one answer, and sums of many answers are wanted fast.
+                    Event { panels: 1, ..Event::new(&whole, n) }
+                };
+                orders(middle.len(), middle.len()).into_iter().map(whole).collect()
+            }
+            _ => vec![Event::new(order, n)],
+        }
+    }
+}
+
 /// An order: `rows` differences of utilities, all of which were seen to be positive.
 pub(crate) struct Event {
     /// `(better, worse)` of each row.
     pairs: Vec<(usize, usize)>,
     n: usize,
+    /// Panels of the quadrature over its differences.
+    panels: u32,
 }
 
 impl Event {
@@ -23,7 +89,7 @@ impl Event {
         if let Some(&last) = order.last() {
             pairs.extend((0..n).filter(|k| !order.contains(k)).map(|k| (last, k)));
         }
-        Self { pairs, n }
+        Self { pairs, n, panels: PANELS }
     }
 
     /// `B u`.
@@ -85,19 +151,24 @@ pub(crate) fn outcome_index(order: &[usize], n: usize) -> usize {
 
 /// `ln P(B y > 0)`, `y ~ N(u, k)`: equation (6) without lapses, not yet normalised over outcomes.
 pub(crate) fn ln_order_probability(event: &Event, u: &[f64], k: &[f64]) -> f64 {
-    orthant(&event.differences(u), &event.covariance(k)).ln_z
+    orthant(&event.differences(u), &event.covariance(k), event.panels).ln_z
 }
 
-/// Probabilities of all orders of `ranked`, `y ~ N(u, k)`: equation (6), summing to 1.
-pub(crate) fn probabilities(ranked: usize, u: &[f64], k: &[f64], lapse: f64) -> Vec<f64> {
+/// Probabilities of all outcomes, `y ~ N(u, k)`: equation (6), summing to 1.
+pub(crate) fn probabilities(places: Places, u: &[f64], k: &[f64], lapse: f64) -> Vec<f64> {
     let n = u.len();
-    let all = orders(n, ranked);
-    let mut p: Vec<f64> =
-        all.iter().map(|order| libm::exp(ln_order_probability(&Event::new(order, n), u, k))).collect();
+    let all = places.orders(n);
+    let mut p: Vec<f64> = all.iter().map(|order| libm::exp(ln_inside(places, order, u, k))).collect();
     let total: f64 = p.iter().sum();
     let share = lapse / p.len() as f64;
     p.iter_mut().for_each(|p| *p = (1.0 - lapse) * *p / total + share);
     p
+}
+
+/// `ln` of the probability of an answer without lapses, not yet normalised over outcomes.
+fn ln_inside(places: Places, order: &[usize], u: &[f64], k: &[f64]) -> f64 {
+    let ln: Vec<f64> = places.events(order, u.len()).iter().map(|event| ln_order_probability(event, u, k)).collect();
+    if let [one] = ln.as_slice() { *one } else { ln_sum_exp(&ln) }
 }
 
 /// Gradient and negative curvature of `ln Z` in the means of the utilities, and `ln Z`.
@@ -108,23 +179,29 @@ pub(crate) struct RankingTilt {
 }
 
 /// `ln Z` of an order alone, the same number as [`tilt`] gives.
-pub(crate) fn tilt_probability(order: &[usize], u: &[f64], s: &[f64], noise: &[f64], lapse: f64) -> f64 {
+pub(crate) fn tilt_probability(
+    places: Places,
+    order: &[usize],
+    u: &[f64],
+    s: &[f64],
+    noise: &[f64],
+    lapse: f64,
+) -> f64 {
     let n = u.len();
     let mut k = s.to_vec();
     for (i, noise) in noise.iter().enumerate() {
         k[i * n + i] += noise;
     }
-    let ln_inside = ln_order_probability(&Event::new(order, n), u, &k) - ln_total(order.len(), u, &k);
-    lapsed(ln_inside, outcome_count(n, order.len()), lapse).0
+    lapsed(ln_inside(places, order, u, &k) - ln_total(places, u, &k), places.count(n), lapse).0
 }
 
 /// `ln` of the sum over all orders, where the inner approximation is used and they are few enough to list; else 0.
-fn ln_total(ranked: usize, u: &[f64], k: &[f64]) -> f64 {
+fn ln_total(places: Places, u: &[f64], k: &[f64]) -> f64 {
     let n = u.len();
-    if n <= 4 || outcome_count(n, ranked) > LISTED_MAX {
+    if n <= 4 || places.count(n) > LISTED_MAX {
         return 0.0;
     }
-    libm::log(orders(n, ranked).iter().map(|o| libm::exp(ln_order_probability(&Event::new(o, n), u, k))).sum())
+    libm::log(places.orders(n).iter().map(|order| libm::exp(ln_inside(places, order, u, k))).sum())
 }
 
 /// Mixes lapses in: `ln Z` and the share of it that is no lapse.
@@ -138,17 +215,56 @@ fn lapsed(ln_inside: f64, outcomes: usize, lapse: f64) -> (f64, f64) {
 }
 
 /// Tilted moments of an order against the cavity `N(u, s)` of the utilities, `noise` the variances of theirs.
-pub(crate) fn tilt(order: &[usize], u: &[f64], s: &[f64], noise: &[f64], lapse: f64) -> RankingTilt {
+pub(crate) fn tilt(places: Places, order: &[usize], u: &[f64], s: &[f64], noise: &[f64], lapse: f64) -> RankingTilt {
     let n = u.len();
     let mut k = s.to_vec();
     for (i, noise) in noise.iter().enumerate() {
         k[i * n + i] += noise;
     }
-    let event = Event::new(order, n);
+    let (ln_total, outcomes) = (ln_total(places, u, &k), places.count(n));
+    match places.events(order, n).as_slice() {
+        [event] => tilt_of_event(event, u, &k, |ln_inside| lapsed(ln_inside - ln_total, outcomes, lapse)),
+        events => {
+            let parts: Vec<RankingTilt> =
+                events.iter().map(|event| tilt_of_event(event, u, &k, |ln| (ln, 1.0))).collect();
+            tilt_of_union(&parts, |ln_inside| lapsed(ln_inside - ln_total, outcomes, lapse))
+        }
+    }
+}
+
+/// The tilt of one of several disjoint events having happened: `Z` is the sum of theirs, and with `p_k = Z_k / Z` the gradient of
+/// `ln Z` is `sum p_k alpha_k`, its negative curvature `sum p_k (beta_k - alpha_k alpha_k') + alpha alpha'`.
+fn tilt_of_union(parts: &[RankingTilt], lapse: impl Fn(f64) -> (f64, f64)) -> RankingTilt {
+    let ln_inside = ln_sum_exp(&parts.iter().map(|part| part.ln_z).collect::<Vec<_>>());
+    let n = parts[0].alpha.len();
+    let (mut alpha, mut beta) = (vec![0.0; n], vec![0.0; n * n]);
+    for part in parts {
+        let p = libm::exp(part.ln_z - ln_inside);
+        for i in 0..n {
+            alpha[i] += p * part.alpha[i];
+            for j in 0..n {
+                beta[i * n + j] += p * (part.beta[i * n + j] - part.alpha[i] * part.alpha[j]);
+            }
+        }
+    }
+    let (ln_z, kept) = lapse(ln_inside);
+    for i in 0..n {
+        for j in 0..n {
+            // kept (beta + alpha alpha') - kept (1 - kept) alpha alpha': lapses mix with the cavity.
+            beta[i * n + j] = kept * (beta[i * n + j] + kept * alpha[i] * alpha[j]);
+        }
+    }
+    alpha.iter_mut().for_each(|a| *a *= kept);
+    RankingTilt { ln_z, alpha, beta }
+}
+
+/// `lapse` turns `ln` of an event's mass into `ln Z` and the share of it that is no lapse.
+fn tilt_of_event(event: &Event, u: &[f64], k: &[f64], lapse: impl Fn(f64) -> (f64, f64)) -> RankingTilt {
+    let n = u.len();
     let rows = event.pairs.len();
-    let covariance = event.covariance(&k);
-    let inside = orthant(&event.differences(u), &covariance);
-    let (ln_z, kept) = lapsed(inside.ln_z - ln_total(order.len(), u, &k), outcome_count(n, order.len()), lapse);
+    let covariance = event.covariance(k);
+    let inside = orthant(&event.differences(u), &covariance, event.panels);
+    let (ln_z, kept) = lapse(inside.ln_z);
     // In the differences: alpha = C^-1 E[d - mu], beta = C^-1 - C^-1 Var[d] C^-1, then lapses mix with the cavity.
     let identity: Vec<f64> = (0..rows * rows).map(|i| f64::from(u8::from(i % (rows + 1) == 0))).collect();
     let Some((precision, _)) = dense::solve(&covariance, &identity, rows, rows) else {
@@ -184,11 +300,12 @@ struct Orthant {
     covariance: Vec<f64>,
 }
 
-fn orthant(mu: &[f64], c: &[f64]) -> Orthant {
+/// `panels`: of the quadrature over three differences. One is enough for differences that are not nearly collinear.
+fn orthant(mu: &[f64], c: &[f64], panels: u32) -> Orthant {
     match mu.len() {
         1 => single(mu[0], c[0]),
         2 => pair(mu, c).unwrap_or_else(|| inner(mu, c)),
-        3 => triple(mu, c).unwrap_or_else(|| inner(mu, c)),
+        3 => triple(mu, c, panels).unwrap_or_else(|| inner(mu, c)),
         _ => inner(mu, c),
     }
 }
@@ -230,7 +347,7 @@ fn pair(mu: &[f64], c: &[f64]) -> Option<Orthant> {
 
 /// Three differences: the mass by quadrature over the first of the bivariate function, the moments from it exactly (Tallis 1961).
 /// Nothing where rounding or nearly collinear differences would spoil them.
-fn triple(mu: &[f64], c: &[f64]) -> Option<Orthant> {
+fn triple(mu: &[f64], c: &[f64], panels: u32) -> Option<Orthant> {
     let s = [c[0].sqrt(), c[4].sqrt(), c[8].sqrt()];
     let h: Vec<f64> = mu.iter().zip(s).map(|(mu, s)| -mu / s).collect();
     let r = |i: usize, j: usize| if i == j { 1.0 } else { c[3 * i + j] / (s[i] * s[j]) };
@@ -247,7 +364,6 @@ fn triple(mu: &[f64], c: &[f64]) -> Option<Orthant> {
         bivariate_upper(at(j), at(k), partial.clamp(-1.0, 1.0))
     };
     let (lo, hi) = (h[0].clamp(-9.0, 9.0), h[0].max(0.0) + 9.0);
-    let panels = 3;
     let half = 0.5 * (hi - lo) / f64::from(panels);
     let mut z = 0.0;
     for panel in 0..panels {
@@ -395,7 +511,7 @@ mod tests {
         let s = [1.0, 0.3, -0.2, 0.3, 0.8, 0.1, -0.2, 0.1, 1.5];
         for order in [vec![0], vec![2], vec![1, 0], vec![2, 0, 1]] {
             for lapse in [0.0, 0.2] {
-                let t = tilt(&order, &u, &s, &[0.5; 3], lapse);
+                let t = tilt(Places::First(order.len()), &order, &u, &s, &[0.5; 3], lapse);
                 let (z, mean, covariance) = grid_moments(&order, &u, &s, lapse);
                 assert!((libm::exp(t.ln_z) - z).abs() < 1e-6, "{order:?}: {} not {z}", libm::exp(t.ln_z));
                 let shift = dense::apply(&s, &t.alpha);
@@ -438,7 +554,7 @@ mod tests {
             assert!(all.iter().enumerate().all(|(i, order)| outcome_index(order, n) == i));
             let u: Vec<f64> = (0..n).map(|i| libm::sin(i as f64)).collect();
             let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.3 } else { 0.2 }).collect();
-            let p = probabilities(ranked, &u, &k, 0.1);
+            let p = probabilities(Places::First(ranked), &u, &k, 0.1);
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         }
     }
@@ -453,7 +569,53 @@ mod tests {
         let k: Vec<f64> = (0..25).map(|i| if i % 6 == 0 { 0.5 } else { 0.0 }).collect();
         let raw = libm::exp(ln_order_probability(&Event::new(&[2], 5), &[0.0; 5], &k));
         assert!((raw - 0.2).abs() < 0.01, "inner approximation {raw}");
-        let t = tilt(&[2], &[0.0; 4], &[0.0; 16], &[0.5; 4], 0.0);
+        let t = tilt(Places::First(1), &[2], &[0.0; 4], &[0.0; 16], &[0.5; 4], 0.0);
         assert!((libm::exp(t.ln_z) - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_best_and_the_worst_of_three_are_a_whole_order() {
+        let u = [0.3, -0.4, 0.6];
+        let s = [1.0, 0.3, -0.2, 0.3, 0.8, 0.1, -0.2, 0.1, 1.5];
+        for lapse in [0.0, 0.2] {
+            let whole = tilt(Places::First(3), &[2, 0, 1], &u, &s, &[0.5; 3], lapse);
+            let ends = tilt(Places::BestAndWorst, &[2, 1], &u, &s, &[0.5; 3], lapse);
+            assert!((whole.ln_z - ends.ln_z).abs() < 1e-12);
+            assert!(whole.alpha.iter().zip(&ends.alpha).all(|(a, b)| (a - b).abs() < 1e-12));
+            assert!(whole.beta.iter().zip(&ends.beta).all(|(a, b)| (a - b).abs() < 1e-12));
+        }
+    }
+
+    /// The gradient and the curvature are those of `ln Z` by finite differences.
+    #[test]
+    fn the_tilt_of_best_and_worst_is_the_derivative_of_its_mass() {
+        let u = [0.4, -0.5, 0.1, 0.9];
+        let s: Vec<f64> = (0..16).map(|k| if k % 5 == 0 { 1.2 } else { 0.2 }).collect();
+        let noise = [0.5, 0.6, 0.7, 0.5];
+        for lapse in [0.0, 0.1] {
+            let ln_z = |u: &[f64]| tilt_probability(Places::BestAndWorst, &[3, 1], u, &s, &noise, lapse);
+            let t = tilt(Places::BestAndWorst, &[3, 1], &u, &s, &noise, lapse);
+            assert!((t.ln_z - ln_z(&u)).abs() < 1e-12);
+            let h = 1e-3;
+            let moved = |i: usize, a: f64, j: usize, b: f64| {
+                let mut u = u;
+                u[i] += a;
+                u[j] += b;
+                ln_z(&u)
+            };
+            for i in 0..4 {
+                let slope = (moved(i, h, i, 0.0) - moved(i, -h, i, 0.0)) / (2.0 * h);
+                assert!((slope - t.alpha[i]).abs() < 1e-5, "{i}: {slope} not {}", t.alpha[i]);
+                for j in 0..4 {
+                    let mixed = moved(i, h, j, h) - moved(i, h, j, -h) - moved(i, -h, j, h) + moved(i, -h, j, -h);
+                    let curvature = -mixed / (4.0 * h * h);
+                    assert!(
+                        (curvature - t.beta[i * 4 + j]).abs() < 1e-3,
+                        "{i} {j}: {curvature} not {}",
+                        t.beta[i * 4 + j]
+                    );
+                }
+            }
+        }
     }
 }

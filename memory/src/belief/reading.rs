@@ -43,6 +43,13 @@ pub(crate) struct Reading {
 
 /// In a timeline: a record that is not counted, though time passes with it.
 pub(crate) const NOT_COUNTED: u32 = u32::MAX;
+/// The same of a statement, with which no time passes.
+pub(crate) const NOT_COUNTED_STILL: u32 = u32::MAX - 1;
+
+/// Whether an entry of a timeline is a site.
+pub(crate) fn is_counted(site: u32) -> bool {
+    site < NOT_COUNTED_STILL
+}
 
 impl Reading {
     /// Everyone's, then one for each generation.
@@ -116,7 +123,8 @@ impl Reading {
                     Observation::Ranking { order, .. } => order.clone(),
                     _ => unreachable!("a ranking's question comes from a ranking"),
                 };
-                records.push(Record::Ranking { n: q.n, features: q.features, error: q.error, order });
+                let (n, places) = (q.n, q.places);
+                records.push(Record::Ranking { n, features: q.features, error: q.error, places, order });
                 records.len() - 1
             }
         };
@@ -124,13 +132,13 @@ impl Reading {
         site
     }
 
-    /// Lets time pass with a record that is not counted.
-    pub(crate) fn pass_over(&mut self) {
-        self.history.timeline.push(NOT_COUNTED);
+    /// Notes a record that is not counted; time passes with it, unless it is a statement.
+    pub(crate) fn pass_over(&mut self, statement: bool) {
+        self.history.timeline.push(if statement { NOT_COUNTED_STILL } else { NOT_COUNTED });
     }
 
     /// How many records are counted.
     pub(crate) fn counted(&self) -> usize {
-        self.history.timeline.iter().filter(|site| **site != NOT_COUNTED).count()
+        self.history.timeline.iter().filter(|site| is_counted(**site)).count()
     }
 }

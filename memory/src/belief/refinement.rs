@@ -63,14 +63,14 @@ impl Hypothesis {
                 }
                 true
             }
-            Record::Ranking { n, features, error, order } => {
+            Record::Ranking { n, features, error, places, order } => {
                 let n = *n;
                 let noise = self.ranking_noise(prior, n, error);
                 let Form::Gaussian { belief, sites } = &self.form else { return false };
                 let State::Block(old) = &sites[index] else { return false };
                 let (u, s) = self.utilities(belief, features, n, g);
                 let Some((cavity_u, cavity_s)) = old.remove(&u, &s) else { return false };
-                let t: ranking::RankingTilt = ranking::tilt(order, &cavity_u, &cavity_s, &noise, self.lapse_rate);
+                let t = ranking::tilt(*places, order, &cavity_u, &cavity_s, &noise, self.lapse_rate);
                 let Some(mut new) = Block::from_tilt(&t, &cavity_u, &cavity_s) else { return false };
                 if share < 1.0 {
                     for (new, old) in new.tau.iter_mut().zip(&old.tau).chain(new.nu.iter_mut().zip(&old.nu)) {
@@ -269,7 +269,9 @@ impl Hypothesis {
                     }
                 }
             }
-            self.tick(anchor);
+            if history.ticks(index as u32) {
+                self.tick(anchor);
+            }
         }
         self.ln_marginal
     }

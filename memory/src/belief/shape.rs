@@ -231,13 +231,13 @@ impl Hypothesis {
                 exact.normalise(ln_z, mu, v);
                 exact.ln_c - site.ln_c - expected
             }
-            (Record::Ranking { n, features, error, order }, State::Block(block), Moments::Block(u, s)) => {
+            (Record::Ranking { n, features, error, places, order }, State::Block(block), Moments::Block(u, s)) => {
                 let c: Vec<f64> = features.chunks_exact(given.along.len()).map(|phi| dot(phi, given.along)).collect();
                 let u: Vec<f64> = u.iter().zip(&c).map(|(u, c)| u + c * given.t).collect();
                 let s: Vec<f64> = (0..n * n).map(|k| s[k] - c[k / n] * c[k % n]).collect();
                 let Some((u, s)) = block.remove(&u, &s) else { return 0.0 };
-                let ln_z =
-                    ranking::tilt_probability(order, &u, &s, &self.ranking_noise(prior, *n, error), self.lapse_rate);
+                let noise = self.ranking_noise(prior, *n, error);
+                let ln_z = ranking::tilt_probability(*places, order, &u, &s, &noise, self.lapse_rate);
                 let mut exact = block.as_ref().clone();
                 if exact.normalise(ln_z, &u, &s) { exact.ln_c - block.ln_c } else { 0.0 }
             }

@@ -10,6 +10,7 @@ use rand::Rng;
 
 use super::normal::quantile;
 use super::observation::{Channel, Question, QuestionKey};
+use super::ranking::Places;
 use super::{BeliefError, Location, LocationName, Priors, Settings, interval::Outcomes};
 
 pub use calibration::{Calibration, CalibrationPlan, calibrate};
@@ -30,9 +31,9 @@ pub fn normals(n: usize, rng: &mut impl Rng) -> Vec<f64> {
     (0..n).map(|_| normal(rng)).collect()
 }
 
-/// One of `n`.
+/// One of `n`; of none it is 0.
 pub fn below(n: usize, rng: &mut impl Rng) -> usize {
-    ((uniform(rng) * n as f64) as usize).min(n - 1)
+    ((uniform(rng) * n as f64) as usize).min(n.saturating_sub(1))
 }
 
 /// A person with weights in noise units who answers by the likelihoods of docs/belief.md, section 3.
@@ -75,6 +76,7 @@ impl Person {
         let misreading = match question {
             Question::Comparison { misreading, .. }
             | Question::Importance { misreading, .. }
+            | Question::Statement { misreading, .. }
             | Question::Graded { misreading, .. } => *misreading,
             Question::Ranking { .. } => 0.0,
         };
@@ -83,15 +85,19 @@ impl Person {
             return Ok(below(count, rng));
         }
         let outcomes = match question {
-            Question::Ranking { features, ranked, .. } => {
+            Question::Ranking { features, places, .. } => {
                 let mut order: Vec<usize> = (0..features.len()).collect();
                 order.sort_by(|&a, &b| latent[b].total_cmp(&latent[a]).then(a.cmp(&b)));
-                order.truncate(*ranked);
+                match places {
+                    Places::First(ranked) => order.truncate(*ranked),
+                    Places::BestAndWorst => order = vec![order[0], order[order.len() - 1]],
+                }
                 return Ok(super::ranking::outcome_index(&order, features.len()));
             }
             Question::Comparison { indifference_offered: true, channel: Channel::Choice, .. } => Outcomes::Band,
             Question::Comparison { .. } => Outcomes::Two,
             Question::Importance { .. } => Outcomes::Importance,
+            Question::Statement { strength, .. } => Outcomes::AtLeast(*strength),
             Question::Graded { levels, .. } => Outcomes::Levels(*levels as u32),
         };
         let inside = |k: &usize| {
@@ -110,7 +116,9 @@ impl Person {
                 let key = question.filter(|_| *channel == Channel::Choice);
                 vec![self.value(difference, error, kappa, key, rng)]
             }
-            Question::Importance { direction, .. } => vec![self.value(direction, &[], 1.0, None, rng)],
+            Question::Importance { direction, .. } | Question::Statement { direction, .. } => {
+                vec![self.value(direction, &[], 1.0, None, rng)]
+            }
             Question::Graded { features, error, question, .. } => {
                 vec![self.value(features, error, 1.0, *question, rng)]
             }

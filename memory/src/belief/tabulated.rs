@@ -132,7 +132,7 @@ impl EntropyTables {
         variance: f64,
         nodes: &Nodes,
     ) -> f64 {
-        let lapse = lapse(h.lapse_rate, q.misreading);
+        let lapse = lapse(q.outcomes, h.lapse_rate, q.misreading);
         let band = if q.outcomes.uses_band() { h.band } else { 0.0 };
         if !q.outcomes.uses_band() || scale == 1.0 {
             return self.table(q.outcomes, band, 1.0, lapse).expectation(mean, variance, nodes);

@@ -19,7 +19,7 @@ pub(crate) fn expected_best(mixture: &Mixture, question: &Question, second: Opti
         Question::Comparison { difference, .. } => {
             at(difference, second.map_or(0.0, |phi| mixture.functional(phi).mean()))
         }
-        Question::Importance { direction, .. } => at(direction, 0.0),
+        Question::Importance { direction, .. } | Question::Statement { direction, .. } => at(direction, 0.0),
         Question::Graded { features, .. } => at(features, 0.0),
         Question::Ranking { features, .. } => {
             assess(mixture, features).map_or(f64::NEG_INFINITY, |a| a.expected_utility[a.best] + a.expected_regret)
@@ -72,8 +72,8 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
                 let noise = h.ranking_noise(prior, q.n, &q.error);
                 let (u, s) = h.utilities(belief, &q.features, q.n, &mut g);
                 let d = belief.mean.len();
-                for (y, order) in ranking::orders(q.n, q.ranked).iter().enumerate() {
-                    let t = ranking::tilt(order, &u, &s, &noise, h.lapse_rate);
+                for (y, order) in q.places.orders(q.n).iter().enumerate() {
+                    let t = ranking::tilt(q.places, order, &u, &s, &noise, h.lapse_rate);
                     let share = weight * libm::exp(t.ln_z);
                     for (j, phi) in decision.iter().enumerate() {
                         let moved: f64 =
@@ -102,7 +102,7 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
                             let cov: Vec<f64> =
                                 (0..n * n).map(|i| if i % (n + 1) == 0 { noise[i / n] } else { 0.0 }).collect();
                             let u: Vec<f64> = q.features.chunks_exact(w.len()).map(|phi| dot(w, phi)).collect();
-                            ranking::probabilities(q.ranked, &u, &cov, h.lapse_rate)
+                            ranking::probabilities(q.places, &u, &cov, h.lapse_rate)
                         }
                     };
                     for (j, phi) in decision.iter().enumerate() {

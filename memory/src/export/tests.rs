@@ -64,3 +64,13 @@ fn csv_and_parquet_hold_every_row() {
     assert_eq!(rows.len(), 6);
     assert!(rows[0].contains("\"ada\"") && rows[5].contains("second: null"), "{rows:?}");
 }
+
+#[test]
+fn no_cell_is_a_formula_and_every_cell_is_read_back() {
+    for text in ["=1+1", "+1", "-1", "@x", "\t=1", "'=1", "''=1", "'tis", "plain", "\u{ff1d}1", ""] {
+        let cell = guarded(text);
+        assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\u{ff1d}']), "{cell}");
+        assert_eq!(unguarded(&cell), text);
+    }
+    assert_eq!((&*guarded("'tis"), &*guarded("plain")), ("'tis", "plain"), "nothing else is changed");
+}

@@ -205,6 +205,50 @@ fn a_log_that_lost_records_is_noticed_by_the_store() {
 }
 
 #[test]
+fn a_log_that_lost_records_is_told_to_the_person_and_a_sound_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    let (head, log) = (home.state().head().0, home.paths().log());
+    drop(home);
+    assert_eq!(Home::open(dir.path()).unwrap().1.notices(), Vec::<String>::new());
+    let bytes = fs::read(&log).unwrap();
+    let cut = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    fs::write(&log, &bytes[..cut]).unwrap();
+    let (_, opening) = Home::open(dir.path()).unwrap();
+    let [notice] = &opening.notices()[..] else { panic!("{:?}", opening.notices()) };
+    assert!(notice.contains("lost records") && notice.contains(&head.to_string()), "{notice}");
+}
+
+/// A crash between a retraction and what it says of adapters.
+#[test]
+fn what_a_retraction_left_untold_is_recorded_at_the_next_opening() {
+    use crate::sample::{judgements, promoted, retraction, trained};
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let adapter = trained(home.state(), 1, 0, &["ada"]);
+    let first = home.state().person(&id("ada")).unwrap().evidence()[0].seq;
+    let promoted = Record::AdapterPromoted(promoted(1, Some("a test")));
+    for record in [Record::AdapterTrained(adapter), judgements(1, 0..6), promoted] {
+        home.append(time(40), record).unwrap();
+    }
+    home.append(time(41), retraction(first.0)).unwrap();
+    let kinds = |home: &Home| -> Vec<&'static str> {
+        home.entries().unwrap().map(|entry| entry.unwrap().record.kind()).collect()
+    };
+    let whole = kinds(&home);
+    assert_eq!(whole[whole.len() - 2..], ["Retracted", "AdapterStale"]);
+    let log = home.paths().log();
+    drop(home);
+    let bytes = fs::read(&log).unwrap();
+    let cut = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    fs::write(&log, &bytes[..cut]).unwrap();
+    let (home, _) = Home::open(dir.path()).unwrap();
+    assert_eq!(kinds(&home), whole);
+    assert!(home.state().ledger().untold().is_empty());
+    assert_eq!(fs::read(&log).unwrap(), bytes, "told at the time of the retraction, so to the same bytes");
+}
+
+#[test]
 fn a_torn_line_is_cut_off_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let mut home = lived_in(dir.path());

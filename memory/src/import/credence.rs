@@ -98,7 +98,7 @@ pub(super) fn read(
     }
     // The last record's hash stands for the whole log.
     let content_hash: Hash = other.head().1;
-    Ok(Import { format: "credence-log", source: theirs, content_hash, statements: Vec::new(), evidence, people, notes })
+    Ok(Import::new("credence-log", theirs, content_hash, Vec::new(), evidence, people, notes))
 }
 
 /// What sources of merged evidence begin with; the log's id follows.

@@ -3,21 +3,24 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jiff::Timestamp;
-
-use super::lines::each_row;
-use super::{Import, ImportError, Problem, Report, Statements};
+use super::lines::{Desk, Row, each_row};
+use super::{Import, ImportError, Problem, Reading, Report, Statements, own_csv, times};
 use crate::ids::{PersonId, SourceId};
 use crate::record::{ChoiceMade, Origin, Record};
 
 const COLUMNS: [&str; 6] = ["person", "situation", "first", "second", "chosen", "time"];
 
-pub(super) fn read(path: &Path, report: Report<'_>) -> Result<Import, ImportError> {
+pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Import, ImportError> {
     let source = SourceId::new("import:pairwise-csv")?;
+    let mut own = own_csv::Rows::default();
+    let mut desk = Desk::new(report, how.skip_bad);
     let mut statements = Statements::default();
     let mut people = BTreeSet::new();
     let mut evidence = Vec::new();
-    let content_hash = each_row(path, report, |row| {
+    let content_hash = each_row(path, &mut desk, |row| {
+        if own_csv::is_own(row.columns()) {
+            return own.read(row);
+        }
         if let Some(found) = row.columns().iter().find(|c| !COLUMNS.contains(&c.as_str())) {
             let expected = "person, situation, first, second, chosen, time";
             return Err(Problem::UnknownColumn { found: found.clone(), expected });
@@ -25,17 +28,7 @@ pub(super) fn read(path: &Path, report: Report<'_>) -> Result<Import, ImportErro
         let name = row.field("person")?;
         let person = PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?;
         let situation = row.optional("situation").unwrap_or("").trim();
-        let mut alternative = |column| {
-            let text = row.field(column)?.trim();
-            if text.is_empty() {
-                return Err(Problem::field(column, text, "an alternative's words"));
-            }
-            Ok(statements.add(situation, text))
-        };
-        let alternatives = vec![alternative("first")?, alternative("second")?];
-        if alternatives[0] == alternatives[1] {
-            return Err(Problem::SameTwice);
-        }
+        let [first, second] = [words(row, "first")?, words(row, "second")?];
         let chosen = match row.field("chosen")?.trim() {
             "first" => Some(0),
             "second" => Some(1),
@@ -45,10 +38,12 @@ pub(super) fn read(path: &Path, report: Report<'_>) -> Result<Import, ImportErro
         let time = match row.optional("time").map(str::trim) {
             None | Some("") => None,
             Some(text) => Some(
-                text.parse::<Timestamp>()
-                    .map_err(|_| Problem::field("time", text, "a time such as 2026-01-31T12:00:00Z"))?,
+                times::parse(text)
+                    .ok_or_else(|| Problem::field("time", text, "a time such as 2026-01-31T12:00:00Z"))?
+                    .0,
             ),
         };
+        let alternatives = statements.pair(situation, first, second)?;
         people.insert(person.clone());
         let from = Origin { person, source: source.clone(), session: None };
         // The file does not say where "neither" was offered: it was where it was said.
@@ -56,9 +51,19 @@ pub(super) fn read(path: &Path, report: Report<'_>) -> Result<Import, ImportErro
         evidence.push((time, Record::ChoiceMade(record)));
         Ok(())
     })?;
+    let left_out = desk.left_out();
+    if !own.is_empty() {
+        return Ok(Import { left_out, ..own.into_import(content_hash)? });
+    }
     if evidence.is_empty() {
         return Err(ImportError::Empty(path.to_owned()));
     }
-    let notes = Vec::new();
-    Ok(Import { format: "pairwise-csv", source, content_hash, statements: statements.all, evidence, people, notes })
+    let new = Import::new("pairwise-csv", source, content_hash, statements.all, evidence, people, Vec::new());
+    Ok(Import { left_out, ..new })
+}
+
+/// An alternative's words.
+pub(super) fn words<'r>(row: &'r Row<'_>, column: &'static str) -> Result<&'r str, Problem> {
+    let text = row.field(column)?.trim();
+    if text.is_empty() { Err(Problem::field(column, text, "an alternative's words")) } else { Ok(text) }
 }

@@ -29,7 +29,7 @@ fn files(contents: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 const COMMENTS: &str = "timestamp,datetime,comment-id,author-id,agrees,disagrees,moderated,comment-body\n\
-                        1,x,7,0,1,0,0,\"Taxes, \"\"all\"\" of them,\nare fair\"\n2,x,9,0,1,0,0,More buses\n";
+                        1,x,7,0,0,1,0,\"Taxes, \"\"all\"\" of them,\nare fair\"\n2,x,9,0,0,1,0,More buses\n";
 const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n30,x,7,0,1\n10,x,9,1,-1\n20,x,9,0,0\n40,x,7,0,-1\n";
 
 fn polis(contents: &[(&str, &str)]) -> Result<Import, ImportError> {
@@ -162,10 +162,13 @@ fn another_log_is_merged_with_its_survivors() {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn the_public_conversations_can_be_imported() {
-    let data = std::env::var_os("CREDENCE_DATA").map_or_else(|| Path::new("../../shared/data").to_owned(), Into::into);
-    let Ok(conversations) = fs::read_dir(data.join("polis")) else {
-        tracing::warn!("no public data: set CREDENCE_DATA");
+    let given = std::env::var_os("CREDENCE_DATA");
+    let data = given.as_ref().map_or_else(|| Path::new("../../shared/data").to_owned(), Into::into).join("polis");
+    let Ok(conversations) = fs::read_dir(&data) else {
+        assert!(given.is_none(), "CREDENCE_DATA is set, and there is no {}", data.display());
+        println!("SKIPPED: there is no {}; set CREDENCE_DATA to the folder of the public data", data.display());
         return;
     };
     for conversation in conversations.map(Result::unwrap).filter(|c| c.path().is_dir()) {
@@ -268,4 +271,276 @@ proptest! {
             prop_assert!(answers(home, own) > 0);
         }
     }
+}
+
+mod again {
+    //! The same evidence comes in once, however the file was saved meanwhile.
+
+    use super::*;
+
+    /// What is new, known, changed, older, withdrawn and repeated of an import; it is then added.
+    #[track_caller]
+    fn add(home: &mut Home, import: Import, at: i64) -> [u64; 6] {
+        let import = import.compared(Some(home)).unwrap();
+        let c = import.compared_with();
+        let counts = [import.records() as u64, c.known, c.changed(), c.older, c.withdrawn, c.repeated];
+        if !import.is_empty() {
+            let draft = import.draft(home, time(at), vec![]).unwrap();
+            home.commit(draft).unwrap();
+        }
+        counts
+    }
+
+    fn stands(home: &Home) -> usize {
+        home.state().people().values().map(|p| p.evidence().len()).sum()
+    }
+
+    const HEAD: &str = "timestamp,datetime,comment-id,voter-id,vote\n";
+    const WORDS: &str = "comment-id,comment-body\n0,Open on Sundays\n1,Keep the ferry\n";
+
+    fn votes(rows: &str) -> Import {
+        polis(&[("comments.csv", WORDS), ("votes.csv", &format!("{HEAD}{rows}"))]).unwrap()
+    }
+
+    #[test]
+    fn a_conversation_a_week_later_brings_what_is_new_and_a_changed_vote_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let week1 = "1700000100000,x,0,1,1\n1700000200000,x,0,2,1\n1700000300000,x,1,1,-1\n";
+        assert_eq!(add(&mut home, votes(week1), 100), [3, 0, 0, 0, 0, 0]);
+        let week2 = format!("{week1}1700600000000,x,1,3,1\n1700600000001,x,0,2,-1\n");
+        assert_eq!(add(&mut home, votes(&week2), 200), [2, 3 - 1, 1, 0, 0, 0], "voter 2 changed their vote");
+        let two = home.state().person(&id("polis:town:2")).unwrap();
+        assert_eq!((two.evidence().len(), two.retracted().len(), stands(&home)), (1, 1, 4));
+        assert_eq!(home.entries().unwrap().filter(|e| e.as_ref().unwrap().record.kind() == "Retracted").count(), 1);
+        // The same in other line ends, in seconds, in another order, with the older week's file at last.
+        assert_eq!(add(&mut home, votes(&week2.replace('\n', "\r\n")), 300)[0], 0);
+        let seconds = "1700000100,x,0,1,1\n1700600000,x,1,3,1\n1700000300,x,1,1,-1\n";
+        assert_eq!(add(&mut home, votes(seconds), 400)[..3], [0, 3, 0]);
+        assert_eq!(add(&mut home, votes(&format!("\n{week1}")), 500), [0, 2, 0, 1, 0, 0]);
+        assert_eq!(stands(&home), 4);
+        // What was withdrawn here by somebody stays withdrawn.
+        let one = home.state().person(&id("polis:town:1")).unwrap().evidence()[0].seq;
+        home.append(time(600), retraction(one.0)).unwrap();
+        assert_eq!(add(&mut home, votes(&format!("{week2}1700700000000,x,0,4,0\n")), 700), [1, 3, 0, 0, 1, 0]);
+        home.believe(&id("polis:town:2")).unwrap();
+    }
+
+    #[test]
+    fn rows_without_times_are_matched_one_to_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let csv = |rows: &str| {
+            let text = format!("person,first,second,chosen\n{rows}");
+            Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+        };
+        let first = "mara,tea,rum,first\nmara,tea,gin,first\nmara,tea,gin,first\n";
+        assert_eq!(add(&mut home, csv(first), 100)[0], 3, "asked twice, answered twice");
+        let quoted = "mara,\"gin\",\"tea\",second\nmara,tea,gin,first\nmara,rum,tea,second\nada,tea,gin,neither\n";
+        assert_eq!(add(&mut home, csv(quoted), 200), [1, 3, 0, 0, 0, 0], "the other way round is the same");
+        assert_eq!(add(&mut home, csv("mara,tea,rum,second\n"), 300), [1, 0, 1, 0, 0, 0], "corrected");
+        assert_eq!(
+            add(&mut home, csv("mara,tea,rum,second\nmara,tea,rum,first\n"), 400)[..3],
+            [1, 1, 0],
+            "asked again"
+        );
+        let timed = |rows: &str| {
+            let text = format!("person,first,second,chosen,time\n{rows}");
+            Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+        };
+        let rows = "mara,tea,gin,first,2026-01-31T12:00:00Z\nbo,a,b,first,2026-01-31T12:00:00Z\n\
+                    bo,b,a,second,2026-01-31T12:00:00Z\nbo,a,b,first,2026-02-01T12:00:00Z\n";
+        assert_eq!(
+            add(&mut home, timed(rows), 500),
+            [2, 1, 0, 0, 0, 1],
+            "one row stands twice, another day is another answer"
+        );
+        assert_eq!(add(&mut home, timed(&rows.replace("12:00:00Z", "12:00:00.000+00:00")), 600)[..2], [0, 3]);
+    }
+
+    #[test]
+    fn what_was_exported_here_is_known_here_and_elsewhere_comes_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ours = home(&dir.path().join("ours"));
+        ours.append(time(2), choice("ada", 0, 1, Some(1))).unwrap();
+        ours.append(time(3), crate::sample::verdict("ada", 2, Verdict::Agree)).unwrap();
+        ours.append(time(4), crate::sample::importance("ada", Some("care"), None)).unwrap();
+        let table = crate::export::table(ours.entries().unwrap(), ours.state()).unwrap();
+        let mut made = [Vec::new(), Vec::new(), Vec::new()];
+        crate::export::write_trl_paired(&table, &mut made[0]).unwrap();
+        crate::export::write_trl_unpaired(&table, &mut made[1]).unwrap();
+        crate::export::write_csv(&table, &mut made[2]).unwrap();
+        let [paired, unpaired, csv] = made.map(|bytes| String::from_utf8(bytes).unwrap());
+        let trl = |text: &str| Import::trl(&files(&[("t", text)]).path().join("t"), &id("eve"), &mut |_| {}).unwrap();
+        let read = |text: &str| Import::pairwise_csv(&files(&[("t", text)]).path().join("t"), &mut |_| {}).unwrap();
+        let mut other = Home::create(&dir.path().join("other"), time(0), header("other")).unwrap();
+        for (import, records) in [(trl(&paired), 1), (trl(&unpaired), 1), (read(&csv), 3)] {
+            assert_eq!(add(&mut ours, import.clone(), 100), [0, records, 0, 0, 0, 0]);
+        }
+        // As older versions exported them: only the record's number says that it is known.
+        let line: serde_json::Value = serde_json::from_str(&paired).unwrap();
+        let mut older = line.as_object().unwrap().clone();
+        older.remove("time");
+        older.remove("log");
+        assert_eq!(add(&mut ours, trl(&serde_json::to_string(&older).unwrap()), 200)[..2], [0, 1]);
+        assert_eq!(add(&mut other, read(&csv), 300)[..2], [3, 0]);
+        assert_eq!(add(&mut other, trl(&paired), 400)[..2], [0, 1], "in another form it is the same");
+        assert_eq!(add(&mut other, trl(&unpaired), 500)[..2], [0, 1]);
+        let again = read(&csv.replace('\n', "\r\n"));
+        assert_eq!(add(&mut other, again, 600)[..2], [0, 3]);
+        let [a, b] = [&ours, &other].map(|h| h.state().person(&id("ada")).unwrap().evidence().len());
+        assert_eq!((a, b), (3, 3));
+    }
+
+    #[test]
+    fn logs_that_imported_the_same_conversation_are_merged_without_counting_it_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let [mut ours, mut theirs] = ["ours", "theirs"].map(|name| home_of(&dir.path().join(name), name, 1));
+        let week1 = "1700000100000,x,0,1,1\n1700000200000,x,0,2,1\n";
+        add(&mut ours, votes(week1), 100);
+        add(&mut theirs, votes(&format!("{week1}1700600000000,x,0,2,-1\n1700600000001,x,1,3,1\n")), 200);
+        let import = Import::credence_log(&theirs.paths().log(), None, ours.state(), &mut |_| {}).unwrap();
+        assert_eq!(add(&mut ours, import, 300)[1..3], [1, 1]);
+        for (voter, votes) in [(1, 1), (2, 1), (3, 1)] {
+            assert_eq!(answers(&ours, &format!("polis:town:{voter}")), votes, "voter {voter}");
+        }
+        assert_eq!(answers(&ours, "theirs"), 1);
+    }
+
+    #[test]
+    fn words_of_an_older_log_in_another_normal_form_are_the_same_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let apart = "Open the cafe\u{301}";
+        let alternative = AlternativeId::of("a public consultation", apart);
+        let described = AlternativeDescribed {
+            alternative,
+            situation: "a public consultation".into(),
+            text: apart.into(),
+            ..Statement::new("", "").bare()
+        };
+        home.append(time(2), Record::AlternativeDescribed(described)).unwrap();
+        let import = |words: &str| {
+            let comments = format!("comment-id,comment-body\n0,{words}\n");
+            polis(&[("comments.csv", &comments), ("votes.csv", &format!("{HEAD}1700000100000,x,0,1,1\n"))]).unwrap()
+        };
+        assert_eq!(add(&mut home, import("Open the caf\u{e9}"), 100)[0], 1);
+        assert_eq!(add(&mut home, import("Open the cafe\u{301}"), 200)[..2], [0, 1]);
+        assert_eq!(home.state().descriptions().len(), 7);
+        let Record::VerdictGiven(verdict) = home.entries().unwrap().last().unwrap().unwrap().record else { panic!() };
+        assert_eq!(verdict.alternative, alternative);
+    }
+}
+
+#[test]
+fn bad_rows_are_listed_and_left_out_only_if_that_is_asked_for() {
+    let skip = Reading { skip_bad: true, ..Reading::default() };
+    let votes = format!("{VOTES}1,x,8,0,1\n50,x,9\n60,x,9,5,2\n70,x,9,6,1\n");
+    let dir = files(&[("comments.csv", &format!("{COMMENTS}3,x,10,0,0,0,-1,\n")), ("votes.csv", &votes)]);
+    let import = skip.polis(dir.path(), "town", &mut |_| {}).unwrap();
+    let lines: Vec<u64> = import.left_out().iter().map(|row| row.line).collect();
+    assert_eq!((import.records(), lines), (4, vec![5, 6, 7, 8]));
+    assert!(Import::polis(dir.path(), "town", &mut |_| {}).unwrap_err().to_string().contains("line 5"));
+    let text =
+        [b"person,first,second,chosen\r\n".as_slice(), b"ada,\xff,b,first\r\nada,a,b,third\r\nada,a,b,first\r\n"]
+            .concat();
+    fs::write(dir.path().join("p.csv"), text).unwrap();
+    let import = skip.pairwise_csv(&dir.path().join("p.csv"), &mut |_| {}).unwrap();
+    let lines: Vec<u64> = import.left_out().iter().map(|row| row.line).collect();
+    assert_eq!((import.records(), lines), (1, vec![2, 3]));
+    let lines = "{}\n{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n\n[]\n";
+    let file = files(&[("t", lines)]);
+    let import = skip.trl(&file.path().join("t"), &id("ada"), &mut |_| {}).unwrap();
+    assert_eq!((import.records(), import.left_out().len(), import.left_out()[1].line), (1, 2, 4));
+    // What all rows have is no bad row, and bad rows only are no import.
+    let columns = files(&[("p.csv", "person,first,second\nada,a,b\n")]);
+    assert!(
+        skip.pairwise_csv(&columns.path().join("p.csv"), &mut |_| {}).unwrap_err().to_string().contains("no column")
+    );
+    let none = files(&[("p.csv", "person,first,second,chosen\nada,a,a,first\n")]);
+    assert!(matches!(skip.pairwise_csv(&none.path().join("p.csv"), &mut |_| {}), Err(ImportError::Empty(_))));
+}
+
+#[test]
+fn lines_are_counted_as_an_editor_does() {
+    for ends in ["\n", "\r\n", "\r"] {
+        for (bom, blank) in [("", ""), ("\u{feff}", ""), ("", "\n\n"), ("\u{feff}", "\n")] {
+            let text = format!("{bom}person,first,second,chosen\n{blank}ada,\"a\nb\",c,first\nada,a,b,tea\n")
+                .replace('\n', ends);
+            let error =
+                Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap_err();
+            let line = format!("line {}:", 4 + blank.len());
+            assert!(error.to_string().contains(&line), "{text:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_an_export_says_of_itself_is_read_or_said_to_be_left_out() {
+    let comments = "timestamp,comment-id,agrees,disagrees,moderated,is-meta,comment-body,topic-area\n\
+        1,0,2,1,1,false,Open on Sundays,parks\n1,1,0,3,-1,false,Buy watches,\n1,2,3,0,1,true,Too many questions,\n\
+        1,3,1,0,1,false,Keep the ferry,\n1,4,0,1,1,false,Keep the ferry,\n";
+    let votes = "timestamp,comment-id,voter-id,vote,important\n1700000001,0,1,1,1\n1700000002,0,2,1,0\n1700000003,0,3,-1,0\n\
+        1700000004,1,1,-1,0\n1700000005,1,2,-1,0\n1700000006,1,3,-1,0\n1700000007,2,1,1,0\n1700000008,2,2,1,0\n\
+        1700000009,2,3,1,0\n1700000010,3,1,1,0\n1700000011,4,1,-1,0\n";
+    let dir = files(&[("comments.csv", comments), ("votes.csv", votes)]);
+    let import = Import::polis(dir.path(), "town", &mut |_| {}).unwrap();
+    let notes = import.notes().join("\n");
+    for said in [
+        "columns of comments.csv that are not used: \"topic-area\" (set in 1 rows)",
+        "\"important\" (set in 1 rows)",
+        "1 were moderated out, 1 are about the conversation itself",
+        "the times of 11 votes are seconds",
+        "comments with the same words are one statement (3 and 4); 1 votes",
+        "the counts in comments.csv are not those of the votes for 1 of 4 statements (0 of them",
+    ] {
+        assert!(notes.contains(said), "{said} in {notes}");
+    }
+    assert_eq!(import.records(), 10, "one verdict on the statement that is there twice");
+    assert_eq!(import.evidence[0].0.unwrap().as_millisecond(), 1_700_000_001_000);
+    let home_dir = tempfile::tempdir().unwrap();
+    let mut home = home(home_dir.path());
+    let draft = import.draft(&home, time(9), vec![]).unwrap();
+    home.commit(draft).unwrap();
+    assert_eq!(home.state().quarantined().len(), 2);
+    let survey = crate::population::Survey::of(home.state(), 1.0).unwrap();
+    assert_eq!(survey.items.len(), 2, "neither of the two that are marked");
+}
+
+#[test]
+fn votes_that_contradict_the_counts_are_refused_and_can_be_turned() {
+    let votes = |sign: i32| -> String {
+        let rows = [(0, 1), (0, 1), (0, -1), (1, -1), (1, -1), (1, 1)];
+        let rows = rows.iter().enumerate().map(|(n, (c, v))| format!("17000000000{n:02},x,{c},{n},{}\n", sign * v));
+        format!("timestamp,datetime,comment-id,voter-id,vote\n{}", rows.collect::<String>())
+    };
+    let comments = "comment-id,agrees,disagrees,comment-body\n0,2,1,Open on Sundays\n1,1,2,Keep the ferry\n";
+    let read = |how: Reading, sign: i32| {
+        how.polis(files(&[("comments.csv", comments), ("votes.csv", &votes(sign))]).path(), "town", &mut |_| {})
+    };
+    let how = |signs| Reading { signs, ..Reading::default() };
+    let right = read(how(Signs::Checked), 1).unwrap();
+    assert_eq!(right.notes(), &[] as &[String]);
+    let refused = read(how(Signs::Checked), -1).unwrap_err();
+    assert!(matches!(refused, ImportError::Mirrored { comments: 2, .. }), "{refused}");
+    assert_eq!(read(how(Signs::Turned), -1).unwrap().evidence, right.evidence);
+    let stands = read(how(Signs::AsTheyAre), -1).unwrap();
+    assert!(stands.notes()[0].contains("2 of 2 statements (2 of them"), "{:?}", stands.notes());
+}
+
+#[test]
+fn the_files_of_an_export_are_found_as_they_are_downloaded() {
+    let name = |n: &str| format!("2026-01-01-1200-3abc-{n}");
+    let [c, v, p, s] = ["comments.csv", "votes.csv", "participants-votes.csv", "summary.csv"].map(name);
+    let dir = files(&[(&c, COMMENTS), (&v, VOTES), (&p, "participant\n1\n"), (&s, "topic,The town\nurl,x\n")]);
+    let import = Import::polis(dir.path(), "town", &mut |_| {}).unwrap();
+    assert_eq!((import.records(), &*import.statements()[0].situation), (3, "The town"));
+    fs::write(dir.path().join("2026-02-01-comments.csv"), COMMENTS).unwrap();
+    assert!(Import::polis(dir.path(), "town", &mut |_| {}).is_ok(), "comments without votes are no export");
+    fs::write(dir.path().join("2026-02-01-votes.csv"), VOTES).unwrap();
+    let error = Import::polis(dir.path(), "town", &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("it has several: those that begin with 2026-01-01-1200-3abc-, 2026-02-01-"), "{error}");
+    let none = files(&[("votes.txt", "")]);
+    let error = Import::polis(none.path(), "town", &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("comments.csv and votes.csv") && error.contains("it has no CSV file"), "{error}");
 }

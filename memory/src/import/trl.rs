@@ -1,99 +1,131 @@
-//! TRL preference data: JSON Lines, paired or unpaired, plain text or messages.
+//! TRL preference data: JSON Lines, paired or unpaired, plain text or messages, with the prompt beside the answers or at the
+//! beginning of both.
 
-use std::collections::BTreeSet;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 
-use super::lines::each_line;
-use super::{Import, ImportError, Problem, Report, Statements};
-use crate::ids::{PersonId, SourceId};
+use super::lines::{Desk, each_line};
+use super::{ExportedAs, Import, ImportError, Problem, Reading, Report, Statements, times};
+use crate::ids::{PersonId, Seq, SourceId};
 use crate::record::{ChoiceMade, Origin, Record, Verdict, VerdictGiven};
 
-/// A line of either form; datasets carry other columns, which are left alone.
-#[derive(Deserialize)]
-struct Line {
-    prompt: Option<Words>,
-    chosen: Option<Words>,
-    rejected: Option<Words>,
-    completion: Option<Words>,
-    label: Option<bool>,
-    person: Option<PersonId>,
-}
-
-/// Text, or a conversation.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Words {
-    Text(String),
-    Messages(Vec<Message>),
-}
-
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    content: String,
-}
-
-impl Words {
-    fn text(self) -> String {
-        match self {
-            Words::Text(text) => text.trim().to_owned(),
-            // One message needs no name before it: the prompt's is the user's, the completion's the assistant's.
-            Words::Messages(messages) => match <[Message; 1]>::try_from(messages) {
-                Ok([only]) => only.content.trim().to_owned(),
-                Err(messages) => {
-                    let lines: Vec<String> = messages.iter().map(|m| format!("{}: {}", m.role, m.content)).collect();
-                    lines.join("\n").trim().to_owned()
-                }
-            },
-        }
-    }
-}
+use words::Words;
 
 const PAIRED: &str = "an object with prompt, chosen and rejected, or prompt, completion and label";
 
-pub(super) fn read(path: &Path, person: &PersonId, report: Report<'_>) -> Result<Import, ImportError> {
+/// Fields that are read, and those of the program's own exports that are not evidence.
+const KNOWN: [&str; 11] = [
+    "prompt",
+    "chosen",
+    "rejected",
+    "completion",
+    "label",
+    "person",
+    "time",
+    "seq",
+    "log",
+    "probability",
+    "chosen_probability",
+];
+
+pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<'_>) -> Result<Import, ImportError> {
     let source = SourceId::new("import:trl")?;
+    let mut desk = Desk::new(report, how.skip_bad);
     let mut statements = Statements::default();
     let mut people = BTreeSet::new();
-    let mut evidence = Vec::new();
+    let mut evidence: Vec<(Option<Timestamp>, Record)> = Vec::new();
+    let mut exported = BTreeMap::new();
+    let mut unread: BTreeMap<String, usize> = BTreeMap::new();
+    let mut implicit = 0;
     let mut format = None;
-    let content_hash = each_line(path, report, |text| {
-        let line: Line =
-            serde_json::from_str(text).map_err(|e| Problem::Json { expected: PAIRED, why: e.to_string() })?;
-        let person = line.person.unwrap_or_else(|| person.clone());
-        people.insert(person.clone());
-        let from = Origin { person, source: source.clone(), session: None };
-        let prompt = line.prompt.map(Words::text).unwrap_or_default();
-        let mut statement = |field, words: Words| {
-            let text = words.text();
-            if text.is_empty() { Err(Problem::field(field, "", "words")) } else { Ok(statements.add(&prompt, &text)) }
+    let content_hash = each_line(path, &mut desk, |text| {
+        let json = |why: String| Problem::Json { expected: PAIRED, why };
+        let line: Value = serde_json::from_str(text).map_err(|e| json(e.to_string()))?;
+        let Value::Object(line) = line else { return Err(json("it is no object".into())) };
+        let get = |key: &str| line.get(key).filter(|value| !value.is_null());
+        let form = match (get("chosen"), get("rejected"), get("completion"), get("label")) {
+            (Some(_), Some(_), None, None) => "trl-paired",
+            (None, None, Some(_), Some(_)) => "trl-unpaired",
+            _ => return Err(json(format!("its keys are {}: it has other fields", keys(&line)))),
         };
-        let (form, record) = match (line.chosen, line.rejected, line.completion, line.label) {
-            (Some(chosen), Some(rejected), None, None) => {
-                let alternatives = vec![statement("chosen", chosen)?, statement("rejected", rejected)?];
-                if alternatives[0] == alternatives[1] {
-                    return Err(Problem::SameTwice);
-                }
-                let (chosen, question) = (Some(0), None);
-                let choice = ChoiceMade { from, question, alternatives, chosen, indifference_offered: false };
-                ("trl-paired", Record::ChoiceMade(choice))
-            }
-            (None, None, Some(completion), Some(label)) => {
-                let verdict = if label { Verdict::Agree } else { Verdict::Disagree };
-                let alternative = statement("completion", completion)?;
-                ("trl-unpaired", Record::VerdictGiven(VerdictGiven { from, alternative, verdict }))
-            }
-            _ => return Err(Problem::Json { expected: PAIRED, why: "it has other fields".into() }),
-        };
-        if *format.get_or_insert(form) != form {
+        if format.is_some_and(|before| before != form) {
             return Err(Problem::Json { expected: "of the form of the lines before it", why: format!("it is {form}") });
         }
-        evidence.push((None, record));
+        let person = match get("person") {
+            None => person.clone(),
+            Some(Value::String(name)) => PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?,
+            Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
+        };
+        let time = get("time").map(time).transpose()?;
+        let prompt = get("prompt").map(|value| Words::read("prompt", value)).transpose()?;
+        let words = |key: &'static str| Words::read(key, get(key).unwrap_or(&Value::Null));
+        let from = Origin { person: person.clone(), source: source.clone(), session: None };
+        let record = if form == "trl-paired" {
+            let read = words::paired(prompt, words("chosen")?, words("rejected")?);
+            implicit += usize::from(read.was_implicit);
+            for (field, text) in [("chosen", &read.chosen), ("rejected", &read.rejected)] {
+                if text.is_empty() {
+                    return Err(Problem::field(field, "", "words"));
+                }
+            }
+            let alternatives = statements.pair(&read.situation, &read.chosen, &read.rejected)?;
+            let (chosen, question) = (Some(0), None);
+            Record::ChoiceMade(ChoiceMade { from, question, alternatives, chosen, indifference_offered: false })
+        } else {
+            let verdict = match get("label") {
+                Some(Value::Bool(true)) => Verdict::Agree,
+                Some(Value::Bool(false)) => Verdict::Disagree,
+                other => {
+                    let found = other.map(ToString::to_string).unwrap_or_default();
+                    return Err(Problem::field("label", &found, "true or false"));
+                }
+            };
+            let text = words("completion")?.text();
+            if text.is_empty() {
+                return Err(Problem::field("completion", "", "words"));
+            }
+            let situation = prompt.map(|p| p.text()).unwrap_or_default();
+            let alternative = statements.add(&situation, &text);
+            Record::VerdictGiven(VerdictGiven { from, alternative, verdict })
+        };
+        format = Some(form);
+        if let Some(seq) = get("seq").and_then(Value::as_u64) {
+            let log = get("log").and_then(Value::as_str).map(str::to_owned);
+            exported.insert(evidence.len(), ExportedAs { log, seq: Seq(seq) });
+        }
+        for (key, _) in line.iter().filter(|(key, value)| !KNOWN.contains(&key.as_str()) && !value.is_null()) {
+            *unread.entry(key.clone()).or_default() += 1;
+        }
+        people.insert(person);
+        evidence.push((time, record));
         Ok(())
     })?;
     let Some(format) = format else { return Err(ImportError::Empty(path.to_owned())) };
-    let notes = Vec::new();
-    Ok(Import { format, source, content_hash, statements: statements.all, evidence, people, notes })
+    let mut notes = Vec::new();
+    if implicit > 0 {
+        notes.push(format!("{implicit} lines have no prompt: what both answers begin with is the situation"));
+    }
+    if !unread.is_empty() {
+        let fields: Vec<String> = unread.iter().map(|(key, lines)| format!("{key:?} ({lines} lines)")).collect();
+        notes.push(format!("fields that are not used: {}", fields.join(", ")));
+    }
+    let new = Import::new(format, source, content_hash, statements.all, evidence, people, notes);
+    Ok(Import { exported, left_out: desk.left_out(), ..new })
+}
+
+fn time(value: &Value) -> Result<Timestamp, Problem> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let (time, _) =
+        times::parse(&text).ok_or_else(|| Problem::field("time", &text, "a time such as 2026-01-31T12:00:00Z"))?;
+    Ok(time)
+}
+
+fn keys(line: &Map<String, Value>) -> String {
+    let keys: Vec<String> = line.keys().take(12).map(|key| key.chars().take(40).collect()).collect();
+    if keys.is_empty() { "none".into() } else { keys.join(", ") }
 }

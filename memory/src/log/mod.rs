@@ -62,9 +62,26 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
-    /// An append failed and so did taking it back: what the file now holds is not known.
+    /// Writing failed in such a way that what the log holds from a record on is not known: the record may stand in it.
     #[error(
-        "the evidence log cannot be written any more: record {seq} failed and could not be taken back; open the home again"
+        "record {seq} was written, but is not known to be safe: it may or may not stand in the log after a crash; open the home again"
+    )]
+    Unsure {
+        /// The first record of which it is not known.
+        seq: Seq,
+        /// Why.
+        source: io::Error,
+    },
+    /// The log took another's place, but a crash may bring the old one back.
+    #[error("the evidence log was rewritten, but a crash may still bring the old one back; open the home again")]
+    Unsynced {
+        /// Why.
+        source: io::Error,
+    },
+    /// An append failed before and could not be taken back: what the file now holds is not known.
+    #[error(
+        "nothing more is written to the evidence log: what became of record {seq} is not known since writing it failed; \
+         open the home again"
     )]
     Poisoned {
         /// The record during which it happened.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Entry, LogError, Reader, Tail, encode};
 use crate::ids::{Hash, Seq};
 use crate::record::Record;
-use crate::storage::Storage;
+use crate::storage::{ReplaceError, Storage};
 
 /// The one writer of a log. The caller holds the home's lock.
 #[derive(Debug)]
@@ -106,7 +106,8 @@ impl<S: Storage> Writer<S> {
     /// Appends one record; it is on the medium when this returns.
     ///
     /// # Errors
-    /// [`LogError::NotAppended`]: the log is as before. [`LogError::Poisoned`]: nobody knows; nothing more is written.
+    /// [`LogError::NotAppended`]: the log is as before. [`LogError::Unsure`]: nobody knows whether the record stands in it, and
+    /// from then on [`LogError::Poisoned`]: nothing more is written.
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let seq = self.head.next();
         if let Some(seq) = self.poisoned {
@@ -116,9 +117,10 @@ impl<S: Storage> Writer<S> {
         let (line, hash) = encode(seq, time, &record, self.hash)?;
         if let Err(source) = self.storage.append(&line).and_then(|()| self.storage.sync()) {
             // A record that was not acknowledged must not come back after a restart.
-            if self.storage.truncate(self.len).is_err() {
+            if let Err(error) = self.storage.truncate(self.len) {
                 self.poisoned = Some(seq);
-                tracing::error!(%seq, "a failed append could not be taken back");
+                tracing::error!(%seq, %error, "a failed append could not be taken back");
+                return Err(LogError::Unsure { seq, source });
             }
             return Err(LogError::NotAppended { seq, source });
         }
@@ -134,31 +136,48 @@ impl<S: Storage> Writer<S> {
         Batch { seq: self.head, prev: self.hash, after: self.head, lines: Vec::new() }
     }
 
-    /// Appends a batch: all of it or, on an error or a crash, nothing. The log is copied, so this is for imports and not
-    /// for sessions.
+    /// Appends a batch: all of it or, on a crash, nothing. The log is copied, so this is for imports and not for sessions.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`]; after [`LogError::Unsure`] all of it stands in the log or nothing does.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, self.head, "a batch follows the record after which it was begun");
         if let Some(seq) = self.poisoned {
             return Err(LogError::Poisoned { seq });
         }
-        let len = self.len;
-        self.storage
-            .replace(&mut |old, new| {
-                io::copy(&mut old.take(len), new)?;
-                new.write_all(&batch.lines)
-            })
-            .map_err(|source| LogError::NotAppended { seq: self.head.next(), source })?;
+        let (len, seq) = (self.len, self.head.next());
+        let replaced = self.storage.replace(&mut |old, new| {
+            io::copy(&mut old.take(len), new)?;
+            new.write_all(&batch.lines)
+        });
+        match replaced {
+            Ok(()) => {}
+            Err(ReplaceError::Kept(source)) => return Err(LogError::NotAppended { seq, source }),
+            Err(ReplaceError::Unsynced(source)) => {
+                self.poisoned = Some(seq);
+                return Err(LogError::Unsure { seq, source });
+            }
+        }
         self.len += batch.lines.len() as u64;
         (self.head, self.hash) = (batch.seq, batch.prev);
         Ok(())
     }
 
     /// Replaces the whole log by a batch that begins with its header ([`Batch::of_a_new_log`]): for erasure only.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`]: the old log stands. [`LogError::Unsynced`]: the new one does, unless a crash brings the old one
+    /// back; nothing more is written.
     pub fn rewrite(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, Seq(0), "a log that takes another's place begins with its header");
-        self.storage
-            .replace(&mut |_, new| new.write_all(&batch.lines))
-            .map_err(|source| LogError::Storage { operation: "rewrite", source })?;
+        match self.storage.replace(&mut |_, new| new.write_all(&batch.lines)) {
+            Ok(()) => {}
+            Err(ReplaceError::Kept(source)) => return Err(LogError::Storage { operation: "rewrite", source }),
+            Err(ReplaceError::Unsynced(source)) => {
+                self.poisoned = Some(Seq::FIRST);
+                return Err(LogError::Unsynced { source });
+            }
+        }
         (self.head, self.hash, self.poisoned) = (batch.seq, batch.prev, None);
         self.len = batch.lines.len() as u64;
         Ok(())

@@ -13,7 +13,7 @@ use super::message::{Message, reference};
 use super::prior::{Contribution, learn, parts, pulls};
 use crate::belief::symmetric::diagonal;
 use crate::belief::{BeliefError, Observation};
-use crate::evidence::Evidence;
+use crate::evidence::{DescriptionIndex, Evidence};
 use crate::ids::{Hash, PersonId, SourceId};
 use crate::number::Finite;
 use crate::observation::resolve;
@@ -41,7 +41,13 @@ pub enum ConsolidationError {
         /// Why.
         source: BeliefError,
     },
+    /// What a message depends on cannot be written down, so it could not be told from another's.
+    #[error("what a person's message depends on cannot be written down: {0}")]
+    Key(String),
 }
+
+/// Reference variances are between this and its inverse.
+const VARIANCE_MIN: f64 = 1e-30;
 
 /// How far a consolidation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +58,22 @@ pub enum Progress {
     Learned(usize, usize),
 }
 
-/// Evidence of a person that counts for others: what came through a source in quarantine does not.
+/// Evidence of a person that counts for others: what came through a source in quarantine does not, nor what is about a
+/// statement in quarantine.
 pub(super) fn counted<'a>(state: &'a State, person: &'a Person) -> impl Iterator<Item = &'a Evidence> {
+    person.evidence().iter().filter(|evidence| counts_for_others(state, evidence))
+}
+
+/// Whether a piece of evidence counts for others, whoever gave it.
+pub fn counts_for_others(state: &State, evidence: &Evidence) -> bool {
     let quarantined = state.quarantined();
-    person.evidence().iter().filter(|e| !quarantined.contains(&Subject::Source(e.source.clone())))
+    if quarantined.is_empty() {
+        return true;
+    }
+    let is_statement =
+        |i: &DescriptionIndex| quarantined.contains(&Subject::Statement(state.descriptions()[*i as usize].alternative));
+    !quarantined.contains(&Subject::Source(evidence.source.clone()))
+        && !evidence.form.descriptions().iter().any(is_statement)
 }
 
 /// Everyone whose evidence counts for others, in the order of their names, each with the source most of it came through.
@@ -185,14 +203,20 @@ impl Gathered {
             return Err(ConsolidationError::TooFew(people.len()));
         }
         let base = reference(&epoch.priors)?;
-        let purpose = serde_json::to_vec(&(&*epoch.settings, &base)).unwrap_or_default();
+        let variances: Vec<f64> = diagonal(&base.locations[0].covariance).collect();
+        // Their inverses, and products of those with what is learned, have to be numbers.
+        if !variances.iter().all(|v| (VARIANCE_MIN..=1.0 / VARIANCE_MIN).contains(v)) {
+            return Err(PopulationError::Lost { what: "the reference variances of the log's prior" }.into());
+        }
+        let purpose = serde_json::to_vec(&(&*epoch.settings, &base));
+        let purpose = purpose.map_err(|e| ConsolidationError::Key(e.to_string()))?;
         let done = std::sync::atomic::AtomicUsize::new(0);
         let messages: Vec<Message> = people
             .par_iter()
             .map(|(id, given, _)| {
                 let observations: Vec<Observation> =
                     given.iter().map(|e| resolve(e, |i| &state.descriptions()[i as usize], &epoch.layout)).collect();
-                let content = postcard::to_stdvec(&observations).unwrap_or_default();
+                let content = postcard::to_stdvec(&observations).map_err(|e| ConsolidationError::Key(e.to_string()))?;
                 let key = Hash::of_parts("credence message 1", [purpose.as_slice(), content.as_slice()]);
                 let kept = store.and_then(|s| s.cached(key)).and_then(|bytes| postcard::from_bytes(&bytes).ok());
                 let message = match kept {
@@ -214,7 +238,6 @@ impl Gathered {
             .collect::<Result<_, ConsolidationError>>()?;
         let sources: Vec<SourceId> = people.iter().map(|(_, _, source)| source.clone()).collect();
         let weights = source_weights(&sources, source_cap)?;
-        let variances = diagonal(&base.locations[0].covariance).collect();
         let people = people.into_iter().map(|(id, _, _)| id.clone()).collect();
         Ok(Self { people, sources, messages, weights, variances })
     }
@@ -270,6 +293,9 @@ pub fn influence_of(
     gathered.sources.iter().enumerate().for_each(|(i, source)| by_source.entry(source).or_default().push(i));
     let sets: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).chain(by_source.values().cloned()).collect();
     let moves = pulls(&contributions, &all, &gathered.variances, &sets);
+    if !moves.iter().all(|m| m.is_finite()) {
+        return Err(PopulationError::Number { what: "how far somebody moves the population" }.into());
+    }
     let total: f64 = gathered.weights.iter().sum();
     let people = gathered.people.iter().zip(&moves).zip(&gathered.weights);
     let mut people: Vec<PersonInfluence> = people

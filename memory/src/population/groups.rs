@@ -6,6 +6,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{Beta, ContinuousCDF};
+use statrs::statistics::Distribution;
 
 use super::PopulationError;
 use super::items::Answers;
@@ -65,6 +67,20 @@ pub struct Groups {
     pub overall: Vec<f64>,
     /// Answers given to each item.
     pub answers: Vec<usize>,
+    /// Agreements among them.
+    pub agreements: Vec<usize>,
+    /// What is sure of each item.
+    pub sure: Vec<Sure>,
+}
+
+/// How much of uniting and dividing is sure, given how many have answered: with probability .95 it is that much or more. A
+/// statement that one person agreed with is sure of nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sure {
+    /// What every group agrees to, or disagrees with, at least: see [`Groups::unites`].
+    pub unites: f64,
+    /// How far apart two groups are at least; in one group, how near to half and half at least: see [`Groups::divides`].
+    pub divides: f64,
 }
 
 /// A fitted mixture of groups.
@@ -205,8 +221,12 @@ pub fn groups(answers: &Answers, weights: &[f64], options: &GroupOptions) -> Res
             order.iter().map(|g| held[*g]).collect()
         })
         .collect();
-    let mut counts = vec![0; items];
-    people.iter().flatten().for_each(|(item, _)| counts[*item as usize] += 1);
+    let (mut counts, mut agreements) = (vec![0; items], vec![0; items]);
+    people.iter().flatten().for_each(|(item, agrees)| {
+        counts[*item as usize] += 1;
+        agreements[*item as usize] += usize::from(*agrees);
+    });
+    let sure = sure(&people, weights, items, &membership);
     Ok(Groups {
         numbers,
         shares: order.iter().map(|g| fit.shares[*g]).collect(),
@@ -214,7 +234,56 @@ pub fn groups(answers: &Answers, weights: &[f64], options: &GroupOptions) -> Res
         agreement: order.iter().map(|g| fit.agreement[*g].clone()).collect(),
         overall: rates(&people, weights, items),
         answers: counts,
+        agreements,
+        sure,
     })
+}
+
+/// The part of probability below the least that is sure.
+const DOUBT: f64 = 0.05;
+
+/// What is sure of each item: rates of agreement by group have Jeffreys' posteriors, from answers by the probability that whoever
+/// gave them is of the group.
+fn sure(people: &[Own], weights: &[f64], items: usize, membership: &[Vec<f64>]) -> Vec<Sure> {
+    let groups = membership.first().map_or(1, Vec::len);
+    let mut counted = vec![vec![[0.0; 2]; groups]; items];
+    for ((own, weight), held) in people.iter().zip(weights).zip(membership) {
+        for &(item, agrees) in own {
+            for (counts, share) in counted[item as usize].iter_mut().zip(held) {
+                counts[usize::from(!agrees)] += weight * share;
+            }
+        }
+    }
+    counted
+        .iter()
+        .map(|by_group| {
+            let rates: Vec<Beta> = by_group
+                .iter()
+                .map(|[yes, no]| Beta::new(yes + 0.5, no + 0.5).expect("counts are finite and not negative"))
+                .collect();
+            let low = |rate: &Beta| rate.inverse_cdf(DOUBT);
+            let high = |rate: &Beta| rate.inverse_cdf(1.0 - DOUBT);
+            let agree = rates.iter().map(low).fold(1.0, f64::min);
+            let disagree = rates.iter().map(|rate| 1.0 - high(rate)).fold(1.0, f64::min);
+            let divides = match &rates[..] {
+                // Half and half on the side of its interval that is farther from it.
+                [only] => 1.0 - (2.0 * low(only) - 1.0).abs().max((2.0 * high(only) - 1.0).abs()),
+                rates => rates
+                    .iter()
+                    .enumerate()
+                    .fold(0.0, |most: f64, (i, a)| rates[..i].iter().map(|b| apart(a, b)).fold(most, f64::max)),
+            };
+            Sure { unites: agree.max(disagree), divides: divides.max(0.0) }
+        })
+        .collect()
+}
+
+/// How far two rates are apart at least, by the normal distribution with their moments.
+fn apart(a: &Beta, b: &Beta) -> f64 {
+    let moments = |rate: &Beta| (rate.mean().unwrap_or(0.5), rate.variance().unwrap_or(0.25));
+    let ((a, variance_a), (b, variance_b)) = (moments(a), moments(b));
+    // The normal distribution's 95% point.
+    (a - b).abs() - 1.6448536269514722 * (variance_a + variance_b).sqrt()
 }
 
 /// Sum of held-out log losses and number of answers, by number of groups and person.
@@ -354,5 +423,25 @@ mod tests {
         assert_eq!(one.shares, [1.0], "{:?}", one.numbers);
         let total: f64 = one.numbers.iter().map(|n| n.probability).sum();
         assert!((total - 1.0).abs() < 1e-9);
+    }
+
+    /// One agreement unites nobody, however well it does by its rate; what many agree to does; and what is sure of a division
+    /// is less than its estimate.
+    #[test]
+    fn what_few_have_answered_is_sure_of_nothing() {
+        for camps in [1, 2] {
+            let crowd = crowd(60, camps);
+            let mut answers = crowd.answers().to_vec();
+            answers.extend([Answer { person: 3, item: 24, agrees: true }]);
+            let crowd = Answers::new(60, vec![Vec::new(); 25], answers).expect("sound answers");
+            let found = groups(&crowd, &[1.0; 60], &GroupOptions::default()).expect("sound options");
+            assert_eq!((found.answers[24], found.agreements[24], found.shares.len()), (1, 1, camps));
+            assert!(found.sure[0].unites > 0.6 && found.sure[24].unites < 0.4, "{:?}", found.sure);
+            assert!(found.sure[24].divides < 0.3, "{:?}", found.sure[24]);
+            for (item, sure) in found.sure.iter().enumerate() {
+                assert!(sure.divides <= found.divides(item) + 0.1 && sure.divides >= 0.0);
+            }
+            assert!(camps == 1 || found.sure[3].divides > 0.25);
+        }
     }
 }

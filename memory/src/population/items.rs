@@ -199,23 +199,33 @@ pub struct ItemPosterior {
     pub(super) draws: Vec<ItemDraw>,
 }
 
+fn sound(sampler: &Sampler<'_>) -> Result<(), PopulationError> {
+    match sampler.is_sound() {
+        true => Ok(()),
+        false => Err(PopulationError::Lost { what: "the items' features" }),
+    }
+}
+
 impl ItemPosterior {
     /// Draws from the posterior by Gibbs sampling: a function of answers and options, bit for bit.
     ///
     /// # Errors
-    /// Options out of range.
+    /// Options out of range, or features too large to be calculated with.
     pub fn sample(answers: &Answers, options: &ItemOptions) -> Result<Self, PopulationError> {
         options.check()?;
         let mut sampler = Sampler::new(answers, options);
         for _ in 0..options.warm_up {
             sampler.sweep();
+            sound(&sampler)?;
         }
         let mut draws = Vec::with_capacity(options.draws);
         for _ in 0..options.draws {
             for _ in 0..options.thinning {
                 sampler.sweep();
+                sound(&sampler)?;
             }
             draws.push(sampler.draw());
+            sound(&sampler)?;
         }
         Ok(Self { factors: options.factors, items: answers.items(), draws })
     }
@@ -266,5 +276,21 @@ impl ItemDraw {
     /// Expected intercept of an item, and the variance of a latent given the person: the answer's noise and what is unknown of the item.
     pub(super) fn intercept(&self, item: usize, factors: usize) -> (f64, f64) {
         (self.expected[item * (factors + 1)], 1.0 + self.unknown[item])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Features beyond what can be calculated with are an error, and no panic.
+    #[test]
+    fn features_that_are_too_large_are_refused() {
+        for size in [1e200, 1e300] {
+            let features = (0..20).map(|j| vec![size * f64::from(j % 3), -size, 1.0]).collect();
+            let given = (0..20).map(|item| Answer { person: item % 4, item, agrees: item % 2 == 0 }).collect();
+            let refused = Answers::new(4, features, given);
+            assert!(matches!(refused, Err(PopulationError::Number { .. })), "{refused:?}");
+        }
     }
 }

@@ -22,15 +22,15 @@ pub use components::{
 };
 pub use consolidation::{
     ConsolidationError, Counts, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated,
-    counted_people, influence_of, learned_from,
+    counted_people, counts_for_others, influence_of, learned_from,
 };
-pub use groups::{GroupNumber, GroupOptions, Groups, groups};
+pub use groups::{GroupNumber, GroupOptions, Groups, Sure, groups};
 pub use influence::{Flag, SOURCE_CAP, flags, movement_bound, source_weights};
 pub use items::{Answer, Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPosterior, ItemPrior};
 pub use message::{Message, reference};
 pub use place::{ItemStrategy, Place};
 pub use prior::{Contribution, Moments, PARTS_MAX, learn, parts, pulls};
-pub use survey::{Item, Survey};
+pub use survey::{Item, Part, Survey, conversations};
 
 /// Why a population could not be learned from.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -68,6 +68,12 @@ pub enum PopulationError {
     /// No location to make messages under.
     #[error("the log has no zero location, under which people's messages are made")]
     NoZero,
+    /// Numbers of such sizes that others are lost in their rounding.
+    #[error("{what} are too large or too small to be calculated with")]
+    Lost {
+        /// Which.
+        what: &'static str,
+    },
     /// A number that is none.
     #[error("{what} is not a finite number")]
     Number {

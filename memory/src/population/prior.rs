@@ -50,11 +50,14 @@ impl Person {
     }
 }
 
-/// The inverse of a positive definite packed matrix, with the logarithm of its determinant.
+/// The inverse of a positive definite packed matrix, with the logarithm of its determinant. What comes in are sums of a positive
+/// definite matrix and positive semidefinite ones; where the first is lost in rounding all of it is no number, which whoever
+/// records a population refuses ([`super::PopulationError::Number`]).
 fn inverted(packed: &[f64], d: usize) -> (Vec<f64>, f64) {
     let mut factor = packed.to_vec();
-    // Sums of a positive definite matrix and positive semidefinite ones, up to rounding that the prior's share dwarfs.
-    assert!(cholesky(&mut factor, d), "a precision has lost its prior");
+    if !cholesky(&mut factor, d) {
+        return (vec![f64::NAN; packed.len()], f64::NAN);
+    }
     let mut out = Vec::new();
     inverse(&factor, d, &mut out);
     (out, ln_determinant(&factor))
@@ -365,5 +368,16 @@ mod tests {
         let steady: f64 = messages[..8].iter().map(trace).sum::<f64>() / 8.0;
         assert!(trace(&messages[8]) < 0.7 * steady, "{} {steady}", trace(&messages[8]));
         assert!(pulls.iter().all(|p| p.is_finite() && *p >= 0.0));
+    }
+    /// Numbers in whose rounding the prior is lost give no numbers, which nobody records; they give no panic.
+    #[test]
+    fn a_prior_that_is_lost_in_rounding_is_no_panic() {
+        let message = Message { precision: vec![1e300; packed_len(D)], shift: vec![1e300; D], answers: 3 };
+        let from = [Contribution { message: &message, weight: 1.0 }, Contribution { message: &message, weight: 0.5 }];
+        for variance in [1e-310, 1e-300, 1e300] {
+            let learned = learn(&from, &[variance; D]);
+            let sets = [vec![0], vec![1]];
+            assert_eq!(pulls(&from, &learned, &[variance; D], &sets).len(), 2);
+        }
     }
 }

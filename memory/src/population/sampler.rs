@@ -38,9 +38,17 @@ pub(super) struct Sampler<'a> {
     factor_variances: Vec<f64>,
     person_variance: f64,
     lapse_weights: Vec<f64>,
+    /// Whether every precision was positive definite: one that is not, as features beyond what numbers hold can make it, gives
+    /// no draw, and the chain is worth nothing.
+    is_sound: bool,
 }
 
 impl<'a> Sampler<'a> {
+    /// Whether the chain's draws are worth anything.
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
     pub(super) fn new(answers: &'a Answers, options: &'a ItemOptions) -> Self {
         let (people, items, k) = (answers.people(), answers.items(), options.factors);
         let mut starts = vec![0; people + 1];
@@ -91,6 +99,7 @@ impl<'a> Sampler<'a> {
             factor_variances: vec![p.factor_spread * p.factor_spread; k],
             person_variance: p.person_spread * p.person_spread,
             lapse_weights: vec![1.0 / rates as f64; rates],
+            is_sound: true,
         }
     }
 
@@ -154,7 +163,7 @@ impl<'a> Sampler<'a> {
                 add_scaled(&mut shift[..=k], z - self.intercepts[j], &x[..=k]);
             }
         }
-        drawn_normal(precision, &mut shift[..=k], &mut self.rng);
+        self.is_sound &= drawn_normal(precision, &mut shift[..=k], &mut self.rng);
         v.copy_from_slice(&shift[..=k]);
     }
 
@@ -186,14 +195,14 @@ impl<'a> Sampler<'a> {
         let precision = &mut precision[..packed_len(k + 1)];
         let mut shift = [0.0; FACTORS_MAX + 1];
         self.about(item, precision, &mut shift[..=k]);
-        drawn_normal(precision, &mut shift[..=k], &mut self.rng);
+        self.is_sound &= drawn_normal(precision, &mut shift[..=k], &mut self.rng);
         self.intercepts[item] = shift[0];
         self.loadings[item * k..(item + 1) * k].copy_from_slice(&shift[1..=k]);
     }
 
     /// What is known of every item given all else, instead of a draw of it: means by rows, and the variance that the rest gives the
     /// latent of a person at `centre`: equation (12c).
-    fn expected(&self, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    fn expected(&mut self, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let width = self.options.factors + 1;
         let (mut means, mut unknown) = (Vec::new(), Vec::new());
         let (mut precision, mut shift, mut mean) = (vec![0.0; packed_len(width)], vec![0.0; width], vec![0.0; width]);
@@ -202,8 +211,10 @@ impl<'a> Sampler<'a> {
         person[0] = 1.0;
         for item in 0..self.answers.items() {
             self.about(item, &mut precision, &mut shift);
-            // A prior's precision plus squares is positive definite.
-            assert!(cholesky(&mut precision, width), "a precision has lost its prior");
+            if !cholesky(&mut precision, width) {
+                self.is_sound = false;
+                return (vec![0.0; width * self.answers.items()], vec![0.0; self.answers.items()]);
+            }
             inverse(&precision, width, &mut covariance);
             multiply(&covariance, &shift, &mut mean);
             means.extend_from_slice(&mean);
@@ -218,7 +229,7 @@ impl<'a> Sampler<'a> {
         let p = &self.options.prior;
         let (k, items, people) = (self.options.factors, self.answers.items(), self.answers.people());
         let prior: Vec<[f64; 2]> = (0..self.slopes.len()).map(|i| slope_prior(p, i)).collect();
-        regression(
+        self.is_sound &= regression(
             &mut self.slopes,
             &self.inputs,
             0,
@@ -234,7 +245,8 @@ impl<'a> Sampler<'a> {
             let slopes = &mut self.factor_slopes[i];
             let loadings = &self.loadings[i.min(self.loadings.len())..];
             let prior = vec![[0.0, p.factor_slope]; slopes.len()];
-            regression(slopes, &self.inputs, 1, loadings, k, self.factor_variances[i], &prior, &mut self.rng);
+            self.is_sound &=
+                regression(slopes, &self.inputs, 1, loadings, k, self.factor_variances[i], &prior, &mut self.rng);
             let slopes = &self.factor_slopes[i];
             let rest: f64 =
                 (0..items).map(|j| square(self.loadings[j * k + i] - dot(&self.inputs[j][1..], slopes))).sum();
@@ -304,7 +316,7 @@ fn slope_prior(prior: &ItemPrior, i: usize) -> [f64; 2] {
     }
 }
 
-/// Slopes of a linear regression with known variance: `targets[j * stride]` on `inputs[j][skip..]`.
+/// Slopes of a linear regression with known variance: `targets[j * stride]` on `inputs[j][skip..]`. Says whether there are any.
 #[allow(clippy::too_many_arguments)]
 fn regression(
     slopes: &mut [f64],
@@ -315,7 +327,7 @@ fn regression(
     variance: f64,
     prior: &[[f64; 2]],
     rng: &mut ChaCha8Rng,
-) {
+) -> bool {
     let n = slopes.len();
     let mut precision = vec![0.0; packed_len(n)];
     let mut shift = vec![0.0; n];
@@ -327,15 +339,19 @@ fn regression(
         rank_one(&mut precision, 1.0 / variance, &f[skip..]);
         add_scaled(&mut shift, target / variance, &f[skip..]);
     }
-    drawn_normal(&mut precision, &mut shift, rng);
+    let is_sound = drawn_normal(&mut precision, &mut shift, rng);
     slopes.copy_from_slice(&shift);
+    is_sound
 }
 
-/// Replaces `h` by a draw of `N(P^-1 h, P^-1)`; spoils `P`.
-fn drawn_normal(precision: &mut [f64], h: &mut [f64], rng: &mut ChaCha8Rng) {
+/// Replaces `h` by a draw of `N(P^-1 h, P^-1)`; spoils `P`. Says whether there is one: a prior's precision plus squares is
+/// positive definite, unless the squares are so large that the prior's share is lost in rounding.
+fn drawn_normal(precision: &mut [f64], h: &mut [f64], rng: &mut ChaCha8Rng) -> bool {
     let d = h.len();
-    // A prior's precision plus squares is positive definite.
-    assert!(cholesky(precision, d), "a precision has lost its prior");
+    if !cholesky(precision, d) || !h.iter().all(|x| x.is_finite()) {
+        h.fill(0.0);
+        return false;
+    }
     for (i, row) in rows(precision).enumerate() {
         h[i] = (h[i] - dot(&row[..i], &h[..i])) / row[i];
     }
@@ -346,6 +362,7 @@ fn drawn_normal(precision: &mut [f64], h: &mut [f64], rng: &mut ChaCha8Rng) {
         let x = h[i];
         add_scaled(&mut h[..i], -x, &row[..i]);
     }
+    true
 }
 
 /// A variance given `n` residuals of total square `rest`: scaled inverse chi-squared.

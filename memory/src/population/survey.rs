@@ -1,6 +1,6 @@
 //! What many people said of the same things, gathered from a state: the answers that items, groups and influence are about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PopulationError;
 use super::consolidation::{contributors, counted};
@@ -38,16 +38,65 @@ pub struct Survey {
     pub passes: Vec<usize>,
 }
 
+/// A part of what people said that is looked at by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The conversation of this name.
+    Conversation(String),
+    /// What belongs to no conversation.
+    Rest,
+}
+
+impl Part {
+    fn has(&self, person: &PersonId, source: &SourceId) -> bool {
+        match (self, conversation(person, source)) {
+            (Part::Conversation(name), found) => found == Some(name),
+            (Part::Rest, found) => found.is_none(),
+        }
+    }
+}
+
+/// The conversation that evidence belongs to, by its source, or by its person where another home's log was merged.
+fn conversation<'a>(person: &'a PersonId, source: &'a SourceId) -> Option<&'a str> {
+    if let Some(name) = source.as_str().strip_prefix("import:polis:") {
+        return Some(name);
+    }
+    let voter = person.as_str().strip_prefix("polis:").filter(|_| source.as_str().starts_with("import:"))?;
+    voter.rsplit_once(':').map(|(name, _)| name)
+}
+
+/// The conversations that a home has votes of, in the order of their names, and whether it has answers to other things.
+pub fn conversations(state: &State) -> (Vec<String>, bool) {
+    let (mut names, mut rest) = (BTreeSet::new(), false);
+    for (id, person) in state.people() {
+        for evidence in person.evidence() {
+            match conversation(id, &evidence.source) {
+                Some(name) => drop(names.insert(name.to_owned())),
+                None => rest |= matches!(evidence.form, Form::Verdict { .. } | Form::Choice { .. }),
+            }
+        }
+    }
+    (names.into_iter().collect(), rest)
+}
+
 impl Survey {
     /// Gathers the last answer of each person to each item.
     ///
     /// # Errors
     /// A source cap out of range.
     pub fn of(state: &State, source_cap: f64) -> Result<Self, PopulationError> {
+        Self::within(state, source_cap, None)
+    }
+
+    /// As [`Survey::of`], of one conversation that was imported, or of what belongs to none.
+    ///
+    /// # Errors
+    /// A source cap out of range.
+    pub fn within(state: &State, source_cap: f64, part: Option<&Part>) -> Result<Self, PopulationError> {
         let mut given: BTreeMap<Item, BTreeMap<usize, Option<bool>>> = BTreeMap::new();
         let contributors = contributors(state);
-        for (place, (_, person, _)) in contributors.iter().enumerate() {
-            for evidence in counted(state, person) {
+        for (place, (id, person, _)) in contributors.iter().enumerate() {
+            for evidence in counted(state, person).filter(|e| part.is_none_or(|part| part.has(id, &e.source))) {
                 let (item, answer) = match &evidence.form {
                     Form::Verdict { alternative, verdict } => {
                         let answer = match verdict {
@@ -135,6 +184,43 @@ mod tests {
         let given: Vec<(u32, u32, bool)> =
             survey.answers.answers().iter().map(|a| (a.person, a.item, a.agrees)).collect();
         assert_eq!(given, [(0, 0, true), (1, 0, true), (1, 1, false)]);
+    }
+
+    #[test]
+    fn a_statement_in_quarantine_is_no_item_and_conversations_are_kept_apart() {
+        use crate::record::{Origin, QuarantineSet, Record, Subject, VerdictGiven};
+        use crate::sample::alternative;
+        let mut scribe = Scribe::begun();
+        let vote = |conversation: &str, voter: u32, n: usize| {
+            let person = id(&format!("polis:{conversation}:{voter}"));
+            let source = SourceId::new(&format!("import:polis:{conversation}")).unwrap();
+            let from = Origin { person, source, session: None };
+            Record::VerdictGiven(VerdictGiven { from, alternative: alternative(n), verdict: Verdict::Agree })
+        };
+        for record in [vote("a", 1, 0), vote("a", 2, 1), vote("b", 1, 1), vote("b", 2, 2), choice("ada", 0, 1, Some(0))]
+        {
+            scribe.note(record).unwrap();
+        }
+        let state = &scribe.state;
+        assert_eq!(conversations(state), (vec!["a".to_owned(), "b".to_owned()], true));
+        let within = |state: &State, part: Part| Survey::within(state, 1.0, Some(&part)).unwrap();
+        let a = within(state, Part::Conversation("a".into()));
+        assert_eq!(
+            (a.items, a.people),
+            (vec![Item::Statement(0), Item::Statement(1)], vec![id("polis:a:1"), id("polis:a:2")])
+        );
+        assert_eq!(within(state, Part::Rest).items, [Item::Pair(0, 1)]);
+        let subject = Subject::Statement(alternative(1));
+        let mark = |quarantined| {
+            let (subject, reason) = (subject.clone(), "a fact".to_owned());
+            Record::QuarantineSet(QuarantineSet { subject, quarantined, reason })
+        };
+        scribe.note(mark(true)).unwrap();
+        assert_eq!(Survey::of(&scribe.state, 1.0).unwrap().items, [Item::Statement(0), Item::Statement(2)]);
+        assert!(scribe.note(mark(true)).is_err() && scribe.state.was_marked(&subject));
+        scribe.note(mark(false)).unwrap();
+        assert_eq!(Survey::of(&scribe.state, 1.0).unwrap().items.len(), 4);
+        assert!(scribe.state.was_marked(&subject), "by somebody's decision it counts again");
     }
 
     #[test]

@@ -33,6 +33,25 @@ pub struct SessionEnded {
     pub answers: u64,
 }
 
+/// What kind of answer a question asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuestionKind {
+    /// The best of several; a verdict or a rating where there is one alternative and nothing else is said.
+    #[default]
+    Choice,
+    /// The best and the worst of several.
+    BestAndWorst,
+    /// How much one statement is like the person, on six levels.
+    Portrait,
+}
+
+impl QuestionKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A question put to a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +63,9 @@ pub struct QuestionAsked {
     pub session: Option<SessionId>,
     /// Identity of the question, whatever the order of its alternatives.
     pub question: QuestionId,
+    /// What kind of answer it asks for.
+    #[serde(default, skip_serializing_if = "QuestionKind::is_default")]
+    pub kind: QuestionKind,
     /// The alternatives in the order shown.
     pub alternatives: Vec<AlternativeId>,
     /// Whether "no preference" was offered.
@@ -52,7 +74,8 @@ pub struct QuestionAsked {
     pub strategy: String,
     /// Its expected information gain, nats.
     pub gain_nats: Finite,
-    /// Probability given, before the answer, to each alternative in the order shown, then to "no preference" if offered.
+    /// Probability given, before the answer, to each alternative in the order shown, then to "no preference" if offered; to each
+    /// level of a rating, the lowest first; to each pair of a best and a worst, by the best's place and then the worst's.
     pub predicted: Vec<Probability>,
     /// True if asked again on purpose.
     pub reask: bool,
@@ -96,6 +119,9 @@ pub struct RankingGiven {
     pub alternatives: Vec<AlternativeId>,
     /// Indices into `alternatives`, best first, without repetition; at least one.
     pub order: Vec<usize>,
+    /// Index of the worst, where the best and the worst of three to five were asked for; `order` then has the best alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<usize>,
 }
 
 /// Agree, pass or disagree.
@@ -195,6 +221,10 @@ pub struct ImportanceStated {
     /// Where it holds, if not everywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// What was said is the least that is meant, in units of the reference standard deviation of a weight (docs/belief.md,
+    /// equation 23). Records from before have no such field: their strength is a band, and their unit is the noise's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// An evidence record withdrawn: belief becomes that of a log which never had it.

@@ -89,6 +89,29 @@ pub struct PriorElicited {
     pub reference_variance: Vec<Finite>,
     /// Share of the judgement's variance explained by the schema features.
     pub r_squared: Finite,
+    /// A further prior location: what is published of people's values in general.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedPrior>,
+}
+
+/// What a feature space says of itself when its schema features are in key points.
+const KEY_POINTS: &str = "key_points";
+
+impl PriorElicited {
+    /// Whether schema features of this log are in key points, so that keyed alternatives and read ones are of one unit.
+    pub fn in_key_points(&self) -> bool {
+        self.feature_space.get("units").is_some_and(|units| units == KEY_POINTS)
+    }
+}
+
+/// A prior location from published findings, at signal scale 1: which values people hold with, and which go together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedPrior {
+    /// Mean, length D.
+    pub mean: Vec<Finite>,
+    /// Covariance: lower triangle by rows, length D (D + 1) / 2.
+    pub covariance: Vec<Finite>,
 }
 
 /// New declared attributes; appended to the feature space in this order.
@@ -113,6 +136,23 @@ pub struct AttributeScale {
     pub reference_variance: Finite,
 }
 
+/// Where the schema features of an alternative come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureSource {
+    /// Read by the model.
+    #[default]
+    Read,
+    /// Keyed by the authors of the question, in key points. Nothing else was read of it: its other blocks are zeros without error.
+    Keyed,
+}
+
+impl FeatureSource {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Features of one alternative in one situation. An empty block stands for zeros.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,7 +163,10 @@ pub struct AlternativeDescribed {
     pub situation: String,
     /// The alternative's text.
     pub text: String,
-    /// Schema features, standardised on the reference set.
+    /// Whether it was keyed or read.
+    #[serde(default, skip_serializing_if = "FeatureSource::is_default")]
+    pub source: FeatureSource,
+    /// Schema features: key points if keyed; else as the log's feature space has them.
     #[serde(default)]
     pub schema: Vec<Finite>,
     /// Measurement error variances of the schema features.

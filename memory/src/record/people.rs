@@ -78,6 +78,8 @@ pub enum Subject {
     Person(PersonId),
     /// Everything that came through a source.
     Source(SourceId),
+    /// Whatever was said of a statement: a fact about people rather than an opinion, say, or one that moderators took out.
+    Statement(AlternativeId),
 }
 
 /// Somebody's evidence is left out of what others receive and of decisions for several people, or counts again. What is

@@ -173,6 +173,7 @@ impl FromStr for Restriction {
                     let location = |v: &str| match v {
                         "zero" => Ok(LocationName::Zero),
                         "elicited" => Ok(LocationName::Elicited),
+                        "published" => Ok(LocationName::Published),
                         "population" => Ok(LocationName::Population),
                         _ => match v.strip_prefix("generation:").and_then(|number| number.parse().ok()) {
                             Some(number) => Ok(LocationName::Generation(number)),

@@ -85,6 +85,7 @@ pub fn at_work(scribe: &mut Scribe) {
             words: "the truth".into(),
             misreading: Some(half),
             conditions: vec![condition, Condition { scope: Scope::When, text: "at work".into() }],
+            at_least: false,
         }),
         Record::DecisionMade(DecisionMade {
             person: id("ada"),

@@ -5,7 +5,7 @@ use crate::ids::{QuestionId, SessionId, TaskId};
 use crate::number::Probability;
 use crate::record::{
     ActionTaken, AlternativesProposed, AttributeScale, AttributesDeclared, ConfigurationChanged, CorrectionMade,
-    DecisionMade, DemonstrationGiven, Erased, Exported, Imported, Outcome, PersonErased, QuestionAsked,
+    DecisionMade, DemonstrationGiven, Erased, Exported, Imported, Outcome, PersonErased, QuestionAsked, QuestionKind,
     QuestionSkipped, RankingGiven, RatingGiven, Reason, SessionEnded, SessionStarted, StopRequested, TaskGiven,
 };
 
@@ -69,6 +69,7 @@ fn sitting(scribe: &mut Scribe) {
         person: id("ada"),
         session: Some(session.clone()),
         question: QuestionId::of(&[alternative(first), alternative(second)]),
+        kind: QuestionKind::Choice,
         alternatives: vec![alternative(first), alternative(second)],
         indifference_offered: true,
         strategy: "information_gain".into(),
@@ -140,7 +141,7 @@ fn task(scribe: &mut Scribe) {
 fn evidence() -> Vec<Record> {
     let alternatives = vec![alternative(0), alternative(1), alternative(2)];
     vec![
-        Record::RankingGiven(RankingGiven { from: from("bob"), alternatives, order: vec![2, 0] }),
+        Record::RankingGiven(RankingGiven { from: from("bob"), alternatives, order: vec![2, 0], worst: None }),
         verdict("bob", 4, Verdict::Pass),
         Record::RatingGiven(RatingGiven { from: from("bob"), alternative: alternative(3), level: 4, levels: 5 }),
         Record::CorrectionMade(CorrectionMade {
@@ -162,6 +163,7 @@ fn evidence() -> Vec<Record> {
             words: "care matters little to me".into(),
             misreading: Some(Probability::new(0.125).expect("a probability")),
             conditions: Vec::new(),
+            at_least: false,
         }),
     ]
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::belief::Places;
 use crate::evidence::{DescriptionIndex, Evidence, Form};
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
 use crate::layout::Layout;
@@ -11,9 +12,9 @@ use crate::number::Finite;
 use crate::observation::{Features, graded_key};
 use crate::population::{COMPONENTS_MAX, PARTS_MAX};
 use crate::record::{
-    AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, ImportanceStated,
-    LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked, RatingGiven,
-    Record, Subject,
+    AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, FeatureSource,
+    ImportanceStated, LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked,
+    QuestionKind, RankingGiven, RatingGiven, Record, Subject,
 };
 
 use super::generations::Generations;
@@ -126,7 +127,7 @@ impl State {
                         return Err(Illegal::Range { what: "a rank", found: *place as f64, expected });
                     }
                 }
-                evidence(&r.from, self.order(&r.alternatives, &r.order, false)?, None)
+                evidence(&r.from, self.ranking(r)?, None)
             }
             Record::VerdictGiven(r) => {
                 let alternative = self.index(&r.alternative)?;
@@ -257,6 +258,12 @@ impl State {
         count("reference variances", r.reference_variance.len(), dimension)?;
         bounded("the prior's mean", &r.mean)?;
         bounded("the prior's covariance", &r.covariance)?;
+        if let Some(published) = &r.published {
+            count("numbers in the published mean", published.mean.len(), dimension)?;
+            count("numbers in the published covariance", published.covariance.len(), dimension * (dimension + 1) / 2)?;
+            bounded("the published mean", &published.mean)?;
+            bounded("the published covariance", &published.covariance)?;
+        }
         r.reference_variance.iter().try_for_each(|v| positive("a reference variance", *v))?;
         if let Some(before) = &self.elicited
             && before.feature_space_hash != r.feature_space_hash
@@ -298,6 +305,9 @@ impl State {
         let absent_or = |what, found: &[Finite], expected| {
             if found.is_empty() { Ok(()) } else { count(what, found.len(), expected) }
         };
+        if r.source == FeatureSource::Keyed && !self.elicited.as_ref().is_some_and(|prior| prior.in_key_points()) {
+            return Err(Illegal::NotInKeyPoints);
+        }
         absent_or("schema features", &r.schema, layout.values().len())?;
         absent_or("schema errors", &r.schema_error, layout.values().len())?;
         absent_or("text features", &r.text_block, layout.text())?;
@@ -382,13 +392,16 @@ impl State {
         {
             return Err(Illegal::Unknown { what: "person", name: person.to_string() });
         }
+        if let Subject::Statement(alternative) = &r.subject {
+            self.index(alternative)?;
+        }
         if self.quarantined.contains(&r.subject) == r.quarantined {
             let stands = if r.quarantined { "in" } else { "not in" };
             return Err(Illegal::QuarantineAsBefore { stands });
         }
         let inside = epoch.population.as_ref().is_some_and(|p| match &r.subject {
             Subject::Person(person) => p.has(person),
-            Subject::Source(_) => true,
+            Subject::Source(_) | Subject::Statement(_) => true,
         });
         let anew = (r.quarantined && inside).then(|| Arc::new(Epoch { since: seq, population: None, ..epoch.clone() }));
         Ok(Change::Quarantine { subject: r.subject.clone(), quarantined: r.quarantined, anew })
@@ -417,15 +430,23 @@ impl State {
         distinct(&r.alternatives)?;
         self.all_described(&r.alternatives)?;
         same_question(r.question, &r.alternatives)?;
-        if r.alternatives.len() == 1 {
+        let n = r.alternatives.len();
+        match r.kind {
+            QuestionKind::BestAndWorst => {
+                between("alternatives of best and worst", n, 3, Places::BEST_AND_WORST_MAX)?;
+                count("predicted probabilities", r.predicted.len(), n * (n - 1))?;
+            }
+            QuestionKind::Portrait => {
+                count("statements in a portrait", n, 1)?;
+                between("predicted probabilities", r.predicted.len(), 2, LEVELS_MAX as usize)?;
+            }
             // A verdict or a rating: the levels, lowest first.
-            between("predicted probabilities", r.predicted.len(), 2, LEVELS_MAX as usize)?;
-        } else {
-            count(
-                "predicted probabilities",
-                r.predicted.len(),
-                r.alternatives.len() + usize::from(r.indifference_offered),
-            )?;
+            QuestionKind::Choice if n == 1 => {
+                between("predicted probabilities", r.predicted.len(), 2, LEVELS_MAX as usize)?;
+            }
+            QuestionKind::Choice => {
+                count("predicted probabilities", r.predicted.len(), n + usize::from(r.indifference_offered))?;
+            }
         }
         if r.indifference_offered && r.alternatives.len() != 2 {
             return Err(Illegal::NoPreference);
@@ -486,7 +507,20 @@ impl State {
             return Ok(Form::Choice { pair, chosen, indifference_offered: false });
         }
         let order = order.iter().map(|place| u16::try_from(*place).expect("fewer alternatives than that")).collect();
-        Ok(Form::Order { alternatives: indices.into(), order, demonstrated })
+        Ok(Form::Order { alternatives: indices.into(), order, best_and_worst: false, demonstrated })
+    }
+
+    fn ranking(&self, r: &RankingGiven) -> Result<Form, Illegal> {
+        let Some(worst) = r.worst else { return self.order(&r.alternatives, &r.order, false) };
+        between("alternatives of best and worst", r.alternatives.len(), 3, Places::BEST_AND_WORST_MAX)?;
+        count("best alternatives beside a worst", r.order.len(), 1)?;
+        if worst >= r.alternatives.len() || worst == r.order[0] {
+            let expected = "a place among the alternatives that is not the best's";
+            return Err(Illegal::Range { what: "the worst", found: worst as f64, expected });
+        }
+        let alternatives = r.alternatives.iter().map(|a| self.index(a)).collect::<Result<_, _>>()?;
+        let order = [r.order[0], worst].iter().map(|place| *place as u16).collect();
+        Ok(Form::Order { alternatives, order, best_and_worst: true, demonstrated: false })
     }
 
     fn rating(&self, r: &RatingGiven) -> Result<Form, Illegal> {
@@ -593,13 +627,14 @@ fn importance(layout: &Layout, r: &ImportanceStated) -> Result<Form, Illegal> {
         Some(less) if less < value => (less, Some(value), false),
         other => (value, other, favoured),
     };
-    Ok(Form::Importance { value, other, favoured, strength: r.strength, misreading })
+    Ok(Form::Importance { value, other, favoured, strength: r.strength, misreading, at_least: r.at_least })
 }
 
 /// Whether `new` says everything that `old` says, and the same.
 fn fuller(old: &AlternativeDescribed, new: &AlternativeDescribed) -> bool {
     let block = |old: &[Finite], new: &[Finite]| old.is_empty() || old == new;
-    block(&old.schema, &new.schema)
+    (old.source == new.source || old.schema.is_empty())
+        && block(&old.schema, &new.schema)
         && block(&old.schema_error, &new.schema_error)
         && block(&old.text_block, &new.text_block)
         && old.judgement.iter().all(|(generation, value)| new.judgement.get(generation).is_none_or(|v| v == value))

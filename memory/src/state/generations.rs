@@ -385,6 +385,10 @@ impl Epoch {
         let lineage = generations.lineage();
         let promoted: Vec<&(Seq, Arc<AdapterPromoted>)> = lineage.iter().filter_map(|a| a.promoted.as_ref()).collect();
         let layout = Arc::new(layout.with_generations(promoted.iter().map(|(_, p)| p.generation.0).collect()));
+        let layout = elicited.map_or(layout.clone(), |prior| {
+            let variances: Vec<f64> = prior.reference_variance.iter().map(|v| v.get()).collect();
+            Arc::new(layout.with_reference(&variances))
+        });
         let prior: Vec<&AdapterPromoted> = promoted.iter().map(|(_, p)| p.as_ref()).collect();
         let priors = Arc::new(crate::prior::priors(&layout, elicited, &prior));
         let in_force = lineage.iter().zip(&promoted).map(|(adapter, (seq, _))| InForce {

@@ -29,6 +29,11 @@ pub enum Illegal {
     /// A header of another format.
     #[error("a header of format {0} in a log of format {FORMAT}")]
     Format(u32),
+    /// A keyed alternative in a log whose features are in other units.
+    #[error(
+        "this log's features are read by a model in units of its own, so that keys cannot be used in it; begin another home for keyed questions"
+    )]
+    NotInKeyPoints,
     /// A name given twice.
     #[error("{what} {name:?} is there already")]
     Duplicate {

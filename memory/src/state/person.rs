@@ -4,7 +4,8 @@ use crate::belief::{BeliefError, Mixture, Observation};
 use crate::evidence::{DescriptionIndex, Evidence};
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId};
 use crate::observation::resolve;
-use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked};
+use crate::record::{AlternativeDescribed, BeliefRecorded, QuestionAsked, QuestionKind};
+use jiff::Timestamp;
 
 use super::{Epoch, StateError};
 
@@ -16,6 +17,7 @@ pub struct Person {
     asked: Vec<Asked>,
     skipped: Vec<(Seq, QuestionId)>,
     digests: Vec<(Seq, BeliefRecorded)>,
+    answer_seconds: Vec<(QuestionKind, f64)>,
     touched: Option<(Seq, Hash)>,
     belief: Option<Belief>,
 }
@@ -25,8 +27,12 @@ pub struct Person {
 pub struct Asked {
     /// The record.
     pub seq: Seq,
+    /// When it was put.
+    pub time: Timestamp,
     /// The question.
     pub question: QuestionId,
+    /// What kind of answer it asked for.
+    pub kind: QuestionKind,
     /// In which sitting.
     pub session: Option<SessionId>,
     /// The alternatives in the order shown.
@@ -64,6 +70,11 @@ impl Person {
     /// Questions put, in the order of the log.
     pub fn asked(&self) -> &[Asked] {
         &self.asked
+    }
+
+    /// Seconds from each question of a sitting to the answer that came next in it, in the order of the log.
+    pub fn answer_seconds(&self) -> &[(QuestionKind, f64)] {
+        &self.answer_seconds
     }
 
     /// Questions passed over, in the order of the log.
@@ -160,14 +171,25 @@ impl Person {
         self.start_anew(touched);
     }
 
-    pub(super) fn ask(&mut self, seq: Seq, asked: &QuestionAsked) {
+    pub(super) fn ask(&mut self, seq: Seq, time: Timestamp, asked: &QuestionAsked) {
         self.asked.push(Asked {
             seq,
+            time,
             question: asked.question,
+            kind: asked.kind,
             session: asked.session.clone(),
             alternatives: asked.alternatives.as_slice().into(),
             reask: asked.reask,
         });
+    }
+
+    /// Notes how long the last question of this sitting took, when its answer has come: `answer` is the time of the answer.
+    pub(super) fn answered(&mut self, session: &SessionId, answer: Timestamp) {
+        let Some(asked) = self.asked.last().filter(|asked| asked.session.as_ref() == Some(session)) else { return };
+        let seconds = answer.duration_since(asked.time).as_secs_f64();
+        if seconds > 0.0 {
+            self.answer_seconds.push((asked.kind, seconds));
+        }
     }
 
     pub(super) fn skip(&mut self, seq: Seq, question: QuestionId) {

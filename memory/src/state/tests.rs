@@ -52,6 +52,7 @@ pub(crate) fn any_evidence() -> impl Strategy<Value = Record> {
                     from: from(person),
                     alternatives: vec![a, b, third],
                     order: [vec![2, 0], vec![1], vec![0, 1, 2]][answer].clone(),
+                    worst: None,
                 }),
             }
         },
@@ -117,6 +118,7 @@ fn questions_are_checked() {
             person: id("ada"),
             session: None,
             question,
+            kind: QuestionKind::Choice,
             alternatives: pair.to_vec(),
             indifference_offered: true,
             strategy: "information".into(),

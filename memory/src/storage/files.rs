@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Rewrite, Storage};
+use super::{ReplaceError, Rewrite, Storage};
 
 /// A file, readable by its owner only.
 #[derive(Debug)]
@@ -56,26 +56,31 @@ impl Storage for Files {
         self.file.sync_all()
     }
 
-    fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> io::Result<()> {
+    fn replace(&mut self, rewrite: &mut Rewrite<'_>) -> Result<(), ReplaceError> {
         let beside = self.path.with_extension("new");
         crate::moment!("replace");
-        let result = (|| {
-            let file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&beside)?;
+        let made = (|| {
+            let mut options = OpenOptions::new();
+            let file = private(options.read(true).append(true).create(true)).open(&beside)?;
+            file.set_len(0)?;
             let mut writer = BufWriter::with_capacity(1 << 18, file);
             rewrite(&mut File::open(&self.path)?, &mut writer)?;
-            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
             crate::moment!("rename");
             std::fs::rename(&beside, &self.path)?;
-            sync_directory_of(&self.path)?;
-            // The open handle still points at the file that was replaced.
-            self.file = OpenOptions::new().read(true).append(true).open(&self.path)?;
-            Ok(())
+            Ok(file)
         })();
-        if result.is_err() {
-            // Best effort: what is left over is overwritten by the next attempt and never read.
-            let _ = std::fs::remove_file(&beside);
+        match made {
+            // From the rename on the old file is nobody's: whatever fails now, what is appended goes into the new one.
+            Ok(file) => self.file = file,
+            Err(error) => {
+                // Best effort: what is left over is overwritten by the next attempt and never read.
+                let _ = std::fs::remove_file(&beside);
+                return Err(ReplaceError::Kept(error));
+            }
         }
-        result
+        sync_directory_of(&self.path).map_err(ReplaceError::Unsynced)
     }
 }
 

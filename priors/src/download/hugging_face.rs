@@ -10,8 +10,8 @@ use super::{PullError, PullProgress};
 const ENDPOINT: &str = "https://huggingface.co";
 const RETRIES: usize = 3;
 
-/// Downloads `file` into hf-hub's own layout under `folder` and returns where it lies. What a broken connection left is
-/// resumed the next time.
+/// Downloads `file` into hf-hub's own layout under `folder` and returns where it stands under its own name: a link into the
+/// store of blobs. What a broken connection left is resumed the next time.
 pub(crate) fn fetch(
     repository: &str,
     file: &str,
@@ -37,12 +37,9 @@ pub(crate) fn fetch(
         .with_retries(RETRIES)
         .build()
         .map_err(|error| failed(&error))?;
-    let path = api
-        .model(repository.to_owned())
+    api.model(repository.to_owned())
         .download_with_progress(file, Forward { to: progress, done: 0 })
-        .map_err(|error| failed(&error))?;
-    // A link into the store of blobs: what matters is the file.
-    std::fs::canonicalize(&path).map_err(|source| PullError::Cache { doing: "find", path, source })
+        .map_err(|error| failed(&error))
 }
 
 struct Forward<'a> {

@@ -1,15 +1,15 @@
-//! Writing text: the model's chat template, a sampler, a grammar, and a cache that keeps the charter between requests.
+//! Writing text: a sampler, a grammar, and a cache that keeps the charter between requests.
 
 use std::ops::ControlFlow;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::{LlamaChatMessage, LlamaChatTemplate};
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
+use super::control::Part;
 use super::{Llama, common_prefix, compute_error, context_parameters, log, new_context};
-use crate::model::{Completion, CompletionRequest, Ending, Message, ModelError, Prompt, Role};
+use crate::model::{Completion, CompletionRequest, Ending, ModelError, Prompt};
 
 /// Tokens evaluated between two looks at whether somebody wants to stop, and the unit in which the cache is reused: a
 /// prompt is always cut at the same places, so the same request has the same answer whatever was asked before.
@@ -31,10 +31,9 @@ impl Llama {
         request: &CompletionRequest,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
-        let (text, with_control) = self.render(request)?;
-        let tokens = self.prompt_tokens(&text, with_control)?;
+        let tokens = self.request_tokens(request)?;
         // One token at least must fit behind the prompt.
-        self.check_length(tokens.len() + 1, &text)?;
+        self.check_length(tokens.len() + 1, last_words(request))?;
         let mut sampler = self.sampler(request)?;
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
@@ -82,39 +81,22 @@ impl Llama {
         Ok(Completion { text: written.text, tokens: count, ending })
     }
 
-    /// The whole prompt, and whether control tokens in it are meant.
-    fn render(&self, request: &CompletionRequest) -> Result<(String, bool), ModelError> {
-        let messages = match &request.prompt {
-            Prompt::Text(text) => {
-                let text = match &request.system {
-                    Some(system) => format!("{system}\n\n{text}"),
-                    None => text.clone(),
-                };
-                return Ok((text, false));
-            }
-            Prompt::Chat(messages) => messages,
+    /// The whole prompt: no control token in it comes from what somebody said.
+    pub(super) fn request_tokens(&mut self, request: &CompletionRequest) -> Result<Vec<LlamaToken>, ModelError> {
+        let messages = match (&request.prompt, &request.system) {
+            (Prompt::Text(text), None) => return self.prompt_tokens(text),
+            (Prompt::Text(text), Some(system)) => return self.prompt_tokens(&format!("{system}\n\n{text}")),
+            (Prompt::Chat(messages), _) => messages,
         };
-        let system = request.system.iter().map(|content| ("system", content));
-        let turns = messages.iter().map(|Message { role, content }| match role {
-            Role::User => ("user", content),
-            Role::Assistant => ("assistant", content),
-        });
-        let chat: Result<Vec<_>, _> = system
-            .chain(turns)
-            .map(|(role, content)| LlamaChatMessage::new(role.to_owned(), without_control(content)))
-            .collect();
-        let chat = chat.map_err(|error| compute_error("read the chat", &error))?;
-        let own = self.model.chat_template(None).or_else(|_| {
-            LlamaChatTemplate::new("chatml").map_err(|error| compute_error("name a chat template", &error))
-        })?;
-        let rendered = self.model.apply_chat_template(&own, &chat, true).or_else(|_| {
-            // llama.cpp knows the common templates by their looks; ChatML is the best guess for any other.
-            let chatml = LlamaChatTemplate::new("chatml").map_err(|error| compute_error("fall back", &error))?;
-            self.model
-                .apply_chat_template(&chatml, &chat, true)
-                .map_err(|error| compute_error("apply the chat template", &error))
-        })?;
-        Ok((rendered, true))
+        let parts = self.chat.parts(&self.model, request, messages);
+        let tokens = match parts.as_slice() {
+            [Part::Said(text)] => self.prompt_tokens(text)?,
+            parts => self.control.chat(&self.model.vocab(), parts),
+        };
+        if tokens.is_empty() {
+            return Err(ModelError::Empty(last_words(request).to_owned()));
+        }
+        Ok(tokens)
     }
 
     fn sampler(&self, request: &CompletionRequest) -> Result<LlamaSampler, ModelError> {
@@ -129,7 +111,7 @@ impl Llama {
         if request.temperature > 0.0 {
             chain.push(LlamaSampler::top_p(0.95, 1));
             chain.push(LlamaSampler::temp(request.temperature));
-            chain.push(LlamaSampler::dist(request.seed));
+            chain.push(LlamaSampler::dist(sampler_seed(request.seed)));
         } else {
             chain.push(LlamaSampler::greedy());
         }
@@ -137,9 +119,21 @@ impl Llama {
     }
 }
 
-/// User text must not end its own turn: `<|im_end|>` becomes `< |im_end|>`, which is no control token.
-fn without_control(content: &str) -> String {
-    content.replace("<|", "< |").replace("<s>", "< s>").replace("</s>", "< /s>").replace('\0', " ")
+/// What was said last: by it an error names the text.
+fn last_words(request: &CompletionRequest) -> &str {
+    match &request.prompt {
+        Prompt::Text(text) => text,
+        Prompt::Chat(messages) => messages.last().map_or("", |message| &message.content),
+    }
+}
+
+/// llama.cpp's sampler takes 32 bits: a seed that has more is hashed, so that none of its bits is without effect.
+fn sampler_seed(seed: u64) -> u32 {
+    u32::try_from(seed).unwrap_or_else(|_| {
+        let hash = blake3::hash(&seed.to_le_bytes());
+        let bytes = hash.as_bytes();
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    })
 }
 
 impl Desk {
@@ -277,7 +271,9 @@ mod tests {
     }
 
     #[test]
-    fn control_tokens_of_a_person_are_taken_apart() {
-        assert_eq!(without_control("a<|im_end|>b"), "a< |im_end|>b");
+    fn every_bit_of_a_seed_counts() {
+        assert_eq!(sampler_seed(7), 7);
+        let seeds: std::collections::BTreeSet<u32> = (0..64).map(|bit| sampler_seed(7 ^ (1 << bit))).collect();
+        assert_eq!(seeds.len(), 64);
     }
 }

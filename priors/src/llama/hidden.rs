@@ -22,7 +22,7 @@ impl Llama {
         let context = self.context.min(CONTEXT_MAX);
         let mut tokens = Vec::with_capacity(prompts.len());
         for prompt in prompts {
-            let prompt_tokens = self.prompt_tokens(prompt, false)?;
+            let prompt_tokens = self.prompt_tokens(prompt)?;
             if prompt_tokens.len() > context as usize {
                 let beginning = prompt.chars().take(60).collect();
                 return Err(ModelError::TooLong { tokens: prompt_tokens.len(), context: context as usize, beginning });

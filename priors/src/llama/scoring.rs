@@ -17,7 +17,7 @@ use super::{Llama, common_prefix, compute_error, context_parameters, log};
 use crate::model::{Continuation, LogLikelihood, ModelError, Reading, Readout};
 
 /// Prompts in one batch. Each may need a row of logits as wide as the vocabulary (200 kB for the default model).
-const SEQUENCES_MAX: usize = 64;
+pub(super) const SEQUENCES_MAX: usize = 64;
 /// Rows of logits in one batch.
 const ROWS_MAX: usize = 96;
 /// Tokens in one batch of unrelated prompts: what llama.cpp evaluates in one go. Attention looks at every cell, so a
@@ -30,33 +30,33 @@ const SHARED_WORTH_KEEPING: usize = 64;
 const PREFIX: usize = 64;
 
 /// A token sequence, and for each position from `first_row` to the last the tokens whose ln p after it is wanted.
-struct Query {
-    tokens: Vec<LlamaToken>,
-    first_row: usize,
-    wanted: Vec<Vec<LlamaToken>>,
+pub(super) struct Query {
+    pub(super) tokens: Vec<LlamaToken>,
+    pub(super) first_row: usize,
+    pub(super) wanted: Vec<Vec<LlamaToken>>,
 }
 
 /// One token of the tree.
-struct Node {
-    token: LlamaToken,
-    position: i32,
-    sequences: Vec<i32>,
+pub(super) struct Node {
+    pub(super) token: LlamaToken,
+    pub(super) position: i32,
+    pub(super) sequences: Vec<i32>,
     has_row: bool,
 }
 
 #[derive(Default)]
-struct Tree {
-    nodes: Vec<Node>,
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
     rows: usize,
     /// For each query, its nodes from the first row on.
-    row_nodes: Vec<Vec<usize>>,
+    pub(super) row_nodes: Vec<Vec<usize>>,
     /// Nodes of the query added last.
     path: Vec<usize>,
 }
 
 impl Tree {
     /// Adds a query that shares its first `shared` tokens with the one added last.
-    fn add(&mut self, query: &Query, shared: usize) {
+    pub(super) fn add(&mut self, query: &Query, shared: usize) {
         let sequence = i32::try_from(self.row_nodes.len()).unwrap_or(i32::MAX);
         self.path.truncate(shared);
         for &node in &self.path {
@@ -98,7 +98,7 @@ impl Llama {
     pub(super) fn read_all(&mut self, readings: &[Reading]) -> Result<Vec<Readout>, ModelError> {
         let mut queries = Vec::with_capacity(readings.len());
         for reading in readings {
-            let tokens = self.prompt_tokens(&reading.prompt, false)?;
+            let tokens = self.prompt_tokens(&reading.prompt)?;
             self.check_length(tokens.len(), &reading.prompt)?;
             let wanted: Result<_, _> =
                 reading.continuations.iter().map(|text| self.first_token(&reading.prompt, text)).collect();
@@ -111,8 +111,8 @@ impl Llama {
     pub(super) fn score_all(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
         let mut queries = Vec::with_capacity(continuations.len());
         for Continuation { prompt, text } in continuations {
-            let before = self.prompt_tokens(prompt, false)?;
-            let whole = self.prompt_tokens(&format!("{prompt}{text}"), false)?;
+            let before = self.prompt_tokens(prompt)?;
+            let whole = self.prompt_tokens(&format!("{prompt}{text}"))?;
             self.check_length(whole.len(), prompt)?;
             // A tokenizer may merge across the seam; then the merged token is scored as part of the text.
             let shared = common_prefix(&before, &whole);
@@ -139,8 +139,8 @@ impl Llama {
             return Ok(token);
         }
         let vocab = self.model.vocab();
-        let before = vocab.tokenize(before_text.as_bytes(), false, false);
-        let whole = vocab.tokenize(format!("{before_text}{text}").as_bytes(), false, false);
+        let before = self.control.said(&vocab, before_text, false);
+        let whole = self.control.said(&vocab, &format!("{before_text}{text}"), false);
         let token = *whole.get(common_prefix(&before, &whole)).ok_or_else(|| ModelError::Empty(text.to_owned()))?;
         self.first_tokens.insert(key, token);
         Ok(token)

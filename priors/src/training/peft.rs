@@ -28,29 +28,14 @@ const MODULES: [(&str, Projection); 7] = [
 /// Reads the adapter in `directory`.
 ///
 /// # Errors
-/// If a file is missing or damaged, the adapter is of a kind other than plain LoRA, or its shapes are another model's.
+/// If a file is missing or damaged, the adapter is of a kind that a GGUF file cannot express or that belongs to changed weights,
+/// config and tensors contradict each other, or its shapes are another model's.
 pub fn import(directory: &Path, weights: &Weights) -> Result<Adapter, TrainingError> {
     let config_path = directory.join("adapter_config.json");
     let read = |path: &Path| fs::read(path).map_err(|e| TrainingError::io("read", path, e));
     let config: serde_json::Value =
         serde_json::from_slice(&read(&config_path)?).map_err(|e| damaged(&config_path, &e.to_string()))?;
-    let refuse = |problem: &str| Err(damaged(&config_path, problem));
-    if config["peft_type"] != "LORA" {
-        return refuse("peft_type is not LORA");
-    }
-    let is_set = |key: &str| config.get(key).is_some_and(|v| !v.is_null() && v != false && v != "none");
-    for key in ["use_dora", "use_rslora", "modules_to_save", "bias"] {
-        if is_set(key) {
-            return refuse(&format!("{key} is set, which GGUF adapters cannot express here"));
-        }
-    }
-    for key in ["rank_pattern", "alpha_pattern"] {
-        if config.get(key).and_then(|v| v.as_object()).is_some_and(|m| !m.is_empty()) {
-            return refuse(&format!("{key} is not empty"));
-        }
-    }
-    let alpha = config["lora_alpha"].as_f64().filter(|a| a.is_finite() && *a > 0.0);
-    let Some(alpha) = alpha else { return refuse("lora_alpha is not a number above 0") };
+    let config = Config::checked(&config).map_err(|problem| damaged(&config_path, &problem))?;
 
     let path = directory.join("adapter_model.safetensors");
     let bytes = read(&path)?;
@@ -86,10 +71,155 @@ pub fn import(directory: &Path, weights: &Weights) -> Result<Adapter, TrainingEr
     if parts.is_empty() {
         return Err(damaged(&path, "it has no tensors"));
     }
-    if parts.iter().any(|p| p.rank != parts[0].rank) {
+    let rank = parts[0].rank;
+    if parts.iter().any(|p| p.rank != rank) {
         return Err(damaged(&path, "its ranks differ"));
     }
-    Ok(Adapter::from_parts(weights, alpha as f32, parts))
+    config.suits(rank, &parts).map_err(|problem| damaged(&config_path, &problem))?;
+    Ok(Adapter::from_parts(weights, config.alpha(rank), parts))
+}
+
+/// What an adapter's config says that its numbers do not.
+struct Config {
+    rank: Option<usize>,
+    alpha: f64,
+    /// Products are multiplied by alpha over the root of the rank, and not over the rank.
+    rank_stabilised: bool,
+    /// Names of modules that were adapted, where they are listed.
+    targets: Option<Vec<String>>,
+    /// Layers that were adapted, where they are listed.
+    layers: Option<Vec<usize>>,
+}
+
+/// Beginnings of training that leave the base model as it is. Others take what they begin with out of its weights, so that
+/// their adapters belong to weights that nobody has.
+const PLAIN_BEGINNINGS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
+
+/// Options of PEFT that change what an adapter computes, where they are set.
+const NOT_EXPRESSIBLE: [&str; 12] = [
+    "use_dora",
+    "modules_to_save",
+    "bias",
+    "lora_bias",
+    "trainable_token_indices",
+    "layer_replication",
+    "fan_in_fan_out",
+    "use_qalora",
+    "alora_invocation_tokens",
+    "target_parameters",
+    "arrow_config",
+    "use_bdlora",
+];
+
+impl Config {
+    /// Reads a config, and says why its adapter cannot be used.
+    fn checked(config: &serde_json::Value) -> Result<Self, String> {
+        if config["peft_type"] != "LORA" {
+            return Err("peft_type is not LORA".to_owned());
+        }
+        for key in NOT_EXPRESSIBLE {
+            if config.get(key).is_some_and(is_set) {
+                return Err(format!("{key} is set, which GGUF adapters cannot express here"));
+            }
+        }
+        for key in ["rank_pattern", "alpha_pattern"] {
+            if config.get(key).is_some_and(is_set) {
+                return Err(format!("{key} is not empty"));
+            }
+        }
+        match &config["init_lora_weights"] {
+            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+            serde_json::Value::String(name) if PLAIN_BEGINNINGS.contains(&name.to_lowercase().as_str()) => {}
+            other => {
+                let name = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+                return Err(format!(
+                    "init_lora_weights is {name:?}: its training began by changing the base model's weights (as PiSSA, OLoRA, \
+                     CorDA and LoftQ do), or is not known here, so the adapter does not belong to the model as it was published. \
+                     PEFT converts such an adapter to a plain one when it saves it with path_initial_model_for_weight_conversion"
+                ));
+            }
+        }
+        for key in ["loftq_config", "corda_config", "lora_ga_config"] {
+            if config.get(key).is_some_and(is_set) {
+                return Err(format!("{key} is set: its training began by changing the base model's weights"));
+            }
+        }
+        let number = |key: &str| config.get(key).filter(|value| !value.is_null());
+        let rank = match number("r") {
+            None => None,
+            Some(r) => match r.as_u64().and_then(|r| usize::try_from(r).ok()).filter(|r| *r > 0) {
+                Some(r) => Some(r),
+                None => return Err(format!("r is {r} and not a whole number above 0")),
+            },
+        };
+        let alpha = config["lora_alpha"].as_f64().filter(|a| a.is_finite() && *a > 0.0);
+        let alpha = alpha.ok_or_else(|| "lora_alpha is not a number above 0".to_owned())?;
+        let strings = |value: &serde_json::Value| -> Option<Vec<String>> {
+            value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+        };
+        let layers = match &config["layers_to_transform"] {
+            serde_json::Value::Number(layer) => layer.as_u64().map(|layer| vec![layer as usize]),
+            layers => layers.as_array().map(|all| all.iter().filter_map(|l| Some(l.as_u64()? as usize)).collect()),
+        };
+        Ok(Self {
+            rank,
+            alpha,
+            rank_stabilised: config["use_rslora"] == true,
+            // A single text is a pattern, or "all-linear".
+            targets: strings(&config["target_modules"]),
+            layers,
+        })
+    }
+
+    /// Says where config and tensors contradict each other.
+    fn suits(&self, rank: usize, parts: &[Part]) -> Result<(), String> {
+        if let Some(r) = self.rank.filter(|r| *r != rank) {
+            return Err(format!("r is {r} and the tensors have rank {rank}"));
+        }
+        let module =
+            |projection: Projection| MODULES.iter().find(|(_, p)| *p == projection).map_or("", |(module, _)| *module);
+        for part in parts {
+            let name = format!("model.layers.{}.{}", part.layer, module(part.projection));
+            let is_meant = |target: &String| name == *target || name.ends_with(&format!(".{target}"));
+            if self.targets.as_ref().is_some_and(|targets| !targets.iter().any(is_meant)) {
+                return Err(format!("target_modules does not name {name}, which has tensors"));
+            }
+            if self.layers.as_ref().is_some_and(|layers| !layers.is_empty() && !layers.contains(&part.layer)) {
+                return Err(format!("layers_to_transform does not name layer {}, which has tensors", part.layer));
+            }
+        }
+        let is_module = |target: &&String| {
+            MODULES.iter().any(|(module, _)| module == target || module.ends_with(&format!(".{target}")))
+        };
+        for target in self.targets.iter().flatten().filter(is_module) {
+            let has_tensors = |part: &Part| {
+                let name = format!("model.layers.{}.{}", part.layer, module(part.projection));
+                name == *target || name.ends_with(&format!(".{target}"))
+            };
+            if !parts.iter().any(has_tensors) {
+                return Err(format!("target_modules names {target:?}, which has no tensors"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The alpha of a GGUF adapter, whose products are multiplied by alpha over the rank.
+    fn alpha(&self, rank: usize) -> f32 {
+        let rank = rank as f64;
+        (if self.rank_stabilised { self.alpha * rank.sqrt() } else { self.alpha }) as f32
+    }
+}
+
+/// Whether an option is more than its absence.
+fn is_set(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => false,
+        serde_json::Value::Bool(set) => *set,
+        serde_json::Value::String(text) => !text.is_empty() && text != "none",
+        serde_json::Value::Array(all) => !all.is_empty(),
+        serde_json::Value::Object(all) => !all.is_empty(),
+        serde_json::Value::Number(_) => true,
+    }
 }
 
 /// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight` -> (3, query, 0).
@@ -191,6 +321,45 @@ mod tests {
         let b = &adapter.parameters[slot.b()];
         assert_eq!(b[2..4], [16.0, 17.0], "row 8 of a head of 16 comes second");
 
+        // What changes nothing, and rsLoRA: alpha times the root of the rank.
+        for (rest, alpha) in [
+            (r#""modules_to_save": [], "init_lora_weights": true, "rank_pattern": {}, "loftq_config": {}"#, 4.0),
+            (r#""init_lora_weights": "gaussian", "target_modules": ["q_proj"], "layers_to_transform": null"#, 4.0),
+            (r#""init_lora_weights": "eva", "target_modules": "all-linear", "layers_to_transform": [5, 6]"#, 4.0),
+            (r#""use_rslora": true, "target_modules": ["self_attn.q_proj"]"#, 4.0 * 2.0_f32.sqrt()),
+        ] {
+            config(&format!(r#"{{"peft_type": "LORA", "lora_alpha": 4, "r": 2, {rest}}}"#));
+            let adapter = import(dir.path(), &weights).unwrap();
+            assert_eq!(adapter.alpha, alpha, "{rest}");
+        }
+        // What belongs to other weights, cannot be expressed, or contradicts the tensors.
+        for (rest, says) in [
+            (r#""init_lora_weights": "pissa""#, "pissa"),
+            (r#""init_lora_weights": "pissa_niter_16""#, "base model's weights"),
+            (r#""init_lora_weights": "olora""#, "olora"),
+            (r#""init_lora_weights": "corda""#, "corda"),
+            (r#""init_lora_weights": "LoftQ""#, "LoftQ"),
+            (r#""init_lora_weights": "lora_ga""#, "lora_ga"),
+            (r#""init_lora_weights": "something new""#, "not known here"),
+            (r#""init_lora_weights": 3"#, "init_lora_weights"),
+            (r#""loftq_config": {"loftq_bits": 4}"#, "loftq_config"),
+            (r#""modules_to_save": ["lm_head"]"#, "modules_to_save"),
+            (r#""lora_bias": true"#, "lora_bias"),
+            (r#""bias": "lora_only""#, "bias"),
+            (r#""fan_in_fan_out": true"#, "fan_in_fan_out"),
+            (r#""alpha_pattern": {"q_proj": 16}"#, "alpha_pattern"),
+            (r#""target_modules": ["k_proj"]"#, "does not name"),
+            (r#""target_modules": ["q_proj", "v_proj"]"#, "v_proj"),
+            (r#""layers_to_transform": [4]"#, "layer 5"),
+        ] {
+            config(&format!(r#"{{"peft_type": "LORA", "lora_alpha": 4, "r": 2, {rest}}}"#));
+            let error = import(dir.path(), &weights).unwrap_err().to_string();
+            assert!(error.contains(says), "{rest}: {error}");
+        }
+        config(r#"{"peft_type": "LORA", "lora_alpha": 4, "r": 8}"#);
+        assert!(import(dir.path(), &weights).unwrap_err().to_string().contains("rank 2"));
+
+        config(r#"{"peft_type": "LORA", "lora_alpha": 4, "r": 2, "bias": "none", "use_dora": false}"#);
         write(2, "k_proj");
         assert!(matches!(import(dir.path(), &weights), Err(TrainingError::OtherModel { .. })));
         write(2, "qk_proj");

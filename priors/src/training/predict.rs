@@ -1,5 +1,7 @@
 //! What a model with an adapter predicts at the targets of examples, without training.
 
+use std::ops::Range;
+
 use super::adapter::Adapter;
 use super::error::TrainingError;
 use super::forward::{Packed, Pass};
@@ -56,4 +58,21 @@ pub fn predict(
         let weight: f64 = examples.iter().map(Example::weight).sum();
         Ok(Predictions { examples: predictions, cross_entropy: if weight > 0.0 { loss / weight } else { 0.0 } })
     })
+}
+
+/// The state after each of `layers` (ascending), averaged over the tokens in `span`: what llama.cpp is checked against.
+pub fn residual_stream(weights: &Weights, tokens: &[u32], layers: &[usize], span: Range<usize>) -> Vec<Vec<f32>> {
+    let packed = Packed::new([tokens]);
+    let pass = Pass::new(weights, None, &packed);
+    let width = weights.shape.width;
+    let (mut hidden, mut done) = (pass.embed(), 0);
+    layers
+        .iter()
+        .map(|layer| {
+            hidden = pass.forward(std::mem::take(&mut hidden), done..layer + 1);
+            done = layer + 1;
+            let entry = |e: usize| span.clone().map(|token| f64::from(hidden[token * width + e])).sum::<f64>();
+            (0..width).map(|e| (entry(e) / span.len() as f64) as f32).collect()
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! Random models of a few thousand numbers as GGUF files that llama.cpp loads: for tests.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -28,6 +28,58 @@ const WINDOW: u32 = 8;
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), TrainingError> {
+    write_with(path, architecture, seed, None)
+}
+
+/// What a tiny model that can be written with says about text.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Tokens beside `<unk>`, `<s>`, `</s>` and one for each byte, with llama.cpp's number of their kind: 1 an ordinary one,
+    /// 3 control, 4 user-defined.
+    pub tokens: Vec<(String, i32)>,
+    /// The chat template, if it has one.
+    pub template: Option<String>,
+}
+
+impl Words {
+    fn metadata(&self) -> Vec<(String, Value)> {
+        let mut tokens = vec![("<unk>".to_owned(), 2), ("<s>".to_owned(), 3), ("</s>".to_owned(), 3)];
+        tokens.extend((0..=255_u8).map(|byte| (format!("<0x{byte:02X}>"), 6)));
+        tokens.extend(self.tokens.iter().cloned());
+        let array = |values: Vec<Value>| Value::Array(values);
+        let mut entries = vec![
+            ("tokenizer.ggml.model", Value::String("llama".to_owned())),
+            ("tokenizer.ggml.tokens", array(tokens.iter().map(|(text, _)| Value::String(text.clone())).collect())),
+            ("tokenizer.ggml.scores", array(tokens.iter().map(|_| Value::F32(0.0)).collect())),
+            ("tokenizer.ggml.token_type", array(tokens.iter().map(|(_, kind)| Value::I32(*kind)).collect())),
+            ("tokenizer.ggml.unknown_token_id", Value::U32(0)),
+            ("tokenizer.ggml.bos_token_id", Value::U32(1)),
+            ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+            ("tokenizer.ggml.add_bos_token", Value::Bool(true)),
+            ("tokenizer.ggml.add_space_prefix", Value::Bool(false)),
+        ];
+        if let Some(template) = &self.template {
+            entries.push(("tokenizer.chat_template", Value::String(template.clone())));
+        }
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    fn len(&self) -> usize {
+        3 + 256 + self.tokens.len()
+    }
+}
+
+/// Writes a random model of this family, with or without a tokeniser.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_with(
+    path: &Path,
+    architecture: Architecture,
+    seed: u64,
+    words: Option<&Words>,
+) -> Result<(), TrainingError> {
+    let vocabulary = words.map_or(VOCABULARY, Words::len);
     let name = architecture.name();
     let gemma = architecture == Architecture::Gemma3;
     // Qwen 2 and Phi 3 have no say in the length of their heads; in the others they need not add up to the width.
@@ -36,10 +88,13 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
     let mut metadata = vec![
         ("general.architecture".to_owned(), Value::String(name.to_owned())),
         ("general.name".to_owned(), Value::String("tiny".to_owned())),
-        ("tokenizer.ggml.model".to_owned(), Value::String("no_vocab".to_owned())),
         (format!("{name}.rope.freq_base"), Value::F32(10_000.0)),
         (format!("{name}.attention.layer_norm_rms_epsilon"), Value::F32(1e-5)),
     ];
+    match words {
+        Some(words) => metadata.extend(words.metadata()),
+        None => metadata.push(("tokenizer.ggml.model".to_owned(), Value::String("no_vocab".to_owned()))),
+    }
     let counts = [
         ("block_count", LAYERS),
         ("embedding_length", WIDTH),
@@ -50,7 +105,7 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
         ("rope.dimension_count", head),
         ("feed_forward_length", FEED_FORWARD),
         ("context_length", 256),
-        ("vocab_size", VOCABULARY),
+        ("vocab_size", vocabulary),
     ];
     for (key, count) in counts {
         metadata.push((format!("{name}.{key}"), Value::U32(u32::try_from(count).unwrap_or(u32::MAX))));
@@ -61,7 +116,7 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
 
     let (q, k) = (HEADS * head, KV_HEADS * head);
     let mut tensors: Vec<(String, Vec<usize>)> =
-        vec![("token_embd.weight".to_owned(), vec![VOCABULARY, WIDTH]), ("output_norm.weight".to_owned(), vec![WIDTH])];
+        vec![("token_embd.weight".to_owned(), vec![vocabulary, WIDTH]), ("output_norm.weight".to_owned(), vec![WIDTH])];
     for layer in 0..LAYERS {
         let mut push = |part: &str, dims: &[usize]| tensors.push((format!("blk.{layer}.{part}"), dims.to_vec()));
         push("attn_norm.weight", &[WIDTH]);
@@ -106,6 +161,42 @@ pub fn write(path: &Path, architecture: Architecture, seed: u64) -> Result<(), T
     let made: Vec<_> = made.iter().map(|(n, t)| (n.as_str(), t)).collect();
     let mut file = File::create(path).map_err(|e| TrainingError::io("create", path, e))?;
     gguf_file::write(&mut file, &metadata, &made).map_err(fail)
+}
+
+/// Writes the model in `whole` once more, in so many files `PREFIX-00001-of-00003.gguf`; gives their paths.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn split(whole: &Path, prefix: &Path, files: usize) -> Result<Vec<PathBuf>, TrainingError> {
+    let mut source = File::open(whole).map_err(|e| TrainingError::io("open", whole, e))?;
+    let content = gguf_file::Content::read(&mut source).map_err(|e| TrainingError::gguf(whole, e))?;
+    let mut names: Vec<&String> = content.tensor_infos.keys().collect();
+    names.sort();
+    let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    let stem = prefix.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut paths = Vec::new();
+    for number in 0..files {
+        let path = prefix.with_file_name(format!("{stem}-{:05}-of-{files:05}.gguf", number + 1));
+        let mut metadata = vec![
+            ("split.no".to_owned(), Value::U16(count(number))),
+            ("split.count".to_owned(), Value::U16(count(files))),
+            ("split.tensors.count".to_owned(), Value::I32(i32::from(count(names.len()).cast_signed()))),
+        ];
+        if number == 0 {
+            metadata.extend(content.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        let fail = |e| TrainingError::gguf(&path, e);
+        let tensors: Vec<(&String, QTensor)> = names[names.len() * number / files..names.len() * (number + 1) / files]
+            .iter()
+            .map(|name| Ok((*name, content.tensor(&mut source, name, &Device::Cpu).map_err(fail)?)))
+            .collect::<Result<_, TrainingError>>()?;
+        let metadata: Vec<_> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        let tensors: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        let mut file = File::create(&path).map_err(|e| TrainingError::io("create", &path, e))?;
+        gguf_file::write(&mut file, &metadata, &tensors).map_err(fail)?;
+        paths.push(path);
+    }
+    Ok(paths)
 }
 
 /// `length` random tokens.

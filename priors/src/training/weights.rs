@@ -6,12 +6,13 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use candle_core::Device;
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 
 use super::adapter::Projection;
 use super::error::TrainingError;
 use super::matrix::Matrix;
 use super::shape::{Architecture, ModelShape};
+use crate::model_files::ModelFiles;
 
 /// One block's weights. A matrix has a row for each output.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,7 @@ impl Layer {
 pub struct Weights {
     /// Its numbers.
     pub shape: ModelShape,
-    /// BLAKE3 of the GGUF file, in hexadecimal: the identity that adapters and checkpoints refer to.
+    /// BLAKE3 of the GGUF file, or of all files of the model, in hexadecimal: the identity that adapters and checkpoints refer to.
     pub hash: String,
     pub(crate) embeddings: Matrix,
     pub(crate) layers: Vec<Layer>,
@@ -80,26 +81,44 @@ pub fn file_hash(path: &Path) -> Result<String, TrainingError> {
     }
 }
 
-/// Tensors of an open GGUF file, by name.
+/// Tensors of an open GGUF file, or of all files of a model, by name.
 pub(crate) struct Tensors<'a> {
     pub(crate) path: &'a Path,
     pub(crate) file: BufReader<File>,
     pub(crate) content: Content,
+    /// The second file of a model and those after it.
+    others: Vec<(BufReader<File>, Content)>,
+}
+
+fn open(path: &Path) -> Result<(BufReader<File>, Content), TrainingError> {
+    let mut file = BufReader::new(File::open(path).map_err(|e| TrainingError::io("open", path, e))?);
+    let content = Content::read(&mut file).map_err(|e| TrainingError::gguf(path, e))?;
+    Ok((file, content))
 }
 
 impl<'a> Tensors<'a> {
     pub(crate) fn open(path: &'a Path) -> Result<Self, TrainingError> {
-        let mut file = BufReader::new(File::open(path).map_err(|e| TrainingError::io("open", path, e))?);
-        let content = Content::read(&mut file).map_err(|e| TrainingError::gguf(path, e))?;
-        Ok(Self { path, file, content })
+        let (file, content) = open(path)?;
+        Ok(Self { path, file, content, others: Vec::new() })
+    }
+
+    /// Opens all files of a model.
+    fn open_all(files: &'a ModelFiles) -> Result<Self, TrainingError> {
+        let others = files.all()[1..].iter().map(|path| open(path)).collect::<Result<_, _>>()?;
+        Ok(Self { others, ..Self::open(files.first())? })
     }
 
     fn has(&self, name: &str) -> bool {
-        self.content.tensor_infos.contains_key(name)
+        self.info(name).is_some()
+    }
+
+    fn info(&self, name: &str) -> Option<&TensorInfo> {
+        let mut all = std::iter::once(&self.content).chain(self.others.iter().map(|(_, content)| content));
+        all.find_map(|content| content.tensor_infos.get(name))
     }
 
     pub(crate) fn dims(&self, name: &str) -> Result<Vec<usize>, TrainingError> {
-        match self.content.tensor_infos.get(name) {
+        match self.info(name) {
             Some(info) => Ok(info.shape.dims().to_vec()),
             None => Err(TrainingError::Tensor { name: name.to_owned(), problem: "is missing".to_owned() }),
         }
@@ -114,7 +133,12 @@ impl<'a> Tensors<'a> {
         }
         let path = self.path;
         let fail = |e| TrainingError::gguf(path, e);
-        let tensor = self.content.tensor(&mut self.file, name, &Device::Cpu).map_err(fail)?;
+        let (file, content) = match self.others.iter_mut().find(|(_, content)| content.tensor_infos.contains_key(name))
+        {
+            Some((file, content)) => (file, &*content),
+            None => (&mut self.file, &self.content),
+        };
+        let tensor = content.tensor(file, name, &Device::Cpu).map_err(fail)?;
         let tensor = tensor.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()).map_err(fail)?;
         let data = tensor.to_vec1::<f32>().map_err(fail)?;
         match data.iter().position(|x| !x.is_finite()) {
@@ -197,14 +221,24 @@ impl<'a> Tensors<'a> {
     }
 }
 
+/// All files of the model in `path`.
+fn files_of(path: &Path) -> Result<ModelFiles, TrainingError> {
+    ModelFiles::find(path).map_err(|error| match open(path) {
+        // The trainer's own reader says what is wrong with one file; what is left are files that do not belong together.
+        Err(damaged) => damaged,
+        Ok(_) => TrainingError::Metadata { key: "split.count".to_owned(), problem: crate::error_chain(&error) },
+    })
+}
+
 impl Weights {
-    /// Reads and dequantises a model.
+    /// Reads and dequantises a model; of several files (`NAME-00001-of-00003.gguf`) any may be named.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged, the family is not supported, or a tensor is missing, misshapen or
     /// not finite.
     pub fn load(path: &Path) -> Result<Self, TrainingError> {
-        let mut tensors = Tensors::open(path)?;
+        let files = files_of(path)?;
+        let mut tensors = Tensors::open_all(&files)?;
         let vocabulary = tensors.dims("token_embd.weight").ok().and_then(|d| d.first().copied()).unwrap_or(0);
         let shape = ModelShape::from_metadata(&tensors.content.metadata, vocabulary)?;
         if tensors.has("rope_factors_long.weight") {
@@ -218,7 +252,7 @@ impl Weights {
             output_norm: tensors.read("output_norm.weight", &[shape.width])?,
             output: if tied { None } else { Some(tensors.matrix("output.weight", vocabulary, shape.width)?) },
             rotary_factors: tensors.maybe("rope_freqs.weight", shape.rotary_dims / 2)?,
-            hash: file_hash(path)?,
+            hash: files.blake3().map_err(|source| TrainingError::io("read", path, source))?,
             layers,
             shape,
         })

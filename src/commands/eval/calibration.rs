@@ -15,10 +15,10 @@ use crate::surroundings::{say, say_json};
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationArgs {
     /// Simulated people for each row
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = crate::cli::numbers::count::<1, 10000000>)]
     pub(crate) simulations: usize,
     /// After how many answers belief is held against the truth
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "5,10,20,40")]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "5,10,20,40", value_parser = crate::cli::numbers::count::<1, 10000>)]
     pub(crate) answers: Vec<usize>,
     /// Only these kinds of evidence [default: all]
     #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
@@ -27,7 +27,7 @@ pub(crate) struct CalibrationArgs {
     #[arg(long, value_name = "GRID,...", value_delimiter = ',', value_parser = grid)]
     pub(crate) grid: Vec<Grid>,
     /// Number of weights of each person
-    #[arg(long, value_name = "D", default_value_t = 4)]
+    #[arg(long, value_name = "D", default_value_t = 4, value_parser = crate::cli::numbers::count::<1, 1000>)]
     pub(crate) dimension: usize,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]

@@ -13,16 +13,16 @@ pub(crate) enum CrowdCommand {
     /// Sybils of one source against an honest minority of the same size and mind: how far each moves the others' scores
     Attack {
         /// Everyone
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = crate::cli::numbers::count::<2, 10000000>)]
         people: usize,
         /// Share of them that is of the other mind
-        #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+        #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = crate::cli::numbers::share)]
         share: f64,
         /// Crowds
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = crate::cli::numbers::count::<1, 1000000>)]
         trials: usize,
         /// The share of all people that one source counts for at most
-        #[arg(long, value_name = "SHARE", default_value_t = credence_memory::population::SOURCE_CAP)]
+        #[arg(long, value_name = "SHARE", default_value_t = credence_memory::population::SOURCE_CAP, value_parser = crate::cli::numbers::share_above_zero)]
         source_cap: f64,
         /// Seed
         #[arg(long, default_value_t = 1)]
@@ -34,22 +34,22 @@ pub(crate) enum CrowdCommand {
     /// Crowds of two kinds: how many components are chosen, and what they are worth for predicting somebody new
     Kinds {
         /// People that the population is learned from
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = crate::cli::numbers::count::<2, 10000000>)]
         people: usize,
         /// How far the centres are from the middle, in standard deviations around them; may be given several times
-        #[arg(long = "apart", value_name = "SD", default_values_t = [0.0, 1.0, 2.0, 3.0])]
+        #[arg(long = "apart", value_name = "SD", default_values_t = [0.0, 1.0, 2.0, 3.0], value_parser = crate::cli::numbers::amount::<1000>)]
         apart: Vec<f64>,
         /// Share of people of the second kind
-        #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+        #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = crate::cli::numbers::share)]
         share: f64,
         /// Answers of each
-        #[arg(long, value_name = "N", default_value_t = 30)]
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = crate::cli::numbers::count::<0, 100000>)]
         answers: usize,
         /// Weights
-        #[arg(long, value_name = "D", default_value_t = 6)]
+        #[arg(long, value_name = "D", default_value_t = 6, value_parser = crate::cli::numbers::count::<1, 1000>)]
         dimension: usize,
         /// Crowds
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = crate::cli::numbers::count::<1, 1000000>)]
         trials: usize,
         /// Seed
         #[arg(long, default_value_t = 1)]
@@ -61,16 +61,16 @@ pub(crate) enum CrowdCommand {
     /// Time and memory to learn from more and more people, and to choose the next question for one
     Growth {
         /// Sizes of the crowd; may be given several times
-        #[arg(long = "people", value_name = "N", default_values_t = [10, 100, 1_000, 10_000])]
+        #[arg(long = "people", value_name = "N", default_values_t = [10, 100, 1_000, 10_000], value_parser = crate::cli::numbers::count::<2, 10000000>)]
         people: Vec<usize>,
         /// Answers of each
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = crate::cli::numbers::count::<0, 100000>)]
         answers: usize,
         /// Weights
-        #[arg(long, value_name = "D", default_value_t = 32)]
+        #[arg(long, value_name = "D", default_value_t = 32, value_parser = crate::cli::numbers::count::<1, 1000>)]
         dimension: usize,
         /// Items that are answered
-        #[arg(long, value_name = "N", default_value_t = 200)]
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = crate::cli::numbers::count::<1, 10000000>)]
         items: usize,
         /// Seed
         #[arg(long, default_value_t = 1)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use credence_agent::opening::Opening;
 use credence_agent::tuning::candidate::over_defaults;
 use credence_evals::teaching::{self, TeachingError};
 use credence_evals::tuning::{self, TuningError, TuningExperiment, TuningResult};
@@ -39,11 +40,11 @@ pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
     if experiment.people < 2 || experiment.answers == 0 {
         anyhow::bail!(WrongInput("at least two people must give at least one answer".to_owned()));
     }
-    let opening = opening(global, &args.model)?;
+    let opening = Opening { unkeyed: true, ..opening(global, &args.model)? };
     let file = pull(global, &args.model.model)?.path;
     let cancel = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&cancel);
-    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed)).context("failed to watch for signals")?;
+    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     let bar = counting("");
     let result = tuning::run(&args.out, &experiment, &opening, &file, &cancel, &mut |p| show(&bar, &p));
     bar.finish_and_clear();
@@ -126,11 +127,11 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
     let weights = Weights::load(&pulled.path)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&cancel);
-    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed)).context("failed to watch for signals")?;
+    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     if let Some(minutes) = args.minutes {
         let stop = Arc::clone(&cancel);
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(60 * minutes));
+            std::thread::sleep(Duration::from_secs(minutes.saturating_mul(60)));
             stop.store(true, Ordering::Relaxed);
         });
     }

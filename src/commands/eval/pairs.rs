@@ -13,8 +13,9 @@ use crate::surroundings::{model_and_schema, say, say_json};
 pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
+    let map = super::reading::fitted(&mut model, &schema, &readings)?;
     let bar = counting("pairs");
-    let rows = pairs::run(&mut model, &schema, &mut cache, args.seed, &mut |done, of| {
+    let rows = pairs::run(&mut model, &schema, &mut cache, Some(&map), args.seed, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
@@ -27,12 +28,18 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
         model.describe().name
     ))?;
     say(format!(
-        "{:<38} {:>5}  {:<21} {:<21} difference",
-        "bank", "pairs", "\"which is better?\"", "judged one by one"
+        "{:<38} {:>5}  {:<21} {:<21} {:<21} {:<21} sure (and wrong)",
+        "bank", "pairs", "\"which is better?\"", "judged one by one", "difference", "learned"
     ))?;
     for row in rows {
         let (baseline, ours) = (row.baseline.to_string(), row.ours.to_string());
-        say(format!("{:<38} {:>5}  {baseline:<21} {ours:<21} {}", row.bank, row.pairs, row.difference))?;
+        let difference = row.difference.to_string();
+        let learned = row.learned.map(|learned| learned.to_string()).unwrap_or_default();
+        let sure = row.learned_sure.map(|[right, wrong]| format!("{right:.2} ({wrong:.2})")).unwrap_or_default();
+        say(format!(
+            "{:<38} {:>5}  {baseline:<21} {ours:<21} {difference:<21} {learned:<21} {sure}",
+            row.bank, row.pairs
+        ))?;
     }
     Ok(())
 }

@@ -24,19 +24,19 @@ pub(crate) struct PolisArgs {
     #[arg(long = "conversation", value_name = "NAME")]
     conversations: Vec<String>,
     /// Learn from this many other people only, in five splits of at most 40 tested people
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = crate::cli::numbers::count::<1, 1000000>)]
     others: Option<usize>,
     /// Splits into training and tested people [default: 3, or 5 with --others]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 1000>)]
     splits: Option<usize>,
     /// Seed of splits, orders and samplers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Numbers of revealed answers; may be given several times
-    #[arg(long = "answers", value_name = "N", default_values_t = [0, 5, 10, 20])]
+    #[arg(long = "answers", value_name = "N", default_values_t = [0, 5, 10, 20], value_parser = crate::cli::numbers::count::<0, 10000>)]
     answers: Vec<usize>,
     /// Answers held out of each person
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::cli::numbers::count::<1, 10000>)]
     held_out: usize,
     /// How questions are chosen: by what is learned of the person, or of all their answers
     #[arg(long, value_enum, default_value_t = StrategyArg::Predictions)]

@@ -33,17 +33,26 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
             say(format!("  {} {} of record {} {fate}", made.what, made.path, made.seq))?;
         }
     }
+    if !args.json {
+        for folder in erasure.trainings() {
+            say(format!(
+                "  {} goes too: a training there saw {person}, or does not say whom it saw",
+                folder.display()
+            ))?;
+        }
+    }
     let confirmation = match &args.yes_erase {
         Some(name) => name.clone(),
         None => typed(&person)?,
     };
     let unreached = others_in(home.paths())?;
+    let trainings: Vec<String> = erasure.trainings().iter().map(|folder| folder.display().to_string()).collect();
     let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
     let derived = left_behind(&home);
     if args.json {
         return say_json(&json!({
             "records": done.records, "evidence": done.evidence, "descriptions": done.alternatives,
-            "unreached": done.unreached, "generations": done.generations, "tombstone": home.state().head().0.0,
+            "unreached": done.unreached, "trainings": trainings, "generations": done.generations, "tombstone": home.state().head().0.0,
         }));
     }
     say(format!(

@@ -1,56 +1,120 @@
 //! `credence evidence import`: evidence from elsewhere, all of it or none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use credence_agent::bank::{BankAlternative, BankQuestion};
-use credence_memory::home::Home;
+use credence_memory::home::{Home, Paths};
 use credence_memory::ids::PersonId;
-use credence_memory::import::{Import, Progress, Statement};
+use credence_memory::import::{Import, ImportError, Problem, Progress, Reading, Signs, Statement};
 use credence_memory::record::AlternativeDescribed;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::cli::{Global, ImportArgs, ImportFormat, PersonArgs};
+use crate::cli::{Global, ImportArgs, ImportFormat, PersonArgs, SignsArg};
 use crate::exit::WrongInput;
 use crate::progress::{counting, reading};
-use crate::surroundings::{Opened, now, open_home, person, say, say_json};
+use crate::surroundings::{Opened, home, now, open_home, open_log, person, say, say_json};
 
 /// Runs `credence evidence import`.
 pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
-    if args.describe && !args.dry_run {
+    let root = home(global)?;
+    let begins = !Paths::of(&root).has_log();
+    if args.format == ImportFormat::Log {
+        if begins && args.dry_run {
+            anyhow::bail!(WrongInput(format!(
+                "there is no home in {} yet that {} could be compared with",
+                root.display(),
+                args.path.display()
+            )));
+        }
+        // Before a home is begun for it.
+        drop(open_log(&log_in(&args.path))?);
+    }
+    let import = read(args)?;
+    if begins && args.dry_run {
+        let import = import.context("a log is not compared with nothing")?.compared(None)?;
+        if !args.json {
+            say(format!("there is no home in {} yet: an import without --dry-run begins one", root.display()))?;
+        }
+        return tell(args, &import, Told { new: import.statements().len(), described: 0, records: None });
+    }
+    let describes = args.describe && !args.dry_run;
+    if describes || begins {
         let mut opened = Opened::open(global, &args.model)?;
-        let import = read(args, &opened.home)?;
-        let wanted: Vec<Statement> = import.undescribed(opened.home.state()).cloned().collect();
-        let described = describe(&mut opened, &wanted)?;
+        let import = compared(args, import, &opened.home)?;
+        let mut described = Vec::new();
+        if describes {
+            let wanted: Vec<Statement> = import.undescribed(opened.home.state()).cloned().collect();
+            described = describe(&mut opened, &wanted)?;
+        }
         return add(args, &mut opened.home, import, described);
     }
     let mut home = open_home(global)?;
-    let import = read(args, &home)?;
+    let import = compared(args, import, &home)?;
     add(args, &mut home, import, Vec::new())
 }
 
-/// Reads and checks all of it.
-fn read(args: &ImportArgs, home: &Home) -> anyhow::Result<Import> {
+/// Reads and checks all of a file; nothing of a log, which is read beside the home that it is merged into.
+fn read(args: &ImportArgs) -> anyhow::Result<Option<Import>> {
     let bar = reading(&format!("reading {}", args.path.display()));
     let mut report = |p: Progress| at(&bar, p);
+    let signs = match args.signs {
+        SignsArg::Checked => Signs::Checked,
+        SignsArg::Turned => Signs::Turned,
+        SignsArg::AsTheyAre => Signs::AsTheyAre,
+    };
+    let how = Reading { skip_bad: args.skip_bad, signs };
     let import = match args.format {
-        ImportFormat::Polis => Import::polis(&args.path, &conversation(args)?, &mut report)?,
-        ImportFormat::Csv => Import::pairwise_csv(&args.path, &mut report)?,
+        ImportFormat::Polis => how.polis(&args.path, &conversation(args)?, &mut report),
+        ImportFormat::Csv => how.pairwise_csv(&args.path, &mut report),
         ImportFormat::Trl => {
             let whose: PersonId = person(&PersonArgs { person: args.person.clone() })?;
-            Import::trl(&args.path, &whose, &mut report)?
+            how.trl(&args.path, &whose, &mut report)
         }
-        ImportFormat::Log => {
-            let path = match args.path.is_dir() {
-                true => args.path.join("evidence").join("log.jsonl"),
-                false => args.path.clone(),
-            };
-            Import::credence_log(&path, args.prefix.as_deref(), home.state(), &mut report)?
-        }
+        ImportFormat::Log => return Ok(None),
     };
     bar.finish_and_clear();
-    Ok(import)
+    import.map(Some).map_err(with_advice)
+}
+
+/// An error with what can be done about it.
+fn with_advice(error: ImportError) -> anyhow::Error {
+    let advice = match &error {
+        ImportError::Line { problem: Problem::NoColumn(_) | Problem::UnknownColumn { .. }, .. } => None,
+        ImportError::Line { .. } => {
+            Some("nothing was imported (--skip-bad leaves rows out that cannot be read, and lists them)")
+        }
+        ImportError::Mirrored { .. } => Some(
+            "nothing was imported (--signs turned reads -1 as agreement, --signs as-they-are takes them as they stand)",
+        ),
+        _ => None,
+    };
+    let error = anyhow::Error::new(error);
+    match advice {
+        Some(advice) => error.context(advice),
+        None => error,
+    }
+}
+
+/// What is new of it beside the home.
+fn compared(args: &ImportArgs, import: Option<Import>, home: &Home) -> anyhow::Result<Import> {
+    let import = match import {
+        Some(import) => import,
+        None => {
+            let path = log_in(&args.path);
+            let bar = reading(&format!("reading {}", path.display()));
+            let import = Import::credence_log(&path, args.prefix.as_deref(), home.state(), &mut |p| at(&bar, p))?;
+            bar.finish_and_clear();
+            import
+        }
+    };
+    Ok(import.compared(Some(home))?)
+}
+
+/// The log that is meant: the file, or that of the home.
+fn log_in(path: &Path) -> PathBuf {
+    if path.is_dir() { Paths::of(path).log() } else { path.to_owned() }
 }
 
 fn at(bar: &ProgressBar, progress: Progress) {
@@ -76,7 +140,7 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
             id: s.alternative.to_string(),
             situation: s.situation.clone(),
             tags: Vec::new(),
-            alternatives: vec![BankAlternative { text: s.text.clone(), attributes: Default::default() }],
+            alternatives: vec![BankAlternative::unkeyed(s.text.clone())],
         })
         .collect();
     let bar = counting("reading statements with the model");
@@ -92,33 +156,71 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
 }
 
 fn add(args: &ImportArgs, home: &mut Home, import: Import, described: Vec<AlternativeDescribed>) -> anyhow::Result<()> {
-    let (records, people) = (import.records(), import.people().len());
-    let (statements, new) = (import.statements().len(), import.undescribed(home.state()).count());
-    let read_by_model = described.len();
-    let notes = import.notes().to_vec();
+    let mut told = Told { new: import.undescribed(home.state()).count(), described: described.len(), records: None };
     let before = home.state().head().0;
-    let draft = import.draft(home, now(), described)?;
-    if !args.dry_run {
+    let draft = import.clone().draft(home, now(), described)?;
+    if !args.dry_run && !import.is_empty() {
         home.commit(draft)?;
+        told.records = Some([before.0 + 1, home.state().head().0.0]);
     }
+    tell(args, &import, told)
+}
+
+/// What is told of an import besides what is in it.
+struct Told {
+    /// Statements that the home had not described.
+    new: usize,
+    /// Of them, those that the model has read.
+    described: usize,
+    /// The first and the last record, if any were added.
+    records: Option<[u64; 2]>,
+}
+
+/// Rows left out that are listed; the others are only counted.
+const LISTED: usize = 20;
+
+fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
+    let (records, people, statements) = (import.records(), import.people().len(), import.statements().len());
+    let Told { new, described, .. } = told;
+    let beside = import.compared_with();
     let bare = if args.describe { 0 } else { new };
     if args.json {
+        let left_out: Vec<String> = import.left_out().iter().map(ToString::to_string).collect();
         return say_json(&json!({
             "dry_run": args.dry_run, "evidence": records, "people": people, "statements": statements, "new_statements": new,
-            "read_by_model": read_by_model, "bare": bare, "notes": notes,
-            "records": [before.0 + 1, home.state().head().0.0],
+            "read_by_model": described, "bare": bare, "notes": import.notes(), "records": told.records,
+            "known": beside.known, "changed": beside.changed(), "older": beside.older, "withdrawn": beside.withdrawn,
+            "repeated": beside.repeated, "left_out": left_out,
         }));
     }
-    for note in notes {
+    for note in import.notes() {
         say(format!("note: {note}"))?;
+    }
+    for row in import.left_out().iter().take(LISTED) {
+        say(format!("left out: {row}"))?;
+    }
+    if let Some(more) = import.left_out().len().checked_sub(LISTED).filter(|more| *more > 0) {
+        say(format!("left out: {more} more rows that cannot be read"))?;
+    }
+    for (count, what) in [
+        (beside.known, "stand here already and are left out"),
+        (beside.withdrawn, "were withdrawn here and are left out"),
+        (beside.older, "are older than what stands here and are left out"),
+        (beside.repeated, "say the same of the same time as another row and are left out"),
+        (beside.changed(), "were changed: each takes the place of what stood here"),
+    ] {
+        if count > 0 {
+            say(format!("{count} pieces of evidence {what}"))?;
+        }
     }
     let what =
         format!("{records} pieces of evidence of {people} people, on {statements} statements ({new} of them new)");
-    match args.dry_run {
-        true => say(format!("{what} can be imported; nothing was changed"))?,
-        false => say(format!("{what}: records {} to {}", before.next(), home.state().head().0))?,
+    match told.records {
+        _ if args.dry_run => say(format!("{what} can be imported; nothing was changed"))?,
+        Some([first, last]) => say(format!("{what}: records {first} to {last}"))?,
+        None => say("nothing new: nothing was changed")?,
     }
-    if bare > 0 {
+    if bare > 0 && records > 0 {
         say(format!(
             "{bare} statements have no features, so what was said of them says nothing about values yet: import with \
              --describe to have the model read them"

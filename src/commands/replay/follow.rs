@@ -1,5 +1,6 @@
 //! The log's end as it grows: what was said, how it had been predicted, what it moved.
 
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use credence_agent::protocol::ValuesView;
-use credence_agent::views;
+use credence_agent::{names, views};
 use credence_memory::ids::{Hash, PersonId, Seq};
 use credence_memory::log::{Entry, Reader};
 use credence_memory::replay::Until;
@@ -29,9 +30,13 @@ const WAIT: Duration = Duration::from_millis(300);
 pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&interrupted);
-    let _watch = watch(move || seen.store(true, Ordering::SeqCst)).context("failed to watch for an interrupt")?;
-    let mut tail =
-        Follow { state: State::new(), bytes: 0, person: args.person.as_deref().map(super::named).transpose()? };
+    let _watch = watch(move || seen.store(true, Ordering::SeqCst));
+    let mut tail = Follow {
+        state: State::new(),
+        bytes: 0,
+        last_line: Vec::new(),
+        person: args.person.as_deref().map(super::named).transpose()?,
+    };
     loop {
         for entry in tail.news(path)? {
             if args.until.is_some_and(|until| is_past(until, &entry)) {
@@ -60,17 +65,22 @@ struct Follow {
     state: State,
     /// Bytes of the whole lines read.
     bytes: u64,
+    /// The end of the last line read, its newline not counted: where it stands no more, the log was replaced.
+    last_line: Vec<u8>,
     person: Option<PersonId>,
 }
 
+/// How much of a line is kept: its hash stands at its end.
+const END_BYTES: usize = 80;
+
 impl Follow {
-    /// Records that have been appended since the last look.
+    /// Records that have been appended since the last look. A log that took this one's place, as an erasure makes it, is read
+    /// from its beginning, and what it has beyond the last record is the news.
     fn news(&mut self, path: &Path) -> anyhow::Result<Vec<Entry>> {
         let mut file = open_log(path)?;
         let failed = || format!("failed to read the log {}", path.display());
-        let length = file.metadata().with_context(failed)?.len();
-        if length < self.bytes {
-            anyhow::bail!(WrongInput(format!("{} was replaced while it was followed: start again", path.display())));
+        if !self.is_where_it_was(&mut file).with_context(failed)? {
+            return self.anew(path);
         }
         // Where a whole record had no newline, the newline comes before the next record.
         if self.bytes > 0 {
@@ -83,9 +93,62 @@ impl Follow {
         file.seek(SeekFrom::Start(self.bytes)).with_context(failed)?;
         let (seq, hash): (Seq, Hash) = self.state.head();
         let mut reader = Reader::after(file, seq, hash);
-        let entries = reader.by_ref().collect::<Result<Vec<_>, _>>().with_context(failed)?;
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.next() {
+            entries.push(entry.with_context(failed)?);
+            self.keep_end(reader.line());
+        }
         self.bytes += reader.whole_bytes();
         Ok(entries)
+    }
+
+    fn keep_end(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        self.last_line = line[line.len().saturating_sub(END_BYTES)..].to_vec();
+    }
+
+    /// Whether the last line read stands where it stood.
+    fn is_where_it_was(&self, file: &mut File) -> std::io::Result<bool> {
+        if self.bytes == 0 {
+            return Ok(true);
+        }
+        let length = file.metadata()?.len();
+        if length < self.bytes {
+            return Ok(false);
+        }
+        let back = (self.last_line.len() as u64 + 1).min(self.bytes);
+        file.seek(SeekFrom::Start(self.bytes - back))?;
+        let mut found = vec![0; back as usize];
+        file.read_exact(&mut found)?;
+        // The newline may not have been there yet.
+        let whole = found.strip_suffix(b"\n").unwrap_or(&found);
+        Ok(whole.ends_with(&self.last_line))
+    }
+
+    /// Reads a log that took the place of the one that was followed.
+    fn anew(&mut self, path: &Path) -> anyhow::Result<Vec<Entry>> {
+        let failed = || format!("failed to read the log {}", path.display());
+        let (before, seen) = (self.state.header().map(|h| h.log_id.clone()), self.state.head().0);
+        let mut reader = Reader::new(open_log(path)?);
+        let (mut state, mut news) = (State::new(), Vec::new());
+        while let Some(entry) = reader.next() {
+            let entry = entry.with_context(failed)?;
+            if entry.seq > seen {
+                news.push(entry);
+            } else {
+                state.note(&entry)?;
+            }
+            self.keep_end(reader.line());
+        }
+        if state.header().map(|h| h.log_id.clone()) != before || state.head().0 < seen {
+            anyhow::bail!(WrongInput(format!(
+                "{} was replaced by another log, or a shorter one, while it was followed: start again",
+                path.display()
+            )));
+        }
+        tracing::warn!("the log was rewritten while it was followed (somebody was erased): it was read anew");
+        (self.state, self.bytes) = (state, reader.whole_bytes());
+        Ok(news)
     }
 
     /// Takes a record in and shows it, if it tells something of whom is followed.
@@ -111,20 +174,20 @@ impl Follow {
         if json {
             return say_json(&json!({
                 "record": entry.seq.0, "time": entry.time, "kind": entry.record.kind(), "person": whose,
-                "outline": outline(&entry.record), "ln_predictive": ln, "moved": moved,
+                "outline": outline(&self.state, &entry.record), "ln_predictive": ln, "moved": moved,
             }));
         }
         let predicted = ln.map_or_else(String::new, |ln| format!("  (expected with probability {:.2})", ln.exp()));
-        say(format!("{:>6}  {}  {}{predicted}", entry.seq.0, entry.time, outline(&entry.record)))?;
+        say(format!("{:>6}  {}  {}{predicted}", entry.seq.0, entry.time, outline(&self.state, &entry.record)))?;
         let moved: Vec<String> = moved
             .iter()
             .filter(|c| c.mean_change.abs() >= 0.005)
-            .map(|c| format!("{} {:+.2}", c.id, c.mean_change))
+            .map(|c| format!("{} {:+.2}", c.name, c.mean_change))
             .collect();
         if moved.is_empty() { Ok(()) } else { say(format!("        moved: {}", moved.join(", "))) }
     }
 
     fn values(&self, person: &PersonId) -> anyhow::Result<ValuesView> {
-        Ok(views::values(&self.state, person, str::to_owned)?)
+        Ok(views::values(&self.state, person, names::value)?)
     }
 }

@@ -8,6 +8,7 @@ use credence_memory::ids::{PersonId, Seq};
 use plotters::prelude::*;
 
 use crate::exit::WrongInput;
+use crate::front::{AXIS, axis_of};
 
 const COLUMNS: usize = 4;
 const PANEL: (u32, u32) = (260, 180);
@@ -19,9 +20,9 @@ pub(super) fn draw(path: &Path, person: &PersonId, steps: &[(Seq, ValuesView)]) 
         anyhow::bail!(WrongInput(format!("there is no evidence of {person} to draw")));
     };
     let values = first.values.len();
-    let lows = steps.iter().flat_map(|(_, v)| v.values.iter().map(|v| v.low.min(v.prior_low)));
-    let highs = steps.iter().flat_map(|(_, v)| v.values.iter().map(|v| v.high.max(v.prior_high)));
-    let (low, high) = (lows.fold(0.0, f64::min) - 0.1, highs.fold(0.0, f64::max) + 0.1);
+    // One axis for every picture, longer only where a belief would not fit.
+    let axis = steps.iter().map(|(_, v)| axis_of(v)).fold(AXIS, f64::max);
+    let (low, high) = (-axis, axis);
     let columns = values.clamp(1, COLUMNS);
     let rows = values.div_ceil(columns);
     let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32 + TITLE_HEIGHT);
@@ -29,7 +30,7 @@ pub(super) fn draw(path: &Path, person: &PersonId, steps: &[(Seq, ValuesView)]) 
     {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE)?;
-        let title = format!("{person}: weights of values after each piece of evidence, 90% intervals");
+        let title = format!("{person}: values beside their own average after each piece of evidence, 90% intervals");
         let root = root.titled(&title, ("sans-serif", 16))?;
         for (k, panel) in root.split_evenly((rows, columns)).iter().enumerate().take(values) {
             // The prior stands at 0.
@@ -44,8 +45,9 @@ pub(super) fn draw(path: &Path, person: &PersonId, steps: &[(Seq, ValuesView)]) 
                 .y_label_area_size(34)
                 .build_cartesian_2d(0..steps.len() as u32, low..high)?;
             chart.configure_mesh().x_labels(5).y_labels(5).light_line_style(TRANSPARENT).draw()?;
-            let upper = line.iter().map(|(n, _, _, high)| (*n, *high));
-            let band: Vec<_> = upper.chain(line.iter().rev().map(|(n, _, low, _)| (*n, *low))).collect();
+            let inside = |x: f64| x.clamp(low, high);
+            let upper = line.iter().map(|(n, _, _, high)| (*n, inside(*high)));
+            let band: Vec<_> = upper.chain(line.iter().rev().map(|(n, _, low, _)| (*n, inside(*low)))).collect();
             chart.draw_series([Polygon::new(band, BLUE.mix(0.2))])?;
             chart.draw_series(LineSeries::new([(0, 0.0), (steps.len() as u32, 0.0)], BLACK.mix(0.5)))?;
             chart.draw_series(LineSeries::new(line.iter().map(|(n, mean, ..)| (*n, *mean)), &BLUE))?;

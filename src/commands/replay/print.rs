@@ -3,16 +3,20 @@
 use std::path::Path;
 
 use credence_agent::protocol::{PersonView, ValuesView};
-use credence_agent::views;
+use credence_agent::{names, views};
 use credence_memory::belief::{BeliefError, LocationName};
 use credence_memory::ids::Hash;
 use credence_memory::replay::{Ended, Replay, Replayed, Score};
 use serde_json::{Value, json};
 
+use crate::front::report;
 use crate::surroundings::{say, say_json};
 
 /// More people than this get a line each instead of a table each.
 const TABLES_MAX: usize = 10;
+
+/// Lines of text are as wide as this.
+const COLUMNS: usize = 88;
 
 /// What is printed of one person's belief, and kept of it.
 pub(crate) struct Summary {
@@ -43,7 +47,7 @@ pub(crate) fn summary(ended: Ended<'_>) -> Result<Summary, BeliefError> {
     let Ended { person, belief, epoch, state } = ended;
     let before = epoch.prior_belief(person)?;
     Ok(Summary {
-        values: views::values_of(&belief, &before, epoch.layout.values(), str::to_owned),
+        values: views::values_of(&epoch.layout, &belief, &before, names::value),
         beyond: views::person_of(state, &belief),
         hypotheses: Marginals {
             location: belief.locations(),
@@ -103,14 +107,9 @@ fn line<B>(replayed: &Replayed<B>) -> anyhow::Result<()> {
 
 fn table(replayed: &SummarisedPerson) -> anyhow::Result<()> {
     let Summary { values, beyond, digest, .. } = summary_of(replayed)?;
-    say(format!("\n{}: {} pieces of evidence", replayed.person, values.answers))?;
-    let mut rows: Vec<_> = values.values.iter().collect();
-    rows.sort_by(|a, b| b.mean.total_cmp(&a.mean));
-    for v in rows {
-        say(format!(
-            "  {:<14} {:+.2}  90% [{:+.2}, {:+.2}]   before {:+.2}",
-            v.id, v.mean, v.low, v.high, v.prior_mean
-        ))?;
+    say(format!("\n{}: {}", replayed.person, report::given(values.answers, values.statements)))?;
+    for line in report::values(values, COLUMNS) {
+        say(format!("  {line}"))?;
     }
     say(format!(
         "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {digest}",

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::status::plan_now;
 use super::{settings, whose};
 use crate::cli::{Global, ModelArgs, RunArgs};
-use crate::exit::Interrupted;
+use crate::exit::{Interrupted, WrongInput};
 use crate::front::signals;
 use crate::progress::counting;
 use crate::surroundings::{Opened, cache, home, load, now, pull, read_state, say, say_json, schema};
@@ -27,6 +27,12 @@ use crate::surroundings::{Opened, cache, home, load, now, pull, read_state, say,
 /// Runs `credence tune run`.
 pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
     let mut home = Opened::open(global, &args.model)?.home;
+    if home.state().elicited().is_some_and(|prior| prior.in_key_points()) {
+        anyhow::bail!(WrongInput(
+            "this home's questions are keyed; fine-tuning needs a home whose questions the model reads: begin one with --unkeyed"
+                .into()
+        ));
+    }
     let root = home.paths().root().to_owned();
     let (folder, job) = match unfinished(&root)? {
         Some((folder, job)) => {
@@ -116,7 +122,7 @@ pub(super) fn work(
 ) -> anyhow::Result<Outcome> {
     let cancel = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&cancel);
-    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed)).context("failed to watch for signals")?;
+    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     let bar = counting("");
     let worked = with_workshop(global, model, state, root, None, &cancel, |workshop| {
         workshop.work(folder, job, &mut |progress| show(&bar, &progress))
@@ -139,7 +145,7 @@ pub(super) fn in_background(global: &Global, generation: u32, model: &ModelArgs)
     let state = read_state(global)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&cancel);
-    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed)).context("failed to watch for signals")?;
+    let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
     with_workshop(global, model, &state, &root, Some(threads), &cancel, |workshop| {
         workshop.work(&folder, &job, &mut |progress| tracing::debug!(?progress, "training in the background"))
@@ -163,6 +169,7 @@ pub(super) fn with_workshop<T>(
     let mut readings = FileReadingCache::open(&cache(global).readings(), &base.describe(), &schema)?;
     let options =
         LlamaOptions { threads: threads.map(|n| i32::try_from(n).unwrap_or(1)), ..cache(global).llama_options() };
+    let options = LlamaOptions { blake3: Some(pulled.blake3.clone()), ..options };
     let path = pulled.path.clone();
     let load_with = |adapter: PathBuf| {
         let (path, options) = (path.clone(), LlamaOptions { adapter: Some(adapter), ..options.clone() });

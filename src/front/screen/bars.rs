@@ -15,6 +15,8 @@ pub(crate) struct Table {
     pub(crate) columns: usize,
     /// Whether the prior has a line of its own; else it shows through behind the posterior.
     pub(crate) two_lines: bool,
+    /// Where the axis ends, on both sides.
+    pub(crate) axis: f64,
     /// Colours.
     pub(crate) palette: Palette,
 }
@@ -35,7 +37,7 @@ impl Table {
         }
         // An odd number of columns has one in the middle, for zero.
         track = if track < TRACK_COLUMNS_MIN { 0 } else { track - (track + 1) % 2 };
-        let scale = scale(view);
+        let scale = self.axis;
         let mut lines = Vec::new();
         for value in &view.values {
             let change = moved.iter().find(|(id, _)| *id == value.id).map(|(_, change)| *change);
@@ -96,12 +98,15 @@ impl Table {
     }
 }
 
-/// Half the width of the axis: the smallest of 0.5, 1, 1.5, 2, 3 and their tenths and tens that holds every interval.
-fn scale(view: &ValuesView) -> f64 {
-    let ends = view.values.iter().flat_map(|value| [value.low, value.high, value.prior_low, value.prior_high]);
-    let extent = ends.filter(|end| end.is_finite()).fold(0.0_f64, |extent, end| extent.max(end.abs()));
-    let steps = (-1..18).flat_map(|decade| [0.5, 1.0, 1.5, 2.0, 3.0].map(|step| step * 10.0_f64.powi(decade)));
-    steps.into_iter().find(|step| extent <= *step).unwrap_or(extent)
+/// Where an axis ends at first: it holds what is believed of anybody before their first answer.
+pub(crate) const AXIS: f64 = 6.0;
+
+/// The axis that holds every mean with three quarters of its interval's width: twice as long, or four times, ... where it must be.
+/// What reaches beyond it ends at its end.
+pub(crate) fn axis_of(view: &ValuesView) -> f64 {
+    let reach = |value: &ValueView| value.mean.abs() + 0.25 * (value.high - value.low).abs();
+    let reach = view.values.iter().map(reach).filter(|r| r.is_finite()).fold(0.0_f64, f64::max);
+    std::iter::successors(Some(AXIS), |axis| Some(2.0 * axis)).take(60).find(|axis| reach <= *axis).unwrap_or(AXIS)
 }
 
 fn axis(track: usize, scale: f64) -> String {
@@ -213,15 +218,17 @@ mod tests {
     #[test]
     fn every_width_and_every_number_can_be_drawn() {
         let mut view = samples::values();
+        assert!(axis_of(&view) >= AXIS);
         view.values[0].mean = f64::NAN;
         view.values[1].high = f64::INFINITY;
         (view.values[2].low, view.values[2].high) = (3.0, -3.0);
         for columns in 0..140 {
             for two_lines in [false, true] {
-                let lines = Table { columns, two_lines, palette: Palette { colour: true } }.lines(&view, &[]);
+                let lines =
+                    Table { columns, two_lines, axis: AXIS, palette: Palette { colour: true } }.lines(&view, &[]);
                 assert!(columns < 24 || lines.iter().all(|line| line.width() <= columns), "{columns}");
             }
         }
-        assert_eq!(scale(&samples::values()), 1.5);
+        assert_eq!(axis_of(&samples::values()), AXIS);
     }
 }

@@ -1,6 +1,7 @@
 //! A question: its situation, and its alternatives as cards with their keys.
 
 use credence_agent::protocol::QuestionView;
+use credence_memory::record::QuestionKind;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -30,6 +31,15 @@ pub(crate) fn question(
         vec![Span::styled(format!("Question {}", view.number), palette.accent()), Span::styled(remark, palette.dim())];
     above.push(Line::from(title));
     above.push(Line::default());
+    let (before, after) = view.words();
+    let portrait =
+        (view.kind == QuestionKind::Portrait).then(|| view.alternatives.iter().map(|text| format!("    {text}.")));
+    for text in [before.to_owned()].into_iter().chain(portrait.into_iter().flatten()).chain([after.to_owned()]) {
+        if !text.is_empty() {
+            above.extend(wrap(&text, columns).into_iter().map(Line::from));
+            above.push(Line::default());
+        }
+    }
     if !view.situation.trim().is_empty() {
         above.extend(wrap(&view.situation, columns).into_iter().map(Line::from));
         above.push(Line::default());
@@ -42,9 +52,17 @@ pub(crate) fn question(
     others.extend([Span::styled("s", palette.accent()), Span::raw(" skip")]);
     below.push(Line::from(others).centered());
 
-    let side_by_side = view.alternatives.len() == 2 && columns >= SIDE_BY_SIDE_COLUMNS_MIN;
+    if view.kind == QuestionKind::BestAndWorst {
+        let next = if chosen.is_some() { "now the one that matters least" } else { "first the one that matters most" };
+        below.insert(0, Line::styled(next, palette.dim()).centered());
+        below.insert(0, Line::default());
+    }
+    let side_by_side =
+        view.kind == QuestionKind::Choice && view.alternatives.len() == 2 && columns >= SIDE_BY_SIDE_COLUMNS_MIN;
     let room = rows.saturating_sub(above.len() + below.len());
     let framed = if side_by_side { beside } else { stacked }(view, chosen, columns, palette);
+    // Levels are short: frames around them would hide that they are one scale.
+    let framed = if view.kind == QuestionKind::Portrait { bare(view, chosen, columns, palette) } else { framed };
     let cards = if side_by_side || framed.len() <= room { framed } else { bare(view, chosen, columns, palette) };
     above.into_iter().chain(cards).chain(below).collect()
 }
@@ -72,7 +90,7 @@ fn beside(view: &QuestionView, chosen: Option<usize>, columns: usize, palette: P
 
 /// Cards below each other.
 fn stacked(view: &QuestionView, chosen: Option<usize>, columns: usize, palette: Palette) -> Vec<Line<'static>> {
-    let cards = view.alternatives.iter().enumerate();
+    let cards = view.choices().iter().enumerate();
     cards
         .flat_map(|(index, text)| card(index, &wrap(text, columns.saturating_sub(4)), columns, chosen, palette))
         .collect()
@@ -81,7 +99,7 @@ fn stacked(view: &QuestionView, chosen: Option<usize>, columns: usize, palette: 
 /// Alternatives below each other, without frames.
 pub(crate) fn bare(view: &QuestionView, chosen: Option<usize>, columns: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for (index, alternative) in view.alternatives.iter().enumerate() {
+    for (index, alternative) in view.choices().iter().enumerate() {
         let style = if chosen == Some(index) { palette.chosen() } else { Style::new() };
         for (row, text) in wrap(alternative, columns.saturating_sub(3)).into_iter().enumerate() {
             let key = if row == 0 { format!("{}  ", index + 1) } else { "   ".to_owned() };

@@ -84,7 +84,8 @@ fn body(state: &ScreenState, frame: &mut Frame, area: Rect) -> usize {
         (area, None)
     };
     if let (Some(side), Some(view)) = (side, &state.values) {
-        let table = Table { columns: usize::from(side.width) - 2, two_lines: false, palette: state.palette };
+        let table =
+            Table { columns: usize::from(side.width) - 2, two_lines: false, axis: state.axis, palette: state.palette };
         let mut lines = table.lines(view, &pages::moved(state));
         // The axis is worth more than the last values, which the values page has.
         let rows = usize::from(side.height).saturating_sub(2);
@@ -228,7 +229,7 @@ fn keys(state: &ScreenState, columns: usize, rows: usize) -> Vec<Line<'static>> 
         Page::Question | Page::Why => {
             if let Some(question) = &state.question {
                 const NUMBERS: [&str; 10] = ["", "1", "1 2", "1-3", "1-4", "1-5", "1-6", "1-7", "1-8", "1-9"];
-                keys.push((NUMBERS[question.alternatives.len().min(9)], "choose"));
+                keys.push((NUMBERS[question.choices().len().min(9)], "choose"));
                 if question.indifference_offered {
                     keys.push(("=", "no preference"));
                 }

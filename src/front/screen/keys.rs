@@ -1,6 +1,7 @@
 //! What a key means.
 
 use credence_agent::protocol::Said;
+use credence_memory::record::QuestionKind;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::input::{Edit, InputLine};
@@ -90,10 +91,21 @@ fn answer(state: &mut ScreenState, code: KeyCode) -> Option<Said> {
             }
             (KeyCode::Char(digit @ '1'..='9'), Some(question)) if visible => {
                 let index = digit as usize - '1' as usize;
-                if index >= question.alternatives.len() {
+                if index >= question.choices().len() {
                     return None;
                 }
-                Said::Choose { index }
+                match (question.kind, state.best) {
+                    (QuestionKind::Choice, _) => Said::Choose { index },
+                    (QuestionKind::Portrait, _) => Said::Rate { level: index as u32 + 1 },
+                    (QuestionKind::BestAndWorst, Some(best)) if best != index => {
+                        Said::BestAndWorst { best, worst: index }
+                    }
+                    // The same once more takes it back.
+                    (QuestionKind::BestAndWorst, best) => {
+                        state.best = if best.is_some() { None } else { Some(index) };
+                        return None;
+                    }
+                }
             }
             (KeyCode::Char('='), Some(question)) if visible && question.indifference_offered => Said::NoPreference,
             (KeyCode::Char('s'), Some(_)) if visible => Said::Skip,
@@ -202,6 +214,23 @@ mod tests {
         ] {
             assert_eq!(key(&mut asked(), KeyCode::Char(pressed)), said, "{pressed}");
         }
+    }
+
+    #[test]
+    fn a_portrait_takes_a_level_and_a_set_takes_two_keys() {
+        let mut state = asked();
+        state.show(Shown::Question(samples::portrait()));
+        state.turn = Turn::Open;
+        assert_eq!(typed(&mut state, "75"), [Said::Rate { level: 5 }]);
+        state.show(Shown::Question(samples::best_and_worst()));
+        state.turn = Turn::Open;
+        assert_eq!(typed(&mut state, "2"), []);
+        assert_eq!(state.chosen(), Some(1));
+        assert_eq!(typed(&mut state, "2"), [], "taken back");
+        assert_eq!(state.chosen(), None);
+        assert_eq!(typed(&mut state, "34"), [Said::BestAndWorst { best: 2, worst: 3 }]);
+        state.show(Shown::Question(samples::best_and_worst()));
+        assert_eq!(state.best, None, "a new question begins anew");
     }
 
     #[test]

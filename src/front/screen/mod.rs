@@ -27,9 +27,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Ending;
 use super::clean::cleaned;
+pub(crate) use bars::{AXIS, axis_of};
 use palette::Palette;
 use state::{ScreenState, Turn};
-pub(crate) use terminal::restore as restore_terminal;
+pub(crate) use terminal::{is_taken, restore as restore_terminal};
 
 /// How long a key is waited for before looking what the sitting sent: below what a person notices.
 const BEAT: Duration = Duration::from_millis(30);
@@ -43,8 +44,7 @@ const READING_TIME_MIN: Duration = Duration::from_millis(200);
 pub(crate) fn run(shown: &Receiver<Shown>, said: &UnboundedSender<Said>) -> anyhow::Result<Ending> {
     let signalled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&signalled);
-    let _watch =
-        super::signals::watch(move || flag.store(true, Ordering::SeqCst)).context("failed to watch signals")?;
+    let _watch = super::signals::watch(move || flag.store(true, Ordering::SeqCst));
     let mut state = ScreenState::new(Palette::from_environment());
     let ending = {
         let mut terminal = terminal::Terminal::open().context("failed to take the terminal")?;
@@ -66,6 +66,10 @@ fn converse(
     let mut fresh_since = None;
     let mut changed = true;
     loop {
+        for text in crate::surroundings::warnings() {
+            state.show(cleaned(Shown::Notice { text }));
+            changed = true;
+        }
         loop {
             match shown.try_recv() {
                 Ok(shown) => {
@@ -100,10 +104,13 @@ fn converse(
             changed = false;
         }
         fresh_since = (state.turn == Turn::Fresh).then(|| fresh_since.unwrap_or_else(Instant::now));
+        // A terminal that has gone sends no key, and whoever reads from it reads nothing for ever.
+        if !terminal::wait(BEAT) {
+            state.interrupted = true;
+            return Ok(Ending::Interrupted);
+        }
         // Keys that were already pressed fall on a question still fresh, and do not answer it.
-        let mut wait = BEAT;
-        while event::poll(wait).context("failed to read keys")? {
-            wait = Duration::ZERO;
+        while event::poll(Duration::ZERO).context("failed to read keys")? {
             changed = true;
             let answer = match event::read().context("failed to read keys")? {
                 Event::Key(key) => keys::press(state, key),

@@ -17,9 +17,9 @@ pub(crate) fn lines(state: &ScreenState, columns: usize, rows: usize) -> Vec<Lin
         (Page::Help, _) => help(columns, palette),
         (Page::Values, _) => state.values.as_ref().map_or_else(
             || vec![Line::styled("Nothing is known yet.", palette.dim())],
-            |view| values(view, &moved(state), columns, rows, palette),
+            |view| values(view, state, columns, rows),
         ),
-        (Page::Summary, Some(view)) => summary(view, columns, palette),
+        (Page::Summary, Some(view)) => summary(view, state, columns),
         (Page::Why, _) => why(state, columns),
         (Page::Question | Page::Summary, _) => match (&state.confirm, &state.question) {
             (Some(view), _) => confirm(view, columns, palette),
@@ -57,7 +57,7 @@ fn confirm(view: &ConfirmView, columns: usize, palette: Palette) -> Vec<Line<'st
     let mut keys = vec![("y".to_owned(), "yes".to_owned())];
     keys.extend(view.others.iter().enumerate().map(|(i, other)| ((i + 1).to_string(), format!("rather: {other}"))));
     keys.push(("n".to_owned(), "no, drop it".to_owned()));
-    keys.push(("s".to_owned(), "leave it unconfirmed".to_owned()));
+    keys.push(("s".to_owned(), "leave it; nothing is concluded".to_owned()));
     for (key, meaning) in keys {
         for (row, text) in wrap(&meaning, columns.saturating_sub(4)).into_iter().enumerate() {
             let key = if row == 0 { key.as_str() } else { "" };
@@ -67,18 +67,14 @@ fn confirm(view: &ConfirmView, columns: usize, palette: Palette) -> Vec<Line<'st
     lines
 }
 
-fn values(
-    view: &ValuesView,
-    moved: &[(&str, f64)],
-    columns: usize,
-    rows: usize,
-    palette: Palette,
-) -> Vec<Line<'static>> {
-    let after = format!("after {}", counted(view.answers, "answer"));
+fn values(view: &ValuesView, state: &ScreenState, columns: usize, rows: usize) -> Vec<Line<'static>> {
+    let palette = state.palette;
+    let after = report::after(view);
     let mut lines: Vec<_> = title("What you seem to value", &after, palette).into();
     // Two lines a value where they fit: prior and posterior beside each other are easier to compare.
     let two_lines = rows >= lines.len() + 2 * view.values.len() + 3;
-    lines.extend(Table { columns, two_lines, palette }.lines(view, moved));
+    let table = Table { columns, two_lines, axis: state.axis, palette };
+    lines.extend(table.lines(&report::ranked(view), &moved(state)));
     lines.push(Line::default());
     lines.extend(legend(two_lines, columns, palette));
     lines
@@ -86,11 +82,14 @@ fn values(
 
 fn legend(two_lines: bool, columns: usize, palette: Palette) -> Vec<Line<'static>> {
     let text = if two_lines {
-        "━● mean · ├─┤ 90% interval · before: what was believed before your first answer"
+        "━● mean · ├─┤ 90% interval · before: what was believed before your first answer. "
     } else {
-        "━● mean · ├─┤ 90% interval · ┄○┄ before your first answer"
+        "━● mean · ├─┤ 90% interval · ┄○┄ before your first answer. "
     };
-    wrap(text, columns).into_iter().map(|line| Line::styled(line, palette.dim())).collect()
+    wrap(&format!("{text}{}", report::UNIT), columns)
+        .into_iter()
+        .map(|line| Line::styled(line, palette.dim()))
+        .collect()
 }
 
 fn why(state: &ScreenState, columns: usize) -> Vec<Line<'static>> {
@@ -163,12 +162,14 @@ fn help(columns: usize, palette: Palette) -> Vec<Line<'static>> {
     lines
 }
 
-fn summary(view: &SummaryView, columns: usize, palette: Palette) -> Vec<Line<'static>> {
-    let counted = format!("{} counted in this sitting", counted(view.answers, "answer"));
+fn summary(view: &SummaryView, state: &ScreenState, columns: usize) -> Vec<Line<'static>> {
+    let palette = state.palette;
+    let counted = format!("{} counted in this sitting", report::given(view.answers, view.statements));
     let mut lines: Vec<_> = title("The end", &counted, palette).into();
     lines.extend(wrap(&format!("{}.", report::sentence(&view.reason)), columns).into_iter().map(Line::from));
     lines.push(Line::default());
-    lines.extend(Table { columns, two_lines: false, palette }.lines(&view.values, &[]));
+    let table = Table { columns, two_lines: false, axis: state.axis, palette };
+    lines.extend(table.lines(&report::ranked(&view.values), &[]));
     lines.push(Line::default());
     for line in report::summary_remarks(view, columns) {
         lines.extend(wrap(&line, columns).into_iter().map(Line::from));

@@ -4,6 +4,7 @@ use credence_agent::protocol::{
     ConfirmView, MovedView, PersonView, Progress, QuestionView, Said, Shown, SummaryView, ValuesView, WhyView,
 };
 
+use super::bars::{AXIS, axis_of};
 use super::input::InputLine;
 use super::palette::Palette;
 
@@ -55,6 +56,8 @@ pub(crate) struct ScreenState {
     pub(crate) progress: Option<Progress>,
     /// The question that stands.
     pub(crate) question: Option<QuestionView>,
+    /// The one that matters most of several, until the one that matters least is said too.
+    pub(crate) best: Option<usize>,
     /// A reading to confirm; it stands before the question.
     pub(crate) confirm: Option<ConfirmView>,
     /// What the last evidence moved.
@@ -63,6 +66,8 @@ pub(crate) struct ScreenState {
     pub(crate) why: Option<WhyView>,
     /// The values, as last told.
     pub(crate) values: Option<ValuesView>,
+    /// Where the axis of their bars ends. It only ever grows, and says so.
+    pub(crate) axis: f64,
     /// The last line to the person.
     pub(crate) message: Option<Message>,
     /// The end.
@@ -96,10 +101,12 @@ impl ScreenState {
             person: None,
             progress: None,
             question: None,
+            best: None,
             confirm: None,
             moved: None,
             why: None,
             values: None,
+            axis: AXIS,
             message: None,
             summary: None,
             page: Page::Question,
@@ -123,12 +130,14 @@ impl ScreenState {
             Shown::Opened(view) => {
                 self.name = Some(view.name);
                 self.person = (view.values.answers > 0).then_some(view.person);
+                self.axis = axis_of(&view.values);
                 self.values = Some(view.values);
             }
             Shown::Progress(progress) => self.progress = (progress.done < progress.total).then_some(progress),
             Shown::Question(question) => {
                 self.turn = Turn::Fresh;
                 self.question = Some(question);
+                self.best = None;
                 self.confirm = None;
                 self.why = None;
                 self.turn_to(Page::Question);
@@ -140,12 +149,12 @@ impl ScreenState {
             }
             Shown::Moved(moved) => {
                 self.person = Some(moved.person.clone());
-                self.values = Some(moved.values.clone());
                 self.message = None;
+                self.take_values(moved.values.clone());
                 self.moved = Some(moved);
             }
             Shown::Why(why) => self.why = Some(why),
-            Shown::Values(values) => self.values = Some(values),
+            Shown::Values(values) => self.take_values(values),
             Shown::Notice { text } => self.message = Some(Message { problem: false, text }),
             Shown::Problem { text } => {
                 self.message = Some(Message { problem: true, text });
@@ -155,7 +164,7 @@ impl ScreenState {
                 }
             }
             Shown::Summary(summary) => {
-                self.values = Some(summary.values.clone());
+                self.take_values(summary.values.clone());
                 self.person = Some(summary.person.clone());
                 self.summary = Some(summary);
                 self.progress = None;
@@ -168,6 +177,16 @@ impl ScreenState {
         }
     }
 
+    fn take_values(&mut self, values: ValuesView) {
+        let axis = axis_of(&values);
+        if axis > self.axis {
+            self.axis = axis;
+            let text = format!("the axis of the values is longer now: it ends at {axis:.0}");
+            self.message = Some(Message { problem: false, text });
+        }
+        self.values = Some(values);
+    }
+
     /// Shows another page from its top.
     pub(crate) fn turn_to(&mut self, page: Page) {
         self.page = page;
@@ -178,7 +197,9 @@ impl ScreenState {
     pub(crate) fn chosen(&self) -> Option<usize> {
         match self.last {
             Some(Said::Choose { index }) if self.turn == Turn::Waiting => Some(index),
-            _ => None,
+            Some(Said::Rate { level }) if self.turn == Turn::Waiting => (level as usize).checked_sub(1),
+            Some(Said::BestAndWorst { best, .. }) if self.turn == Turn::Waiting => Some(best),
+            _ => self.best,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The terminal, taken and given back: on return, error, panic and signal.
 
-use std::io::{self, Stdout, stdout};
+use std::io::{self, IsTerminal, Stdout, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
@@ -57,11 +58,37 @@ impl Drop for Terminal {
     }
 }
 
+/// Waits for a key, at most so long; says whether the terminal is still there.
+#[cfg(unix)]
+pub(crate) fn wait(most: Duration) -> bool {
+    use std::os::fd::AsRawFd;
+    let mut keys = libc::pollfd { fd: io::stdin().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let millis = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
+    #[expect(unsafe_code, reason = "the standard library cannot wait for input")]
+    // SAFETY: `keys` is one entry that outlives the call.
+    let found = unsafe { libc::poll(&raw mut keys, 1, millis) };
+    let gone = found > 0 && keys.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0;
+    !gone && io::stdin().is_terminal()
+}
+
+/// Waits as long as it takes to draw again; says whether the terminal is still there.
+#[cfg(not(unix))]
+pub(crate) fn wait(most: Duration) -> bool {
+    std::thread::sleep(most);
+    io::stdin().is_terminal()
+}
+
+/// Whether the terminal is ours, so that nobody else may write on it.
+pub(crate) fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
 /// Gives the terminal back, if it is ours. What fails here cannot be helped.
 pub(crate) fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show).ok();
         disable_raw_mode().ok();
+        crate::surroundings::print_held_lines();
     }
 }
 

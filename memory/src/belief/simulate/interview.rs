@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::super::observation::{Channel, Question};
+use super::super::ranking::Places;
 use super::{below, normal, normals};
 
 /// What kind of evidence a calibration run is about.
@@ -130,10 +131,10 @@ impl Evidence {
         };
         let mut own = ChaCha::seed_from_u64(rng.next_u64());
         let rng = &mut own;
-        let several = |n: usize, ranked: usize, channel: Channel, rng: &mut ChaCha| Question::Ranking {
+        let several = |n: usize, places: Places, channel: Channel, rng: &mut ChaCha| Question::Ranking {
             features: (0..n).map(|_| vector(rng).iter().map(|x| x * 0.5f64.sqrt()).collect()).collect(),
             error: vec![vec![0.0; d]; n],
-            ranked,
+            places,
             channel,
         };
         let graded = |levels: usize, rng: &mut ChaCha| {
@@ -182,13 +183,13 @@ impl Evidence {
                 misreading: 0.0,
                 question: None,
             },
-            Self::BestOfThree => several(3, 1, Channel::Choice, rng),
-            Self::BestOfFour => several(4, 1, Channel::Choice, rng),
-            Self::RankingOfThree => several(3, 3, Channel::Choice, rng),
-            Self::RankingOfFour => several(4, 4, Channel::Choice, rng),
-            Self::TwoOfFour => several(4, 2, Channel::Choice, rng),
-            Self::RankingOfFive => several(5, 5, Channel::Choice, rng),
-            Self::CorrectionOfThree => several(3, 1, Channel::Correction, rng),
+            Self::BestOfThree => several(3, Places::First(1), Channel::Choice, rng),
+            Self::BestOfFour => several(4, Places::First(1), Channel::Choice, rng),
+            Self::RankingOfThree => several(3, Places::First(3), Channel::Choice, rng),
+            Self::RankingOfFour => several(4, Places::First(4), Channel::Choice, rng),
+            Self::TwoOfFour => several(4, Places::First(2), Channel::Choice, rng),
+            Self::RankingOfFive => several(5, Places::First(5), Channel::Choice, rng),
+            Self::CorrectionOfThree => several(3, Places::First(1), Channel::Correction, rng),
             Self::Mixed => Self::ALL[number % (Self::ALL.len() - 1)].question(d, number, rng),
         }
     }

@@ -1,0 +1,339 @@
+//! What of an import stands in a home already: the same person, about the same, with the same answer, at the same time. How a
+//! file was saved meanwhile (its line ends, its quotes, the order of its rows) makes no difference, nor do the bytes of a name.
+//!
+//! Where a file gives no times, its rows are matched one to one with what imports brought before: what is left over on both
+//! sides was changed, what is left over in the file alone is new. A Polis conversation has one vote of each person on each
+//! statement, so another one there is a change whenever it came.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::{CHANGED, Import, ImportError};
+use crate::home::{Home, HomeError};
+use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId};
+use crate::record::{Origin, Record};
+use crate::state::State;
+use crate::text::normal;
+
+/// What became of an import's evidence beside a home.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compared {
+    /// Pieces that stand in the home already and were left out.
+    pub known: u64,
+    /// Pieces that were withdrawn from the home since they were imported, and were left out.
+    pub withdrawn: u64,
+    /// Votes older than what stands in the home, left out.
+    pub older: u64,
+    /// Rows that say the same of the same time as another row of the import, left out.
+    pub repeated: u64,
+    /// What is withdrawn before a piece of evidence is added, by the place of the piece.
+    pub(super) changes: BTreeMap<usize, Vec<Seq>>,
+}
+
+impl Compared {
+    /// Pieces that take the place of what stands in the home.
+    pub fn changed(&self) -> u64 {
+        self.changes.len() as u64
+    }
+}
+
+/// What a record says, without who said it and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Said {
+    about: Hash,
+    answer: Hash,
+}
+
+/// Evidence that a home holds or held.
+struct Given {
+    seq: Seq,
+    time: Timestamp,
+    said: Said,
+    source: SourceId,
+    /// Whether it came with a time of its own.
+    timed: bool,
+    standing: Standing,
+    /// Whether a row of the import was found to be this.
+    matched: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Stands,
+    /// Withdrawn by somebody.
+    Withdrawn,
+    /// Withdrawn because an import changed it.
+    Changed,
+}
+
+impl Given {
+    fn was_imported(&self) -> bool {
+        self.source.as_str().starts_with("import:")
+    }
+}
+
+/// Leaves out what stands in the home.
+pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, ImportError> {
+    let mut import = import;
+    let mut given = HashMap::new();
+    let mut log = String::new();
+    if let Some(home) = home {
+        let other_words = spelt_otherwise(home.state());
+        if !other_words.is_empty() {
+            import.rename(&other_words);
+        }
+        given = what_was_given(home, &import.people)?;
+        log = home.state().header().map(|h| h.log_id.clone()).unwrap_or_default();
+    }
+    let evidence = std::mem::take(&mut import.evidence);
+    let mut found = Compared::default();
+    let mut rows: Vec<Option<(Option<Timestamp>, Record)>> = Vec::with_capacity(evidence.len());
+    // New rows without a time, by whose and about what: they may change what stands.
+    let mut untimed: BTreeMap<(PersonId, Hash), Vec<usize>> = BTreeMap::new();
+    let mut changes: BTreeMap<usize, Vec<Seq>> = BTreeMap::new();
+    let mut seen: BTreeSet<(PersonId, Said, Timestamp)> = BTreeSet::new();
+    let is_log = import.format == "credence-log";
+    for (place, (time, record)) in evidence.into_iter().enumerate() {
+        let Some((from, said)) = said(&record) else {
+            rows.push(Some((time, record)));
+            continue;
+        };
+        let (person, time) = (from.person.clone(), time.map(to_millisecond));
+        let key = (person, said.about);
+        let exported = import.exported.get(&place).filter(|e| e.log.as_ref().is_none_or(|l| *l == log)).map(|e| e.seq);
+        // Conversations keep that rule when their log is merged.
+        let one_vote = import.one_vote_each || is_log && key.0.as_str().starts_with("polis:");
+        // Two rows of one file that say the same of the same time are one row; two records of a log are two.
+        let is_repeated = !is_log && time.is_some_and(|t| !seen.insert((key.0.clone(), said, t)));
+        let before = given.get_mut(&key).map_or(&mut [][..], Vec::as_mut_slice);
+        let found_to_be = match is_repeated {
+            true => Match::Repeated,
+            false => match_row(before, said, time, exported, one_vote),
+        };
+        match found_to_be {
+            Match::Known => found.known += 1,
+            Match::Withdrawn => found.withdrawn += 1,
+            Match::Older => found.older += 1,
+            Match::Repeated => found.repeated += 1,
+            Match::Changes(seq) => {
+                changes.insert(rows.len(), vec![seq]);
+                rows.push(Some((time, record)));
+                continue;
+            }
+            Match::New => {
+                if time.is_none() {
+                    untimed.entry(key).or_default().push(rows.len());
+                }
+                rows.push(Some((time, record)));
+                continue;
+            }
+        }
+        rows.push(None);
+    }
+    for (key, new) in untimed {
+        let Some(before) = given.get(&key) else { continue };
+        let stale = before
+            .iter()
+            .filter(|g| g.standing == Standing::Stands && !g.matched && !g.timed && g.source == import.source);
+        for (row, stale) in new.into_iter().zip(stale) {
+            changes.insert(row, vec![stale.seq]);
+        }
+    }
+    // Places without the rows that were left out.
+    let mut kept = Vec::new();
+    for (place, row) in rows.into_iter().enumerate() {
+        let Some(row) = row else { continue };
+        if let Some(targets) = changes.remove(&place) {
+            found.changes.insert(kept.len(), targets);
+        }
+        kept.push(row);
+    }
+    import.evidence = kept;
+    import.exported.clear();
+    import.people = import.evidence.iter().filter_map(|(_, r)| Some(r.evidence_origin()?.person.clone())).collect();
+    import.compared = Some(found);
+    Ok(import)
+}
+
+enum Match {
+    New,
+    Known,
+    Withdrawn,
+    Older,
+    Repeated,
+    Changes(Seq),
+}
+
+/// What a row is beside everything that its person said about the same.
+fn match_row(
+    before: &mut [Given],
+    said: Said,
+    time: Option<Timestamp>,
+    exported: Option<Seq>,
+    one_vote_each: bool,
+) -> Match {
+    let same = |g: &Given| g.said == said;
+    // The very record that was exported, or the very time.
+    let exact = before.iter().position(|g| same(g) && exported == Some(g.seq)).or_else(|| {
+        let time = time?;
+        before.iter().position(|g| same(g) && !g.matched && g.time == time)
+    });
+    if let Some(at) = exact {
+        before[at].matched = true;
+        return match before[at].standing {
+            Standing::Stands => Match::Known,
+            Standing::Withdrawn => Match::Withdrawn,
+            Standing::Changed => Match::Older,
+        };
+    }
+    if one_vote_each {
+        let votes = before.iter_mut().filter(|g| g.standing == Standing::Stands && g.was_imported());
+        return match votes.max_by_key(|g| (g.time, g.seq)) {
+            None => Match::New,
+            Some(last) if last.said == said => {
+                last.matched = true;
+                Match::Known
+            }
+            Some(last) if last.timed && time.is_some_and(|t| t < last.time) => Match::Older,
+            Some(last) => Match::Changes(last.seq),
+        };
+    }
+    // Without a time on one of the two sides they are matched one to one.
+    let loose = before.iter_mut().find(|g| {
+        g.said == said
+            && !g.matched
+            && g.was_imported()
+            && g.standing != Standing::Changed
+            && (time.is_none() || !g.timed)
+    });
+    match loose {
+        Some(g) => {
+            g.matched = true;
+            if g.standing == Standing::Stands { Match::Known } else { Match::Withdrawn }
+        }
+        None => Match::New,
+    }
+}
+
+/// Everything that these people ever said, by whom and about what.
+fn what_was_given(
+    home: &Home,
+    people: &BTreeSet<PersonId>,
+) -> Result<HashMap<(PersonId, Hash), Vec<Given>>, ImportError> {
+    let mut given: HashMap<(PersonId, Hash), Vec<Given>> = HashMap::new();
+    let mut where_is: HashMap<Seq, (PersonId, Hash)> = HashMap::new();
+    let mut import_began = None;
+    for entry in home.entries()? {
+        let entry = entry.map_err(HomeError::from)?;
+        match &entry.record {
+            Record::Imported(_) => import_began = Some(entry.time),
+            Record::Retracted(r) => {
+                let key = where_is.get(&r.target);
+                let of = key.and_then(|key| given.get_mut(key)?.iter_mut().find(|g| g.seq == r.target));
+                if let Some(of) = of {
+                    of.standing = if r.reason == CHANGED { Standing::Changed } else { Standing::Withdrawn };
+                }
+            }
+            record => {
+                let Some((from, said)) = said(record).filter(|(from, _)| people.contains(&from.person)) else {
+                    continue;
+                };
+                let key = (from.person.clone(), said.about);
+                where_is.insert(entry.seq, key.clone());
+                given.entry(key).or_default().push(Given {
+                    seq: entry.seq,
+                    time: entry.time,
+                    said,
+                    source: from.source.clone(),
+                    // What has no time of its own bears that of the import.
+                    timed: import_began != Some(entry.time),
+                    standing: Standing::Stands,
+                    matched: false,
+                });
+            }
+        }
+    }
+    Ok(given)
+}
+
+/// Who said it, about what, and which answer; nothing for what is no evidence.
+fn said(record: &Record) -> Option<(&Origin, Said)> {
+    let from = record.evidence_origin()?;
+    let said = match record {
+        Record::ChoiceMade(r) => {
+            let chosen = r.chosen.and_then(|c| r.alternatives.get(c));
+            let answer = chosen.map_or_else(|| Hash::of(b"neither"), AlternativeId::hash);
+            Said { about: QuestionId::of(&r.alternatives).hash(), answer }
+        }
+        Record::VerdictGiven(r) => {
+            let about = Hash::of_parts("verdict", [r.alternative.hash().0.as_slice()]);
+            Said { about, answer: Hash::of(&[r.verdict as u8]) }
+        }
+        other => {
+            let mut alternatives = other.alternatives();
+            alternatives.sort_unstable();
+            let mut words = other.clone();
+            if let Some(from) = words.evidence_origin_mut() {
+                from.session = None;
+                from.source = SourceId::new("anywhere").ok()?;
+            }
+            // Words and readings of them are not in every form of a file.
+            if let Record::ImportanceStated(r) = &mut words {
+                (r.words, r.misreading) = (String::new(), None);
+                r.conditions.clear();
+            }
+            let answer = Hash::of(&serde_json::to_vec(&words).ok()?);
+            let about = match alternatives.is_empty() {
+                true => answer,
+                false => {
+                    let parts = alternatives.iter().map(|a| a.hash().0).collect::<Vec<_>>();
+                    let parts = std::iter::once(other.kind().as_bytes()).chain(parts.iter().map(|h| h.as_slice()));
+                    Hash::of_parts("evidence", parts)
+                }
+            };
+            Said { about, answer }
+        }
+    };
+    Some((from, said))
+}
+
+/// Alternatives of a home whose words are not in their normal form, by what they would be if they were.
+fn spelt_otherwise(state: &State) -> BTreeMap<AlternativeId, AlternativeId> {
+    let other = state.descriptions().iter().filter_map(|d| {
+        let normal = AlternativeId::of(&normal(&d.situation), &normal(&d.text));
+        (normal != d.alternative && state.description(&normal).is_none()).then_some((normal, d.alternative))
+    });
+    other.collect()
+}
+
+impl Import {
+    /// Speaks of alternatives as the home does.
+    fn rename(&mut self, names: &BTreeMap<AlternativeId, AlternativeId>) {
+        let rename = |alternative: &mut AlternativeId| {
+            if let Some(name) = names.get(alternative) {
+                *alternative = *name;
+            }
+        };
+        self.statements.retain(|s| !names.contains_key(&s.alternative));
+        self.marks.iter_mut().for_each(|(alternative, _)| rename(alternative));
+        for (_, record) in &mut self.evidence {
+            match record {
+                Record::ChoiceMade(r) => r.alternatives.iter_mut().for_each(rename),
+                Record::VerdictGiven(r) => rename(&mut r.alternative),
+                Record::RatingGiven(r) => rename(&mut r.alternative),
+                Record::CorrectionMade(r) => [&mut r.preferred, &mut r.rejected].into_iter().for_each(rename),
+                Record::DemonstrationGiven(r) => {
+                    rename(&mut r.chosen);
+                    r.over.iter_mut().for_each(rename);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A log's times are milliseconds.
+fn to_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}

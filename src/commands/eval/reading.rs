@@ -1,0 +1,297 @@
+//! `credence eval validity` and `credence eval unseen`: how well a model reads what an act serves.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use credence_evals::unseen::{self, Learner, UnseenOptions, UnseenRow};
+use credence_evals::validity::{self, CurvePoint, PairReading, TestSet, ValidityRow};
+use credence_priors::acts::{KeyedPair, Split, embedded, keyed_bank};
+use credence_priors::features::FittedBank;
+use credence_priors::reading_cache::FileReadingCache;
+use credence_priors::readout::Alternative;
+use credence_priors::schema::ValueSchema;
+use credence_priors::value_reading::{QuestionStates, ValueMap};
+use credence_priors::{LanguageModel, ModelHandle};
+use serde::Serialize;
+
+use crate::cli::{Global, ModelArgs};
+use crate::exit::WrongInput;
+use crate::progress::counting;
+use crate::surroundings::{model_and_schema, say, say_json};
+
+/// `credence eval validity`.
+#[derive(Debug, Args)]
+pub(crate) struct ValidityArgs {
+    /// Also fit with so many pairs of keyed acts, to see how reading grows with them
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub(crate) curve: Vec<usize>,
+    /// Also read by pairs of opposite words
+    #[arg(long)]
+    pub(crate) pole_words: bool,
+    /// Show every value
+    #[arg(long)]
+    pub(crate) by_value: bool,
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Keep the fitted map in this file
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) map_out: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model: any that llama.cpp loads
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// `credence eval unseen`.
+#[derive(Debug, Args)]
+pub(crate) struct UnseenArgs {
+    /// Simulated people; with a file, sittings of its people
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) simulated: usize,
+    /// People from a file instead (JSON Lines): a name, a profile, answers by situation and chosen words
+    #[arg(long, value_name = "FILE")]
+    pub(crate) people: Option<PathBuf>,
+    /// Keyed questions each answers before unseen choices are predicted
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(crate) answers: usize,
+    /// Standard deviation of a typical utility difference, in units of a person's noise
+    #[arg(long, default_value_t = 2.5)]
+    pub(crate) signal: f64,
+    /// Also read by pairs of opposite words
+    #[arg(long)]
+    pub(crate) pole_words: bool,
+    /// Seed of every draw
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The model: any that llama.cpp loads
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Serialize)]
+struct ValidityReport {
+    model: String,
+    map: String,
+    learned_from: usize,
+    seed: u64,
+    rows: Vec<ValidityRow>,
+    pole_words: Vec<ValidityRow>,
+    curve: Vec<CurvePoint>,
+}
+
+/// Runs `credence eval validity`.
+pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<()> {
+    let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
+    let acts = embedded();
+    let map = fitted(&mut model, &schema, &readings)?;
+    if let Some(path) = &args.map_out {
+        std::fs::write(path, map.to_bytes())?;
+    }
+    let mut sets: Vec<(TestSet, Vec<QuestionStates>)> = Vec::new();
+    for set in validity::test_sets(&acts) {
+        let states = states(&mut model, &set.pairs, set.name)?;
+        sets.push((set, states));
+    }
+    let row = |(set, states): &(TestSet, Vec<QuestionStates>)| {
+        validity::score(set, &map.values, &validity::read_pairs(&map, states), true, args.seed)
+    };
+    let rows: Vec<ValidityRow> = sets.iter().map(row).collect();
+    let pole_words = if args.pole_words {
+        let mut rows = Vec::new();
+        for (set, _) in &sets {
+            let read = by_pole_words(&mut model, &schema, &readings, &set.pairs)?;
+            rows.push(validity::score(set, &map.values, &read, false, args.seed));
+        }
+        rows
+    } else {
+        Vec::new()
+    };
+    let curve = if args.curve.is_empty() {
+        Vec::new()
+    } else {
+        let states = states(&mut model, &acts, "keyed acts")?;
+        validity::learning_curve(&model.describe(), &schema, (&acts, &states), &sets, &args.curve, args.seed)?
+    };
+    let learned_from = acts.iter().filter(|pair| pair.split() != Split::Testing).count();
+    if args.json {
+        let report = ValidityReport {
+            model: model.describe().name,
+            map: map.hash(),
+            learned_from,
+            seed: args.seed,
+            rows,
+            pole_words,
+            curve,
+        };
+        return say_json(&report);
+    }
+    say(format!(
+        "What {} reads of acts that nothing was learned from; learned from {learned_from} pairs; 95% intervals over pairs",
+        model.describe().name
+    ))?;
+    print_rows("states", &rows, &schema, args.by_value)?;
+    if args.pole_words {
+        print_rows("pole words", &pole_words, &schema, args.by_value)?;
+    }
+    for point in &curve {
+        print_rows(&format!("states, {} pairs", point.pairs), &point.rows, &schema, false)?;
+    }
+    let unreadable: Vec<&str> = map.validity.iter().filter(|v| !v.is_readable).map(|v| v.value.as_str()).collect();
+    if unreadable.is_empty() {
+        return say("\nEvery value is read better than by chance.");
+    }
+    say(format!("\nNot read better than by chance, and so not claimed: {}", unreadable.join(", ")))
+}
+
+fn print_rows(reader: &str, rows: &[ValidityRow], schema: &ValueSchema, by_value: bool) -> anyhow::Result<()> {
+    say(format!(
+        "\n{reader:<22} {:>5}  {:<21} {:<21} {:<21} r     within 90% (at stake)",
+        "pairs", "sign", "sign, central", "contrast"
+    ))?;
+    for row in rows {
+        let (sign, central, contrast) = (row.sign.to_string(), row.central.to_string(), row.contrast.to_string());
+        let covered = match (row.covered, row.covered_keyed) {
+            (Some(all), Some(keyed)) => format!("{all:.2} ({keyed:.2})"),
+            _ => String::new(),
+        };
+        say(format!(
+            "{:<22} {:>5}  {sign:<21} {central:<21} {contrast:<21} {:.2}  {covered}",
+            row.set, row.pairs, row.correlation
+        ))?;
+        if by_value {
+            for (value, share) in row.by_value.iter().filter(|(_, share)| share.of > 0) {
+                let name = schema.values.iter().find(|v| v.id == *value).map_or(value.as_str(), |v| v.name.as_str());
+                say(format!("    {name:<24} {share}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn fitted(model: &mut ModelHandle, schema: &ValueSchema, readings: &Path) -> anyhow::Result<ValueMap> {
+    let bar = counting("keyed acts");
+    let map = ValueMap::provided(model, schema, Some(readings), &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(map)
+}
+
+fn states(model: &mut ModelHandle, pairs: &[KeyedPair], what: &'static str) -> anyhow::Result<Vec<QuestionStates>> {
+    let bar = counting(what);
+    let states = validity::states_of(model, pairs, &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(states)
+}
+
+/// Pairs as pole words read them, standardised on the pairs themselves.
+fn by_pole_words(
+    model: &mut ModelHandle,
+    schema: &ValueSchema,
+    readings: &Path,
+    pairs: &[KeyedPair],
+) -> anyhow::Result<Vec<PairReading>> {
+    let mut cache = FileReadingCache::open(readings, &model.describe(), schema)?;
+    let alternatives: Vec<[Alternative; 2]> = pairs.iter().map(KeyedPair::alternatives).collect();
+    let bar = counting("pole words");
+    let fit = FittedBank::read_and_fit(model, schema, &alternatives.concat(), &mut cache, &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    let place = |alternative: &Alternative| fit.alternatives.iter().position(|known| known == alternative);
+    let read = alternatives.iter().map(|[first, second]| {
+        let described = [first, second].map(|alternative| place(alternative).map(|at| &fit.described[at]));
+        let [Some(first), Some(second)] = described else { anyhow::bail!("an act was not read") };
+        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let less = first.schema.iter().zip(&second.schema).map(|(a, b)| a - b).collect();
+        Ok(PairReading { points: less, error: sum(&first.schema_error, &second.schema_error) })
+    });
+    read.collect()
+}
+
+#[derive(Serialize)]
+struct UnseenReport {
+    model: String,
+    questions: usize,
+    options: UnseenOptions,
+    rows: Vec<UnseenRow>,
+}
+
+/// Runs `credence eval unseen`.
+pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
+    let people = args.people.as_deref().map(unseen::load_people).transpose()?;
+    if args.signal.is_nan() || args.signal <= 0.0 {
+        return Err(WrongInput("--signal must be a positive number".into()).into());
+    }
+    let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
+    // The bank where it is keyed, else what is kept for testing of the acts at hand.
+    let bank = keyed_bank();
+    let pairs = if bank.is_empty() {
+        embedded().into_iter().filter(|pair| pair.split() == Split::Testing).collect()
+    } else {
+        bank
+    };
+    let map = fitted(&mut model, &schema, &readings)?;
+    let read = validity::read_pairs(&map, &states(&mut model, &pairs, "questions")?);
+    let keys = unseen::by_keys(&pairs, &map.values);
+    let exact: Vec<PairReading> =
+        read.iter().map(|r| PairReading { points: r.points.clone(), error: vec![0.0; r.error.len()] }).collect();
+    let learner = |reader: &str, asked: &[PairReading], unseen: &[PairReading]| Learner {
+        reader: reader.to_owned(),
+        asked: asked.to_vec(),
+        unseen: unseen.to_vec(),
+    };
+    let mut learners = vec![
+        learner("keys, then keys (ceiling)", &keys, &keys),
+        learner("keys, then states", &keys, &read),
+        learner("keys, then states as if exact", &keys, &exact),
+        learner("states, then states", &read, &read),
+    ];
+    if args.pole_words {
+        let words = by_pole_words(&mut model, &schema, &readings, &pairs)?;
+        learners.push(learner("pole words, then pole words", &words, &words));
+    }
+    let options = UnseenOptions { people: args.simulated, answers: args.answers, signal: args.signal, seed: args.seed };
+    let bar = counting("people");
+    let mut progress = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let rows = match &people {
+        Some(people) => unseen::known(&pairs, &map.values, &learners, people, &options, &mut progress)?,
+        None => unseen::simulate(&pairs, &map.values, &learners, &options, &mut progress)?,
+    };
+    bar.finish_and_clear();
+    if args.json {
+        return say_json(&UnseenReport { model: model.describe().name, questions: pairs.len(), options, rows });
+    }
+    say(format!(
+        "Choices in situations nobody keyed, after {} keyed answers; {} questions; 95% intervals over people",
+        options.answers,
+        pairs.len()
+    ))?;
+    say(format!(
+        "{:<30} {:<21} {:<21} {:<21} calibration  sure (right)",
+        "learned, then predicted by", "predicted", "log loss", "regret"
+    ))?;
+    for row in rows {
+        let (accuracy, loss) = (row.accuracy.to_string(), row.log_loss.to_string());
+        let regret = row.regret.map(|regret| regret.to_string()).unwrap_or_default();
+        say(format!(
+            "{:<30} {accuracy:<21} {loss:<21} {regret:<21} {:.3}        {:.2} ({:.2})",
+            row.reader, row.calibration, row.sure.share, row.sure.right
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! `credence values`: what matters to a person, as a page to keep.
+
+mod drawing;
+mod html;
+mod markdown;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use credence_agent::bank::Bank;
+use credence_agent::protocol::{PageView, PersonView, ValuesView};
+use credence_agent::{names, page, views};
+use credence_memory::ids::{PersonId, Seq};
+use credence_memory::log::Reader;
+use credence_memory::state::State;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::cli::{Global, PersonArgs};
+use crate::exit::WrongInput;
+use crate::front::profile::{Section, sections};
+use crate::front::report;
+use crate::front::text::harmless;
+use crate::surroundings::{log_path, open_log, person, say, say_json_text};
+
+/// `credence values`.
+#[derive(Debug, Args)]
+pub(crate) struct ValuesArgs {
+    /// As believed through this record [default: the last]
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) at: Option<u64>,
+    /// Questions to settle what is open come from this bank (JSON Lines) [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long, group = "form")]
+    pub(crate) json: bool,
+    /// Markdown
+    #[arg(long, group = "form")]
+    pub(crate) markdown: bool,
+    /// A picture of the values
+    #[arg(long, group = "form")]
+    pub(crate) svg: bool,
+    /// One HTML file that needs nothing else
+    #[arg(long, group = "form")]
+    pub(crate) html: bool,
+    /// Write it to this file instead of printing it
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+}
+
+/// Everything on the page.
+pub(crate) struct Sheet {
+    /// Whose.
+    pub(crate) person: PersonId,
+    /// The last record that counts, and when it was written.
+    pub(crate) through: Seq,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) values: ValuesView,
+    pub(crate) beyond: PersonView,
+    pub(crate) page: PageView,
+}
+
+/// Lines of text are as wide as this.
+const COLUMNS: usize = 88;
+
+/// Runs `credence values`.
+pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
+    let bank = match &args.questions {
+        Some(path) => Bank::load(path)?,
+        None => Bank::built_in(),
+    };
+    let sheet = sheet(global, person(&args.person)?, args.at.map(Seq), &bank)?;
+    let text = if args.json {
+        serde_json::to_string_pretty(&json!({
+            "person": sheet.person, "through": sheet.through, "time": sheet.time, "unit": report::UNIT,
+            "values": sheet.values, "beyond": sheet.beyond, "page": sheet.page,
+        }))?
+    } else if args.markdown {
+        markdown::page(&sheet)
+    } else if args.svg {
+        drawing::picture(&sheet)
+    } else if args.html {
+        html::page(&sheet)
+    } else {
+        plain(&sheet)
+    };
+    match &args.output {
+        Some(path) => {
+            let written = if args.json { text } else { harmless(&text).into_owned() };
+            write(path, &written)?;
+            say(format!("{} stands in {}", title(&sheet.person), path.display()))
+        }
+        None if args.json => say_json_text(&text),
+        None => say(text.trim_end()),
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    std::fs::write(path, format!("{text}{end}")).with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// What is believed of a person through a record.
+fn sheet(global: &Global, person: PersonId, at: Option<Seq>, bank: &Bank) -> anyhow::Result<Sheet> {
+    let mut state = State::new();
+    let mut time = None;
+    for entry in Reader::new(open_log(&log_path(global)?)?) {
+        let entry = entry?;
+        if at.is_some_and(|at| entry.seq > at) {
+            break;
+        }
+        state.note(&entry)?;
+        time = Some(entry.time);
+    }
+    let through = state.head().0;
+    if let Some(at) = at.filter(|at| *at > through) {
+        anyhow::bail!(WrongInput(format!("the log has no record {at}: it ends with {through}")));
+    }
+    if state.epoch().is_none() {
+        anyhow::bail!(WrongInput("the log has no header yet: nothing is believed of anybody".into()));
+    }
+    state.believe(&person)?;
+    let values = views::values(&state, &person, names::value)?;
+    let beyond = views::person(&state, &person)?;
+    let page = page::of(&state, &person, &values, bank, names::value)?;
+    Ok(Sheet { person, through, time, values, beyond, page })
+}
+
+fn title(person: &PersonId) -> String {
+    format!("What matters to {person}")
+}
+
+/// "after 31 answers and 2 statements, 27 November 2026".
+fn dated(sheet: &Sheet) -> String {
+    let day = sheet.time.map_or_else(String::new, |time| format!(", {}", time.strftime("%-d %B %Y")));
+    format!("{}{day}", report::after(&sheet.values))
+}
+
+fn said(sheet: &Sheet) -> Vec<Section> {
+    sections(&sheet.values, &sheet.beyond, &sheet.page)
+}
+
+fn plain(sheet: &Sheet) -> String {
+    let mut lines = vec![title(&sheet.person), format!("({})", dated(sheet)), String::new()];
+    lines.extend(report::values(&sheet.values, COLUMNS));
+    lines.push(String::new());
+    lines.extend(said(sheet).iter().flat_map(|section| section.lines(COLUMNS)));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;
