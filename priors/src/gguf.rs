@@ -77,6 +77,8 @@ pub struct GgufHead {
     pub split: Option<(u64, u64)>,
     /// Whether the file brings a chat template.
     pub has_chat_template: bool,
+    /// Whether it carries a vocabulary.
+    pub has_vocabulary: bool,
     /// Number of weights in all tensors.
     pub parameters: u64,
     /// Number of tensors.
@@ -114,7 +116,7 @@ impl GgufHead {
         let tensors = reader.count("tensors")?;
         let pairs = reader.count("metadata entries")?;
         let (mut architecture, mut name, mut file_type, mut adapter_of, mut alignment) = (None, None, None, None, 32);
-        let (mut split_no, mut split_count, mut has_chat_template) = (None, None, false);
+        let (mut split_no, mut split_count, mut has_chat_template, mut has_vocabulary) = (None, None, false, false);
         for _ in 0..pairs {
             let key = reader.string()?;
             let kind = reader.u32()?;
@@ -126,6 +128,9 @@ impl GgufHead {
                 ("general.alignment", UINT32) => alignment = u64::from(reader.u32()?),
                 ("split.no", kind) if is_integer(kind) => split_no = Some(reader.integer(kind)?),
                 ("split.count", kind) if is_integer(kind) => split_count = Some(reader.integer(kind)?),
+                ("tokenizer.ggml.model", STRING) => {
+                    has_vocabulary = !matches!(reader.string()?.as_str(), "" | "none" | "no_vocab");
+                }
                 ("tokenizer.chat_template", STRING) => has_chat_template = !reader.string()?.trim().is_empty(),
                 _ => reader.skip_value(kind, 0)?,
             }
@@ -171,6 +176,7 @@ impl GgufHead {
             adapter_of,
             split,
             has_chat_template,
+            has_vocabulary,
             parameters,
             tensors,
             types,

@@ -197,7 +197,8 @@ impl Llama {
             adapter_blake3: adapter.as_ref().map(|(_, hash)| hash.clone()),
         };
         let mut adapter = adapter.take().map(|(adapter, _)| adapter);
-        let control = control::ControlTokens::of(&model.vocab());
+        // llama.cpp ends the process when a model without a vocabulary is asked for a token.
+        let control = if head.has_vocabulary { control::ControlTokens::of(&model.vocab()) } else { Default::default() };
         let chat = chat::ChatForm::of(&model, &path.display().to_string());
         let scoring = scoring::new_context(&model, adapter.as_mut(), context, threads)?;
         Ok(Self {

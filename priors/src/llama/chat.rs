@@ -231,7 +231,7 @@ mod tests {
         let parts = rendered(template, &turns).expect("a template");
         let said: Vec<&Part> = parts.iter().filter(|part| matches!(part, Part::Said(_))).collect();
         assert_eq!(said, [&Part::Said("<s>{{ x }}".into()), &Part::Said("b".into()), &Part::Said("Q:c".into())]);
-        assert_eq!(text(&parts), "<s>Q:<s>{{ x }}\nA:b</s>Q:Q:c\nA:");
+        assert_eq!(text(&parts), "<s>Q:<s>{{ x }}\nA:b</s>\nQ:Q:c\nA:");
     }
 
     #[test]

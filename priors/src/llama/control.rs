@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
-use llama_cpp_2::vocab::{LlamaVocab, VocabType};
+use llama_cpp_2::vocab::LlamaVocab;
 
 /// A piece of a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +33,6 @@ impl ControlTokens {
     /// Those of a vocabulary.
     pub(super) fn of(vocab: &LlamaVocab<'_>) -> Self {
         let mut found = Self::default();
-        // llama.cpp ends the process when a model without a vocabulary is asked for a token.
-        if matches!(vocab.vocab_type(), VocabType::NONE | VocabType::TEST) {
-            return found;
-        }
         for token in (0..vocab.n_tokens()).map(LlamaToken) {
             let kind = vocab.attr(token);
             let text = vocab.text(token).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
