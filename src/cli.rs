@@ -14,7 +14,7 @@ pub(crate) use tune::{
     RunArgs, StatusArgs, TeachingArgs, TuneCommand, TuneExportArgs, TuneImportArgs, TuningArgs, WhoseArgs,
 };
 
-/// A value-learning agent runtime: priors from a language model, beliefs from people, decisions that know what they do not know.
+/// Learns people's values from their answers, and acts, asks or defers for them.
 #[derive(Debug, Parser)]
 #[command(name = "credence", version, about, after_help = crate::exit::CODES)]
 pub(crate) struct Cli {
@@ -68,31 +68,31 @@ pub(crate) struct PersonArgs {
 /// The subcommands, one file each in `src/commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Sit down with a person: questions, answers, and belief moving between them
+    /// Interview a person: ask questions and update beliefs after each answer
     Session(SessionArgs),
     /// Work on a task: propose, ask, then act or leave it to the person
     Agent(AgentArgs),
     /// Decide between alternatives: act, ask or defer, with the reasons
     Decide(DecideArgs),
-    /// What matters to a person, as a page to keep: text, Markdown, a picture or HTML
+    /// Write a page about a person's values: text, Markdown, SVG or HTML
     Values(crate::commands::values::ValuesArgs),
-    /// Which evidence moved a value or a decision, and by how much
+    /// Show the evidence that moved a value or a decision, and by how much
     Explain(ExplainArgs),
-    /// Say in a sentence what matters; it is read, shown back and counts once confirmed
+    /// Enter a sentence about values; it counts after you confirm how it was read
     Tell(crate::commands::tell::TellArgs),
-    /// Give the agent documents as background
+    /// Manage background documents for deliberation
     Brief {
         /// What to do with briefings.
         #[command(subcommand)]
         action: crate::commands::brief::BriefCommand,
     },
-    /// What was foreseen before decisions, and whether it was right
+    /// List foreseen consequences and mark them right or wrong
     Deliberation {
         /// What to do with deliberations.
         #[command(subcommand)]
         action: crate::commands::deliberation::DeliberationCommand,
     },
-    /// What the model believes before anyone has said anything
+    /// Show the prior that the model gives before any answers
     Prior {
         /// What to do with the prior.
         #[command(subcommand)]
@@ -110,9 +110,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: EvidenceCommand,
     },
-    /// Fold a log again without any model and print what was believed
+    /// Recompute beliefs from a log (no model needed)
     Replay(ReplayArgs),
-    /// Many people: groups, what unites and divides, the population, whom to ask next, influence
+    /// Analyse several people: groups, agreement and disagreement, whose answers to ask for next, influence
     People(crate::commands::people::PeopleArgs),
     /// Measure how well and how fast people's values are learned
     Eval {
@@ -120,7 +120,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: eval::EvalCommand,
     },
-    /// Learn in the weights: train, judge, promote and take back generations of the model
+    /// Fine-tune: train, evaluate, promote and roll back LoRA adapters
     Tune {
         /// What to do with generations.
         #[command(subcommand)]
@@ -148,7 +148,7 @@ pub(crate) enum KindArg {
     Choice,
     /// How much a short portrait is like the person, on six levels
     Portrait,
-    /// What matters most and least of four
+    /// The most and the least important of four portraits
     BestAndWorst,
 }
 
@@ -173,13 +173,16 @@ pub(crate) struct SessionArgs {
     /// Stop after this many answers
     #[arg(long, value_name = "N", alias = "questions-max")]
     pub(crate) answers_max: Option<usize>,
+    /// Stop at the first question after this many minutes, 1 to 600
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) minutes: Option<u16>,
     /// Ask only questions of these kinds [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS")]
     pub(crate) kinds: Vec<KindArg>,
     /// How the next question is chosen
     #[arg(long, value_enum, default_value_t = StrategyArg::Gain)]
     pub(crate) strategy: StrategyArg,
-    /// Seed of ties, orders and re-asks [default: from the clock]
+    /// Random seed for ties, display order and repeated questions [default: from the clock]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 }
@@ -201,7 +204,7 @@ pub(crate) struct BarArgs {
     /// Ask when a question is worth at least this, in the same units
     #[arg(long, value_name = "UNITS", default_value_t = 0.02, value_parser = bar)]
     pub(crate) question_cost: f64,
-    /// Leave an act to you if wording the situation otherwise moves the judgement by more than this, in the same units, or turns it; inf never checks
+    /// Defer to you when rephrasing the situation changes the utility difference by more than this, or reverses it; inf skips the check
     #[arg(long, value_name = "UNITS", default_value_t = 0.5, value_parser = bar)]
     pub(crate) wording_max: f64,
 }
@@ -221,7 +224,7 @@ pub(crate) struct AgentArgs {
     /// Alternatives to propose
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = crate::cli::numbers::count::<0, 24>)]
     pub(crate) proposals: usize,
-    /// The most questions to ask before leaving it to the person
+    /// Maximum number of questions before deferring to the person
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = crate::cli::numbers::count::<0, 10000>)]
     pub(crate) steps: usize,
     /// Take this alternative off the task, by its number or text; may be given several times
@@ -281,7 +284,7 @@ pub(crate) struct DecideArgs {
 pub(crate) struct ExplainArgs {
     /// A value ("honesty"), or the sequence number of a decision
     pub(crate) what: String,
-    /// How many records to show, each folded anew without it; all of them also tells how good the fast ranking is
+    /// Number of records to show; for each, belief is recomputed without it. Showing all of them also checks the fast ranking
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::cli::numbers::count::<0, 1000000>)]
     pub(crate) top: usize,
     /// One JSON object
@@ -355,10 +358,10 @@ pub(crate) enum EvidenceCommand {
         /// Only this kind, such as ChoiceMade
         #[arg(long)]
         kind: Option<String>,
-        /// Everything, not only evidence and decisions
+        /// All records, not only evidence and decisions
         #[arg(long)]
         all: bool,
-        /// The records as they stand in the log
+        /// Print the raw log records
         #[arg(long)]
         json: bool,
         /// Only this person's
@@ -382,7 +385,7 @@ pub(crate) enum EvidenceCommand {
     },
     /// Add evidence from elsewhere: all of it or none
     Import(ImportArgs),
-    /// Write evidence to a file, with what is now believed as soft labels
+    /// Write evidence to a file, with current predictions as soft labels
     Export(ExportArgs),
     /// Erase a person for good: the log is rewritten without them
     Erase(EraseArgs),
@@ -401,14 +404,14 @@ pub(crate) enum ImportFormat {
     Log,
 }
 
-/// Which way round the signs of Polis votes are.
+/// Sign convention of Polis votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SignsArg {
     /// 1 agrees; refused where the export's own counts say the contrary
     Checked,
     /// -1 agrees, as in older exports
     Turned,
-    /// 1 agrees, whatever the counts say
+    /// 1 agrees; ignore the counts in the export
     AsTheyAre,
 }
 
@@ -423,13 +426,13 @@ pub(crate) struct ImportArgs {
     /// Check everything and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Leave rows out that cannot be read, and list them; without it one of them refuses the import
+    /// Skip unreadable rows and list them; otherwise one such row stops the import
     #[arg(long)]
     pub(crate) skip_bad: bool,
-    /// Which way round the signs of Polis votes are
+    /// Sign convention of Polis votes
     #[arg(long, value_enum, default_value_t = SignsArg::Checked)]
     pub(crate) signs: SignsArg,
-    /// Whose TRL lines are that name nobody [default: your login name]
+    /// Person to credit with TRL lines that name no person [default: your login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) person: Option<String>,
     /// Name of the Polis conversation; people become polis:NAME:VOTER [default: the directory's name]
@@ -438,7 +441,7 @@ pub(crate) struct ImportArgs {
     /// Put this before the names of the people of another log
     #[arg(long, value_name = "TEXT")]
     pub(crate) prefix: Option<String>,
-    /// Read the statements with the model now; otherwise they have no features, and say nothing about values, until they are read
+    /// Let the model read the statements now; until they are read they say nothing about values
     #[arg(long)]
     pub(crate) describe: bool,
     /// One JSON object
@@ -484,13 +487,13 @@ pub(crate) struct ExportArgs {
 /// `credence evidence erase`.
 #[derive(Debug, Args)]
 pub(crate) struct EraseArgs {
-    /// Whom
+    /// Person to erase
     #[arg(long, value_name = "NAME")]
     pub(crate) person: String,
-    /// The name once more, instead of typing it at a terminal
+    /// Repeat the name to confirm without a prompt
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_erase: Option<String>,
-    /// Also delete the files that were exported since the person's first record, where they are still what was exported
+    /// Also delete files exported since the person's first record, unless they were changed since
     #[arg(long)]
     pub(crate) delete_exports: bool,
     /// Why; it stays in the log

@@ -287,7 +287,7 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
         schema,
         charter,
         readings: Some(cache(global).readings()),
-        belief: credence_memory::belief::Settings::default(),
+        belief: credence_memory::belief::Settings::of_new_homes(),
         load: Arc::new(move || {
             let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(handle) = &*loaded {

@@ -44,7 +44,7 @@ fn real_model_a_task_is_considered_corrected_in_words_and_replayed() {
         "240",
     ];
     // A sentence in place of an answer, confirmed; then nothing more is said.
-    let said = bench.json(&given, "Honesty matters far more to me than achievement.\ny\n");
+    let said = bench.json(&given, "Honesty is far more important to me than getting ahead.\ny\n");
     let decisions: Vec<&Value> = said.iter().filter(|line| line.get("decision").is_some()).collect();
     assert!(decisions.len() >= 2, "decided again after the words: {said:?}");
     let (before, after) = (decisions[0], decisions[decisions.len() - 1]);

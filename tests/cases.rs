@@ -149,7 +149,7 @@ fn a12_files_saved_anew_are_read_or_refused_in_words() {
         ("unnamed", "column \"Unnamed: 0\" is none of"),
         ("nochosen", "chosen is \"\""),
         ("one", "chosen is \"1\""),
-        ("u16", "is none of person"),
+        ("u16", "it is not UTF-8 text"),
     ] {
         refused(&home(), "csv", &format!("A12/{name}.csv"), &[says]);
     }

@@ -516,12 +516,18 @@ fn write_conversation(folder: &Path, people: usize, statements: usize) {
 #[test]
 fn c4_a_sitting_ends_with_its_terminal() {
     let bench = Bench::new();
+    // The second outlives its terminal unless it notices by itself, as under `nohup`.
+    for ignoring in ["", "trap '' HUP; "] {
+        ends_with_its_terminal(bench.another().path(), ignoring);
+    }
+}
+
+fn ends_with_its_terminal(home: &Path, ignoring: &str) {
     // `script` holds the other end of the terminal.
-    let home = bench.another();
     let inner = format!(
-        "stty rows 40 cols 110; exec '{}' session --offline --person ada --home '{}'",
+        "{ignoring}stty rows 40 cols 110; exec '{}' session --offline --person ada --home '{}'",
         env!("CARGO_BIN_EXE_credence"),
-        home.path().display()
+        home.display()
     );
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &inner, "/dev/null"])
@@ -534,14 +540,14 @@ fn c4_a_sitting_ends_with_its_terminal() {
         .expect("`script` of util-linux makes a terminal");
     let mut output = script.stdout.take().expect("what is drawn");
     std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    let name = home.path().display().to_string();
-    let sitting = wait_for("the sitting", &mut script, || process_with(&name).filter(|_| is_locked(home.path())));
+    let name = home.display().to_string();
+    let sitting = wait_for("the sitting", &mut script, || process_with(&name).filter(|_| is_locked(home)));
     std::thread::sleep(Duration::from_secs(3));
-    assert!(is_locked(home.path()));
+    assert!(is_locked(home));
     script.kill().expect("the terminal goes");
     script.wait().expect("it went");
     let since = Instant::now();
-    while is_locked(home.path()) || process_with(&name) == Some(sitting) {
+    while is_locked(home) || process_with(&name) == Some(sitting) {
         if since.elapsed() > END_MAX {
             send("KILL", sitting);
             panic!("the sitting goes on without a terminal");

@@ -140,7 +140,7 @@ fn real_model_works_on_a_task_from_proposal_to_reaction_and_resumes() {
         "--wording-max",
         "inf",
     ];
-    let said = bench.ok(&task, "1\n1\n\n");
+    let said = bench.ok(&task, "1\n");
     assert!(said.contains("talk to the neighbour in a friendly way  (yours)"), "{said}");
     let log = bench.log();
     assert!(log.contains("\"kind\":\"TaskGiven\"") && log.contains("\"kind\":\"AlternativesProposed\""));

@@ -45,11 +45,19 @@ pub fn best(
         rng.random_range(0..questions.len())
     } else {
         let scores = score(belief, questions, strategy, &Context { decision: &[], second }, rng);
-        let (low, high) = scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), s| (l.min(*s), h.max(*s)));
-        // Scores may be negative (EUBO is a utility): nearness is measured over their range.
-        let near = high - (1.0 - NEAR_TIE) * (high - low.min(0.0));
-        let good: Vec<usize> = (0..scores.len()).filter(|&i| scores[i] >= near).collect();
-        good[rng.random_range(0..good.len())]
+        near_best(&scores, rng)
     };
     Scored { index, gain_nats: expected_information_gain(belief, std::slice::from_ref(&questions[index]))[0] }
+}
+
+/// The place of the highest score, or of one as good as it.
+///
+/// # Panics
+/// If there is no score.
+pub fn near_best(scores: &[f64], rng: &mut impl Rng) -> usize {
+    let (low, high) = scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), s| (l.min(*s), h.max(*s)));
+    // Scores may be negative (EUBO is a utility): nearness is measured over their range.
+    let near = high - (1.0 - NEAR_TIE) * (high - low.min(0.0));
+    let good: Vec<usize> = (0..scores.len()).filter(|&i| scores[i] >= near).collect();
+    good[rng.random_range(0..good.len())]
 }

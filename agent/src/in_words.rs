@@ -144,7 +144,7 @@ fn verdict_on(verdict: Verdict, text: &str) -> String {
 
 fn most_and_least(texts: &[String], best: usize, worst: usize) -> String {
     let text = |place: usize| texts.get(place).map_or("?", String::as_str);
-    format!("of {} matters most: {:?}; least: {:?}", texts.len(), text(best), text(worst))
+    format!("said that of {} the most important is {:?} and the least {:?}", texts.len(), text(best), text(worst))
 }
 
 fn rated(level: u32, levels: u32, text: &str) -> String {

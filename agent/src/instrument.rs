@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credence_memory::belief::information::{Strategy, expected_information_gain};
+use credence_memory::belief::information::{Strategy, expected_information_gain, rough_information_gain};
 use credence_memory::belief::{Channel, Mixture, Places, Question};
 use credence_memory::ids::{AlternativeId, QuestionId};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, graded_key};
 use credence_memory::record::QuestionKind;
+use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use rand::{Rng, RngExt};
 
 use crate::ask::{self, Scored};
 use crate::pace::Pace;
@@ -25,10 +25,10 @@ pub const LEVEL_NAMES: [&str; LEVELS as usize] =
 pub const SET_SIZE: usize = 4;
 /// Sets whose information is worked out in full, of those whose pairs promise most.
 const SETS_WEIGHED: usize = 3;
+/// Questions whose information is worked out in full, of those that promise most.
+const WEIGHED: usize = 24;
 /// After so many questions of one kind in a row another kind comes first: one way of asking must not carry a person alone.
 const RUN_MAX: usize = 4;
-/// As good as the best is what comes this close to it.
-const NEAR_TIE: f64 = 0.98;
 
 /// Something that can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +155,7 @@ pub fn next<E>(
     if strategy != Strategy::InformationGain {
         return choice_by(strategy, belief, layout, pool, features, rng);
     }
-    let sets = best_sets(belief, layout, pool, &features, rng)?;
+    let sets = best_sets(belief, pool, &features, rng)?;
     let mut items: Vec<&Item> = pool.items.iter().copied().chain(&sets).collect();
     if let Some(worn) = worn_out(&pool.kinds)
         && items.iter().any(|item| item.kind != worn)
@@ -165,13 +165,22 @@ pub fn next<E>(
     if items.is_empty() {
         return Ok(None);
     }
-    let questions = items.iter().map(|item| item.question(layout, &features)).collect::<Result<Vec<_>, _>>()?;
+    let candidates = items.len();
+    let mut questions = items.iter().map(|item| item.question(layout, &features)).collect::<Result<Vec<_>, _>>()?;
+    if candidates > WEIGHED {
+        let rough = rough_information_gain(belief, &questions);
+        let rate = |i: usize| rough[i] / pace.seconds(items[i].kind);
+        let mut order: Vec<usize> = (0..candidates).collect();
+        order.sort_by(|&i, &j| rate(j).total_cmp(&rate(i)).then(i.cmp(&j)));
+        order.truncate(WEIGHED);
+        order.sort_unstable();
+        items = order.iter().map(|&i| items[i]).collect();
+        questions = order.iter().map(|&i| questions[i].clone()).collect();
+    }
     let gains = expected_information_gain(belief, &questions);
     let rates: Vec<f64> = gains.iter().zip(&items).map(|(gain, item)| gain / pace.seconds(item.kind)).collect();
-    let highest = rates.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let good: Vec<usize> = (0..rates.len()).filter(|&i| rates[i] >= NEAR_TIE * highest).collect();
-    let index = good[rng.random_range(0..good.len())];
-    Ok(Some(Chosen { item: items[index].clone(), gain_nats: gains[index], candidates: items.len() }))
+    let index = ask::near_best(&rates, rng);
+    Ok(Some(Chosen { item: items[index].clone(), gain_nats: gains[index], candidates }))
 }
 
 fn choice_by<E>(
@@ -207,7 +216,6 @@ fn worn_out(kinds: &[QuestionKind]) -> Option<QuestionKind> {
 /// seen least.
 fn best_sets<E>(
     belief: &Mixture,
-    layout: &Layout,
     pool: &Pool<'_>,
     features: &impl Fn(&AlternativeId) -> Result<Features, E>,
     rng: &mut impl Rng,
@@ -244,9 +252,8 @@ fn best_sets<E>(
             }
         })
         .collect();
-    let _ = layout;
     let mut gain = vec![0.0; n * n];
-    for (&(i, j), g) in pairs.iter().zip(expected_information_gain(belief, &questions)) {
+    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions)) {
         gain[i * n + j] = g;
         gain[j * n + i] = g;
     }

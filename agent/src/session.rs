@@ -59,6 +59,8 @@ pub struct SessionOptions {
     pub source: String,
     /// The sitting ends after so many answers, if a number is given.
     pub answers_max: Option<usize>,
+    /// The sitting ends at the first question after so many minutes, if a number is given.
+    pub minutes_max: Option<f64>,
     /// Names of values for people, by id.
     pub names: BTreeMap<String, String>,
 }
@@ -73,6 +75,7 @@ impl Default for SessionOptions {
             kinds: BTreeSet::from([QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst]),
             source: "terminal".into(),
             answers_max: None,
+            minutes_max: None,
             names: BTreeMap::new(),
         }
     }
@@ -217,6 +220,7 @@ pub struct Session {
     person: PersonId,
     id: SessionId,
     options: SessionOptions,
+    began: Timestamp,
     rng: ChaCha8Rng,
     bank: Arc<Bank>,
     /// Alternatives that the bank's authors keyed and the log does not describe yet: they are recorded when they are first asked.
@@ -255,6 +259,7 @@ impl Session {
         let mut session = Self {
             person,
             id,
+            began: now,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
             options,
             bank: Arc::new(bank.clone()),
@@ -737,9 +742,16 @@ impl Session {
         self.given.iter().filter(|given| given.question.is_some()).count()
     }
 
-    /// Whether as many answers were given as were asked for.
-    pub fn has_enough(&self) -> bool {
-        self.options.answers_max.is_some_and(|most| self.answers() >= most)
+    /// Why no further question is asked, if as many answers were given, or as much time has passed, as was asked for.
+    pub fn has_enough(&self, now: Timestamp) -> Option<&'static str> {
+        let minutes = now.duration_since(self.began).as_secs_f64() / 60.0;
+        if self.options.answers_max.is_some_and(|most| self.answers() >= most) {
+            Some("as many answers as were asked for")
+        } else if !self.is_open() && self.options.minutes_max.is_some_and(|most| minutes >= most) {
+            Some("the time is up")
+        } else {
+            None
+        }
     }
 
     /// Whether a question is open.

@@ -106,8 +106,8 @@ async fn converse(
     let mut owed = true;
     loop {
         beside.hold();
-        if session.has_enough() {
-            return Ok("as many answers as were asked for".into());
+        if let Some(reason) = session.has_enough(clock()) {
+            return Ok(reason.into());
         }
         if !session.is_open() {
             asked = session.next_question(home, clock())?;

@@ -2,7 +2,7 @@
 //! and what was found is held against what they are.
 //!
 //! Every figure is over people. Each arm meets the same people: the product, choices alone, and the ceiling, which is told the keys
-//! as the person perceives them. Beside them, on the same answers: count scoring, and a plain Bayesian logistic fit.
+//! as the person perceives them; and the product without the published start. Beside them, on the same answers: count scoring, and a plain Bayesian logistic fit.
 
 mod baselines;
 mod learner;
@@ -40,8 +40,20 @@ pub struct RecoveryOptions {
     pub signal: f64,
     /// Added to the utility of what is shown first, in units of the person's noise.
     pub order_effect: f64,
+    /// Where people's values come from.
+    pub population: Population,
     /// Seed of people, answers and questions.
     pub seed: u64,
+}
+
+/// Where simulated people's values come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Population {
+    /// Weights are independent normals of one spread.
+    Independent,
+    /// Weights are drawn around the published order, with the published correlations.
+    Published,
 }
 
 impl Default for RecoveryOptions {
@@ -54,6 +66,7 @@ impl Default for RecoveryOptions {
             lapse_rate: 0.05,
             signal: 2.5,
             order_effect: 0.1,
+            population: Population::Independent,
             seed: 1,
         }
     }
@@ -149,6 +162,8 @@ pub struct RecoveryResult {
     pub less_choices_alone: Vec<Estimate>,
     /// The ceiling less the product, likewise.
     pub below_ceiling: Vec<Estimate>,
+    /// Log loss of predictions without the published start less that with it, person by person, nats an answer.
+    pub published_saves: Vec<Estimate>,
 }
 
 /// Runs the experiment on simulated people. `bank` must be keyed; `done` is called after each person.
@@ -165,10 +180,12 @@ pub fn run(
     check(options)?;
     let instrument = Instrument::new(bank, values)?;
     let all = [QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst];
+    let product = Arm { name: "all kinds", kinds: &all, perceived: false, published: true };
     let arms = [
-        Arm { name: "all kinds", kinds: &all, perceived: false },
-        Arm { name: "choices alone", kinds: &all[..1], perceived: false },
-        Arm { name: "ceiling: keys as perceived", kinds: &all, perceived: true },
+        product,
+        Arm { name: "choices alone", kinds: &all[..1], ..product },
+        Arm { name: "ceiling: keys as perceived", perceived: true, ..product },
+        Arm { name: "without the published start", published: false, ..product },
     ];
     let sat: Vec<Vec<Sat>> = (0..options.people)
         .into_par_iter()
@@ -192,6 +209,8 @@ pub fn run(
     let paired = |ours: usize, theirs: usize| {
         (0..moments.len()).map(|at| Estimate::paired(&ranks(ours, at), &ranks(theirs, at), seed)).collect::<Vec<_>>()
     };
+    let losses = |arm: usize, at: usize| of_arm(arm).iter().map(|s| s.moments[at].log_loss).collect::<Vec<f64>>();
+    let published_saves = (0..moments.len()).map(|at| Estimate::paired(&losses(3, at), &losses(0, at), seed)).collect();
     let counted = |at: usize| of_arm(0).iter().map(|s| s.moments[at].count_scoring).collect::<Vec<f64>>();
     let fitted = |at: usize| of_arm(1).iter().map(|s| s.moments[at].plain_fit).collect::<Vec<f64>>();
     let baseline = |name: &str, theirs: &dyn Fn(usize) -> Vec<f64>| BaselineResult {
@@ -215,6 +234,7 @@ pub fn run(
         ],
         less_choices_alone: paired(0, 1),
         below_ceiling: paired(2, 0),
+        published_saves,
         moments,
     })
 }

@@ -334,6 +334,8 @@ impl State {
                 | Record::RankingGiven(RankingGiven { from, .. })
                 | Record::RatingGiven(RatingGiven { from, .. }) = &entry.record
                     && let Some(session) = &from.session
+                    // Lines of a file say nothing of a person's time.
+                    && !from.source.as_str().starts_with("file:")
                 {
                     person.answered(session, entry.time);
                 }

@@ -17,11 +17,11 @@ pub(crate) enum EvalCommand {
     Kidney(KidneyArgs),
     /// Pairs of acts ranked by the model: obvious ones, and a harder bank in which words mislead
     Pairs(PairsArgs),
-    /// How well a model reads what an act serves, on keyed acts that nothing was learned from
+    /// How well a model reads the values that an act serves, on held-out keyed acts
     Validity(crate::commands::eval::reading::ValidityArgs),
     /// People learned from answers to keyed questions, then their choices in situations that nobody keyed
     Unseen(crate::commands::eval::reading::UnseenArgs),
-    /// Does this model's own prior lie inside the region of convergence? Real people's answers tell
+    /// Check a model's prior against real people's answers: is it inside the region of convergence?
     Start(StartArgs),
     /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
     Run {
@@ -41,7 +41,7 @@ pub(crate) enum EvalCommand {
     },
     /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
     Polis(crate::commands::eval::polis::PolisArgs),
-    /// Does a session find what a person values? People with known values, after 10 to 60 answers and ten minutes
+    /// Does a session recover a person's values? Simulated people, after 10 to 60 answers and after ten minutes
     Recovery(crate::commands::eval::recovery::RecoveryArgs),
     /// Simulated crowds: what an attack moves, and how work grows with the number of people
     Crowd {
@@ -55,7 +55,7 @@ pub(crate) enum EvalCommand {
     Teaching(TeachingArgs),
     /// How often sentences about values are read right
     Sentences(crate::commands::eval_agent::SentencesArgs),
-    /// How far pressure moves the agent toward using what is not its own, with and without deliberation and briefings
+    /// How far pressure moves the agent towards taking funds that are not its own, with and without deliberation
     Pressure(crate::commands::eval_agent::PressureArgs),
     /// How far injected instructions, and wordings that change nothing, move a judgement
     Text(crate::commands::eval_agent::TextArgs),
@@ -108,7 +108,7 @@ pub(crate) struct FlightArgs {
     /// Also the mixture with the lattice of people among its hypotheses
     #[arg(long)]
     pub(crate) lattice: bool,
-    /// Also exact Bayes under the mixture's own Gaussian prior, by this many draws: what not knowing the lattice costs
+    /// Also exact Bayes under the mixture's own Gaussian prior, by this many draws: the cost of not knowing the lattice
     #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_value_t = 0, default_missing_value = "20000", value_parser = crate::cli::numbers::count::<0, 10000000>)]
     pub(crate) gaussian: usize,
     /// Signal scales of the mixture's hypotheses, instead of the built-in ones
@@ -171,7 +171,7 @@ pub(crate) struct StartArgs {
     /// The conversation whose voters they are, with --people polis
     #[arg(long, value_name = "NAME", default_value = "scoop-hivemind.ubi")]
     pub(crate) conversation: String,
-    /// Converged: at most this many nats an answer above who knows the person, on average over people
+    /// Convergence target: mean excess log loss per answer over an observer who knows the person
     #[arg(long, value_name = "NATS", default_value_t = 0.05)]
     pub(crate) target: f64,
     /// A run of `credence eval run region`: the start is drawn on its map

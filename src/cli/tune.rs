@@ -9,9 +9,9 @@ use super::ModelArgs;
 /// `credence tune ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TuneCommand {
-    /// Train a candidate if the schedule says so, and ask the gate; what was broken off goes on
+    /// Train and evaluate a candidate if the schedule allows it; resumes an interrupted run
     Run(RunArgs),
-    /// Generations, candidates and verdicts, and whether to train now: if not, why
+    /// Show adapter versions, candidates and gate results, and whether training is due
     Status(StatusArgs),
     /// Put a generation that the gate accepted into force
     Promote {
@@ -29,7 +29,7 @@ pub(crate) enum TuneCommand {
         #[arg(long, default_value = "rolled back by hand")]
         reason: String,
     },
-    /// Write what would be trained on in the forms of TRL, or an adapter
+    /// Export the training data (TRL and tokens) or an adapter
     Export(TuneExportArgs),
     /// Bring in an adapter trained elsewhere as a candidate, and ask the gate
     Import(TuneImportArgs),
@@ -113,7 +113,7 @@ pub(crate) struct TuneExportArgs {
 pub(crate) struct TuneImportArgs {
     /// A GGUF adapter, or a folder with PEFT's adapter_config.json and adapter_model.safetensors
     pub(crate) from: PathBuf,
-    /// The data.json of `tune export` that it was trained on; without it, it is taken to know nothing of this log
+    /// The data.json of `tune export` that it was trained on; without it, the adapter is assumed to have seen nothing of this log
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// The model.

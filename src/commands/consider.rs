@@ -23,7 +23,7 @@ use crate::surroundings::{Opened, now, say};
 /// How much is considered before a decision.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct ConsiderArgs {
-    /// Write down what would follow from each alternative, and judge it alone and with that; Ctrl-C ends the writing
+    /// Write the consequences of each alternative and judge it with and without them; Ctrl-C ends the writing
     #[arg(long)]
     pub(crate) deliberate: bool,
     /// The most tokens to write, for all alternatives together

@@ -63,7 +63,7 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
         say(format!("  {:+.3}  record {:<5} {}", exact.mean_change, exact.seq, said(exact.seq)))?;
     }
     say(format!(
-        "\n{} of {} records, each the mean with it minus the mean of a belief folded anew without it. They were found by a\n\
+        "\n{} of {} records, each with the mean less the mean of a belief computed without it. They were found by a\n\
          fast ranking, which takes out each record's own factor: it is wrong by at most {:.3} on these{}.",
         rows.len(),
         fast.len(),

@@ -93,7 +93,7 @@ pub(crate) enum PeopleCommand {
         /// Who is at hand; may be given several times [default: everyone]
         #[arg(long = "at-hand", value_name = "NAME")]
         at_hand: Vec<String>,
-        /// Nobody is asked who gave more than this many times the mean number of answers of those at hand
+        /// Skip people who have answered more than this multiple of the mean
         #[arg(long, value_name = "TIMES", default_value_t = 1.5, value_parser = crate::cli::numbers::amount::<1000000>)]
         fair_share: f64,
         /// Questions to name
@@ -136,7 +136,7 @@ pub(crate) enum PeopleCommand {
         /// Count them again
         #[arg(long)]
         lift: bool,
-        /// Why; it stands in the log
+        /// Reason, kept in the log
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
@@ -341,7 +341,9 @@ fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
 }
 
 fn people(view: &PeopleView, all: bool) -> anyhow::Result<()> {
-    say("\nPeople: where they stand; answers that come about by chance; the same answer when asked again")?;
+    say(
+        "\nPeople: probability of each group; share of answers that are chance; chance of the same answer when asked again",
+    )?;
     let shown = if all { view.people.len() } else { LISTED };
     for p in view.people.iter().take(shown) {
         let groups: Vec<String> = p.groups.iter().map(|g| format!("{:.0}%", 100.0 * g)).collect();

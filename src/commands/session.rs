@@ -41,6 +41,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
             None => "terminal".into(),
         },
         answers_max: args.answers_max,
+        minutes_max: args.minutes.map(f64::from),
         kinds: kinds(&args.kinds),
         names,
         ..SessionOptions::default()

@@ -93,7 +93,7 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
         Some(path) => {
             let written = if args.json { text } else { harmless(&text).into_owned() };
             write(path, &written)?;
-            say(format!("{} stands in {}", title(&sheet.person), path.display()))
+            say(format!("{} written to {}", title(&sheet.person), path.display()))
         }
         None if args.json => say_json_text(&text),
         None => say(text.trim_end()),

@@ -49,13 +49,13 @@ fn most(values: &ValuesView) -> Section {
     let (sure, unsure): (Vec<&ValueView>, Vec<&ValueView>) = above.into_iter().partition(|v| v.sure);
     let text = match (names(&sure), names(&unsure[..unsure.len().min(3)])) {
         (Some(sure), Some(unsure)) => {
-            format!("More than your other values, and that is sure: {sure}. Perhaps also, which is not sure: {unsure}.")
+            format!("Surely more than your other values: {sure}. Perhaps also: {unsure}.")
         }
-        (Some(sure), None) => format!("More than your other values, and that is sure: {sure}."),
+        (Some(sure), None) => format!("Surely more than your other values: {sure}."),
         (None, Some(unsure)) => {
-            format!("Nothing stands out surely yet. As far as can be told, highest stand {unsure}.")
+            format!("No value is surely above your average yet. The highest so far: {unsure}.")
         }
-        (None, None) => "No value stands above the others.".into(),
+        (None, None) => "No value is above the others.".into(),
     };
     Section { heading: "What matters most to you", text, items: Vec::new() }
 }
@@ -66,13 +66,13 @@ fn least(values: &ValuesView) -> Section {
     let (sure, unsure): (Vec<&ValueView>, Vec<&ValueView>) = below.into_iter().partition(|v| v.sure);
     let text = match (names(&sure), names(&unsure[..unsure.len().min(3)])) {
         (Some(sure), Some(unsure)) => {
-            format!("Less than your other values, and that is sure: {sure}. Perhaps also, which is not sure: {unsure}.")
+            format!("Surely less than your other values: {sure}. Perhaps also: {unsure}.")
         }
-        (Some(sure), None) => format!("Less than your other values, and that is sure: {sure}."),
+        (Some(sure), None) => format!("Surely less than your other values: {sure}."),
         (None, Some(unsure)) => {
-            format!("Nothing stands back surely yet. As far as can be told, lowest stand {unsure}.")
+            format!("No value is surely below your average yet. The lowest so far: {unsure}.")
         }
-        (None, None) => "No value stands below the others.".into(),
+        (None, None) => "No value is below the others.".into(),
     };
     Section { heading: "What matters least to you", text, items: Vec::new() }
 }
@@ -91,9 +91,9 @@ fn names(values: &[&ValueView]) -> Option<String> {
 fn surprises(page: &PageView) -> Option<Section> {
     page.predicted.as_ref()?;
     let (text, items) = if page.surprises.is_empty() {
-        ("None of your answers was far from what was expected of you.".into(), Vec::new())
+        ("None of your answers was far from the prediction.".into(), Vec::new())
     } else {
-        let items = page.surprises.iter().map(|s| format!("You {} (had been given {})", s.said, percent(s.predicted)));
+        let items = page.surprises.iter().map(|s| format!("You {} (predicted with {})", s.said, percent(s.predicted)));
         ("These answers were expected least:".into(), items.collect())
     };
     Some(Section { heading: "What surprised", text, items })
@@ -102,12 +102,12 @@ fn surprises(page: &PageView) -> Option<Section> {
 fn open(values: &ValuesView, page: &PageView) -> Section {
     let unsure = values.values.iter().filter(|v| !v.sure).count();
     if unsure == 0 {
-        let text = "For every value it is sure whether it matters more or less to you than your others do.".into();
+        let text = "For every value it is clear whether it matters more or less to you than your average.".into();
         return Section { heading: "What is still open", text, items: Vec::new() };
     }
     let all = values.values.len();
     let mut text = format!(
-        "For {unsure} of {all} values it is not sure whether they matter more or less to you than your others do."
+        "For {unsure} of {all} values it is not yet clear whether they matter more or less to you than your average."
     );
     let items: Vec<String> = page
         .open
@@ -118,7 +118,7 @@ fn open(values: &ValuesView, page: &PageView) -> Section {
         })
         .collect();
     if !items.is_empty() {
-        text.push_str(" Most open are these, each with a question that would help to settle it:");
+        text.push_str(" The most open ones, each with a question that would help to settle it:");
     }
     Section { heading: "What is still open", text, items }
 }
@@ -134,8 +134,8 @@ fn predicted(view: &PredictedView) -> Section {
         (None, _) => "That is no better than guessing, as far as can be told: take this page with caution.",
     };
     let text = format!(
-        "What you would answer was predicted before each of {} answers. On average, what you then said had been given {own}. \
-         Guessing blindly gives it {uniform}, and guessing by how often you gave each kind of answer {constant}. {verdict}",
+        "Before each of {} answers, the program predicted it. On average it gave {own} to the answer that you then chose. \
+         Guessing blindly gives {uniform}, and guessing by how often you gave each kind of answer {constant}. {verdict}",
         view.answers
     );
     Section { heading: "How well you were predicted", text, items: Vec::new() }
@@ -143,8 +143,8 @@ fn predicted(view: &PredictedView) -> Section {
 
 fn steadiness(person: &PersonView) -> Section {
     let text = format!(
-        "The same question again would get the same answer from you with {}. The chance that your answers are mostly noise, \
-         as far as values go, is {}.",
+        "If the same question came again, you would give the same answer with a chance of {}. The chance that your answers \
+         say little about your values is {}.",
         percent(person.consistency),
         percent(person.low_signal)
     );

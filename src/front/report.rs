@@ -172,7 +172,7 @@ pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
 pub(crate) fn summary(view: &SummaryView, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.extend(wrap(
-        &format!("The end: {}. {} counted in this sitting.", view.reason, given(view.answers, view.statements)),
+        &format!("The end: {}. {} counted in this session.", view.reason, given(view.answers, view.statements)),
         columns,
     ));
     lines.push(String::new());

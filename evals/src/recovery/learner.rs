@@ -13,7 +13,7 @@ use credence_memory::ids::{AlternativeId, QuestionId, ValueId};
 use credence_memory::layout::Layout;
 use credence_memory::observation::Features;
 use credence_memory::prior::priors;
-use credence_memory::record::{AlternativeDescribed, QuestionKind};
+use credence_memory::record::{AlternativeDescribed, PriorElicited, QuestionKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -37,6 +37,8 @@ pub(crate) struct Instrument {
     pub(crate) keys: BTreeMap<AlternativeId, Vec<f64>>,
     pub(crate) layout: Arc<Layout>,
     pub(crate) priors: Priors,
+    /// Without the published location.
+    flat: Priors,
     described: BTreeMap<AlternativeId, AlternativeDescribed>,
     items: Vec<Item>,
     portraits: Vec<(AlternativeId, usize)>,
@@ -72,6 +74,7 @@ impl Instrument {
             weight_variance: keyed::weight_variance(bank),
             keys,
             priors: priors(&layout, Some(&prior), &[]),
+            flat: priors(&layout, Some(&PriorElicited { published: None, ..prior.clone() }), &[]),
             layout: Arc::new(layout),
             described,
             items,
@@ -98,11 +101,14 @@ impl Instrument {
 }
 
 /// One way of learning people.
+#[derive(Clone, Copy)]
 pub(crate) struct Arm<'a> {
     pub(crate) name: &'static str,
     pub(crate) kinds: &'a [QuestionKind],
     /// Whether it is told the keys as the person perceives them.
     pub(crate) perceived: bool,
+    /// Whether the published order of values is among the starts.
+    pub(crate) published: bool,
 }
 
 /// What was found of one person at one moment.
@@ -115,7 +121,7 @@ pub(crate) struct Found {
     sure: f64,
     sure_right: Option<f64>,
     coverage: f64,
-    log_loss: f64,
+    pub(crate) log_loss: f64,
     constant: f64,
     pub(crate) count_scoring: f64,
     pub(crate) plain_fit: f64,
@@ -154,7 +160,7 @@ pub(crate) fn sit(
 ) -> Result<Sat, RecoveryError> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     rng.set_stream(2 * n + 1);
-    let mut belief = Mixture::new(settings, &instrument.priors)?;
+    let mut belief = Mixture::new(settings, if arm.published { &instrument.priors } else { &instrument.flat })?;
     let pace = Pace::default();
     let last = options.answers.iter().copied().max().unwrap_or(0);
     let mut asked = Asked::default();

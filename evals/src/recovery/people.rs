@@ -7,12 +7,13 @@ use credence_agent::instrument::Item;
 use credence_memory::belief::simulate::{below, normal, uniform};
 use credence_memory::ids::{AlternativeId, QuestionId};
 use credence_memory::record::QuestionKind;
+use credence_priors::published::PublishedValues;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::RecoveryOptions;
 use super::learner::Instrument;
+use super::{Population, RecoveryOptions};
 
 /// Half width of indifference of the simulated people, units of their noise.
 const BAND: f64 = 0.3;
@@ -35,13 +36,17 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    /// Draws person number `n`: weights are independent normals of unit spread, scaled to the signal; each key is perceived with
-    /// noise that belongs to this person and this alternative.
+    /// Draws person number `n`: weights of unit mean square, scaled to the signal; each key is perceived with noise that belongs to
+    /// this person and this alternative.
     pub(crate) fn draw(instrument: &Instrument, options: &RecoveryOptions, n: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(2 * n);
         let scale = options.signal * instrument.weight_variance.sqrt();
-        let weights = (0..instrument.values).map(|_| scale * normal(&mut rng)).collect();
+        let standard: Vec<f64> = (0..instrument.values).map(|_| normal(&mut rng)).collect();
+        let weights = match options.population {
+            Population::Independent => standard.iter().map(|w| scale * w).collect(),
+            Population::Published => around_the_published(instrument, &standard).iter().map(|w| scale * w).collect(),
+        };
         let perceive = |key: f64, rng: &mut ChaCha8Rng| {
             let noise = options.perception_noise * normal(rng);
             if key == 0.0 { 0.0 } else { key + noise }
@@ -94,6 +99,18 @@ impl Simulated {
         };
         if uniform(&mut self.rng) < self.lapse_rate { below(outcomes, &mut self.rng) } else { meant }
     }
+}
+
+/// Turns standard normals into weights around the published order, with the published correlations, of unit mean square.
+fn around_the_published(instrument: &Instrument, standard: &[f64]) -> Vec<f64> {
+    let ids: Vec<&str> = instrument.names.iter().map(String::as_str).collect();
+    let (mean, correlation) = PublishedValues::embedded().of(&ids);
+    let n = ids.len();
+    let factor = nalgebra::DMatrix::from_row_slice(n, n, &correlation).cholesky().map(|c| c.l());
+    let factor = factor.unwrap_or_else(|| nalgebra::DMatrix::identity(n, n));
+    let drawn = nalgebra::DVector::from_column_slice(&mean) + factor * nalgebra::DVector::from_column_slice(standard);
+    let size = (1.0 + mean.iter().map(|m| m * m).sum::<f64>() / n as f64).sqrt();
+    drawn.iter().map(|w| w / size).collect()
 }
 
 /// A person from a file: what they value, and how they answered.

@@ -33,10 +33,11 @@ pub fn consistency(mixture: &Mixture, questions: &[Question]) -> f64 {
             // In units of the own noise the latent t = z + r is tabulated: P(y | t)^2 summed over outcomes.
             let own = (1.0 - rho).max(1e-6).sqrt();
             let lapse = lapse(q.outcomes, h.lapse_rate, q.misreading);
-            let key = [h.band.to_bits(), scale.to_bits(), lapse.to_bits(), own.to_bits()];
+            let band = h.half_width(q.outcomes);
+            let key = [band.to_bits(), scale.to_bits(), lapse.to_bits(), own.to_bits()];
             let found = tables.iter().position(|(o, k, _)| *o == q.outcomes && *k == key);
             let at = found.unwrap_or_else(|| {
-                tables.push((q.outcomes, key, Tabulated::new(q.outcomes, h.band, scale / own, lapse, |p| p * p)));
+                tables.push((q.outcomes, key, Tabulated::new(q.outcomes, band, scale / own, lapse, |p| p * p)));
                 tables.len() - 1
             });
             let table = &tables[at].2;

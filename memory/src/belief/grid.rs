@@ -14,7 +14,7 @@ pub(crate) struct Grid {
     pub(crate) names: Vec<LocationName>,
     /// Priors, by [`Hypothesis::prior`]: one for each location and signal scale.
     pub(crate) priors: Vec<Prior>,
-    /// In the order location, signal scale, lapse rate, drift, band.
+    /// In the order location, signal scale, lapse rate, drift, band, step.
     pub(crate) hypotheses: Vec<Hypothesis>,
 }
 
@@ -47,7 +47,9 @@ impl Grid {
         } else {
             &[(1.0, 1.0)]
         };
-        let uniform = 1.0 / (settings.signal_scales.len() * settings.lapse_rates.len() * settings.bands.len()) as f64;
+        let steps = settings.rating_half_steps.len().max(1);
+        let combinations = settings.signal_scales.len() * settings.lapse_rates.len() * settings.bands.len() * steps;
+        let uniform = 1.0 / combinations as f64;
         let (mut shared, mut hypotheses): (Vec<Prior>, Vec<Hypothesis>) = (Vec::new(), Vec::new());
         let mut begins = Vec::with_capacity(names.len());
         for (index, (&name, share)) in names.iter().zip(shares).enumerate() {
@@ -74,7 +76,7 @@ impl Grid {
                             continue; // weights on a lattice do not drift
                         }
                         let drift_weight = if finite { 1.0 } else { drift_weight };
-                        for &band in &settings.bands {
+                        for (band, half_step) in bands(settings) {
                             let ln_prior = libm::log(share * uniform * drift_weight);
                             let mut h = Hypothesis::new(
                                 shared.len(),
@@ -83,6 +85,7 @@ impl Grid {
                                 sigma,
                                 lapse_rate,
                                 band,
+                                half_step,
                                 retention,
                                 ln_prior,
                             );
@@ -98,6 +101,14 @@ impl Grid {
         }
         Ok(Self { names, priors: shared, hypotheses })
     }
+}
+
+/// Half widths of indifference, each with the half steps between rating levels.
+fn bands(settings: &Settings) -> impl Iterator<Item = (f64, f64)> {
+    settings.bands.iter().flat_map(|&band| {
+        let tied = settings.rating_half_steps.is_empty().then_some(band);
+        settings.rating_half_steps.iter().copied().chain(tied).map(move |half_step| (band, half_step))
+    })
 }
 
 /// Number of the reading of a location's hypotheses: everyone's, or that of its generation.

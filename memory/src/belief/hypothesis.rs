@@ -6,7 +6,7 @@ use super::block::Block;
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::gaussian::{Anchor, Gaussian, Move};
-use super::interval::{self, Seen, Site};
+use super::interval::{self, Outcomes, Seen, Site};
 use super::observation::{Answer, Record, lapse};
 use super::ranking;
 use super::reading::NOT_COUNTED_STILL;
@@ -83,6 +83,8 @@ pub(crate) struct Hypothesis {
     pub(crate) sigma: f64,
     pub(crate) lapse_rate: f64,
     pub(crate) band: f64,
+    /// Half the step between rating thresholds.
+    pub(crate) half_step: f64,
     /// `r` of equation (12); 1 without drift.
     pub(crate) retention: f64,
     pub(crate) ln_prior: f64,
@@ -114,6 +116,7 @@ impl Hypothesis {
         sigma: f64,
         lapse_rate: f64,
         band: f64,
+        half_step: f64,
         retention: f64,
         ln_prior: f64,
     ) -> Self {
@@ -130,6 +133,7 @@ impl Hypothesis {
             sigma,
             lapse_rate,
             band,
+            half_step,
             retention,
             ln_prior,
             ln_marginal: 0.0,
@@ -206,9 +210,18 @@ impl Hypothesis {
         }
     }
 
+    /// What the bounds of these outcomes depend on: half an indifference, or half a step between levels; 0 for neither.
+    pub(crate) fn half_width(&self, outcomes: Outcomes) -> f64 {
+        match outcomes {
+            Outcomes::Band => self.band,
+            Outcomes::Levels(_) => self.half_step,
+            Outcomes::Two | Outcomes::Importance | Outcomes::AtLeast(_) => 0.0,
+        }
+    }
+
     /// An answer as an interval under this hypothesis, attenuated by `scale`.
     pub(crate) fn seen(&self, answer: Answer, scale: f64) -> Seen {
-        let (lo, hi) = answer.outcomes.bounds(answer.outcome, self.band);
+        let (lo, hi) = answer.outcomes.bounds(answer.outcome, self.half_width(answer.outcomes));
         Seen {
             lo: lo * scale,
             hi: hi * scale,
@@ -409,6 +422,9 @@ impl Hypothesis {
     pub(crate) fn bits(&self, sink: &mut impl FnMut(f64)) {
         for x in [self.sigma, self.lapse_rate, self.band, self.retention, self.ln_prior, self.ln_marginal] {
             sink(x);
+        }
+        if self.half_step != self.band {
+            sink(self.half_step);
         }
         if self.parent.is_some() {
             sink(self.offset);

@@ -41,7 +41,7 @@ pub struct Mixture {
 const PARALLEL_MIN: usize = 4_000_000;
 
 impl Mixture {
-    /// The mixture before any evidence. Hypotheses stand in the order location, signal scale, lapse rate, drift, band.
+    /// The mixture before any evidence. Hypotheses stand in the order location, signal scale, lapse rate, drift, band, step.
     ///
     /// # Errors
     /// Settings out of range, no locations, two of one name, wrong lengths, or a covariance that is not positive definite.

@@ -44,7 +44,7 @@ pub use batch::choose_batch;
 pub use consistency::consistency;
 pub use decision::{Assessment, assess, contributions};
 pub use functional::Functional;
-pub use information::{Context, Strategy, expected_information_gain, score};
+pub use information::{Context, Strategy, expected_information_gain, rough_information_gain, score};
 pub use location::{Lattice, Location, LocationName, Priors};
 pub use mixture::{Mixture, Surprise};
 pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};

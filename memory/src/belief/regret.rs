@@ -45,7 +45,7 @@ pub fn regret_bound(
         let pooled: f64 = hypotheses
             .iter()
             .filter(|o| o.prior == h.prior && o.lapse_rate == h.lapse_rate && o.retention == 1.0)
-            .filter(|o| !bands_matter || o.band == h.band)
+            .filter(|o| !bands_matter || (o.band == h.band && o.half_step == h.half_step))
             .map(|o| libm::exp(o.ln_prior))
             .sum();
         let mut own_loss = 0.0;

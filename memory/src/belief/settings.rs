@@ -17,8 +17,11 @@ pub struct Settings {
     pub signal_scales: Vec<f64>,
     /// `eps`, in [0, 1); uniform.
     pub lapse_rates: Vec<f64>,
-    /// `delta`: half width of indifference, and half the step between rating thresholds; uniform.
+    /// `delta`: half width of indifference; uniform.
     pub bands: Vec<f64>,
+    /// Half the step between rating thresholds; uniform, and independent of `delta`. Empty: `delta` itself, as in logs of before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rating_half_steps: Vec<f64>,
     /// Prior weight of slow drift, in [0, 1); 0 leaves drift out.
     pub slow_drift_weight: f64,
     /// Records over which a drifting person forgets by a factor `e`.
@@ -42,6 +45,7 @@ impl Default for Settings {
             signal_scales: vec![0.1, 0.4, 1.5, 5.0],
             lapse_rates: vec![0.01, 0.1, 0.3],
             bands: vec![0.3, 1.0],
+            rating_half_steps: Vec::new(),
             slow_drift_weight: 0.1,
             drift_records: 300.0,
             indirect_scale: 0.5,
@@ -54,6 +58,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The grid of new homes: how far apart a person's rating levels lie is learned beside how wide their indifference is.
+    pub fn of_new_homes() -> Self {
+        Self { rating_half_steps: vec![0.35, 0.75], ..Self::default() }
+    }
+
     /// One hypothesis for each prior location: for benchmarks, references and closed forms.
     pub fn single(signal_scale: f64, lapse_rate: f64, band: f64) -> Self {
         Self {
@@ -81,6 +90,9 @@ impl Settings {
         }
         if !positive(&self.bands) {
             return refuse("bands must be positive, and at least one");
+        }
+        if !self.rating_half_steps.is_empty() && !positive(&self.rating_half_steps) {
+            return refuse("rating_half_steps must be positive");
         }
         if !share(self.slow_drift_weight) {
             return refuse("slow_drift_weight must lie in [0, 1)");

@@ -133,7 +133,7 @@ impl EntropyTables {
         nodes: &Nodes,
     ) -> f64 {
         let lapse = lapse(q.outcomes, h.lapse_rate, q.misreading);
-        let band = if q.outcomes.uses_band() { h.band } else { 0.0 };
+        let band = h.half_width(q.outcomes);
         if !q.outcomes.uses_band() || scale == 1.0 {
             return self.table(q.outcomes, band, 1.0, lapse).expectation(mean, variance, nodes);
         }

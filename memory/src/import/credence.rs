@@ -1,7 +1,7 @@
 //! Merging another Credence log: its descriptions and its surviving evidence, with where they came from.
 //!
-//! No evidence may come in twice, by whatever way round. Evidence keeps the log that it was first written to as its source, so a
-//! log is made of itself and of the logs merged into it; two logs that share a part other than the one merged into are refused.
+//! No evidence may come in twice, by whatever way round. Evidence keeps its time and the log that it was first written to, so what
+//! stands here already is found and left out, also when the other log has grown since, or came by way of a third one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,14 +48,8 @@ pub(super) fn read(
         return differs("list of declared attributes");
     }
     let (own, theirs) = (log_source(&ours.log_id)?, log_source(&header.log_id)?);
-    let parts_of_ours = parts(into, &own);
-    let shared = parts(&other, &theirs).into_iter().find(|part| *part != own && parts_of_ours.contains(part));
     if own == theirs {
         return Err(ImportError::Again { path: path.to_owned(), what: "this log itself, or a copy of it".into() });
-    }
-    if let Some(part) = shared {
-        let id = part.as_str().trim_start_matches(MERGED);
-        return Err(ImportError::Again { path: path.to_owned(), what: format!("evidence of the log {id}") });
     }
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let mut people = BTreeSet::new();
@@ -106,12 +100,4 @@ const MERGED: &str = "import:credence:";
 
 fn log_source(id: &impl std::fmt::Display) -> Result<SourceId, ImportError> {
     Ok(SourceId::new(&format!("{MERGED}{id}"))?)
-}
-
-/// The logs whose evidence a log has: itself, and those merged into it.
-fn parts(state: &State, own: &SourceId) -> BTreeSet<SourceId> {
-    let of_evidence = state.people().values().flat_map(|p| p.evidence()).map(|e| &e.source);
-    let of_imports = state.imported().iter().map(|(_, i)| &i.source);
-    let merged = of_evidence.chain(of_imports).filter(|s| s.as_str().starts_with(MERGED));
-    merged.chain([own]).cloned().collect()
 }

@@ -80,6 +80,11 @@ pub(super) fn open<'a, 'r>(path: &Path, report: &'a mut Report<'r>) -> Result<Wa
     Ok(Watched { file, hasher: blake3::Hasher::new(), progress: Progress { bytes: 0, total }, reported: 0, report })
 }
 
+/// The text of a line. UTF-16 without a mark at its start is UTF-8 with a NUL after each letter, and no text has those.
+fn text_of(bytes: &[u8]) -> Result<&str, Problem> {
+    str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or(Problem::NotUtf8)
+}
+
 /// Gives every line that is not blank to `each`; returns the hash of the file.
 pub(super) fn each_line(
     path: &Path,
@@ -104,7 +109,7 @@ pub(super) fn each_line(
         let result = if read > LINE_BYTES_MAX {
             Err(Problem::TooLong)
         } else {
-            str::from_utf8(&bytes).map_err(|_| Problem::NotUtf8).and_then(|text| {
+            text_of(&bytes).and_then(|text| {
                 let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text };
                 if text.trim().is_empty() { Ok(()) } else { each(text) }
             })
@@ -184,6 +189,9 @@ pub(super) fn each_row(
             }
         };
         let headers: Vec<String> = headers;
+        if headers.iter().any(|header| header.contains('\0')) {
+            return Err(ImportError::Line { path: path.to_owned(), line: 1, problem: Problem::NotUtf8 });
+        }
         let mut record = csv::StringRecord::new();
         loop {
             let result = match reader.read_record(&mut record) {
@@ -192,7 +200,12 @@ pub(super) fn each_row(
                     let at = record.position().map_or(0, csv::Position::byte);
                     let long = record.iter().map(str::len).sum::<usize>() > LINE_BYTES_MAX;
                     let row = Row { headers: &headers, record: &record };
-                    (if long { Err(Problem::TooLong) } else { each(&row) }).map_err(|problem| (at, problem))
+                    let result = match record.as_slice().contains('\0') {
+                        _ if long => Err(Problem::TooLong),
+                        true => Err(Problem::NotUtf8),
+                        false => each(&row),
+                    };
+                    result.map_err(|problem| (at, problem))
                 }
                 Err(error) => Err(problem_of(error)?),
             };

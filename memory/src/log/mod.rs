@@ -118,7 +118,7 @@ pub enum LogError {
         bytes: usize,
     },
     /// A record could not be written as JSON, or would not be read back.
-    #[error("record {seq} has no form as a line of the log")]
+    #[error("record {seq} cannot be written as a line of the log")]
     Unwritable {
         /// The record.
         seq: Seq,

@@ -140,7 +140,7 @@ pub enum Illegal {
     #[error("an importance statement needs one value, or two different ones, out of at least two")]
     ImportanceOfNothing,
     /// A quarantine that changes nothing.
-    #[error("it is {stands} quarantine already")]
+    #[error("it is already {stands} quarantine")]
     QuarantineAsBefore {
         /// `in`, or `not in`.
         stands: &'static str,

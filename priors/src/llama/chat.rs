@@ -145,15 +145,20 @@ fn own(template: &str, bos: &str, eos: &str, turns: &[Turn<'_>]) -> Result<Strin
         .map_err(|error| error.to_string())
 }
 
-/// A template without the tags `generation` and `endgeneration`, which mark what to train on and are no Jinja.
+/// A template in which the tags `generation` and `endgeneration`, which mark what to train on and are no Jinja, are a condition
+/// that always holds: white space around them goes as around any other tag.
 fn without_generation(template: &str) -> String {
     let (mut kept, mut rest) = (String::new(), template);
     while let Some(start) = rest.find("{%") {
         let Some(length) = rest[start..].find("%}") else { break };
         let (tag, end) = (&rest[start + 2..start + length], start + length + 2);
-        let is_mark =
-            matches!(tag.trim_matches(|c: char| c == '-' || c.is_whitespace()), "generation" | "endgeneration");
-        kept.push_str(&rest[..if is_mark { start } else { end }]);
+        kept.push_str(&rest[..start + 2]);
+        kept.push_str(&match tag.trim_matches(|c: char| c == '-' || c.is_whitespace()) {
+            "generation" => tag.replace("generation", "if true"),
+            "endgeneration" => tag.replace("endgeneration", "endif"),
+            _ => tag.to_owned(),
+        });
+        kept.push_str("%}");
         rest = &rest[end..];
     }
     kept + rest
@@ -231,7 +236,7 @@ mod tests {
         let parts = rendered(template, &turns).expect("a template");
         let said: Vec<&Part> = parts.iter().filter(|part| matches!(part, Part::Said(_))).collect();
         assert_eq!(said, [&Part::Said("<s>{{ x }}".into()), &Part::Said("b".into()), &Part::Said("Q:c".into())]);
-        assert_eq!(text(&parts), "<s>Q:<s>{{ x }}\nA:b</s>\nQ:Q:c\nA:");
+        assert_eq!(text(&parts), "<s>Q:<s>{{ x }}\nA:b</s>Q:Q:c\nA:");
     }
 
     #[test]

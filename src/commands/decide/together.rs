@@ -44,7 +44,7 @@ pub(crate) struct TogetherArgs {
 enum RuleArg {
     /// The greatest sum of relative utilities
     Utilitarian,
-    /// The best for whichever group, or in one group for whoever, it is worst for
+    /// Maximise the utility of the worst-off group (within one group, of the worst-off person)
     Maximin,
     /// The greatest product of gains over the fallback
     Nash,

@@ -10,15 +10,15 @@ use crate::surroundings::{say, say_json};
 /// `credence eval crowd ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CrowdCommand {
-    /// Sybils of one source against an honest minority of the same size and mind: how far each moves the others' scores
+    /// Compare attackers from one source with an honest minority of the same size: how far does each move the scores?
     Attack {
-        /// Everyone
+        /// Number of people
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = crate::cli::numbers::count::<2, 10000000>)]
         people: usize,
-        /// Share of them that is of the other mind
+        /// Fraction of people who are attackers
         #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = crate::cli::numbers::share)]
         share: f64,
-        /// Crowds
+        /// Number of simulated crowds
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = crate::cli::numbers::count::<1, 1000000>)]
         trials: usize,
         /// The share of all people that one source counts for at most
@@ -48,7 +48,7 @@ pub(crate) enum CrowdCommand {
         /// Weights
         #[arg(long, value_name = "D", default_value_t = 6, value_parser = crate::cli::numbers::count::<1, 1000>)]
         dimension: usize,
-        /// Crowds
+        /// Number of simulated crowds
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = crate::cli::numbers::count::<1, 1000000>)]
         trials: usize,
         /// Seed

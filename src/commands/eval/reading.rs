@@ -48,7 +48,7 @@ pub(crate) struct ValidityArgs {
 /// `credence eval unseen`.
 #[derive(Debug, Args)]
 pub(crate) struct UnseenArgs {
-    /// Simulated people; with a file, sittings of its people
+    /// Number of simulated people; with --people, sessions for each person in the file
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) simulated: usize,
     /// People from a file instead (JSON Lines): a name, a profile, answers by situation and chosen words

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use credence_agent::bank::Bank;
 use credence_evals::estimate::Estimate;
-use credence_evals::recovery::{self, FileResult, RecoveryOptions, RecoveryResult, load_people};
+use credence_evals::recovery::{self, FileResult, Population, RecoveryOptions, RecoveryResult, load_people};
 use credence_memory::belief::Settings;
 use credence_priors::schema::ValueSchema;
 
@@ -40,12 +40,24 @@ pub(crate) struct RecoveryArgs {
     /// Size of a typical utility difference in units of people's noise, 0.01 to 100
     #[arg(long, value_name = "SD", default_value_t = 2.5)]
     pub(crate) signal: f64,
+    /// Where simulated people's values come from
+    #[arg(long, value_name = "WHICH", value_enum, default_value = "independent")]
+    pub(crate) population: PopulationArg,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where simulated people's values come from.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum PopulationArg {
+    /// Independent of each other, all values alike
+    Independent,
+    /// Around the published order of values, with the published correlations
+    Published,
 }
 
 /// Prints the tables.
@@ -64,10 +76,14 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         perception_noise: args.perception_noise,
         lapse_rate: args.lapse_rate,
         signal: args.signal,
+        population: match args.population {
+            PopulationArg::Independent => Population::Independent,
+            PopulationArg::Published => Population::Published,
+        },
         seed: args.seed,
         ..RecoveryOptions::default()
     };
-    let settings = Settings::default();
+    let settings = Settings::of_new_homes();
     let bar = counting("people");
     if let Some(path) = &args.people {
         let people = load_people(path, &values).map_err(|e| WrongInput(e.to_string()))?;
@@ -122,7 +138,9 @@ fn say_simulated(result: &RecoveryResult) -> anyhow::Result<()> {
         line(&format!("all kinds less {}", b.baseline), &b.ours_less_it)?;
     }
     line("all kinds less choices alone", &result.less_choices_alone)?;
-    line("ceiling less all kinds", &result.below_ceiling)
+    line("ceiling less all kinds", &result.below_ceiling)?;
+    say("\nLog loss without the published start less that with it, nats an answer")?;
+    line("all kinds", &result.published_saves)
 }
 
 fn say_file(result: &FileResult) -> anyhow::Result<()> {

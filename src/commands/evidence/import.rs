@@ -207,7 +207,7 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
         (beside.withdrawn, "were withdrawn here and are left out"),
         (beside.older, "are older than what stands here and are left out"),
         (beside.repeated, "say the same of the same time as another row and are left out"),
-        (beside.changed(), "were changed: each takes the place of what stood here"),
+        (beside.changed(), "were changed: each replaces the earlier one"),
     ] {
         if count > 0 {
             say(format!("{count} pieces of evidence {what}"))?;

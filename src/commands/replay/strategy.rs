@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use credence_agent::ask::{self, Strategy};
+use credence_agent::ask::{self, Scored, Strategy};
+use credence_agent::instrument::Item;
 use credence_agent::knowledge::Knowledge;
-use credence_memory::belief::Question;
-use credence_memory::ids::{AlternativeId, Hash, PersonId, QuestionId};
+use credence_agent::pace::Pace;
+use credence_memory::belief::{Mixture, Question, expected_information_gain};
+use credence_memory::ids::{AlternativeId, PersonId};
 use credence_memory::log::Reader;
-use credence_memory::record::{QuestionAsked, Record};
+use credence_memory::observation::Features;
+use credence_memory::record::{QuestionAsked, QuestionKind, Record};
 use credence_memory::replay::Until;
 use credence_memory::state::State;
 use rand::SeedableRng;
@@ -23,8 +26,7 @@ use crate::surroundings::{open_log, say, say_json};
 
 /// A question that was asked of someone in this log.
 struct Candidate {
-    id: QuestionId,
-    alternatives: Vec<AlternativeId>,
+    item: Item,
     indifference_offered: bool,
 }
 
@@ -61,14 +63,15 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
         {
             let open = open_to(&state, &r.person, r, &candidates)?;
             let belief = state.belief(&r.person)?;
+            let pace = state.person(&r.person).map(|p| Pace::of(p.answer_seconds())).unwrap_or_default();
             asked += 1;
             asked_gain += r.gain_nats.get();
             let mut chosen = Vec::new();
             for strategy in &strategies {
                 // One stream a record, so that a strategy's choices do not depend on where the replay began.
                 let mut rng = ChaCha8Rng::seed_from_u64(entry.seq.0);
-                let best = ask::best(*strategy, &belief, &open.questions, &open.second, &mut rng);
-                let candidate = open.candidates[best.index];
+                let Some(best) = choose(*strategy, &belief, &open, &state, &pace, &mut rng)? else { continue };
+                let candidate = &open.candidates[best.index].item;
                 let sum = sums.entry(ask::name(*strategy)).or_default();
                 sum.same += u32::from(candidate.id == r.question);
                 sum.gain_nats += best.gain_nats;
@@ -149,8 +152,9 @@ fn candidates(path: &Path) -> anyhow::Result<Vec<Candidate>> {
         if let Record::QuestionAsked(r) = entry.with_context(|| super::unreadable(path))?.record
             && seen.insert(r.question.hash())
         {
-            let QuestionAsked { question: id, alternatives, indifference_offered, .. } = r;
-            all.push(Candidate { id, alternatives, indifference_offered });
+            let QuestionAsked { question: id, kind, alternatives, indifference_offered, .. } = r;
+            let item = Item { id, ..Item::new(kind, "", alternatives) };
+            all.push(Candidate { item, indifference_offered });
         }
     }
     Ok(all)
@@ -159,7 +163,6 @@ fn candidates(path: &Path) -> anyhow::Result<Vec<Candidate>> {
 struct Open<'a> {
     candidates: Vec<&'a Candidate>,
     questions: Vec<Question>,
-    second: Vec<Vec<f64>>,
 }
 
 /// What could have been asked instead: described by then and not answered; what was asked is always among them.
@@ -170,17 +173,55 @@ fn open_to<'a>(
     all: &'a [Candidate],
 ) -> anyhow::Result<Open<'a>> {
     let answered = state.answered(person);
-    let mut open = Open { candidates: Vec::new(), questions: Vec::new(), second: Vec::new() };
+    let before = state.person(person).map(|p| p.asked()).unwrap_or_default();
+    let mut open = Open { candidates: Vec::new(), questions: Vec::new() };
     for candidate in all {
-        let hash: Hash = candidate.id.hash();
-        let described = candidate.alternatives.iter().all(|a| state.description(a).is_some());
-        if !described || (answered.contains(&hash) && candidate.id != asked.question) {
+        let item = &candidate.item;
+        let described = item.alternatives.iter().all(|a| state.description(a).is_some());
+        let over = match item.key() {
+            Some(key) => answered.contains(&key),
+            None => before.iter().any(|asked| asked.question == item.id),
+        };
+        if !described || (over && item.id != asked.question) {
             continue;
         }
-        open.questions.push(state.choice_question(&candidate.alternatives, candidate.indifference_offered)?);
-        // A pair is put in the order of the ids.
-        open.second.push(candidate.alternatives.iter().max().map(|a| state.vector(a)).transpose()?.unwrap_or_default());
+        open.questions.push(match item.kind {
+            QuestionKind::Choice => state.choice_question(&item.alternatives, candidate.indifference_offered)?,
+            QuestionKind::Portrait | QuestionKind::BestAndWorst => {
+                let Some(epoch) = state.epoch() else { continue };
+                let described = |a: &AlternativeId| state.description(a).context("it was described");
+                item.question(&epoch.layout, |a| described(a).map(|d| Features::of(d, &epoch.layout)))?
+            }
+        });
         open.candidates.push(candidate);
     }
     Ok(open)
+}
+
+/// What a strategy chooses, as in a sitting: information counts by the second, and other strategies know choices only.
+fn choose(
+    strategy: Strategy,
+    belief: &Mixture,
+    open: &Open<'_>,
+    state: &State,
+    pace: &Pace,
+    rng: &mut ChaCha8Rng,
+) -> anyhow::Result<Option<Scored>> {
+    let kind = |i: usize| open.candidates[i].item.kind;
+    if strategy == Strategy::InformationGain {
+        let gains = expected_information_gain(belief, &open.questions);
+        let rates: Vec<f64> = gains.iter().enumerate().map(|(i, gain)| gain / pace.seconds(kind(i))).collect();
+        let index = ask::near_best(&rates, rng);
+        return Ok(Some(Scored { index, gain_nats: gains[index] }));
+    }
+    let choices: Vec<usize> = (0..open.questions.len()).filter(|&i| kind(i) == QuestionKind::Choice).collect();
+    if choices.is_empty() {
+        return Ok(None);
+    }
+    let questions: Vec<Question> = choices.iter().map(|&i| open.questions[i].clone()).collect();
+    // A pair is put in the order of the ids.
+    let second = |&i: &usize| open.candidates[i].item.alternatives.iter().max().map(|a| state.vector(a)).transpose();
+    let second = choices.iter().map(|i| Ok(second(i)?.unwrap_or_default())).collect::<anyhow::Result<Vec<_>>>()?;
+    let best = ask::best(strategy, belief, &questions, &second, rng);
+    Ok(Some(Scored { index: choices[best.index], ..best }))
 }

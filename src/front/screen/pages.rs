@@ -164,7 +164,7 @@ fn help(columns: usize, palette: Palette) -> Vec<Line<'static>> {
 
 fn summary(view: &SummaryView, state: &ScreenState, columns: usize) -> Vec<Line<'static>> {
     let palette = state.palette;
-    let counted = format!("{} counted in this sitting", report::given(view.answers, view.statements));
+    let counted = format!("{} counted in this session", report::given(view.answers, view.statements));
     let mut lines: Vec<_> = title("The end", &counted, palette).into();
     lines.extend(wrap(&format!("{}.", report::sentence(&view.reason)), columns).into_iter().map(Line::from));
     lines.push(Line::default());
