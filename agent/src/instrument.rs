@@ -25,8 +25,12 @@ pub const LEVEL_NAMES: [&str; LEVELS as usize] =
 pub const SET_SIZE: usize = 4;
 /// Sets whose information is worked out in full, of those whose pairs promise most.
 const SETS_WEIGHED: usize = 3;
-/// Questions whose information is worked out in full, of those that promise most.
+/// Hypotheses under which every question is looked at, and pairs of portraits are.
+const GLANCE: usize = 8;
+/// Questions that are looked at more closely, of those that promise most.
 const WEIGHED: usize = 24;
+/// Hypotheses under which they are.
+const CLOSE: usize = 32;
 /// After so many questions of one kind in a row another kind comes first: one way of asking must not carry a person alone.
 const RUN_MAX: usize = 4;
 
@@ -168,7 +172,7 @@ pub fn next<E>(
     let candidates = items.len();
     let mut questions = items.iter().map(|item| item.question(layout, &features)).collect::<Result<Vec<_>, _>>()?;
     if candidates > WEIGHED {
-        let rough = rough_information_gain(belief, &questions);
+        let rough = rough_information_gain(belief, &questions, GLANCE);
         let rate = |i: usize| rough[i] / pace.seconds(items[i].kind);
         let mut order: Vec<usize> = (0..candidates).collect();
         order.sort_by(|&i, &j| rate(j).total_cmp(&rate(i)).then(i.cmp(&j)));
@@ -177,10 +181,11 @@ pub fn next<E>(
         items = order.iter().map(|&i| items[i]).collect();
         questions = order.iter().map(|&i| questions[i].clone()).collect();
     }
-    let gains = expected_information_gain(belief, &questions);
+    let gains = rough_information_gain(belief, &questions, CLOSE);
     let rates: Vec<f64> = gains.iter().zip(&items).map(|(gain, item)| gain / pace.seconds(item.kind)).collect();
     let index = ask::near_best(&rates, rng);
-    Ok(Some(Chosen { item: items[index].clone(), gain_nats: gains[index], candidates }))
+    let gain_nats = expected_information_gain(belief, std::slice::from_ref(&questions[index]))[0];
+    Ok(Some(Chosen { item: items[index].clone(), gain_nats, candidates }))
 }
 
 fn choice_by<E>(
@@ -253,7 +258,7 @@ fn best_sets<E>(
         })
         .collect();
     let mut gain = vec![0.0; n * n];
-    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions)) {
+    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions, GLANCE)) {
         gain[i * n + j] = g;
         gain[j * n + i] = g;
     }

@@ -2,7 +2,8 @@
 //! and what was found is held against what they are.
 //!
 //! Every figure is over people. Each arm meets the same people: the product, choices alone, and the ceiling, which is told the keys
-//! as the person perceives them; and the product without the published start. Beside them, on the same answers: count scoring, and a plain Bayesian logistic fit.
+//! as the person perceives them; on request, the product without the published start. Beside them, on the same answers: count
+//! scoring, and a plain Bayesian logistic fit.
 
 mod baselines;
 mod learner;
@@ -42,6 +43,8 @@ pub struct RecoveryOptions {
     pub order_effect: f64,
     /// Where people's values come from.
     pub population: Population,
+    /// Whether the product is also run without the published start.
+    pub compare_starts: bool,
     /// Seed of people, answers and questions.
     pub seed: u64,
 }
@@ -67,6 +70,7 @@ impl Default for RecoveryOptions {
             signal: 2.5,
             order_effect: 0.1,
             population: Population::Independent,
+            compare_starts: false,
             seed: 1,
         }
     }
@@ -162,7 +166,7 @@ pub struct RecoveryResult {
     pub less_choices_alone: Vec<Estimate>,
     /// The ceiling less the product, likewise.
     pub below_ceiling: Vec<Estimate>,
-    /// Log loss of predictions without the published start less that with it, person by person, nats an answer.
+    /// Log loss of predictions without the published start less that with it, person by person, nats an answer; empty unless asked for.
     pub published_saves: Vec<Estimate>,
 }
 
@@ -181,12 +185,14 @@ pub fn run(
     let instrument = Instrument::new(bank, values)?;
     let all = [QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst];
     let product = Arm { name: "all kinds", kinds: &all, perceived: false, published: true };
-    let arms = [
+    let mut arms = vec![
         product,
         Arm { name: "choices alone", kinds: &all[..1], ..product },
         Arm { name: "ceiling: keys as perceived", perceived: true, ..product },
-        Arm { name: "without the published start", published: false, ..product },
     ];
+    if options.compare_starts {
+        arms.push(Arm { name: "without the published start", published: false, ..product });
+    }
     let sat: Vec<Vec<Sat>> = (0..options.people)
         .into_par_iter()
         .map(|n| {
@@ -210,7 +216,8 @@ pub fn run(
         (0..moments.len()).map(|at| Estimate::paired(&ranks(ours, at), &ranks(theirs, at), seed)).collect::<Vec<_>>()
     };
     let losses = |arm: usize, at: usize| of_arm(arm).iter().map(|s| s.moments[at].log_loss).collect::<Vec<f64>>();
-    let published_saves = (0..moments.len()).map(|at| Estimate::paired(&losses(3, at), &losses(0, at), seed)).collect();
+    let compared = if options.compare_starts { moments.len() } else { 0 };
+    let published_saves = (0..compared).map(|at| Estimate::paired(&losses(3, at), &losses(0, at), seed)).collect();
     let counted = |at: usize| of_arm(0).iter().map(|s| s.moments[at].count_scoring).collect::<Vec<f64>>();
     let fitted = |at: usize| of_arm(1).iter().map(|s| s.moments[at].plain_fit).collect::<Vec<f64>>();
     let baseline = |name: &str, theirs: &dyn Fn(usize) -> Vec<f64>| BaselineResult {

@@ -47,8 +47,6 @@ pub struct Context<'a> {
 
 /// Weight of hypotheses that may be left out of scores.
 const NEGLIGIBLE: f64 = 1e-3;
-/// Hypotheses that a rough score takes.
-const ROUGH: usize = 4;
 /// Pairs of points for rankings; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
 /// Pairs of points for the best and the worst of several.
@@ -76,23 +74,23 @@ pub fn score(
             questions.iter().map(|q| value_of_information(mixture, q, context.decision)).collect()
         }
         Strategy::InformationGain => {
-            expected_information(mixture, questions, usize::MAX).iter().map(Expected::gain).collect()
+            expected_information(mixture, questions, &heaviest(mixture)).iter().map(Expected::gain).collect()
         }
         Strategy::MaxUncertainty => {
-            expected_information(mixture, questions, usize::MAX).iter().map(|e| e.total).collect()
+            expected_information(mixture, questions, &heaviest(mixture)).iter().map(|e| e.total).collect()
         }
     }
 }
 
 /// Equation (15) for each question: nats, between 0 and `ln` of the number of outcomes.
 pub fn expected_information_gain(mixture: &Mixture, questions: &[Question]) -> Vec<f64> {
-    expected_information(mixture, questions, usize::MAX).iter().map(Expected::gain).collect()
+    expected_information(mixture, questions, &heaviest(mixture)).iter().map(Expected::gain).collect()
 }
 
-/// Equation (15) under the few heaviest hypotheses alone: to tell which of many questions are worth working out in full, at a
-/// fraction of the cost. Nats.
-pub fn rough_information_gain(mixture: &Mixture, questions: &[Question]) -> Vec<f64> {
-    expected_information(mixture, questions, ROUGH).iter().map(Expected::gain).collect()
+/// Equation (15) under so many hypotheses that stand for all of them, at evenly spaced quantiles of their weights in their own
+/// order: to tell at a fraction of the cost which of many questions are worth working out in full. Nats.
+pub fn rough_information_gain(mixture: &Mixture, questions: &[Question], hypotheses: usize) -> Vec<f64> {
+    expected_information(mixture, questions, &representatives(mixture, hypotheses)).iter().map(Expected::gain).collect()
 }
 
 /// Entropy of the answer as predicted, and what of it would remain if everything were known.
@@ -109,11 +107,6 @@ impl Expected {
 
 /// The heaviest hypotheses, with weights that sum to 1, in their own order.
 pub(crate) fn heaviest(mixture: &Mixture) -> Vec<(usize, f64)> {
-    heaviest_of(mixture, usize::MAX)
-}
-
-/// As [`heaviest`], at most so many.
-fn heaviest_of(mixture: &Mixture, most: usize) -> Vec<(usize, f64)> {
     let weights = mixture.weights();
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|&a, &b| weights[a].total_cmp(&weights[b]).then(b.cmp(&a)));
@@ -122,14 +115,32 @@ fn heaviest_of(mixture: &Mixture, most: usize) -> Vec<(usize, f64)> {
         left_out += weights[i];
         left_out < NEGLIGIBLE
     });
-    let light = light.count();
-    let mut keep: Vec<usize> = order[light.max(order.len().saturating_sub(most))..].to_vec();
+    let mut keep: Vec<usize> = order[light.count()..].to_vec();
     keep.sort_unstable();
     let total: f64 = keep.iter().map(|&i| weights[i]).sum();
     keep.into_iter().map(|i| (i, weights[i] / total)).collect()
 }
 
-fn expected_information(mixture: &Mixture, questions: &[Question], hypotheses_max: usize) -> Vec<Expected> {
+/// Hypotheses at evenly spaced quantiles of the weights, each with its share of the quantiles.
+fn representatives(mixture: &Mixture, count: usize) -> Vec<(usize, f64)> {
+    let share = 1.0 / count.max(1) as f64;
+    let mut kept: Vec<(usize, f64)> = Vec::new();
+    let (mut below, mut next) = (0.0, 0.5 * share);
+    for (index, weight) in mixture.weights().into_iter().enumerate() {
+        below += weight;
+        let mut times = 0.0;
+        while next <= below && next < 1.0 {
+            times += 1.0;
+            next += share;
+        }
+        if times > 0.0 {
+            kept.push((index, times * share));
+        }
+    }
+    if kept.is_empty() { heaviest(mixture) } else { kept }
+}
+
+fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usize, f64)]) -> Vec<Expected> {
     let (settings, priors, hypotheses, readings) = mixture.parts();
     // Questions as each reading has them.
     let mut asked: Vec<Vec<(Prepared, Option<usize>)>> = readings.iter().map(|_| Vec::new()).collect();
@@ -144,7 +155,7 @@ fn expected_information(mixture: &Mixture, questions: &[Question], hypotheses_ma
     let mut tables = EntropyTables::default();
     let mut points = Points::default();
     let mut orders: Vec<Option<OrderTable>> = questions.iter().map(|_| None).collect();
-    for (index, weight) in heaviest_of(mixture, hypotheses_max) {
+    for &(index, weight) in under {
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
         let (asked, fresh, candidates) = (&asked[h.reading], &fresh[h.reading], &candidates[h.reading]);

@@ -43,6 +43,9 @@ pub(crate) struct RecoveryArgs {
     /// Where simulated people's values come from
     #[arg(long, value_name = "WHICH", value_enum, default_value = "independent")]
     pub(crate) population: PopulationArg,
+    /// Also run without the published start, to see what it is worth
+    #[arg(long)]
+    pub(crate) compare_starts: bool,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -76,6 +79,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         perception_noise: args.perception_noise,
         lapse_rate: args.lapse_rate,
         signal: args.signal,
+        compare_starts: args.compare_starts,
         population: match args.population {
             PopulationArg::Independent => Population::Independent,
             PopulationArg::Published => Population::Published,
@@ -139,6 +143,9 @@ fn say_simulated(result: &RecoveryResult) -> anyhow::Result<()> {
     }
     line("all kinds less choices alone", &result.less_choices_alone)?;
     line("ceiling less all kinds", &result.below_ceiling)?;
+    if result.published_saves.is_empty() {
+        return Ok(());
+    }
     say("\nLog loss without the published start less that with it, nats an answer")?;
     line("all kinds", &result.published_saves)
 }
