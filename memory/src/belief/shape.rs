@@ -14,7 +14,7 @@ use super::interval::{self, Site};
 use super::mixture::Mixture;
 use super::normal::{cdf, density, quantile};
 use super::observation::{Answer, Record};
-use super::ranking;
+use super::ranking::{self, Places};
 use super::retest::{self, Table};
 use super::settings::Settings;
 use super::symmetric::{diagonal, dot};
@@ -231,6 +231,8 @@ impl Hypothesis {
                 exact.normalise(ln_z, mu, v);
                 exact.ln_c - site.ln_c - expected
             }
+            // The best and the worst of several bend a marginal too little to be worth their cost: their Gaussian stands.
+            (Record::Ranking { places: Places::BestAndWorst, .. }, ..) => 0.0,
             (Record::Ranking { n, features, error, places, order }, State::Block(block), Moments::Block(u, s)) => {
                 let c: Vec<f64> = features.chunks_exact(given.along.len()).map(|phi| dot(phi, given.along)).collect();
                 let u: Vec<f64> = u.iter().zip(&c).map(|(u, c)| u + c * given.t).collect();

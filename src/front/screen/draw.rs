@@ -56,9 +56,9 @@ fn header(state: &ScreenState, columns: usize) -> Paragraph<'static> {
     let mut right = state.values.as_ref().map_or_else(String::new, |values| counted(values.answers, "answer"));
     if let Some(person) = &state.person {
         right = format!("{right} · consistency {}", percent(person.consistency));
-        let trust = format!("{right} · trust in the model {}", percent(person.trust_in_model));
-        if columns >= 100 {
-            right = trust;
+        // Where nothing was elicited from a model there is nothing to trust.
+        if columns >= 100 && person.trust_in_model > 0.0 {
+            right = format!("{right} · trust in the model {}", percent(person.trust_in_model));
         }
     }
     let left = columns.saturating_sub(width(&right) + 14);
