@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// Never use the network: a model that is not in the cache is an error
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+    /// Layers of the model that a graphics processor computes, in a build with one of the features cuda, metal, vulkan
+    #[arg(long, global = true, env = "CREDENCE_GPU_LAYERS", value_name = "N", default_value_t = 0)]
+    pub(crate) gpu_layers: u32,
     /// Log to standard error: -v for what is done, -vv for details (or set RUST_LOG)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -221,8 +224,9 @@ pub(crate) struct AgentArgs {
     /// An alternative of your own; may be given several times
     #[arg(long = "alternative", value_name = "TEXT")]
     pub(crate) alternatives: Vec<String>,
-    /// Alternatives to propose
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = crate::cli::numbers::count::<0, 24>)]
+    /// Alternatives for the model to propose, beside asking first and leaving things as they are. None by itself: most of what small models
+    /// proposed was found to be unusable, so the person says what could be done
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::cli::numbers::count::<0, 24>)]
     pub(crate) proposals: usize,
     /// Maximum number of questions before deferring to the person
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = crate::cli::numbers::count::<0, 10000>)]
@@ -309,6 +313,16 @@ pub(crate) enum PriorCommand {
         /// The model.
         #[command(flatten)]
         model: ModelArgs,
+    },
+    /// Which values do two models weigh differently, beyond doubt? By their judgement of the keyed questions
+    Compare {
+        /// A model: a path, pypi:NAME==VERSION/MEMBER or hf:OWNER/REPO/FILE
+        first: String,
+        /// Another
+        second: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 

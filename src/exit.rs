@@ -23,6 +23,7 @@ use credence_memory::ids::IdError;
 use credence_memory::import::ImportError;
 use credence_memory::log::LogError;
 use credence_memory::population::{ConsolidationError, PopulationError};
+use credence_memory::record::Outcome;
 use credence_memory::replay::ReplayError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
@@ -45,6 +46,8 @@ Exit codes:
   7  the log belongs to another model or schema
   8  the disk is full, read-only or failing; nothing answered is lost
   9  a replay or a verification did not match
+ 10  `decide`, `agent`: a question comes first, and it was not answered
+ 11  `decide`, `agent`: the decision is left to the person
 130  interrupted";
 
 /// More of an error is not shown.
@@ -54,6 +57,22 @@ const ERROR_CHARS_MAX: usize = 4000;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct DidNotMatch(pub String);
+
+/// Nothing was chosen; what was decided instead has been printed.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was chosen")]
+struct Undecided {
+    code: u8,
+}
+
+/// A decision to act is done; one to ask, or to leave it to the person, has an exit code of its own and needs no message.
+pub(crate) fn undecided(outcome: &Outcome) -> anyhow::Result<()> {
+    match outcome {
+        Outcome::Act { .. } => Ok(()),
+        Outcome::Ask { .. } => Err(Undecided { code: 10 }.into()),
+        Outcome::Defer { .. } => Err(Undecided { code: 11 }.into()),
+    }
+}
 
 /// A signal, a second Ctrl-C or a closed pipe ended it.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +87,9 @@ pub(crate) struct WrongInput(pub String);
 /// Prints the error, with its causes, and gives its exit code.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
+    if let Some(undecided) = error.downcast_ref::<Undecided>() {
+        return ExitCode::from(undecided.code);
+    }
     let _ = writeln!(std::io::stderr().lock(), "error: {}", worded(&error));
     ExitCode::from(code(&error))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
-use credence_agent::reader::Reader as AlternativeReader;
+use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
 use credence_memory::home::Home;
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::log::Reader;
@@ -170,7 +170,7 @@ pub(crate) fn person(args: &PersonArgs) -> anyhow::Result<PersonId> {
 
 /// The cache of models.
 pub(crate) fn cache(global: &Global) -> ModelCache {
-    ModelCache::of_user(global.offline)
+    ModelCache::of_user(global.offline).with_gpu_layers(global.gpu_layers)
 }
 
 /// The value schema asked for.
@@ -249,9 +249,16 @@ impl Opened {
     /// What reads alternatives; loads the model when it is first needed.
     pub(crate) fn reader(&mut self) -> anyhow::Result<&mut AlternativeReader> {
         if self.reader.is_none() {
-            let prior = self.home.state().elicited().context("the log has no prior")?.clone();
-            let _working = working("loading the model");
-            self.reader = Some(self.opening.reader(&prior, &GenerationSource::in_force(&self.home))?);
+            let before = ReadBefore::of(&self.home).context("the log has no prior")?;
+            let mut spinner = Some(working("loading the model"));
+            let mut bar = None;
+            let generations = GenerationSource::in_force(&self.home);
+            self.reader = Some(self.opening.reader(&before, &generations, &mut |progress| {
+                drop(spinner.take());
+                let bar = bar.get_or_insert_with(|| counting("learning what this model's states mean, once"));
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+            })?);
         }
         self.reader.as_mut().context("a reader was just made")
     }

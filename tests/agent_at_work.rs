@@ -79,9 +79,9 @@ fn real_model_a_task_is_considered_corrected_in_words_and_replayed() {
 
     // A consequence that is checked is trusted otherwise.
     let record = deliberated[0]["seq"].to_string();
-    let checked = bench.ok(&["deliberation", "check", &record, "1", "wrong"], "");
-    assert!(checked.contains("trusted 33%"), "{checked}");
-    assert_eq!(bench.run(&["deliberation", "check", &record, "1", "right"], "").status.code(), Some(3));
+    let checked = bench.ok(&["deliberation", "check", &record, "1", "right"], "");
+    assert!(checked.contains("trusted 33% (before: 0%)"), "{checked}");
+    assert_eq!(bench.run(&["deliberation", "check", &record, "1", "wrong"], "").status.code(), Some(3));
 
     // The replay needs no model and has the correction; without it belief is another.
     let empty = tempfile::tempdir().expect("a folder");

@@ -150,7 +150,7 @@ fn real_model_works_on_a_task_from_proposal_to_reaction_and_resumes() {
     // A bar that everything is under: the resumed task acts, and the reaction is a correction, so evidence.
     let resumed =
         bench.ok(&["agent", "--person", "ada", "--resume", &id, "--regret-max", "1000", "--wording-max", "inf"], "2\n");
-    assert!(resumed.contains("Done: "), "{resumed}");
+    assert!(resumed.contains("Chosen: "), "{resumed}");
     assert!(bench.log().contains("\"kind\":\"ActionTaken\""));
     assert!(bench.ok(&["replay", "--verify"], "").contains("match"));
 }

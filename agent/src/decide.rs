@@ -1,7 +1,8 @@
 //! Act, ask or defer: the decision between alternatives, under the mixture, in the person's noise units.
 
-use credence_memory::belief::decision::{Assessment, assess};
+use credence_memory::belief::decision::{Assessment, assess, assess_read, worth_of_asking};
 use credence_memory::belief::{Mixture, Question, value_of_information};
+use credence_memory::evidence::Form;
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, TaskId};
 use credence_memory::number::{Finite, Probability};
@@ -14,6 +15,7 @@ use crate::influence;
 use crate::knowledge::Knowledge;
 use crate::names;
 use crate::protocol::Contribution;
+use crate::said_here::SaidHere;
 use crate::session::SessionError;
 use crate::views;
 use crate::wording::Reworded;
@@ -32,7 +34,8 @@ pub struct Bars {
     pub regret_max: f64,
     /// A question costs the person this much.
     pub question_cost: f64,
-    /// An act is left to the person if only wording the situation otherwise moves the difference of the two best by more than this, or turns it.
+    /// An act is left to the person if only wording the situation otherwise turns the difference of the two best, or moves it by more than
+    /// this to where it would not be acted on.
     pub wording_max: f64,
 }
 
@@ -90,13 +93,17 @@ pub struct Decided {
     pub alone: Option<Assessment>,
     /// How far the difference of the two best moved under another wording, if that was tried.
     pub moved_by_wording: Option<f64>,
+    /// The answers about these very alternatives that decided; empty if belief did.
+    pub said: Vec<Seq>,
 }
 
 impl Decided {
     /// Leaves an act to the person if wording the situation otherwise moves the judgement too far, or turns it.
+    ///
+    /// What the person said of these very alternatives hangs on no wording.
     pub fn guard(&mut self, reworded: Reworded, bars: Bars) {
         self.moved_by_wording = Some(reworded.moved);
-        if matches!(self.outcome, Outcome::Act { .. }) && reworded.is_too_far(bars.wording_max) {
+        if matches!(self.outcome, Outcome::Act { .. }) && self.said.is_empty() && reworded.is_too_far(bars) {
             let how = match reworded.turned {
                 true => "makes the other alternative better".to_owned(),
                 false => format!("moves the judgement by {:.2}, the bar is {:.2}", reworded.moved, bars.wording_max),
@@ -125,31 +132,58 @@ pub fn decide(
     }
     let belief = state.belief(person)?;
     let mut features = alternatives.iter().map(|a| state.vector(a)).collect::<Result<Vec<_>, _>>()?;
+    let mut errors = alternatives.iter().map(|a| state.reading_error(a)).collect::<Result<Vec<_>, _>>()?;
     let mut alone = None;
     if considered.iter().any(Option::is_some) {
-        alone = Some(assess(&belief, &features).map_err(SessionError::Belief)?);
-        for (row, considered) in features.iter_mut().zip(considered) {
+        alone = Some(assess_read(&belief, &features, &errors).map_err(SessionError::Belief)?);
+        for (at, considered) in considered.iter().enumerate() {
             if let Some(c) = considered {
-                let with = state.vector(&c.with_consequences)?;
-                row.iter_mut().zip(with).for_each(|(x, y)| *x = (1.0 - c.trust) * *x + c.trust * y);
+                let (with, error) = (state.vector(&c.with_consequences)?, state.reading_error(&c.with_consequences)?);
+                let mix = |x: &mut f64, y: f64, power: i32| {
+                    *x = (1.0 - c.trust).powi(power) * *x + c.trust.powi(power) * y;
+                };
+                features[at].iter_mut().zip(with).for_each(|(x, y)| mix(x, y, 1));
+                errors[at].iter_mut().zip(error).for_each(|(x, y)| mix(x, y, 2));
             }
         }
     }
-    let assessment = assess(&belief, &features).map_err(SessionError::Belief)?;
+    let assessment = assess_read(&belief, &features, &errors).map_err(SessionError::Belief)?;
+    let said = SaidHere::of(state, person, alternatives);
+    let left = said.left(alternatives.len());
     let mut order: Vec<usize> = (0..alternatives.len()).collect();
-    order.sort_by(|&a, &b| assessment.expected_utility[b].total_cmp(&assessment.expected_utility[a]).then(a.cmp(&b)));
+    let utility = |at: &usize| assessment.expected_utility[*at];
+    // What the person passed over comes last.
+    order
+        .sort_by(|a, b| left.contains(b).cmp(&left.contains(a)).then(utility(b).total_cmp(&utility(a))).then(a.cmp(b)));
     let (best, second) = (order[0], order[1]);
+    let is_said = !said.records().is_empty() && said.are_alike(&left);
+    let among = |rows: &[Vec<f64>]| left.iter().map(|at| rows[*at].clone()).collect::<Vec<_>>();
+    let regret = if left.len() == alternatives.len() {
+        assessment.expected_regret
+    } else {
+        assess_read(&belief, &among(&features), &among(&errors)).map_err(SessionError::Belief)?.expected_regret
+    };
     let difference: Vec<f64> = features[best].iter().zip(&features[second]).map(|(a, b)| a - b).collect();
     let contributions = views::contributions(state, &belief, &difference, names::value);
-    let question = if may_ask { best_question(state, &belief, person, alternatives, &features, bars)? } else { None };
-    let outcome = if assessment.expected_regret <= bars.regret_max {
+    let question = if may_ask && !is_said {
+        best_question(state, &belief, (alternatives, &left, &said), (&features, &errors), bars)?
+    } else {
+        None
+    };
+    let outcome = if is_said || regret <= bars.regret_max {
         Outcome::Act { alternative: alternatives[best] }
     } else if let Some(q) = &question {
         Outcome::Ask { question: q.question }
     } else {
-        Outcome::Defer { because: unclear(&assessment, &contributions, bars) }
+        Outcome::Defer { because: unclear(regret, &contributions, bars) }
     };
-    let reasons = reasons(state, person, &belief, &difference)?;
+    let mut reasons = reasons(state, person, &belief, &difference)?;
+    let said = if is_said { said.records() } else { Vec::new() };
+    if is_said {
+        let reason =
+            Reason { feature: names::ANSWERED.into(), contribution: Finite::new(0.0)?, evidence: said.clone() };
+        reasons.insert(0, reason);
+    }
     let considered = if alone.is_some() { considered.to_vec() } else { Vec::new() };
     Ok(Decided {
         outcome,
@@ -162,6 +196,7 @@ pub fn decide(
         considered,
         alone,
         moved_by_wording: None,
+        said,
     })
 }
 
@@ -202,24 +237,26 @@ fn worth(belief: &Mixture, question: &Question, features: &[Vec<f64>]) -> (f64, 
     (value_of_information(belief, question, features), value_of_run)
 }
 
+/// The pair to ask about among the alternatives that are `left`: an answer decides between the two, since it is about this very decision.
 fn best_question(
     state: &State,
     belief: &Mixture,
-    person: &PersonId,
-    alternatives: &[AlternativeId],
-    features: &[Vec<f64>],
+    (alternatives, left, said): (&[AlternativeId], &[usize], &SaidHere),
+    (features, errors): (&[Vec<f64>], &[Vec<f64>]),
     bars: Bars,
 ) -> Result<Option<PairQuestion>, SessionError> {
     let mut best: Option<PairQuestion> = None;
-    for i in 0..alternatives.len() {
-        for j in i + 1..alternatives.len() {
-            let pair = [alternatives[i], alternatives[j]];
-            let id = QuestionId::of(&pair);
-            if state.answers_to(person, &id) > 0 {
+    for (at, &i) in left.iter().enumerate() {
+        for &j in &left[at + 1..] {
+            if said.has(i, j) {
                 continue;
             }
+            let pair = [alternatives[i], alternatives[j]];
+            let id = QuestionId::of(&pair);
             let question = state.choice_question(&pair, true)?;
-            let (value, value_of_run) = worth(belief, &question, features);
+            let (through_values, value_of_run) = worth(belief, &question, features);
+            let read = ([&*features[i], &features[j]], [&*errors[i], &errors[j]]);
+            let value = worth_of_asking(belief, read.0, read.1).map_err(SessionError::Belief)?.max(through_values);
             if best.as_ref().is_none_or(|b| value.max(value_of_run) > b.value.max(b.value_of_run)) {
                 best = Some(PairQuestion { question: id, alternatives: pair, value, value_of_run });
             }
@@ -238,7 +275,7 @@ fn run_of(question: &Question) -> Question {
     run
 }
 
-fn unclear(assessment: &Assessment, contributions: &[Contribution], bars: Bars) -> String {
+fn unclear(regret: f64, contributions: &[Contribution], bars: Bars) -> String {
     let mut open: Vec<&Contribution> = contributions.iter().filter(|c| c.sd > c.contribution.abs()).collect();
     open.sort_by(|a, b| b.sd.total_cmp(&a.sd));
     let names: Vec<&str> = open.iter().take(3).map(|c| c.name.as_str()).collect();
@@ -249,7 +286,7 @@ fn unclear(assessment: &Assessment, contributions: &[Contribution], bars: Bars) 
     };
     format!(
         "acting now would lose {:.2} in expectation, the bar is {:.2}, and no question is worth its cost; {about}",
-        assessment.expected_regret, bars.regret_max
+        regret, bars.regret_max
     )
 }
 
@@ -268,11 +305,29 @@ fn reasons(
         .map(|(feature, contribution)| {
             let mut direction = vec![0.0; belief.dimension()];
             direction[feature] = 1.0;
-            let evidence: Vec<Seq> =
-                influence::ranked(state, person, &direction)?.into_iter().take(EVIDENCE_MAX).map(|i| i.seq).collect();
+            let moved = influence::ranked(state, person, &direction)?.into_iter().map(|i| i.seq);
+            // What a person said of this value in so many words is always a reason.
+            let stated = stated(state, person, feature);
+            let most = moved.take(EVIDENCE_MAX).filter(|seq| !stated.contains(seq)).collect::<Vec<_>>();
+            let evidence: Vec<Seq> = stated.iter().copied().chain(most).collect();
             Ok(Reason { feature: state.feature_name(feature), contribution: Finite::new(contribution)?, evidence })
         })
         .collect()
+}
+
+/// What a person said of how much a value matters, the latest first.
+fn stated(state: &State, person: &PersonId, feature: usize) -> Vec<Seq> {
+    let evidence = state.person(person).into_iter().flat_map(|p| p.evidence());
+    let is_about = |form: &Form| match form {
+        Form::Importance { value, other, .. } => {
+            usize::from(*value) == feature || other.is_some_and(|other| usize::from(other) == feature)
+        }
+        _ => false,
+    };
+    let mut said: Vec<Seq> = evidence.filter(|e| is_about(&e.form)).map(|e| e.seq).collect();
+    said.reverse();
+    said.truncate(EVIDENCE_MAX);
+    said
 }
 
 /// Records a decision.

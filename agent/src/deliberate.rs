@@ -125,11 +125,11 @@ pub fn situation_with(
     parts.into_iter().filter(|p| !p.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-/// How far foreseen consequences of a kind are trusted: the mean of a Beta distribution that starts flat and counts what people found right and
-/// wrong.
+/// How far foreseen consequences of a kind are trusted: what people who checked them have shown them to be worth, from nothing. As many
+/// right as wrong ones are worth nothing either.
 pub fn reliability(state: &State, kind: ConsequenceKind) -> f64 {
     let (right, wrong) = state.consequences_checked(kind);
-    (right as f64 + 1.0) / ((right + wrong) as f64 + 2.0)
+    ((right as f64 - wrong as f64) / ((right + wrong) as f64 + 2.0)).max(0.0)
 }
 
 /// The share that a judgement with these consequences has beside the judgement alone: the mean reliability of their kinds, 0 without any.
@@ -169,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn trust_starts_at_a_half() {
+    fn trust_starts_at_nothing() {
         let state = State::new();
         assert_eq!(trust(&state, &[]), 0.0);
-        assert_eq!(trust(&state, &parse(REPLY)), 0.5);
+        assert_eq!(trust(&state, &parse(REPLY)), 0.0, "nobody has checked any yet");
     }
 
     proptest! {

@@ -3,13 +3,18 @@
 use credence_memory::ids::{AlternativeId, Hash, ValueId};
 use credence_memory::number::{Finite, NumberError};
 use credence_memory::record::{AlternativeDescribed, FeatureSource, PriorElicited, PublishedPrior};
+use credence_memory::state::State;
 use credence_priors::published::PublishedValues;
 
 use crate::bank::{Bank, BankQuestion, Keys, Portrait};
 
-/// Prior variance of the weight of a judgement that is standardised over alternatives, at signal scale 1: a pair's judgements then
-/// carry some 15% of what keys do.
-const JUDGEMENT_VARIANCE: f64 = 0.075;
+/// Prior mean of the weight of what nearly everybody would do, at signal scale 1, beside no idea of somebody's values and beside the
+/// published order of them. A judgement is the log-odds that most people put one act before the other, cross-validated over acts that were
+/// learned from; with these means belief gives the better act the same odds, whatever it may have misread (docs/results/reading.md).
+const JUDGEMENT_MEAN: f64 = 0.70;
+const JUDGEMENT_MEAN_PUBLISHED: f64 = 0.54;
+/// Its standard deviation, as a share of the mean: hardly anybody is taken to want the opposite, but for what their values say.
+const JUDGEMENT_SPREAD: f64 = 0.25;
 
 /// An alternative described by its keys, one feature for each of `values`, with the bank's error variance where there is a key.
 ///
@@ -29,6 +34,7 @@ pub fn describe(
         situation: situation.to_owned(),
         text: text.to_owned(),
         source: FeatureSource::Keyed,
+        map: None,
         schema: values.iter().map(|v| Finite::new(key(v))).collect::<Result<_, _>>()?,
         schema_error: values.iter().map(|v| Finite::new(error(v))).collect::<Result<_, _>>()?,
         text_block: Vec::new(),
@@ -56,6 +62,28 @@ pub fn describe_question(
         .map(Some)
 }
 
+/// Those of these alternatives that the built-in bank keys, word for word, and that are not described yet; none where features are not in
+/// key points.
+///
+/// # Errors
+/// As [`describe`].
+pub fn in_built_in_bank(
+    state: &State,
+    situation: &str,
+    texts: &[String],
+) -> Result<Vec<AlternativeDescribed>, NumberError> {
+    let Some(epoch) = state.epoch().filter(|_| state.elicited().is_some_and(|prior| prior.in_key_points())) else {
+        return Ok(Vec::new());
+    };
+    let bank = Bank::built_in();
+    let acts = bank.questions.iter().filter(|q| q.situation == situation).flat_map(|q| &q.alternatives);
+    let wanted = acts.filter(|a| texts.contains(&a.text));
+    let keyed = wanted.filter_map(|a| Some((a, a.keys.as_ref()?)));
+    let described = keyed.map(|(a, keys)| describe(&bank, epoch.layout.values(), situation, &a.text, keys));
+    let is_new = |d: &AlternativeDescribed| state.description(&d.alternative).is_none();
+    described.filter(|d| d.as_ref().map_or(true, is_new)).collect()
+}
+
 /// A portrait described: its text alone, in no situation.
 ///
 /// # Errors
@@ -81,8 +109,9 @@ pub fn main_value(described: &AlternativeDescribed) -> usize {
 /// As [`describe`].
 pub fn prior(bank: &Bank, values: &[ValueId]) -> Result<PriorElicited, NumberError> {
     let variance = weight_variance(bank);
+    let judgement_variance = (JUDGEMENT_SPREAD * JUDGEMENT_MEAN) * (JUDGEMENT_SPREAD * JUDGEMENT_MEAN);
     let mut reference = vec![variance; values.len()];
-    reference.push(JUDGEMENT_VARIANCE);
+    reference.push(judgement_variance);
     let diagonal: Vec<f64> = (0..reference.len())
         .flat_map(|i| (0..=i).map(move |j| (i, j)))
         .map(|(i, j)| if i == j { reference[i] } else { 0.0 })
@@ -90,13 +119,12 @@ pub fn prior(bank: &Bank, values: &[ValueId]) -> Result<PriorElicited, NumberErr
     let ids: Vec<&str> = values.iter().map(ValueId::as_str).collect();
     let (mean, correlation) = PublishedValues::embedded().of(&ids);
     let n = values.len();
-    let published_mean: Vec<f64> =
-        mean.iter().map(|m| m * variance.sqrt()).chain([JUDGEMENT_VARIANCE.sqrt()]).collect();
+    let published_mean: Vec<f64> = mean.iter().map(|m| m * variance.sqrt()).chain([JUDGEMENT_MEAN_PUBLISHED]).collect();
     let published: Vec<f64> = (0..=n)
         .flat_map(|i| (0..=i).map(move |j| (i, j)))
         .map(|(i, j)| match (i == n, j == n) {
             (false, false) => variance * correlation[i * n + j],
-            (true, true) => JUDGEMENT_VARIANCE,
+            (true, true) => judgement_variance,
             _ => 0.0,
         })
         .collect();
@@ -105,7 +133,7 @@ pub fn prior(bank: &Bank, values: &[ValueId]) -> Result<PriorElicited, NumberErr
         feature_space_hash: Hash::of(feature_space.to_string().as_bytes()),
         feature_space,
         bank_size: 0,
-        mean: Finite::vector(&vec![0.0; n + 1])?,
+        mean: Finite::vector(&[vec![0.0; n], vec![JUDGEMENT_MEAN]].concat())?,
         covariance: Finite::vector(&diagonal)?,
         reference_variance: Finite::vector(&reference)?,
         r_squared: Finite::new(0.0)?,

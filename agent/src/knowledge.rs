@@ -15,6 +15,8 @@ pub trait Knowledge {
     fn is_described(&self, situation: &str, text: &str) -> bool;
     /// Features of an alternative.
     fn vector(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError>;
+    /// Error variance of each feature of an alternative: how far it may have been misread.
+    fn reading_error(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError>;
     /// Features of the first minus those of the second.
     fn difference(&self, first: &AlternativeId, second: &AlternativeId) -> Result<Vec<f64>, StateError>;
     /// The question of choosing among alternatives. Two are put in the order of their ids, whatever the order given, so that repeats of
@@ -54,6 +56,10 @@ impl Knowledge for State {
 
     fn vector(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError> {
         Ok(features(self, alternative)?.mean)
+    }
+
+    fn reading_error(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError> {
+        Ok(features(self, alternative)?.error)
     }
 
     fn difference(&self, first: &AlternativeId, second: &AlternativeId) -> Result<Vec<f64>, StateError> {

@@ -9,7 +9,9 @@ use credence_priors::schema::ValueSchema;
 /// What the principal components of an alternative's text stand for.
 pub const WORDING: &str = "the wording";
 /// What the model's overall judgement stands for.
-pub const JUDGEMENT: &str = "what most people would do";
+pub const JUDGEMENT: &str = "what nearly everybody would do";
+/// What a reason is called in records that is the person's own answer about the alternatives at hand.
+pub const ANSWERED: &str = "answer";
 
 /// A value's name: that of the default schema, or its id made readable.
 ///
@@ -40,6 +42,7 @@ pub fn feature(feature: &Feature, value: impl Fn(&str) -> String) -> String {
 pub fn of_id(id: &str) -> String {
     match id {
         "judgement" => JUDGEMENT.into(),
+        ANSWERED => "your own answer to this very question".into(),
         "constant:verdict" => feature(&Feature::VerdictCentre, value),
         "constant:rating" => feature(&Feature::RatingCentre, value),
         _ if id.starts_with("text:") => WORDING.into(),

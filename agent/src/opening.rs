@@ -6,7 +6,7 @@ use std::sync::Arc;
 use credence_memory::belief::Settings;
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, ValueId};
-use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, PriorElicited, Record};
+use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, Record};
 use credence_memory::state::State;
 use credence_priors::schema::ValueSchema;
 use credence_priors::{ModelError, ModelHandle};
@@ -16,7 +16,7 @@ use rand::RngExt;
 use crate::bank::Bank;
 use crate::keyed;
 use crate::protocol::Progress;
-use crate::reader::{GenerationReader, Reader, ReaderError};
+use crate::reader::{GenerationReader, ReadBefore, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
 use crate::tuning::beside::Learning;
 
@@ -253,9 +253,20 @@ impl Opening {
     ///
     /// A generation whose adapter is gone or damaged is left out with a warning: its hypotheses then know nothing of the
     /// new alternatives' judgement, and everything else goes on.
-    pub fn reader(&self, prior: &PriorElicited, generations: &[GenerationSource]) -> Result<Reader, OpeningError> {
+    ///
+    /// # Errors
+    /// If the model cannot be loaded or used.
+    pub fn reader(
+        &self,
+        before: &ReadBefore,
+        generations: &[GenerationSource],
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<Reader, OpeningError> {
         let model = (self.load)().map_err(OpeningError::Load)?;
-        let reader = Reader::resume(model, self.schema.clone(), prior, self.readings.clone())?;
+        let reader = Reader::resume(model, self.schema.clone(), before, self.readings.clone(), &mut |done, total| {
+            let what = "learning from keyed acts what this model's states mean (once)".into();
+            on_progress(Progress { what, done: done as u64, total: total as u64 });
+        })?;
         let mut readers = Vec::new();
         for source in generations {
             match source.reader(&self.load_adapter) {

@@ -1,8 +1,10 @@
 //! Reading alternatives with the model, as records: what the model says becomes `AlternativeDescribed` and `PriorElicited`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use credence_memory::home::Home;
 
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::number::{Finite, NumberError};
@@ -12,6 +14,7 @@ use credence_priors::features::{DescribedAlternative, FeatureError, FeatureSpace
 use credence_priors::reading_cache::{FileReadingCache, MemoryReadingCache, ReadingCache, ReadingCacheError};
 use credence_priors::readout::{Alternative, read_judgements};
 use credence_priors::schema::ValueSchema;
+use credence_priors::value_reading::{KeptReadings, MapError, ReadAct, ValueMap};
 use credence_priors::{LanguageModel, ModelError, ModelHandle};
 
 use crate::bank::{Bank, BankAlternative, BankQuestion};
@@ -25,11 +28,42 @@ const FITTED_EVERY: usize = 8;
 pub struct Reader {
     model: ModelHandle,
     schema: Arc<ValueSchema>,
-    space: Arc<FeatureSpace>,
+    way: Way,
     readings: Option<PathBuf>,
     generations: Vec<GenerationReader>,
-    /// Whether the log's features are in key points: it then has no text features.
-    in_key_points: bool,
+}
+
+/// How alternatives are read.
+#[derive(Debug, Clone)]
+enum Way {
+    /// By pairs of opposite words: where nothing is keyed, in units of a neutral alternative's spread.
+    Words(Arc<FeatureSpace>),
+    /// From the model's states, by a map learned from keyed acts: in key points.
+    States(Arc<ValueMap>, Hash),
+}
+
+/// What a log says of how its alternatives are read.
+#[derive(Debug, Clone)]
+pub struct ReadBefore {
+    /// Its prior.
+    pub prior: PriorElicited,
+    /// The map that its latest reading was made with, if any was.
+    pub map: Option<Hash>,
+}
+
+impl ReadBefore {
+    /// What a home says; none before its prior stands there.
+    pub fn of(home: &Home) -> Option<Self> {
+        let state = home.state();
+        let map = state.descriptions().iter().rev().find_map(|d| d.map);
+        Some(Self { prior: state.elicited()?.clone(), map })
+    }
+}
+
+impl From<&PriorElicited> for ReadBefore {
+    fn from(prior: &PriorElicited) -> Self {
+        Self { prior: prior.clone(), map: None }
+    }
 }
 
 /// Reads the judgement of one generation of the model, with its adapter.
@@ -90,6 +124,9 @@ pub enum ReaderError {
         /// Which number.
         source: NumberError,
     },
+    /// Nothing says what the model's states mean.
+    #[error("the model cannot be used to read what an act serves")]
+    Map(#[from] MapError),
     /// The feature space in the log could not be understood.
     #[error("the log's feature space cannot be used by this version")]
     Space(#[source] serde_json::Error),
@@ -111,27 +148,39 @@ pub struct Elicited {
 impl Elicited {
     /// How many text features the space has.
     pub fn text_features(&self) -> usize {
-        self.reader.space.text_features_len()
+        match &self.reader.way {
+            Way::Words(space) => space.text_features_len(),
+            Way::States(..) => 0,
+        }
     }
 }
 
 impl Reader {
-    /// Continues in the feature space that stands in a log.
+    /// Continues to read as a log was read before. Where its features are in key points and no map is there for the model, one is
+    /// learned: `on_progress` is told how many of how many acts are read for it.
     ///
     /// `readings` is the folder of the cache of readings, or `None` to keep none.
+    ///
+    /// # Errors
+    /// If the log belongs to another model or schema, or the model cannot be used.
     pub fn resume(
-        model: ModelHandle,
+        mut model: ModelHandle,
         schema: Arc<ValueSchema>,
-        prior: &PriorElicited,
+        before: &ReadBefore,
         readings: Option<PathBuf>,
+        on_progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, ReaderError> {
-        if prior.in_key_points() {
-            let fitted = Self::elicit(model, schema, readings, &mut |_, _| {})?;
-            return Ok(Self { in_key_points: true, ..fitted.reader });
-        }
-        let space: FeatureSpace = serde_json::from_value(prior.feature_space.clone()).map_err(ReaderError::Space)?;
-        space.check(&model.describe(), &schema)?;
-        Ok(Self { model, schema, space: Arc::new(space), readings, generations: Vec::new(), in_key_points: false })
+        let way = if before.prior.in_key_points() {
+            let map = map_for(&mut model, &schema, before.map, readings.as_deref(), on_progress)?;
+            let hash = Hash::of(&map.to_bytes());
+            Way::States(Arc::new(map), hash)
+        } else {
+            let space: FeatureSpace =
+                serde_json::from_value(before.prior.feature_space.clone()).map_err(ReaderError::Space)?;
+            space.check(&model.describe(), &schema)?;
+            Way::Words(Arc::new(space))
+        };
+        Ok(Self { model, schema, way, readings, generations: Vec::new() })
     }
 
     /// The same reader, which also reads the judgement of these generations.
@@ -163,22 +212,56 @@ impl Reader {
             .zip(&asked)
             .filter_map(|((s, a), read)| Some(describe_record(s, a, by_alternative.get(&read.key())?)))
             .collect::<Result<_, _>>()?;
-        let space = Arc::new(fit.space);
-        let reader = Self { model, schema, space, readings, generations: Vec::new(), in_key_points: false };
+        let way = Way::Words(Arc::new(fit.space));
+        let reader = Self { model, schema, way, readings, generations: Vec::new() };
         Ok(Elicited { reader, prior, record, described })
     }
 
     /// Describes alternatives in a situation: live, unless they were read before on this machine.
+    ///
+    /// # Errors
+    /// If the model fails, or a text is longer than its context.
     pub fn describe(
         &mut self,
         situation: &str,
         alternatives: &[BankAlternative],
     ) -> Result<Vec<AlternativeDescribed>, ReaderError> {
-        let asked: Vec<Alternative> = alternatives.iter().map(|a| to_read(situation, &a.text)).collect();
+        self.describe_beside(situation, alternatives, &[])
+    }
+
+    /// Describes alternatives in a situation of which the log describes others already: what a map reads of an act is how it differs from
+    /// what else can be done.
+    ///
+    /// # Errors
+    /// As [`Reader::describe`].
+    pub fn describe_beside(
+        &mut self,
+        situation: &str,
+        alternatives: &[BankAlternative],
+        others: &[AlternativeDescribed],
+    ) -> Result<Vec<AlternativeDescribed>, ReaderError> {
+        let space = match &self.way {
+            Way::States(map, hash) => {
+                let mut kept = KeptReadings::open(self.readings.as_deref(), map);
+                return read_beside(&mut self.model, (map, *hash), &mut kept, situation, alternatives, others);
+            }
+            Way::Words(space) => space.clone(),
+        };
         let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
-        let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
-        let mut records: Vec<AlternativeDescribed> =
-            alternatives.iter().zip(&described).map(|(a, d)| self.record(situation, a, d)).collect::<Result<_, _>>()?;
+        self.describe_by_words(&space, cache.as_mut(), situation, alternatives)
+    }
+
+    fn describe_by_words(
+        &mut self,
+        space: &FeatureSpace,
+        cache: &mut dyn ReadingCache,
+        situation: &str,
+        alternatives: &[BankAlternative],
+    ) -> Result<Vec<AlternativeDescribed>, ReaderError> {
+        let asked: Vec<Alternative> = alternatives.iter().map(|a| to_read(situation, &a.text)).collect();
+        let described = space.describe(&mut self.model, &self.schema, &asked, cache)?;
+        let records = alternatives.iter().zip(&described).map(|(a, d)| describe_record(situation, a, d));
+        let mut records = records.collect::<Result<Vec<_>, _>>()?;
         self.add_judgements(&asked, &described, &mut records)?;
         Ok(records)
     }
@@ -218,16 +301,22 @@ impl Reader {
     /// Describes alternatives in a situation for a measurement: with the overall judgement, and nothing kept in the cache of readings.
     pub fn judge(&mut self, situation: &str, texts: &[String]) -> Result<Vec<Judged>, ReaderError> {
         let asked: Vec<Alternative> = texts.iter().map(|text| to_read(situation, text)).collect();
-        let mut cache = MemoryReadingCache::default();
-        let described = self.space.describe(&mut self.model, &self.schema, &asked, &mut cache)?;
-        texts
+        let acts: Vec<BankAlternative> = texts.iter().map(|text| BankAlternative::unkeyed(text.clone())).collect();
+        let space = match &self.way {
+            Way::States(map, hash) => {
+                let mut kept = KeptReadings::open(None, map);
+                let read = read_beside(&mut self.model, (map, *hash), &mut kept, situation, &acts, &[])?;
+                let judgement = |d: &AlternativeDescribed| d.judgement.get(&0).map_or(0.0, |j| j.get());
+                return Ok(read.into_iter().map(|d| Judged { judgement: judgement(&d), described: d }).collect());
+            }
+            Way::Words(space) => space.clone(),
+        };
+        let described = space.describe(&mut self.model, &self.schema, &asked, &mut MemoryReadingCache::default())?;
+        let judged = acts
             .iter()
             .zip(&described)
-            .map(|(text, d)| {
-                let alternative = BankAlternative::unkeyed(text.clone());
-                Ok(Judged { described: self.record(situation, &alternative, d)?, judgement: d.judgement_raw })
-            })
-            .collect()
+            .map(|(act, d)| Ok(Judged { described: describe_record(situation, act, d)?, judgement: d.judgement_raw }));
+        judged.collect()
     }
 
     /// Describes the alternatives of many questions, handing each question's over as it is done, until `take` says no.
@@ -237,36 +326,35 @@ impl Reader {
         questions: &[BankQuestion],
         take: &mut dyn FnMut(Vec<AlternativeDescribed>) -> bool,
     ) -> Result<(), ReaderError> {
-        let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
-        for question in questions {
-            let asked: Vec<Alternative> =
-                question.alternatives.iter().map(|a| to_read(&question.situation, &a.text)).collect();
-            let described = self.space.describe(&mut self.model, &self.schema, &asked, cache.as_mut())?;
-            let mut records: Vec<AlternativeDescribed> = question
-                .alternatives
-                .iter()
-                .zip(&described)
-                .map(|(a, d)| self.record(&question.situation, a, d))
-                .collect::<Result<_, _>>()?;
-            self.add_judgements(&asked, &described, &mut records)?;
-            if !take(records) {
-                break;
+        match self.way.clone() {
+            Way::States(map, hash) => {
+                let mut kept = KeptReadings::open(self.readings.as_deref(), &map);
+                for question in questions {
+                    let (situation, acts) = (&question.situation, &question.alternatives);
+                    if !take(read_beside(&mut self.model, (&map, hash), &mut kept, situation, acts, &[])?) {
+                        break;
+                    }
+                }
+            }
+            Way::Words(space) => {
+                let mut cache = open_cache(self.readings.as_ref(), &self.model, &self.schema)?;
+                for question in questions {
+                    let (situation, acts) = (&question.situation, &question.alternatives);
+                    if !take(self.describe_by_words(&space, cache.as_mut(), situation, acts)?) {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn record(
-        &self,
-        situation: &str,
-        alternative: &BankAlternative,
-        described: &DescribedAlternative,
-    ) -> Result<AlternativeDescribed, ReaderError> {
-        let mut record = describe_record(situation, alternative, described)?;
-        if self.in_key_points {
-            record.text_block.clear();
+    /// How well each value is read, where reading is from states.
+    pub fn map(&self) -> Option<&ValueMap> {
+        match &self.way {
+            Way::States(map, _) => Some(map),
+            Way::Words(_) => None,
         }
-        Ok(record)
     }
 
     /// The model.
@@ -282,6 +370,69 @@ impl Reader {
             .map(|g| GenerationReader { model: g.model.background(cancel.clone()), ..g.clone() });
         Self { generations: generations.collect(), model: self.model.background(cancel.clone()), ..self.clone() }
     }
+}
+
+/// The map that a log was read with; else the one for this model, which is learned if it neither ships nor is kept.
+fn map_for(
+    model: &mut ModelHandle,
+    schema: &ValueSchema,
+    before: Option<Hash>,
+    folder: Option<&Path>,
+    on_progress: &mut dyn FnMut(usize, usize),
+) -> Result<ValueMap, MapError> {
+    if let Some(hash) = before {
+        match ValueMap::with_hash(&hash.to_string(), folder) {
+            Ok(map) => return Ok(map),
+            // Both are calibrated to key points, so weights mean the same.
+            Err(error) => tracing::warn!("{error}; new acts are read with the present map"),
+        }
+    }
+    let map = ValueMap::provided(model, schema, folder, on_progress)?;
+    if let Some(folder) = folder {
+        map.keep(folder)?;
+    }
+    Ok(map)
+}
+
+/// Reads alternatives beside others of their situation that are described already; what is read is shifted as a whole so that those stay
+/// where they are.
+fn read_beside(
+    model: &mut ModelHandle,
+    (map, hash): (&ValueMap, Hash),
+    kept: &mut KeptReadings,
+    situation: &str,
+    alternatives: &[BankAlternative],
+    others: &[AlternativeDescribed],
+) -> Result<Vec<AlternativeDescribed>, ReaderError> {
+    let texts = alternatives.iter().map(|a| a.text.as_str()).chain(others.iter().map(|d| d.text.as_str()));
+    let asked: Vec<Alternative> = texts.map(|text| to_read(situation, text)).collect();
+    let mut read = kept.read(model, map, &asked)?;
+    let beside = read.split_off(alternatives.len());
+    let shift = |stands: &dyn Fn(&AlternativeDescribed) -> f64, now: &dyn Fn(&ReadAct) -> f64| {
+        let moved: f64 = others.iter().zip(&beside).map(|(d, act)| stands(d) - now(act)).sum();
+        if others.is_empty() { 0.0 } else { moved / others.len() as f64 }
+    };
+    let number = |x: Option<&Finite>| x.map_or(0.0, |x| x.get());
+    let judgement = shift(&|d| number(d.judgement.get(&0)), &|act| act.judgement);
+    let points: Vec<f64> =
+        (0..map.values.len()).map(|v| shift(&|d| number(d.schema.get(v)), &|act| act.points[v])).collect();
+    let records = alternatives.iter().zip(read).map(|(alternative, act)| {
+        let not_finite = |source| ReaderError::NotFinite { text: alternative.text.clone(), source };
+        let schema: Vec<f64> = act.points.iter().zip(&points).map(|(points, shift)| points + shift).collect();
+        Ok(AlternativeDescribed {
+            alternative: AlternativeId::of(situation, &alternative.text),
+            situation: situation.to_owned(),
+            text: alternative.text.clone(),
+            source: FeatureSource::Read,
+            map: Some(hash),
+            schema: Finite::vector(&schema).map_err(not_finite)?,
+            schema_error: Finite::vector(&act.error).map_err(not_finite)?,
+            text_block: Vec::new(),
+            judgement: BTreeMap::from([(0, Finite::new(act.judgement + judgement).map_err(not_finite)?)]),
+            attributes: BTreeMap::new(),
+        })
+    });
+    records.collect()
 }
 
 fn to_read(situation: &str, text: &str) -> Alternative {
@@ -310,6 +461,7 @@ fn describe_record(
         situation: situation.to_owned(),
         text: alternative.text.clone(),
         source: FeatureSource::Read,
+        map: None,
         schema: Finite::vector(&described.schema).map_err(not_finite)?,
         schema_error: Finite::vector(&described.schema_error).map_err(not_finite)?,
         text_block: Finite::vector(&described.text).map_err(not_finite)?,

@@ -14,7 +14,7 @@ use crate::bank::{Bank, BankQuestion};
 use crate::knowledge::Knowledge;
 use crate::opening::{GenerationSource, OpenHome, Opening, OpeningError};
 use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
-use crate::reader::Reader;
+use crate::reader::{ReadBefore, Reader};
 use crate::session::{Answer, Session, SessionError, SessionOptions};
 use crate::tuning::beside::{Beside, collect};
 use crate::words::rate::ReadingRate;
@@ -267,11 +267,13 @@ impl Background {
             .filter(|(_, described)| !described.is_empty())
             .collect();
         if !missing.is_empty() || !unjudged.is_empty() {
-            let (opening, prior) = (opening.clone(), home.state().elicited().cloned());
+            let (opening, before) = (opening.clone(), ReadBefore::of(home));
             tokio::task::spawn_blocking(move || {
-                let reader = match (reader, prior) {
+                let reader = match (reader, before) {
                     (Some(reader), _) => Ok(reader),
-                    (None, Some(prior)) => opening.reader(&prior, &generations),
+                    (None, Some(before)) => opening.reader(&before, &generations, &mut |progress| {
+                        drop(send.send(Read::Progress(progress)));
+                    }),
                     (None, None) => unreachable!("a prepared home has a prior"),
                 };
                 let failed = match reader {

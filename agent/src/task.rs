@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, PersonId, QuestionId, SourceId, TaskId};
-use credence_memory::number::{Finite, Probability};
+use credence_memory::ids::{AlternativeId, PersonId, SourceId, TaskId};
 use credence_memory::record::{
-    ActionTaken, AlternativesProposed, AlternativesStruck, BeliefRecorded, ChoiceMade, CorrectionMade, Origin, Outcome,
-    QuestionAsked, QuestionKind, Record, StopRequested, TaskGiven,
+    ActionTaken, AlternativesProposed, AlternativesStruck, CorrectionMade, Origin, Outcome, Record, StopRequested,
+    TaskGiven,
 };
 use jiff::Timestamp;
 
 use crate::decide::{self, Bars, Considered, Decided};
 use crate::knowledge::Knowledge;
+use crate::open_question::{OpenQuestion, record_belief};
 use crate::session::{Answer, SessionError};
 
 /// A task that is being worked on.
@@ -24,7 +24,7 @@ pub struct TaskRun {
     alternatives: Vec<AlternativeId>,
     bars: Bars,
     questions_left: usize,
-    open: Option<(QuestionId, [AlternativeId; 2])>,
+    open: Option<OpenQuestion>,
 }
 
 /// Who thought of an alternative.
@@ -200,51 +200,16 @@ impl TaskRun {
     }
 
     fn ask(&mut self, home: &mut Home, pair: [AlternativeId; 2], now: Timestamp) -> Result<(), SessionError> {
-        let question = home.state().choice_question(&pair, true)?;
-        let belief = home.state().belief(&self.person)?;
-        let predicted = home.state().predict_choice(&belief, &pair, true)?;
-        let gain =
-            credence_memory::belief::information::expected_information_gain(&belief, std::slice::from_ref(&question))
-                [0];
-        let asked = QuestionAsked {
-            person: self.person.clone(),
-            session: None,
-            question: QuestionId::of(&pair),
-            kind: QuestionKind::Choice,
-            alternatives: pair.to_vec(),
-            indifference_offered: true,
-            strategy: "value_of_information".into(),
-            gain_nats: Finite::new(gain)?,
-            predicted: predicted.iter().map(|p| Probability::new(p.clamp(0.0, 1.0))).collect::<Result<_, _>>()?,
-            reask: false,
-        };
-        home.append(now, Record::QuestionAsked(asked))?;
+        self.open = Some(OpenQuestion::put(home, &self.person, &self.source, pair, now)?);
         self.questions_left = self.questions_left.saturating_sub(1);
-        self.open = Some((QuestionId::of(&pair), pair));
         Ok(())
     }
 
     /// Records the answer to the open question.
     pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<(), SessionError> {
-        let (question, pair) = self.open.ok_or(SessionError::NothingAsked)?;
-        let chosen = match answer {
-            Answer::Choose(i) if i < 2 => Some(i),
-            Answer::Choose(i) => return Err(SessionError::NoSuchAlternative { chosen: i + 1, alternatives: 2 }),
-            Answer::NoPreference => None,
-            Answer::Rate(_) | Answer::BestAndWorst(..) => {
-                return Err(SessionError::AnotherKind { expected: "one of its alternatives" });
-            }
-        };
-        let made = ChoiceMade {
-            from: self.origin(),
-            question: Some(question),
-            alternatives: pair.to_vec(),
-            chosen,
-            indifference_offered: true,
-        };
-        home.append(now, Record::ChoiceMade(made))?;
+        self.open.as_ref().ok_or(SessionError::NothingAsked)?.answer(home, answer, now)?;
         self.open = None;
-        self.record_belief(home, now)
+        Ok(())
     }
 
     /// The person would rather have had another alternative than the one acted on: a correction, and evidence.
@@ -257,7 +222,7 @@ impl TaskRun {
     ) -> Result<(), SessionError> {
         let made = CorrectionMade { from: self.origin(), preferred, rejected };
         home.append(now, Record::CorrectionMade(made))?;
-        self.record_belief(home, now)
+        record_belief(home, &self.person, now)
     }
 
     /// The person said stop: recorded, obeyed, and nothing else follows from it.
@@ -265,13 +230,6 @@ impl TaskRun {
         let stop = StopRequested { person: self.person.clone(), words: words.to_owned(), task: Some(self.id.clone()) };
         home.append(now, Record::StopRequested(stop))?;
         self.open = None;
-        Ok(())
-    }
-
-    fn record_belief(&self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
-        let digest = home.state().belief_digest(&self.person)?;
-        let recorded = BeliefRecorded { person: self.person.clone(), through: home.state().head().0, digest };
-        home.append(now, Record::BeliefRecorded(recorded))?;
         Ok(())
     }
 

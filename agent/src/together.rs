@@ -1,7 +1,7 @@
 //! Deciding for several people: what each makes of the alternatives, the group they stand with, and what they count for.
 
-use credence_memory::belief::BeliefError;
 use credence_memory::belief::decision::relative;
+use credence_memory::belief::{BeliefError, Mixture};
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, PersonId, Seq};
 use credence_memory::number::{Finite, NumberError};
@@ -137,14 +137,28 @@ pub fn decide_together(
         ForWhom::Named(_) => vec![1.0; people.len()],
         ForWhom::All | ForWhom::Group(_) => source_weights(&sources, source_cap)?,
     };
+    let before = spread(&relative(&strangers(state)?, &features)?.1);
     let mut stakes = Vec::with_capacity(people.len());
     for (i, person) in people.iter().enumerate() {
         let (expected, covariance) = relative(&state.belief(person)?, &features)?;
-        stakes.push(Stake { expected, covariance, weight: weights[i], group: group_of(person).unwrap_or(0) });
+        let known = if before > 0.0 { (1.0 - spread(&covariance) / before).clamp(0.0, 1.0) } else { 0.0 };
+        stakes.push(Stake { expected, covariance, weight: weights[i], group: group_of(person).unwrap_or(0), known });
         on_progress(i + 1, people.len());
     }
     let collective = decide(&stakes, rule, fallback, bars)?;
     Ok(Together { people, stakes, collective })
+}
+
+/// What is believed of somebody of whom nothing is known, not even what others said.
+fn strangers(state: &State) -> Result<Mixture, TogetherError> {
+    let epoch = state.epoch().ok_or(TogetherError::Nobody)?;
+    Ok(Mixture::new(&epoch.settings, &epoch.priors)?)
+}
+
+/// Sum of the variances of a covariance by rows.
+fn spread(covariance: &[f64]) -> f64 {
+    let k = covariance.len().isqrt();
+    (0..k).map(|i| covariance[i * k + i]).sum()
 }
 
 /// Records a decision for several people.

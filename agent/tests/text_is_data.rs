@@ -70,6 +70,7 @@ fn describe(home: &mut Home, situation: &str, text: &str, which: usize) -> Alter
         situation: situation.into(),
         text: text.into(),
         source: FeatureSource::Read,
+        map: None,
         schema: (0..values).map(number).collect(),
         schema_error: Vec::new(),
         text_block: Vec::new(),

@@ -122,7 +122,10 @@ fn contribution(
 ) -> Result<(Stake, Message), BeliefError> {
     let belief = Mixture::fold(settings, priors, observations)?;
     let (expected, covariance) = relative(&belief, alternatives)?;
-    Ok((Stake { expected, covariance, weight: 1.0, group: 0 }, Message::of(settings, priors, observations)?))
+    Ok((
+        Stake { expected, covariance, weight: 1.0, group: 0, known: 1.0 },
+        Message::of(settings, priors, observations)?,
+    ))
 }
 
 fn scores(stakes: &[Stake], weights: &[f64]) -> Result<Vec<f64>, PopulationError> {

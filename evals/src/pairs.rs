@@ -6,11 +6,19 @@
 
 use std::collections::BTreeMap;
 
+use credence_agent::bank::Bank;
+use credence_agent::decide::Bars;
+use credence_agent::keyed;
+use credence_memory::belief::{BeliefError, Mixture, Settings, assess_read};
+use credence_memory::ids::{IdError, ValueId};
+use credence_memory::layout::Layout;
+use credence_memory::number::NumberError;
+use credence_memory::prior::priors;
 use credence_priors::checks::{CasesError, ObviousPair, embedded_control_pairs, embedded_pairs, obvious_pairs_report};
 use credence_priors::reading_cache::ReadingCache;
 use credence_priors::readout::{Alternative, ReadError};
 use credence_priors::schema::ValueSchema;
-use credence_priors::value_reading::{ValueMap, read_states};
+use credence_priors::value_reading::{ReadAct, ValueMap, read_states};
 use credence_priors::{LanguageModel, ModelError, Reading};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +53,15 @@ pub enum PairsError {
     /// Reading.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A value's name.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A number that is none.
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    /// The belief engine refused.
+    #[error(transparent)]
+    Belief(#[from] BeliefError),
     /// The baseline's question.
     #[error("failed to ask which is better")]
     Model(#[from] ModelError),
@@ -66,8 +83,9 @@ pub struct PairsRow {
     /// What nearly everybody would do, learned from keyed acts: share ranked right. One judgement for all banks, and nothing
     /// of any bank is in what it was learned from.
     pub learned: Option<Estimate>,
-    /// Share of pairs whose right act is more than nine times as likely to be put first, and of those whose wrong one is.
-    pub learned_sure: Option<[f64; 2]>,
+    /// Share of pairs in which the agent would act for somebody of whom nothing is known, with its usual bars: rightly, and on the worse
+    /// act.
+    pub acted: Option<[f64; 2]>,
     /// Ids ranked wrong by what was learned.
     pub learned_wrong: Vec<String>,
     /// Ids ranked wrong by ours.
@@ -94,26 +112,57 @@ struct Ranked {
     id: String,
     ours: f64,
     baseline: f64,
-    /// Log-odds that the better act is put first.
-    learned: Option<f64>,
+    learned: Option<LearnedPair>,
 }
 
-/// Log-odds from which a learned judgement is sure: nine to one.
-const SURE: f64 = 2.197;
+/// What is read of a pair: the learned log-odds of its better act, and whether the agent would act, rightly or on the worse.
+#[derive(Debug, Clone, Copy)]
+struct LearnedPair {
+    odds: f64,
+    acts: Option<bool>,
+}
 
-/// By pair, the learned log-odds of its better act.
+/// What is believed of somebody of whom nothing is known, and where keys and judgement stand in it.
+fn stranger(schema: &ValueSchema) -> Result<(Mixture, Layout), PairsError> {
+    let values = schema.values.iter().map(|v| ValueId::new(&v.id)).collect::<Result<Vec<_>, _>>()?;
+    let prior = keyed::prior(&Bank::built_in(), &values)?;
+    let layout = Layout::of_values(values);
+    let mixture = Mixture::new(&Settings::default(), &priors(&layout, Some(&prior), &[]))?;
+    Ok((mixture, layout))
+}
+
+impl LearnedPair {
+    fn of(acts: &[ReadAct], (belief, layout): &(Mixture, Layout)) -> Result<Self, PairsError> {
+        let place = layout.judgement();
+        let row = |of: &[f64], judgement: f64| {
+            let mut row = of.to_vec();
+            row.resize(layout.width(), 0.0);
+            if let Some(place) = place {
+                row[place] = judgement;
+            }
+            row
+        };
+        let features: Vec<Vec<f64>> = acts.iter().map(|act| row(&act.points, act.judgement)).collect();
+        let errors: Vec<Vec<f64>> = acts.iter().map(|act| row(&act.error, 0.0)).collect();
+        let assessed = assess_read(belief, &features, &errors)?;
+        let acts_now = assessed.expected_regret <= Bars::default().regret_max;
+        Ok(Self { odds: acts[0].judgement - acts[1].judgement, acts: acts_now.then_some(assessed.best == 0) })
+    }
+}
+
+/// By pair, what was learned says of it.
 fn learned(
     model: &mut dyn LanguageModel,
     map: Option<&ValueMap>,
+    stranger: &(Mixture, Layout),
     pairs: &[ObviousPair],
-) -> Result<Vec<Option<f64>>, ModelError> {
+) -> Result<Vec<Option<LearnedPair>>, PairsError> {
     let Some(map) = map else { return Ok(vec![None; pairs.len()]) };
     let of = |pair: &ObviousPair| [&pair.better, &pair.worse].map(|act| Alternative::new(Some(&pair.situation), act));
     let alternatives: Vec<[Alternative; 2]> = pairs.iter().map(of).collect();
     let questions: Vec<&[Alternative]> = alternatives.iter().map(<[Alternative; 2]>::as_slice).collect();
     let states = read_states(model, &questions, &mut |_, _| {})?;
-    let read = states.iter().map(|states| map.read(states));
-    Ok(read.map(|acts| Some(acts[0].judgement - acts[1].judgement)).collect())
+    states.iter().map(|states| LearnedPair::of(&map.read(states), stranger).map(Some)).collect()
 }
 
 /// Ranks every bank; `progress` is told pairs done and pairs in all.
@@ -132,6 +181,7 @@ pub fn run(
     let control = embedded_control_pairs()?;
     let (traps, hard): (Vec<_>, Vec<_>) = hard()?.into_iter().unzip();
     let of = open.len() + frozen.len() + control.len() + hard.len();
+    let stranger = stranger(schema)?;
     let mut done = 0;
     let mut ranked = |pairs: &[ObviousPair]| {
         let mut all = Vec::with_capacity(pairs.len());
@@ -139,7 +189,7 @@ pub fn run(
             progress(done, of);
             let wrong = obvious_pairs_report(model, schema, chunk, cache)?.wrong;
             let letters = letters(model, chunk)?;
-            let learned = learned(model, map, chunk)?;
+            let learned = learned(model, map, &stranger, chunk)?;
             all.extend(chunk.iter().zip(letters).zip(learned).map(|((pair, baseline), learned)| Ranked {
                 id: pair.id.clone(),
                 ours: f64::from(u8::from(!wrong.contains(&pair.id))),
@@ -173,17 +223,17 @@ pub fn run(
 fn row(bank: String, ranked: Vec<&Ranked>, seed: u64) -> PairsRow {
     let ours: Vec<f64> = ranked.iter().map(|r| r.ours).collect();
     let baseline: Vec<f64> = ranked.iter().map(|r| r.baseline).collect();
-    let learned: Vec<f64> = ranked.iter().filter_map(|r| r.learned).collect();
+    let learned: Vec<LearnedPair> = ranked.iter().filter_map(|r| r.learned).collect();
     let share =
-        |of: &dyn Fn(f64) -> bool| learned.iter().filter(|odds| of(**odds)).count() as f64 / learned.len() as f64;
-    let is_right: Vec<f64> = learned.iter().map(|odds| f64::from(u8::from(*odds > 0.0))).collect();
+        |acts: bool| learned.iter().filter(|pair| pair.acts == Some(acts)).count() as f64 / learned.len() as f64;
+    let is_right: Vec<f64> = learned.iter().map(|pair| f64::from(u8::from(pair.odds > 0.0))).collect();
     PairsRow {
         bank,
         learned: (!learned.is_empty()).then(|| Estimate::bootstrap(&is_right, seed)),
-        learned_sure: (!learned.is_empty()).then(|| [share(&|odds| odds > SURE), share(&|odds| odds < -SURE)]),
+        acted: (!learned.is_empty()).then(|| [share(true), share(false)]),
         learned_wrong: ranked
             .iter()
-            .filter(|r| r.learned.is_some_and(|odds| odds <= 0.0))
+            .filter(|r| r.learned.is_some_and(|pair| pair.odds <= 0.0))
             .map(|r| r.id.clone())
             .collect(),
         pairs: ranked.len(),

@@ -14,7 +14,7 @@ use credence_agent::session::SessionError;
 use credence_memory::belief::Mixture;
 use credence_memory::layout::Layout;
 use credence_memory::observation::Features;
-use credence_memory::record::{BriefingAdded, ConsequenceKind};
+use credence_memory::record::BriefingAdded;
 use credence_priors::ModelError;
 use credence_priors::meaning::{MeaningError, States};
 use nalgebra::{DMatrix, DVector};
@@ -394,11 +394,10 @@ fn fit(settings: &[&[&Row]], arms: &[Arm], outcome: Outcome) -> Vec<f64> {
     solved.map_or_else(|_| vec![0.0; width], |b| b.iter().copied().collect())
 }
 
-/// Share of a decision's judgement that has consequences, before anyone has checked any: half.
+/// Share of a decision's judgement that has consequences in this experiment: half, as if as much had been shown of them. What nobody has
+/// checked counts for nothing in a decision, and then pressure could not be seen to move it.
 pub fn flat_trust() -> f64 {
-    let state = credence_memory::state::State::new();
-    ConsequenceKind::ALL.iter().map(|k| deliberate::reliability(&state, *k)).sum::<f64>()
-        / ConsequenceKind::ALL.len() as f64
+    0.5
 }
 
 #[cfg(test)]

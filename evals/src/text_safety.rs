@@ -217,7 +217,6 @@ pub fn measure_wording(
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WordingReport, ReaderError> {
     let bank = paraphrases();
-    let bar = Bars::default().wording_max;
     let (mut by_hand, mut by_framing, mut decisions, mut deferred) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (done, case) in bank.iter().enumerate() {
         on_progress(done, bank.len());
@@ -234,7 +233,9 @@ pub fn measure_wording(
         }
         by_hand.push((given, other));
         by_framing.push((given, framed));
-        deferred.push(wording::Reworded::of(given, others).is_too_far(bar));
+        // Whatever it would cost to act in those words: here it is the move that is measured.
+        let others = others.into_iter().map(|other| (other, f64::INFINITY));
+        deferred.push(wording::Reworded::of(given, others).is_too_far(Bars::default()));
         decisions.push((case.id.clone(), given, other - given, framed - given));
     }
     let turned: Vec<usize> = (0..bank.len()).filter(|&i| by_hand[i].0.signum() != by_hand[i].1.signum()).collect();

@@ -247,7 +247,7 @@ impl<'a> Bench<'a> {
         let root = dir.join("home");
         let mut home = opened(&root, experiment, opening, on_progress)?;
         let prior = home.state().elicited().ok_or(MeasureError::NoPrior)?.clone();
-        let mut reader = opening.reader(&prior, &[])?;
+        let mut reader = opening.reader(&(&prior).into(), &[], &mut |_| {})?;
         let questions: Vec<BankQuestion> = Bank::built_in().questions.into_iter().take(experiment.questions).collect();
         let missing = |q: &BankQuestion| {
             let id = |a: &BankAlternative| AlternativeId::of(&q.situation, &a.text);

@@ -35,6 +35,7 @@ pub struct UnseenOptions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownPerson {
     /// What they are called.
+    #[serde(rename = "person", alias = "name")]
     pub name: String,
     /// What they value, by value; absent values weigh nothing.
     #[serde(default)]
@@ -48,6 +49,9 @@ pub struct KnownPerson {
 pub struct KnownAnswer {
     /// The situation's words.
     pub situation: String,
+    /// The words of all that they chose among; absent, the situation alone says which question it was.
+    #[serde(default)]
+    pub alternatives: Vec<String>,
     /// The words of what they chose.
     pub chosen: String,
 }
@@ -197,7 +201,11 @@ pub fn known(
         let mut answered = Vec::new();
         for answer in &person.answers {
             let chosen = pairs.iter().enumerate().find_map(|(i, pair)| {
-                let is_asked = same(&pair.situation, &answer.situation);
+                let has_both = |pair: &KeyedPair| {
+                    pair.acts.iter().all(|act| answer.alternatives.iter().any(|text| same(text, &act.text)))
+                };
+                let is_asked =
+                    same(&pair.situation, &answer.situation) && (answer.alternatives.is_empty() || has_both(pair));
                 let place = pair.acts.iter().position(|act| same(&act.text, &answer.chosen))?;
                 is_asked.then_some((i, place))
             });
@@ -393,13 +401,31 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_people_is_as_documented() -> Result<(), Box<dyn std::error::Error>> {
+        let file = tempfile::NamedTempFile::new()?;
+        let line = r#"{"person":"ada","profile":{"care":2},"answers":[{"situation":"It rains.","alternatives":["go","stay"],"chosen":"go"}]}"#;
+        std::fs::write(file.path(), format!("{line}\n\n{}\n", line.replace("person", "name")))?;
+        let people = load_people(file.path())?;
+        assert_eq!((people.len(), people[0].answers[0].alternatives.len()), (2, 2));
+        assert_eq!(people[0], people[1]);
+        std::fs::write(file.path(), "{\"person\":\"ada\"}\n")?;
+        let error = load_people(file.path()).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("line 1")));
+        Ok(())
+    }
+
+    #[test]
     fn people_from_a_file_are_matched_by_words() -> Result<(), UnseenError> {
         let (pairs, values) = pairs();
         let answers = pairs
             .iter()
             .map(|pair| {
                 let act = pair.acts.iter().find(|act| act.keys.contains_key("care")).unwrap_or(&pair.acts[0]);
-                KnownAnswer { situation: pair.situation.clone(), chosen: format!("{}.", act.text.to_uppercase()) }
+                KnownAnswer {
+                    situation: pair.situation.clone(),
+                    alternatives: pair.acts.iter().map(|act| act.text.clone()).collect(),
+                    chosen: format!("{}.", act.text.to_uppercase()),
+                }
             })
             .collect();
         let people = [KnownPerson { name: "ada".into(), profile: BTreeMap::new(), answers }];

@@ -470,6 +470,7 @@ impl Statement {
             situation: self.situation.clone(),
             text: self.text.clone(),
             source: FeatureSource::Read,
+            map: None,
             schema: Vec::new(),
             schema_error: Vec::new(),
             text_block: Vec::new(),

@@ -9,14 +9,20 @@ use crate::record::{AdapterPromoted, PriorElicited};
 const CONSTANT_VARIANCE: f64 = 1.0;
 
 /// The zero location, the elicited one if the model's prior was read, and those of promoted generations.
+///
+/// A prior from no alternatives was not elicited from the model: it says what is typical and what is published. Its mean is then that of
+/// the zero location: zero for every value, but not for the judgement of what nearly everybody would do, where acts are read.
 pub fn priors(layout: &Layout, elicited: Option<&PriorElicited>, promoted: &[&AdapterPromoted]) -> Priors {
     let numbers = |v: &[Finite]| v.iter().map(|x| x.get()).collect::<Vec<f64>>();
     let reference: Vec<f64> = match elicited {
         Some(prior) => prior.reference_variance.iter().map(|v| v.get()).collect(),
         None => layout.default_reference_variance(),
     };
-    let mut locations = vec![continued(layout, LocationName::Zero, vec![0.0; reference.len()], diagonal(&reference))];
-    // A prior from no alternatives was not elicited from the model: it only says what is typical, and what is published.
+    let mean = match elicited.filter(|prior| prior.bank_size == 0) {
+        Some(typical) => numbers(&typical.mean),
+        None => vec![0.0; reference.len()],
+    };
+    let mut locations = vec![continued(layout, LocationName::Zero, mean, diagonal(&reference))];
     if let Some(prior) = elicited.filter(|prior| prior.bank_size > 0) {
         let (mean, covariance) = (numbers(&prior.mean), numbers(&prior.covariance));
         locations.push(continued(layout, LocationName::Elicited, mean, covariance));

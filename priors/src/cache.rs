@@ -62,12 +62,13 @@ pub struct ModelCache {
     root: PathBuf,
     offline: bool,
     hf_endpoint: Option<String>,
+    gpu_layers: u32,
 }
 
 impl ModelCache {
     /// The cache in `root`; with `offline`, nothing is ever downloaded.
     pub fn at(root: impl Into<PathBuf>, offline: bool) -> Self {
-        Self { root: root.into(), offline, hf_endpoint: None }
+        Self { root: root.into(), offline, hf_endpoint: None, gpu_layers: 0 }
     }
 
     /// The cache in `CREDENCE_CACHE`, else in the user's data folder, else (without a home) in the current folder.
@@ -85,6 +86,11 @@ impl ModelCache {
         Self { hf_endpoint: Some(endpoint.into()), ..self }
     }
 
+    /// The same cache, whose models are loaded with so many layers on a graphics processor.
+    pub fn with_gpu_layers(self, gpu_layers: u32) -> Self {
+        Self { gpu_layers, ..self }
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -97,7 +103,8 @@ impl ModelCache {
 
     /// Options to load a model with its F16 copy in this cache.
     pub fn llama_options(&self) -> LlamaOptions {
-        LlamaOptions { copies: Some(self.root.join("copies")), ..LlamaOptions::default() }
+        let copies = Some(self.root.join("copies"));
+        LlamaOptions { copies, gpu_layers: self.gpu_layers, ..LlamaOptions::default() }
     }
 
     /// Options to load this very model: one whose files were changed since is refused.

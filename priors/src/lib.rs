@@ -13,6 +13,7 @@ pub mod features;
 pub mod generation;
 pub mod gguf;
 pub mod handle;
+pub mod keyed_prior;
 mod linear;
 pub mod llama;
 pub mod meaning;

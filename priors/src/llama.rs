@@ -68,6 +68,8 @@ pub struct LlamaOptions {
     pub blake3: Option<String>,
     /// A low-rank adapter that everything is read and written with.
     pub adapter: Option<PathBuf>,
+    /// Layers that are computed on a graphics processor, of a build that can use one (cargo features `cuda`, `metal`, `vulkan`).
+    pub gpu_layers: u32,
 }
 
 impl Default for LlamaOptions {
@@ -81,8 +83,28 @@ impl Default for LlamaOptions {
             copy_bytes_max: 4 << 30,
             blake3: None,
             adapter: None,
+            gpu_layers: 0,
         }
     }
+}
+
+/// The precision of weights, and where they are computed if not on the processor: bits differ between devices, so what is read on one is not
+/// taken for what is read on another.
+fn on_device(precision: String, gpu_layers: u32) -> String {
+    if gpu_layers == 0 { precision } else { format!("{precision}, {gpu_layers} layers on {}", devices()) }
+}
+
+/// Names of the graphics processors that llama.cpp sees.
+fn devices() -> String {
+    let all = llama_cpp_2::list_llama_ggml_backend_devices();
+    let is_gpu = |device: &llama_cpp_2::LlamaBackendDevice| {
+        matches!(
+            device.device_type,
+            llama_cpp_2::LlamaBackendDeviceType::Gpu | llama_cpp_2::LlamaBackendDeviceType::IntegratedGpu
+        )
+    };
+    let names: Vec<String> = all.iter().filter(|device| is_gpu(device)).map(|device| device.name.clone()).collect();
+    if names.is_empty() { "a graphics processor".to_owned() } else { names.join(" and ") }
 }
 
 /// A model loaded by llama.cpp.
@@ -130,7 +152,8 @@ impl Llama {
     pub fn scoring_precision(path: &Path, options: &LlamaOptions) -> Result<String, ModelError> {
         let files = ModelFiles::find(path).map_err(|source| ModelError::Gguf { path: path.into(), source })?;
         let head = &files.head;
-        Ok(if scores_from_copy(head, options) { "F16".to_owned() } else { head.precision() })
+        let precision = if scores_from_copy(head, options) { "F16".to_owned() } else { head.precision() };
+        Ok(on_device(precision, options.gpu_layers))
     }
 
     /// Checks the processor and the file, makes the F16 copy if there is none, and loads it.
@@ -159,9 +182,12 @@ impl Llama {
             );
         }
         let backend = backend()?;
+        if options.gpu_layers > 0 && !backend.supports_gpu_offload() {
+            return Err(ModelError::NoGpu);
+        }
         let (weights, scoring_precision) = if copied {
             // Loads the vocabulary only: an architecture that llama.cpp does not know is found out before copying.
-            load_weights(backend, path, head, true)?;
+            load_weights(backend, path, head, (true, 0))?;
             let folder = options.copies.as_deref().or(path.parent()).unwrap_or(Path::new("."));
             let copy = copy::path_in(folder, path, &gguf_blake3);
             copy::make(path, &copy)?;
@@ -169,7 +195,7 @@ impl Llama {
         } else {
             (path.to_owned(), head.precision())
         };
-        let mut model = load_weights(backend, &weights, head, false)?;
+        let mut model = load_weights(backend, &weights, head, (false, options.gpu_layers))?;
         let mut adapter = match &options.adapter {
             Some(path) => Some(adapter::load(&mut model, path, &gguf_blake3)?),
             None => None,
@@ -192,7 +218,7 @@ impl Llama {
             context,
             width: usize::try_from(model.n_embd_out()).unwrap_or(0),
             layers: model.n_layer() as usize,
-            scoring_precision,
+            scoring_precision: on_device(scoring_precision, options.gpu_layers),
             llama_cpp_version: LLAMA_CPP_VERSION.to_owned(),
             adapter_blake3: adapter.as_ref().map(|(_, hash)| hash.clone()),
         };
@@ -296,10 +322,10 @@ fn load_weights(
     backend: &LlamaBackend,
     path: &Path,
     head: &GgufHead,
-    vocabulary_only: bool,
+    (vocabulary_only, gpu_layers): (bool, u32),
 ) -> Result<LlamaModel, ModelError> {
     log::forget_errors();
-    let parameters = LlamaModelParams::default().with_n_gpu_layers(0).with_vocab_only(vocabulary_only);
+    let parameters = LlamaModelParams::default().with_n_gpu_layers(gpu_layers).with_vocab_only(vocabulary_only);
     LlamaModel::load_from_file(backend, path, &parameters).map_err(|error| ModelError::Load {
         path: path.into(),
         architecture: head.architecture.clone(),

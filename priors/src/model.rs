@@ -204,12 +204,22 @@ pub struct ModelIdentity {
 impl ModelIdentity {
     /// BLAKE3 hash, in hex, of everything that readings depend on. Readings of models with equal keys may be mixed.
     pub fn key(&self) -> String {
-        let mut text = format!("{}|{}|{}", self.gguf_blake3, self.scoring_precision, self.llama_cpp_version);
+        let mut text = Self::key_text(&self.gguf_blake3, &self.scoring_precision, &self.llama_cpp_version);
         if let Some(adapter) = &self.adapter_blake3 {
             text.push('|');
             text.push_str(adapter);
         }
         blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    /// The key that a base model has once it is loaded: by the BLAKE3 hash of its files, in hex, and the precision that it scores in.
+    pub fn key_of(gguf_blake3: &str, scoring_precision: &str) -> String {
+        let text = Self::key_text(gguf_blake3, scoring_precision, crate::llama::LLAMA_CPP_VERSION);
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    fn key_text(gguf_blake3: &str, scoring_precision: &str, llama_cpp_version: &str) -> String {
+        format!("{gguf_blake3}|{scoring_precision}|{llama_cpp_version}")
     }
 }
 
@@ -259,6 +269,11 @@ pub trait LanguageModel {
 /// What can go wrong with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
+    /// Layers were to be computed on a graphics processor, and there is none that this build can use.
+    #[error(
+        "this build finds no graphics processor that it can use: build with --features cuda, metal or vulkan, or leave out --gpu-layers"
+    )]
+    NoGpu,
     /// The file cannot be read at all.
     #[error("failed to read the model file {}", path.display())]
     File {

@@ -22,12 +22,20 @@ struct Placed {
     angle: f64,
     /// Standard deviations of a weight.
     mean: f64,
+    /// What a key point is worth to most people.
+    worth: f64,
 }
 
 impl PublishedValues {
     /// The table that ships with the program.
     pub fn embedded() -> Self {
         toml::from_str(TABLE).expect("the table is tested")
+    }
+
+    /// What a key point of this value is worth to most people where one act is the better one, in units of a typical value; zero for a
+    /// value that the table does not place.
+    pub fn worth(&self, value: &str) -> f64 {
+        self.value.get(value).map_or(0.0, |placed| placed.worth)
     }
 
     /// Mean, in standard deviations of a weight, and correlations (row by row) of these values; a value that the table does not
@@ -57,6 +65,8 @@ mod tests {
         let table = PublishedValues::embedded();
         assert!(ids.iter().all(|id| table.value.contains_key(*id)));
         assert_eq!(table.value.len(), ids.len());
+        assert!(ids.iter().all(|id| table.worth(id) > 0.0));
+        assert_eq!(table.worth("velocity"), 0.0);
         let (mean, correlation) = table.of(&ids);
         let n = ids.len();
         assert!(nalgebra::DMatrix::from_row_slice(n, n, &correlation).cholesky().is_some());

@@ -15,7 +15,7 @@
 //! at stake is thus nearly silent, which matters more than its sign: sixteen of eighteen values are not.
 //!
 //! *What nearly everybody would do* is learned by the same machinery: the keys of an act, weighed by the published order of
-//! values (`worth`), are what the words of the act are worth to most people. It is read once directly, and once as
+//! values ([`crate::published`]), are what the words of the act are worth to most people. It is read once directly, and once as
 //! the weighted sum of what is read of each value; a logistic regression on cross-validated readings makes log-odds of both.
 //!
 //! Penalties and `k` are chosen on situations kept for choosing; `a`, `p` and `e` come from cross-validation over all that
@@ -23,16 +23,17 @@
 //! and its error variance that of the keys themselves.
 
 mod fit;
+mod kept;
 mod provided;
 mod quantised;
 mod solve;
 mod states;
 mod stored;
-mod worth;
 
 use serde::{Deserialize, Serialize};
 
 pub use fit::FitError;
+pub use kept::KeptReadings;
 pub use provided::{MapError, learned_acts};
 pub use states::{QuestionStates, layers, read_states};
 pub use stored::StoredMapError;
@@ -59,7 +60,7 @@ pub struct ValueValidity {
 }
 
 /// What is read of one alternative, beside the others of its question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadAct {
     /// By value, in key points. Differences between alternatives of a question mean something; sums do not.
     pub points: Vec<f64>,

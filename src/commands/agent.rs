@@ -16,7 +16,7 @@ use crate::cli::{AgentArgs, Global};
 use crate::commands::consider::{deliberate, guard};
 use crate::commands::decide::{as_json, bars, print, text};
 use crate::commands::tell::{Answering, tell};
-use crate::exit::WrongInput;
+use crate::exit::{WrongInput, undecided};
 use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
@@ -38,10 +38,16 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
             (run, situation)
         }
         (None, Some(task)) => {
+            let given = if args.proposals == 0 { asked_for(args)? } else { args.alternatives.clone() };
             let (mine, always) = proposals(&mut opened, args, task)?;
-            let mut all = described(&mut opened, task, &mine, By::Model)?;
-            all.extend(described(&mut opened, task, &always, By::Program)?);
-            all.extend(described(&mut opened, task, &by_person(&args.alternatives), By::Person)?);
+            // All at once: what is read of each is how it differs from the others.
+            let whose = [(mine, By::Model), (always, By::Program), (by_person(&given), By::Person)];
+            let texts: Vec<String> = whose.iter().flat_map(|(all, _)| all.iter().map(|p| p.text.clone())).collect();
+            opened.describe(task, &texts)?;
+            let mut all = Vec::new();
+            for (proposals, by) in &whose {
+                all.extend(described(&mut opened, task, proposals, *by)?);
+            }
             (TaskRun::begin(&mut opened.home, person, task, &all, limits, now())?, task.clone())
         }
         (None, None) => anyhow::bail!("give a task with --task, or --resume one"),
@@ -58,6 +64,33 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
         work.list()?;
     }
     work.go()
+}
+
+/// The alternatives given, and as many more as the person says on lines, if these are too few to decide between.
+fn asked_for(args: &AgentArgs) -> anyhow::Result<Vec<String>> {
+    let mut given = args.alternatives.clone();
+    if given.len() >= 2 {
+        return Ok(given);
+    }
+    if !args.json {
+        say(
+            "What could be done? One alternative a line, at least two in all; an empty line ends the list. (--proposals N has the model propose some.)",
+        )?;
+    }
+    let mut input = std::io::stdin().lock();
+    loop {
+        let mut line = String::new();
+        let read = input.read_line(&mut line).context("failed to read standard input")?;
+        let text = line.trim().trim_start_matches('+').trim();
+        if text.is_empty() && (read == 0 || given.len() >= 2) {
+            break;
+        }
+        if !text.is_empty() && !given.iter().any(|known| known.eq_ignore_ascii_case(text)) {
+            given.push(text.to_owned());
+        }
+    }
+    crate::commands::decide::check(&given)?;
+    Ok(given)
 }
 
 /// What the model proposes, and what every task has. None of either when no proposals are wanted.
@@ -143,9 +176,10 @@ impl Work<'_> {
             } else {
                 print(home, seq, self.run.alternatives(), decided)?;
             }
+            let outcome = decided.outcome.clone();
             let heard = match step {
                 Step::Act(done, _) => {
-                    self.say(format!("\nDone: {}", text(home, &done)))?;
+                    self.say(format!("\nChosen: {}. Carrying it out is yours, or the caller's.", text(home, &done)))?;
                     return self.react(done);
                 }
                 Step::Ask(pair, _) => {
@@ -164,9 +198,10 @@ impl Work<'_> {
             match heard {
                 Heard::Again => {}
                 Heard::Later => {
-                    return self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()));
+                    self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()))?;
+                    return undecided(&outcome);
                 }
-                Heard::Stopped => return self.say("Stopped. Nothing was done, and this task does not go on."),
+                Heard::Stopped => return self.say("Stopped. Nothing is chosen, and this task does not go on."),
             }
         }
     }

@@ -2,21 +2,29 @@
 
 pub(crate) mod together;
 
+use std::io::{BufRead, IsTerminal};
+
+use anyhow::Context;
 use credence_agent::bank::BankAlternative;
 use credence_agent::decide::{Bars, Decided, decide, record};
+use credence_agent::keyed;
 use credence_agent::knowledge::Knowledge;
-use credence_agent::names;
-use credence_agent::session::record_described;
+use credence_agent::open_question::OpenQuestion;
+use credence_agent::session::{Answer, record_described};
+use credence_agent::{in_words, names};
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, Seq};
+use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::record::{AlternativeDescribed, Outcome};
 use credence_memory::text::normal;
 
 use crate::cli::{BarArgs, DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
-use crate::exit::WrongInput;
+use crate::exit::{WrongInput, undecided};
 use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
+
+/// So many alternatives of a situation that were read before are compared with a new one.
+const OTHERS_MAX: usize = 24;
 
 /// Runs `credence decide`.
 pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
@@ -29,13 +37,66 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
     let ids = opened.describe(&args.situation, &args.alternatives)?;
     let bars = bars(&args.bars);
     let considered = deliberate(&mut opened, &args.consider, (&person, None), &args.situation, &ids, (0, args.json))?;
-    let mut decided = decide(opened.home.state(), &person, &ids, &considered, bars, true)?;
-    guard(&mut opened, &person, &args.situation, &ids, &mut decided, bars)?;
-    let seq = record(&mut opened.home, &person, None, &ids, &decided, now())?;
-    if args.json {
-        say_json(&as_json(&opened.home, seq, &ids, &decided))
-    } else {
-        print(&opened.home, seq, &ids, &decided)
+    let stdin = std::io::stdin();
+    let mut answers = stdin.lock();
+    loop {
+        let mut decided = decide(opened.home.state(), &person, &ids, &considered, bars, true)?;
+        guard(&mut opened, &person, &args.situation, &ids, &mut decided, bars)?;
+        let seq = record(&mut opened.home, &person, None, &ids, &decided, now())?;
+        if args.json {
+            say_json(&as_json(&opened.home, seq, &ids, &decided))?;
+        } else {
+            print(&opened.home, seq, &ids, &decided)?;
+        }
+        let asked = match (&decided.outcome, &decided.question) {
+            (Outcome::Ask { .. }, Some(question)) => question.alternatives,
+            _ => return undecided(&decided.outcome),
+        };
+        if !answered(&mut opened.home, &person, asked, &mut answers, args.json)? {
+            return undecided(&decided.outcome);
+        }
+    }
+}
+
+/// Puts the question of a decision and takes a line as the answer, from a terminal or wherever lines come from. Says whether there was one.
+fn answered(
+    home: &mut Home,
+    person: &PersonId,
+    pair: [AlternativeId; 2],
+    answers: &mut dyn BufRead,
+    quiet: bool,
+) -> anyhow::Result<bool> {
+    let interactive = std::io::stdin().is_terminal();
+    if !quiet {
+        say(format!(
+            "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  leave it open",
+            text(home, &pair[0]),
+            text(home, &pair[1])
+        ))?;
+    }
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if answers.read_line(&mut line).context("failed to read standard input")? == 0 {
+            return Ok(false);
+        }
+        let answer = match line.trim() {
+            "" => continue,
+            "q" | "quit" | "stop" => return Ok(false),
+            "1" => Answer::Choose(0),
+            "2" => Answer::Choose(1),
+            "=" => Answer::NoPreference,
+            other => {
+                let problem = format!("{other:?} is none of 1, 2, = and q");
+                anyhow::ensure!(interactive, WrongInput(format!("standard input: {problem}")));
+                say(problem)?;
+                continue;
+            }
+        };
+        // It is put only once there is an answer: a question that nobody heard is no record.
+        let question = OpenQuestion::put(home, person, &SourceId::new("decide")?, pair, now())?;
+        question.answer(home, answer, now())?;
+        return Ok(true);
     }
 }
 
@@ -89,7 +150,7 @@ pub(crate) fn as_json(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &De
         .collect();
     serde_json::json!({
         "record": seq.0, "decision": decided.outcome, "alternatives": alternatives, "expected_regret": a.expected_regret,
-        "reasons": decided.reasons, "question": question, "deliberations": deliberations,
+        "reasons": decided.reasons, "in_words": reasons(home, ids, decided), "question": question, "deliberations": deliberations,
         "expected_utility_alone": decided.alone.as_ref().map(|a| &a.expected_utility), "moved_by_wording": decided.moved_by_wording,
     })
 }
@@ -136,20 +197,76 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
         "\nExpected regret of acting now: {:.3} (1 is your own wavering between two alternatives)",
         a.expected_regret
     ))?;
-    say(format!(
-        "What speaks for {:?} against {:?}:",
-        text(home, &ids[decided.best]),
-        text(home, &ids[decided.second])
-    ))?;
-    for c in decided.contributions.iter().take(6) {
-        let evidence =
-            decided.reasons.iter().find(|r| names::of_id(&r.feature) == c.name).map_or_else(String::new, |r| {
-                let seqs: Vec<String> = r.evidence.iter().map(ToString::to_string).collect();
-                if seqs.is_empty() { "  (the prior)".into() } else { format!("  (records {})", seqs.join(", ")) }
-            });
-        say(format!("  {:+.2} ± {:.2}  {}{evidence}", c.contribution, c.sd, c.name))?;
+    let rows = reasons(home, ids, decided);
+    for at in [decided.best, decided.second] {
+        let of: Vec<&ReasonInWords> = rows.iter().filter(|row| row.speaks_for == at).collect();
+        if !of.is_empty() {
+            say(format!("What speaks for {:?}:", text(home, &ids[at])))?;
+        }
+        for row in of {
+            let because =
+                if row.because.is_empty() { String::new() } else { format!("  ({})", row.because.join("; ")) };
+            let size = if row.sd > 0.0 { format!("{:.2} ± {:.2}  ", row.size, row.sd) } else { String::new() };
+            say(format!("  {size}{}{because}", row.name))?;
+        }
     }
     say(format!("\nRecorded as {seq}; `credence explain {seq}` shows which evidence moved it."))
+}
+
+/// Reasons shown, at most.
+const REASONS_SHOWN: usize = 6;
+
+/// What speaks for one of the two best alternatives, in words.
+#[derive(Debug, serde::Serialize)]
+struct ReasonInWords {
+    /// What it is.
+    name: String,
+    /// Place of the alternative that it speaks for.
+    #[serde(skip)]
+    speaks_for: usize,
+    /// That alternative.
+    #[serde(rename = "for")]
+    text: String,
+    /// Its part in the difference of utilities, noise units.
+    size: f64,
+    /// How unsure that is.
+    sd: f64,
+    /// What the person said that it rests on; nothing if it was so beforehand.
+    because: Vec<String>,
+}
+
+/// The reasons of a decision, in words: the largest part first.
+fn reasons(home: &Home, ids: &[AlternativeId], decided: &Decided) -> Vec<ReasonInWords> {
+    let last = home.state().decisions().last().map(|(_, made)| made.person.clone());
+    let said = |seq: &Seq| {
+        let words = in_words::evidence(home.state(), last.as_ref()?, *seq, names::value)?;
+        Some(format!("you {words}, record {seq}"))
+    };
+    let because = |name: &str| -> Vec<String> {
+        let of = decided.reasons.iter().filter(|r| names::of_id(&r.feature) == name);
+        of.flat_map(|r| &r.evidence).filter_map(said).collect()
+    };
+    let answered = names::of_id(names::ANSWERED);
+    let answer = (!decided.said.is_empty()).then(|| ReasonInWords {
+        because: because(&answered),
+        name: answered,
+        speaks_for: decided.best,
+        text: text(home, &ids[decided.best]),
+        size: 0.0,
+        sd: 0.0,
+    });
+    let parts = decided.contributions.iter().take(REASONS_SHOWN).map(|c| {
+        let speaks_for = if c.contribution < 0.0 { decided.second } else { decided.best };
+        ReasonInWords {
+            name: c.name.clone(),
+            speaks_for,
+            text: text(home, &ids[speaks_for]),
+            size: c.contribution.abs(),
+            sd: c.sd,
+            because: because(&c.name),
+        }
+    });
+    answer.into_iter().chain(parts).collect()
 }
 
 /// The text of an alternative.
@@ -162,15 +279,18 @@ impl Opened {
     pub(crate) fn describe(&mut self, situation: &str, texts: &[String]) -> anyhow::Result<Vec<AlternativeId>> {
         let situation = &*normal(situation.trim());
         let texts: Vec<String> = texts.iter().map(|t| normal(t.trim()).into_owned()).collect();
-        let missing: Vec<BankAlternative> = texts
-            .iter()
-            .filter(|t| !self.home.state().is_described(situation, t))
-            .map(|t| BankAlternative::unkeyed(t.clone()))
-            .collect();
+        let is_missing = |home: &Home, t: &&String| !home.state().is_described(situation, t);
+        let keyed = keyed::in_built_in_bank(self.home.state(), situation, &texts)?;
+        record_described(&mut self.home, keyed, now())?;
+        let missing: Vec<BankAlternative> =
+            texts.iter().filter(|t| is_missing(&self.home, t)).map(|t| BankAlternative::unkeyed(t.clone())).collect();
         if !missing.is_empty() {
+            let here = self.home.state().descriptions().iter().filter(|d| d.situation == situation);
+            let others: Vec<AlternativeDescribed> = here.cloned().collect();
+            let others = others.get(..OTHERS_MAX).unwrap_or(&others).to_vec();
             let reader = self.reader()?;
             let _working = working("reading what the model makes of the alternatives");
-            let described = reader.describe(situation, &missing)?;
+            let described = reader.describe_beside(situation, &missing, &others)?;
             record_described(&mut self.home, described, now())?;
         }
         Ok(texts.iter().map(|t| AlternativeId::of(situation, t)).collect())

@@ -1,10 +1,13 @@
 //! `credence model`: fetch, list, describe and measure models.
 
-use credence_priors::Llama;
 use credence_priors::bench::bench;
 use credence_priors::reference::ModelReference;
+use credence_priors::schema::ValueSchema;
+use credence_priors::value_reading::ValueMap;
+use credence_priors::{Llama, ModelIdentity};
 
 use crate::cli::{Global, ModelCommand};
+use crate::commands::prior::read_in_words;
 use crate::progress::PullBar;
 use crate::surroundings::{cache, pull, say, say_json};
 
@@ -41,11 +44,17 @@ pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> 
         ModelCommand::Info { reference, json } => {
             let parsed: ModelReference = reference.parse()?;
             let info = cache(global).info(&parsed)?;
+            let options = cache(global).llama_options_for(&info.model);
+            let precision = Llama::scoring_precision(&info.model.path, &options)?;
+            let schema = ValueSchema::embedded();
+            let key = ModelIdentity::key_of(&info.model.blake3, &precision);
+            let map = ValueMap::known_for(&key, &schema, Some(&cache(global).readings()));
             if json {
                 return say_json(&serde_json::json!({
                     "model": info.model, "architecture": info.head.architecture, "name": info.head.name,
                     "parameters": info.head.parameters, "precision": info.head.precision(),
                     "files": info.head.split.map_or(1, |(_, count)| count), "chat_template": info.head.has_chat_template,
+                    "reads": map.map(|map| map.validity),
                 }));
             }
             say(format!(
@@ -60,7 +69,19 @@ pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> 
                 if info.head.has_chat_template { "by its own template" } else { "no template: asked in plain text" },
                 info.model.sha256,
                 info.model.blake3,
-            ))
+            ))?;
+            let Some(map) = map else {
+                return say(
+                    "  values        how well it reads them is not known before it has read the keyed acts: credence eval validity",
+                );
+            };
+            say(
+                "\nHow often the sign of a value is read right in acts that nobody keyed (cross-validated, 95% intervals)",
+            )?;
+            map.validity.iter().try_for_each(|validity| {
+                let name = schema.values.iter().find(|v| v.id == validity.value).map_or("", |v| v.name.as_str());
+                say(format!("  {name:<22} {}", read_in_words(validity)))
+            })
         }
         ModelCommand::Bench { reference, json } => {
             let pulled = pull(global, &reference)?;

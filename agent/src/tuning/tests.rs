@@ -89,7 +89,7 @@ fn answered_by(root: &Path, questions: usize, people: &[PersonId]) -> Home {
     let mut home = Home::create(root, now(), header).expect("a home");
     home.append(now(), Record::PriorElicited(prior.clone())).expect("a record");
     record_described(&mut home, drawn.state().descriptions().to_vec(), now()).expect("records");
-    let mut reader: Reader = opening.reader(&prior, &[]).expect("a reader");
+    let mut reader: Reader = opening.reader(&(&prior).into(), &[], &mut |_| {}).expect("a reader");
     let mut random = ChaCha8Rng::seed_from_u64(7);
     for question in 0..questions {
         let situation = format!("It is day {question} of the journey.");
@@ -422,7 +422,8 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
         model: ModelHandle::spawn(move || Ok(learned)).expect("a model"),
         reading: Arc::new(serde_json::from_value(generation.reading.clone()).expect("a reading")),
     };
-    let mut reader = opening().reader(&prior, &[]).expect("a reader").with_generations(vec![with_adapter]);
+    let mut reader =
+        opening().reader(&(&prior).into(), &[], &mut |_| {}).expect("a reader").with_generations(vec![with_adapter]);
     let unread = reader.judgements(2, &unjudged, &mut |_, _| {}).expect("no failure");
     assert_eq!(unread, None, "a generation that is not read with says nothing");
     let judged = reader.judgements(1, &unjudged, &mut |_, _| {}).expect("readings").expect("judgements");

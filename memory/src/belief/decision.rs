@@ -9,7 +9,7 @@ use super::hypothesis::Prior;
 use super::mixture::Mixture;
 use super::normal::{cdf, density};
 use super::points::normal_points;
-use super::symmetric::{dot, multiply};
+use super::symmetric::{diagonal, dot, multiply};
 
 /// Pairs of quasi-random points for each hypothesis where there are more than two alternatives.
 const POINTS: usize = 512;
@@ -34,12 +34,39 @@ pub struct Assessment {
 /// # Errors
 /// No alternatives, or features of the wrong length.
 pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment, BeliefError> {
+    assess_read(mixture, alternatives, &[])
+}
+
+/// Assesses alternatives whose features were read with errors: `errors` has the error variance of each feature of each alternative, or
+/// nothing at all. What they may really be like adds `sum_i e_i E[w_i^2]` to the variance of a utility; a regret that could come of
+/// having misread them counts.
+///
+/// # Errors
+/// As [`assess`]; errors of another shape, or negative ones.
+pub fn assess_read(
+    mixture: &Mixture,
+    alternatives: &[Vec<f64>],
+    errors: &[Vec<f64>],
+) -> Result<Assessment, BeliefError> {
     check(mixture, alternatives)?;
     let k = alternatives.len();
+    if !errors.is_empty() && errors.len() != k {
+        return Err(BeliefError::Dimension { expected: k, found: errors.len() });
+    }
+    for error in errors {
+        if error.len() != mixture.width() {
+            return Err(BeliefError::Dimension { expected: mixture.width(), found: error.len() });
+        }
+        if !error.iter().all(|e| e.is_finite() && *e >= 0.0) {
+            return Err(BeliefError::Number { what: "an error variance" });
+        }
+    }
     let weights = mixture.weights();
     let (_, priors, hypotheses, readings) = mixture.parts();
     let read: Vec<Vec<Cow<'_, [f64]>>> =
         readings.iter().map(|reading| alternatives.iter().map(|phi| reading.narrow(phi)).collect()).collect();
+    let misread: Vec<Vec<Cow<'_, [f64]>>> =
+        readings.iter().map(|reading| errors.iter().map(|e| reading.narrow(e)).collect()).collect();
     let points = if k > 2 { normal_points(POINTS, k) } else { Vec::new() };
     let mut expected = vec![0.0; k];
     let mut best = vec![0.0; k];
@@ -48,7 +75,11 @@ pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment
         let alternatives = &read[h.reading];
         let part = match (h.gaussian(), h.finite(), &priors[h.prior]) {
             (Some(belief), _, _) => {
-                let (u, s) = joint(&belief.mean, &belief.covariance, alternatives);
+                let (u, mut s) = joint(&belief.mean, &belief.covariance, alternatives);
+                let second = || belief.mean.iter().zip(diagonal(&belief.covariance)).map(|(m, v)| m * m + v);
+                for (i, error) in misread[h.reading].iter().enumerate() {
+                    s[i * k + i] += error.iter().zip(second()).map(|(e, w)| e * w).sum::<f64>();
+                }
                 gaussian_part(u, &s, &points)
             }
             (_, Some(finite), Prior::Finite(atoms)) => finite_part(finite, atoms, alternatives),
@@ -73,6 +104,37 @@ pub fn assess(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<Assessment
         expected_regret,
         regret_by_hypothesis,
     })
+}
+
+/// What it is worth to ask which of two the person would rather have and to do that, beside doing what is best as believed: in noise
+/// units, at least 0. The answer is about the very alternatives, so it also says what was misread in them. It wavers like any other; lapses
+/// are left out, since what somebody answers about their own decision is what they decided.
+///
+/// # Errors
+/// As [`assess_read`].
+pub fn worth_of_asking(mixture: &Mixture, pair: [&[f64]; 2], errors: [&[f64]; 2]) -> Result<f64, BeliefError> {
+    check(mixture, &pair.map(<[f64]>::to_vec))?;
+    check(mixture, &errors.map(<[f64]>::to_vec))?;
+    let difference: Vec<f64> = pair[0].iter().zip(pair[1]).map(|(a, b)| a - b).collect();
+    let error: Vec<f64> = errors[0].iter().zip(errors[1]).map(|(a, b)| a + b).collect();
+    let (_, _, hypotheses, readings) = mixture.parts();
+    let read: Vec<_> = readings.iter().map(|r| (r.narrow(&difference), r.narrow(&error))).collect();
+    let (mut asked, mut believed) = (0.0, 0.0);
+    let mut g = Vec::new();
+    for (h, weight) in hypotheses.iter().zip(mixture.weights()) {
+        // Finite beliefs stand in experiments alone, which do not ask about a decision.
+        let Some(belief) = h.gaussian() else { continue };
+        let (difference, error) = &read[h.reading];
+        g.resize(difference.len(), 0.0);
+        let (mu, v) = belief.functional(difference, &mut g);
+        let second = belief.mean.iter().zip(diagonal(&belief.covariance)).map(|(m, v)| m * m + v);
+        let v = v.max(0.0) + error.iter().zip(second).map(|(e, w)| e * w).sum::<f64>();
+        let s = (1.0 + v).sqrt();
+        // E[u; u + noise > 0].
+        asked += weight * (mu * cdf(mu / s) + v / s * density(mu / s));
+        believed += weight * mu;
+    }
+    Ok((asked - believed.max(0.0)).max(0.0))
 }
 
 /// Relative utility: 0 for whatever is a person's worst of these alternatives and 1 for their best, so that nobody counts for
@@ -278,6 +340,34 @@ mod tests {
         assert!((two.expected_regret - two.regret_by_hypothesis.iter().map(|(w, r)| w * r).sum::<f64>()).abs() < 1e-12);
         let total: f64 = contributions(&mixture, &a, &b).iter().sum();
         assert!((total - (two.expected_utility[0] - two.expected_utility[1])).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_may_have_been_misread_costs_more_and_moves_no_expectation() {
+        let mixture = belief();
+        let pair = [vec![1.0, 0.0, 0.5], vec![0.2, 0.9, -0.3]];
+        let exact = assess(&mixture, &pair).expect("two alternatives");
+        let errors = [vec![0.5, 0.2, 0.0], vec![0.1, 0.2, 0.3]];
+        let read = assess_read(&mixture, &pair, &errors).expect("two alternatives");
+        assert_eq!(read.expected_utility, exact.expected_utility);
+        assert!(read.expected_regret > exact.expected_regret, "{read:?} {exact:?}");
+        assert_eq!(assess_read(&mixture, &pair, &[vec![0.0; 3], vec![0.0; 3]]).expect("no errors"), exact);
+        for bad in [vec![vec![0.1; 3]], vec![vec![0.1; 2]; 2], vec![vec![-0.1; 3]; 2]] {
+            assert!(assess_read(&mixture, &pair, &bad).is_err());
+        }
+    }
+
+    #[test]
+    fn asking_is_worth_most_where_least_is_known_and_nothing_where_all_is() {
+        let mixture = belief();
+        let (a, b) = (vec![1.0, 0.0, 0.5], vec![0.2, 0.9, -0.3]);
+        let worth =
+            |a: &[f64], b: &[f64], e: f64| worth_of_asking(&mixture, [a, b], [&[e; 3], &[0.0; 3]]).expect("a pair");
+        assert_eq!(worth(&a, &a, 0.0), 0.0, "the same twice");
+        assert!(worth(&a, &b, 0.0) > 0.0 && worth(&a, &b, 1.0) > worth(&a, &b, 0.0));
+        let regret = assess_read(&mixture, &[a.clone(), b.clone()], &[vec![1.0; 3], vec![0.0; 3]]).expect("a pair");
+        assert!(worth(&a, &b, 1.0) < regret.expected_regret, "no more than knowing");
+        assert!(worth_of_asking(&mixture, [&a, &b[..2]], [&[0.0; 3], &[0.0; 3]]).is_err());
     }
 
     #[test]

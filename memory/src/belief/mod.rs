@@ -42,7 +42,7 @@ mod value_of_information;
 
 pub use batch::choose_batch;
 pub use consistency::consistency;
-pub use decision::{Assessment, assess, contributions};
+pub use decision::{Assessment, assess, assess_read, contributions, worth_of_asking};
 pub use functional::Functional;
 pub use information::{Context, Strategy, expected_information_gain, rough_information_gain, score};
 pub use location::{Lattice, Location, LocationName, Priors};

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::PopulationError;
 use crate::belief::decision::positive_part;
 
+/// Whoever has settled less than this of what was unknown has said nothing that bears on the alternatives.
+const KNOWN_MIN: f64 = 0.05;
+
 /// How one alternative is chosen for several people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,6 +39,9 @@ pub struct Stake {
     pub weight: f64,
     /// The group they stand with.
     pub group: usize,
+    /// How much of what was unknown of their utilities beforehand evidence has settled, from 0 (nothing links it to these
+    /// alternatives) to 1.
+    pub known: f64,
 }
 
 /// The bars of a decision for several people, in relative utility.
@@ -151,29 +157,38 @@ pub fn decide(
     if present.iter().filter(|p| **p).count() > 1 {
         defers.extend(objecting_groups.iter().map(|(g, loss)| format!("group {} would lose {loss:.2}", g + 1)));
     }
-    if expected_regret > bars.regret {
+    let total: f64 = stakes.iter().map(|s| s.weight).sum();
+    let linked = stakes.iter().filter(|s| s.known > KNOWN_MIN).map(|s| s.weight).sum::<f64>() / total;
+    if linked < 0.5 {
+        defers.push(format!(
+            "nothing that most of these people said bears on these alternatives ({:.0}% of them count as known)",
+            100.0 * linked
+        ));
+    } else if expected_regret > bars.regret {
         defers.push(format!("too little is known of these people: expected regret {expected_regret:.3}"));
     }
     Ok(Collective { rule, chosen, rules, groups, expected_regret, objectors, objecting_groups, defers })
 }
 
-/// The greatest expected regret of `chosen` against any other alternative, by weighted mean relative utility; people are
-/// independent given what is believed of each.
+/// The greatest expected regret of `chosen` against any other alternative, by weighted mean relative utility.
+///
+/// What evidence has settled of each is independent of the others; what it has not is the same ignorance for all, and does not average
+/// out over them.
 fn regret(stakes: &[Stake], mean: &[f64], chosen: usize) -> f64 {
     let k = mean.len();
     let total: f64 = stakes.iter().map(|s| s.weight).sum();
     (0..k)
         .filter(|i| *i != chosen)
         .map(|i| {
-            let variance: f64 = stakes
-                .iter()
-                .map(|s| {
-                    let c = |a: usize, b: usize| s.covariance[a * k + b];
-                    let w = s.weight / total;
-                    w * w * (c(i, i) + c(chosen, chosen) - c(i, chosen) - c(chosen, i)).max(0.0)
-                })
-                .sum();
-            positive_part(mean[i] - mean[chosen], variance)
+            let (mut own, mut shared) = (0.0, 0.0);
+            for s in stakes {
+                let c = |a: usize, b: usize| s.covariance[a * k + b];
+                let w = s.weight / total;
+                let variance = (c(i, i) + c(chosen, chosen) - c(i, chosen) - c(chosen, i)).max(0.0);
+                own += w * w * s.known * variance;
+                shared += w * ((1.0 - s.known) * variance).sqrt();
+            }
+            positive_part(mean[i] - mean[chosen], own + shared * shared)
         })
         .fold(0.0, f64::max)
 }
@@ -188,7 +203,7 @@ mod tests {
 
     fn stake(expected: &[f64], group: usize) -> Stake {
         let k = expected.len();
-        Stake { expected: expected.to_vec(), covariance: vec![0.0; k * k], weight: 1.0, group }
+        Stake { expected: expected.to_vec(), covariance: vec![0.0; k * k], weight: 1.0, group, known: 1.0 }
     }
 
     #[test]
@@ -222,5 +237,20 @@ mod tests {
         let decided = decide(&unsure, Rule::Utilitarian, None, CollectiveBars::default()).expect("sound stakes");
         assert!(decided.defers.iter().any(|d| d.contains("too little")), "{decided:?}");
         assert!(decide(&[], Rule::Nash, None, CollectiveBars::default()).is_err());
+    }
+
+    #[test]
+    fn what_nothing_links_to_people_is_not_done_for_them_however_many_they_are() {
+        let strangers = |known: f64| {
+            vec![Stake { covariance: vec![0.24, -0.24, -0.24, 0.24], known, ..stake(&[0.6, 0.4], 0) }; 400]
+        };
+        let decided = |known| decide(&strangers(known), Rule::Utilitarian, None, CollectiveBars::default());
+        let nothing = decided(0.0).expect("sound stakes");
+        assert!(nothing.expected_regret > 0.2, "the same ignorance does not average out: {nothing:?}");
+        assert!(nothing.defers.iter().any(|d| d.contains("nothing that most")), "{nothing:?}");
+        assert!(decided(1.0).expect("sound stakes").defers.is_empty(), "each is known apart");
+        let same = vec![Stake { known: 0.0, ..stake(&[0.5, 0.5], 0) }; 3];
+        let same = decide(&same, Rule::Utilitarian, None, CollectiveBars::default()).expect("sound stakes");
+        assert!(!same.defers.is_empty(), "no regret where nothing is known is no reason to act: {same:?}");
     }
 }

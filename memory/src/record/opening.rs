@@ -166,6 +166,9 @@ pub struct AlternativeDescribed {
     /// Whether it was keyed or read.
     #[serde(default, skip_serializing_if = "FeatureSource::is_default")]
     pub source: FeatureSource,
+    /// Hash of the map that the model's states were read with, where features are in key points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Hash>,
     /// Schema features: key points if keyed; else as the log's feature space has them.
     #[serde(default)]
     pub schema: Vec<Finite>,

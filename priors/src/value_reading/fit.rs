@@ -2,6 +2,7 @@
 
 use crate::acts::{KeyedPair, Split, hash};
 use crate::model::ModelIdentity;
+use crate::published::PublishedValues;
 use crate::schema::ValueSchema;
 use crate::share::Share;
 use crate::training::matrix::{Matrix, Put, View, multiply};
@@ -9,7 +10,6 @@ use crate::training::matrix::{Matrix, Put, View, multiply};
 use super::quantised::Quantised;
 use super::solve::{components, product, ridge};
 use super::states::{QuestionStates, layers};
-use super::worth::worth;
 use super::{Calibration, Overall, Projection, STAKE_MIN, ValueMap, ValueValidity};
 
 /// Components of the difference of two acts' states that are kept. A hundred read a little worse, all no better.
@@ -122,7 +122,8 @@ impl ValueMap {
             columns: values.len(),
             data: keys.iter().map(|key| of(*key)).collect(),
         };
-        let weights: Vec<f64> = values.iter().map(|value| worth(value)).collect();
+        let published = PublishedValues::embedded();
+        let weights: Vec<f64> = values.iter().map(|value| published.worth(value)).collect();
         let total = |row: &[f64]| row.iter().zip(&weights).map(|(key, weight)| key * weight).sum::<f64>() as f32;
         let overall = keys.chunks(values.len()).map(total).collect();
         let mut contexts = product(View::from(&z), View::from(&z).t());

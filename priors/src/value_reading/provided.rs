@@ -8,7 +8,7 @@ use super::fit::FitError;
 use super::states::{layers, read_states};
 use super::stored::StoredMapError;
 use crate::acts::{KeyedPair, Split, embedded, hash};
-use crate::model::{LanguageModel, ModelError, ModelIdentity};
+use crate::model::{LanguageModel, ModelError};
 use crate::readout::Alternative;
 use crate::schema::ValueSchema;
 
@@ -69,7 +69,7 @@ impl ValueMap {
             values: schema.values.iter().map(|v| v.id.clone()).collect(),
             acts_hash: hash(&acts),
         };
-        if let Some(map) = wanted.find(folder, &identity) {
+        if let Some(map) = wanted.find(folder).filter(|map| map.layers() == layers(&identity)) {
             return Ok(map);
         }
         let alternatives: Vec<[Alternative; 2]> = acts.iter().map(KeyedPair::alternatives).collect();
@@ -80,6 +80,13 @@ impl ValueMap {
             keep(folder, &wanted.path(folder), &map)?;
         }
         Ok(map)
+    }
+
+    /// The map that there is for a model already, by [`crate::ModelIdentity::key`]: nothing is fitted, and no model is needed.
+    pub fn known_for(model_key: &str, schema: &ValueSchema, folder: Option<&Path>) -> Option<Self> {
+        let values = schema.values.iter().map(|v| v.id.clone()).collect();
+        let wanted = Wanted { model_key: model_key.to_owned(), values, acts_hash: hash(&learned_acts()) };
+        wanted.find(folder)
     }
 
     /// The map with this hash: what a home was begun with.
@@ -117,13 +124,10 @@ impl Wanted {
         folder.join(format!("values-{}.map", &blake3::hash(all.as_bytes()).to_hex()[..32]))
     }
 
-    fn find(&self, folder: Option<&Path>, model: &ModelIdentity) -> Option<ValueMap> {
+    fn find(&self, folder: Option<&Path>) -> Option<ValueMap> {
         let kept = folder.and_then(|folder| fs::read(self.path(folder)).ok());
         let suits = |map: &ValueMap| {
-            map.model_key == self.model_key
-                && map.values == self.values
-                && map.acts_hash == self.acts_hash
-                && map.layers() == layers(model)
+            map.model_key == self.model_key && map.values == self.values && map.acts_hash == self.acts_hash
         };
         // A damaged file is passed over, and made again.
         SHIPPED.iter().copied().chain(kept.as_deref()).filter_map(|bytes| ValueMap::from_bytes(bytes).ok()).find(suits)

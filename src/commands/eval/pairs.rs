@@ -28,16 +28,16 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
         model.describe().name
     ))?;
     say(format!(
-        "{:<38} {:>5}  {:<21} {:<21} {:<21} {:<21} sure (and wrong)",
+        "{:<38} {:>5}  {:<21} {:<21} {:<21} {:<21} acted on rightly (on the worse)",
         "bank", "pairs", "\"which is better?\"", "judged one by one", "difference", "learned"
     ))?;
     for row in rows {
         let (baseline, ours) = (row.baseline.to_string(), row.ours.to_string());
         let difference = row.difference.to_string();
         let learned = row.learned.map(|learned| learned.to_string()).unwrap_or_default();
-        let sure = row.learned_sure.map(|[right, wrong]| format!("{right:.2} ({wrong:.2})")).unwrap_or_default();
+        let acted = row.acted.map(|[right, wrong]| format!("{right:.2} ({wrong:.3})")).unwrap_or_default();
         say(format!(
-            "{:<38} {:>5}  {baseline:<21} {ours:<21} {difference:<21} {learned:<21} {sure}",
+            "{:<38} {:>5}  {baseline:<21} {ours:<21} {difference:<21} {learned:<21} {acted}",
             row.bank, row.pairs
         ))?;
     }

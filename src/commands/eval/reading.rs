@@ -51,7 +51,7 @@ pub(crate) struct UnseenArgs {
     /// Number of simulated people; with --people, sessions for each person in the file
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) simulated: usize,
-    /// People from a file instead (JSON Lines): a name, a profile, answers by situation and chosen words
+    /// People from a file instead, JSON Lines: {"person", "profile": {value: weight}, "answers": [{"situation", "alternatives", "chosen"}]}
     #[arg(long, value_name = "FILE")]
     pub(crate) people: Option<PathBuf>,
     /// Keyed questions each answers before unseen choices are predicted

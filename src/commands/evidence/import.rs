@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use credence_agent::bank::{BankAlternative, BankQuestion};
+use credence_agent::keyed;
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::PersonId;
 use credence_memory::import::{Import, ImportError, Problem, Progress, Reading, Signs, Statement};
@@ -132,8 +133,21 @@ fn conversation(args: &ImportArgs) -> anyhow::Result<String> {
     name.with_context(|| WrongInput(format!("{} has no name: give one with --name", Path::display(&args.path))))
 }
 
-/// Reads statements with the model.
+/// Describes statements: by their keys where the built-in bank has them, else by what the model reads.
 fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec<AlternativeDescribed>> {
+    let mut described = Vec::with_capacity(statements.len());
+    let mut unkeyed = Vec::new();
+    for statement in statements {
+        let text = std::slice::from_ref(&statement.text);
+        match keyed::in_built_in_bank(opened.home.state(), &statement.situation, text)?.pop() {
+            Some(keyed) => described.push(keyed),
+            None => unkeyed.push(statement),
+        }
+    }
+    if unkeyed.is_empty() {
+        return Ok(described);
+    }
+    let statements = unkeyed;
     let questions: Vec<BankQuestion> = statements
         .iter()
         .map(|s| BankQuestion {
@@ -145,7 +159,6 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
         .collect();
     let bar = counting("reading statements with the model");
     bar.set_length(questions.len() as u64);
-    let mut described = Vec::with_capacity(questions.len());
     opened.reader()?.describe_questions(&questions, &mut |records| {
         described.extend(records);
         bar.inc(1);
