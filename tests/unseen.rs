@@ -25,7 +25,19 @@ fn keyed_run(home: &Path, args: &[&str], input: &str) -> Output {
 
 /// A decision as JSON objects, one for each time it was made, and the exit code.
 fn decide(home: &Path, person: &str, situation: &str, alternatives: &[&str], input: &str) -> (Vec<Value>, i32) {
+    decide_with(home, person, situation, alternatives, input, &[])
+}
+
+fn decide_with(
+    home: &Path,
+    person: &str,
+    situation: &str,
+    alternatives: &[&str],
+    input: &str,
+    more: &[&str],
+) -> (Vec<Value>, i32) {
     let mut args = vec!["decide", "--json", "--person", person, "--situation", situation];
+    args.extend(more);
     alternatives.iter().for_each(|a| args.extend(["--alternative", a]));
     let output = keyed_run(home, &args, input);
     let code = output.status.code().expect("it exits");
@@ -113,7 +125,8 @@ fn real_model_keyed_answers_change_what_is_decided_where_nobody_has_been() {
     let situation = "A friend asks you what another friend told you about her divorce.";
     let alternatives = ["keep to yourself what she told you", "tell him what you know"];
     let of = |person: &str| {
-        let (made, code) = decide(dir.path(), person, situation, &alternatives, "");
+        // What other wordings would do is another matter, and another test's.
+        let (made, code) = decide_with(dir.path(), person, situation, &alternatives, "", &["--wording-max", "inf"]);
         let all = made[0]["alternatives"].as_array().expect("alternatives").clone();
         let utilities: Vec<f64> = all.iter().map(|a| a["expected_utility"].as_f64().expect("a number")).collect();
         (chosen(dir.path(), &made[0]), code, utilities[0] - utilities[1])

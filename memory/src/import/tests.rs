@@ -224,7 +224,7 @@ fn home_of(root: &Path, log_id: &str, answers: usize) -> Home {
 
 fn merge(from: &Home, into: &mut Home) -> Result<(), ImportError> {
     let import = Import::credence_log(&from.paths().log(), None, into.state(), &mut |_| {})?;
-    let draft = import.draft(into, time(9), vec![]).unwrap();
+    let draft = import.draft(into, time(9), vec![])?;
     into.commit(draft).unwrap();
     Ok(())
 }
