@@ -51,7 +51,7 @@ fn several_kinds_are_asked_and_the_log_replays_compares_and_shows_itself() {
     assert!(kinds.len() >= 2, "no way of asking carries a person alone: {kinds:?}");
     assert!(done(home.path(), &["replay", "--verify"]).contains("match"));
     // Every strategy at every question, whatever its kind; those that know choices only choose among choices.
-    let strategies = ["replay", "--strategy", "gain,eubo,random"];
+    let strategies = ["replay", "--strategy", "gain", "--strategy", "eubo", "--strategy", "random"];
     let shown = done(home.path(), &strategies);
     assert!(shown.contains("10 questions were asked"), "{shown}");
     let page = json(home.path(), &["values", "--person", "ada"]);
