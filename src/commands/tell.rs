@@ -95,7 +95,7 @@ pub(crate) fn tell(
         schema.values.iter().map(|v| NamedValue { id: v.id.clone(), name: v.name.clone() }).collect();
     let name = |id: &str| values.iter().find(|v| v.id == id).map_or_else(|| id.to_owned(), |v| v.name.clone());
     let from = Origin { person: person.clone(), source: SourceId::new("tell")?, session: None };
-    // Words in a structured form leave nothing to be confirmed.
+    // Words in a structured form cannot be misread; they count once they are confirmed, like any others.
     let (rows, certain) = match structured(words, &values) {
         Ok(row) => (vec![RowRead { row, others: Vec::new() }], true),
         Err(_) => (Listener::new(&schema, reader, opened.opening.load.clone()).read(words)?, false),
@@ -110,7 +110,7 @@ pub(crate) fn tell(
     let mut evidence: Vec<Seq> = Vec::new();
     let before = views::values(opened.home.state(), person, name)?;
     while let Some(open) = telling.open().cloned() {
-        let answer = if certain { ToReading::Confirm } else { answer(&mut answering, &open, &values, &name, json)? };
+        let answer = answer(&mut answering, &open, &values, &name, json)?;
         let said = match &answer {
             ToReading::Confirm => "confirmed",
             ToReading::Correct(_) => "corrected",
