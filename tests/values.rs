@@ -101,3 +101,9 @@ fn evidence_is_told_in_words() {
     let page = json(dir.path(), &["values", "--person", "ada"]);
     assert_eq!((&page["values"]["answers"], &page["values"]["statements"]), (&0.into(), &1.into()));
 }
+
+#[test]
+fn somebody_the_log_does_not_know_is_said_to_be_unknown() {
+    let (_, said, code) = logs::run(home().path(), &["values", "--person", "eve"]);
+    assert!(code == 0 && said.contains("nothing of eve (it has of ada, bob)"), "{said}");
+}

@@ -130,7 +130,7 @@ async fn converse(
             _ = tokio::signal::ctrl_c() => return Ok("interrupted by the person".into()),
             said = front.said.recv() => match said {
                 None => return Ok("nothing more was said".into()),
-                Some(Said::Stop) => return Ok("stopped by the person".into()),
+                Some(Said::Stop) => return Ok("stopped".into()),
                 Some(said) => {
                     beside.hold();
                     owed = !matches!(said, Said::Why | Said::Values);

@@ -67,6 +67,8 @@ pub(crate) struct Sheet {
 
 /// Lines of text are as wide as this.
 const COLUMNS: usize = 88;
+/// People named where somebody is not found.
+const NAMED_MAX: usize = 8;
 
 /// Runs `credence values`.
 pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
@@ -123,6 +125,11 @@ fn sheet(global: &Global, person: PersonId, at: Option<Seq>, bank: &Bank) -> any
     }
     if state.epoch().is_none() {
         anyhow::bail!(WrongInput("the log has no header yet: nothing is believed of anybody".into()));
+    }
+    if state.person(&person).is_none() && !state.people().is_empty() {
+        let known: Vec<&str> = state.people().keys().map(PersonId::as_str).take(NAMED_MAX).collect();
+        let known = known.join(", ");
+        tracing::warn!("the log has nothing of {person} (it has of {known}): this is what everybody begins with");
     }
     state.believe(&person)?;
     let values = views::values(&state, &person, names::value)?;

@@ -9,11 +9,11 @@ use crate::front::text::signed;
 use crate::front::{AXIS, axis_of};
 
 const WIDTH: f64 = 760.0;
-const NAMES: f64 = 190.0;
+const NAMES: f64 = 206.0;
 const NUMBERS: f64 = 60.0;
 const ROW: f64 = 27.0;
 const TOP: f64 = 96.0;
-const BOTTOM: f64 = 54.0;
+const BOTTOM: f64 = 70.0;
 /// Teal for more, orange for less, grey for what is not sure: told apart also by people who see few colours, and by their form.
 const MORE: &str = "#0f766e";
 const LESS: &str = "#c2410c";
@@ -55,8 +55,10 @@ pub(super) fn drawn(sheet: &Sheet, alone: bool) -> Markup {
             @for (row, value) in values.iter().enumerate() {
                 (bar(value, top + ROW * (row as f64 + 0.5), &at))
             }
-            text x="24" y=(height - 14.0) font-size="11" fill="#64748b" {
-                "● where it is, with its 90% interval; hollow where that is not sure. " (UNIT)
+            // Two lines: one would run over the edge in wider fonts.
+            g font-size="11" fill="#64748b" {
+                text x="24" y=(height - 28.0) { "● the estimate with its 90% interval; hollow where the interval crosses the average" }
+                text x="24" y=(height - 12.0) { (UNIT) }
             }
         }
     }
