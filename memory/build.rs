@@ -1,5 +1,5 @@
-//! Gives the store a version that changes with what it holds: a hash of the belief engine's source, of which the kept beliefs are
-//! private structures and results.
+//! Gives the store a version that changes with what it holds, with the belief engine's own: a hash of the source that resolves
+//! records and learns from people.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -7,7 +7,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let mut files = vec![root.join("src/layout.rs"), root.join("src/observation.rs"), root.join("src/number.rs")];
-    let mut folders = vec![root.join("src/belief"), root.join("src/population")];
+    let mut folders = vec![root.join("src/population")];
     while let Some(folder) = folders.pop() {
         println!("cargo::rerun-if-changed={}", folder.display());
         for entry in fs::read_dir(folder)? {

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::Context;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
 use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
-use credence_memory::home::Home;
+use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::log::Reader;
 use credence_memory::state::State;
@@ -320,8 +320,13 @@ pub(crate) fn log_path(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(home(global)?.join("evidence").join("log.jsonl"))
 }
 
-/// Opens a log to read it.
+/// Opens a log to read it, and says if it lost records since it was last written to.
 pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
+    static LOST: Once = Once::new();
+    let home = path.ancestors().nth(2).filter(|_| path.ends_with("evidence/log.jsonl"));
+    if let Some(lost) = home.and_then(|home| Paths::of(home).lost_records()) {
+        LOST.call_once(|| tracing::warn!("{lost}"));
+    }
     File::open(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
             WrongInput(format!("there is no evidence log at {}; `credence session` begins one", path.display())).into()

@@ -1,4 +1,4 @@
-//! Holds the direction of dependencies: `memory <- priors <- agent <- evals <- src`, and who may know what.
+//! Holds the direction of dependencies (`belief <- memory`, both and `priors` under `agent <- evals <- src`), and who may know what.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,18 +28,44 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 #[test]
 fn crates_depend_downwards_only() {
-    let order = ["memory", "priors", "agent", "evals"];
-    for (height, member) in order.iter().enumerate() {
-        let dependencies = dependencies(member);
-        for above in &order[height..] {
-            assert!(!dependencies.contains(&format!("credence-{above}")), "{member} may not depend on {above}");
+    let may_use: [(&str, &[&str]); 5] = [
+        ("memory/belief", &[]),
+        ("memory", &["credence-belief"]),
+        ("priors", &[]),
+        ("agent", &["credence-memory", "credence-priors"]),
+        ("evals", &["credence-memory", "credence-priors", "credence-agent"]),
+    ];
+    for (member, allowed) in may_use {
+        let ours = dependencies(member).into_iter().filter(|name| name.starts_with("credence-"));
+        assert_eq!(ours.collect::<BTreeSet<_>>(), allowed.iter().map(ToString::to_string).collect(), "{member}");
+    }
+}
+
+#[test]
+fn every_dependency_is_used_by_a_line() {
+    for (member, folders) in [
+        ("memory/belief", &["src"][..]),
+        ("memory", &["src"]),
+        ("priors", &["src"]),
+        ("agent", &["src"]),
+        ("evals", &["src"]),
+        ("", &["src"]),
+    ] {
+        let mut files = Vec::new();
+        folders.iter().for_each(|folder| rust_files(&root().join(member).join(folder), &mut files));
+        let text: String = files.iter().map(|f| std::fs::read_to_string(f).expect("readable source")).collect();
+        for name in dependencies(member) {
+            let path = name.replace('-', "_");
+            let used = [format!("{path}::"), format!("use {path}")].iter().any(|line| text.contains(line.as_str()));
+            assert!(used, "no line of {member:?} uses {name}");
         }
     }
 }
 
 #[test]
 fn memory_knows_no_model_and_no_runtime() {
-    let dependencies = dependencies("memory");
+    let dependencies: BTreeSet<String> =
+        dependencies("memory").union(&dependencies("memory/belief")).cloned().collect();
     for foreign in ["llama-cpp-2", "llama-cpp-sys-2", "candle-core", "tokio", "hf-hub"] {
         assert!(!dependencies.contains(foreign), "memory may not depend on {foreign}");
     }
@@ -47,7 +73,7 @@ fn memory_knows_no_model_and_no_runtime() {
 
 #[test]
 fn only_agent_and_the_command_have_tokio() {
-    for member in ["memory", "priors", "evals"] {
+    for member in ["memory/belief", "memory", "priors", "evals"] {
         assert!(!dependencies(member).contains("tokio"), "{member} may not depend on tokio");
     }
     assert!(dependencies("agent").contains("tokio"));
@@ -76,6 +102,7 @@ fn llama_cpp_is_known_in_one_place() {
 fn below_the_agent_there_is_no_clock_and_no_unseeded_randomness() {
     let mut files = Vec::new();
     rust_files(&root().join("memory/src"), &mut files);
+    rust_files(&root().join("memory/belief/src"), &mut files);
     assert!(files.len() > 50, "{} files", files.len());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable source");

@@ -5,6 +5,7 @@ mod logs;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use credence_agent::askable::Askable;
 use credence_agent::bank::Bank;
 use credence_agent::keyed;
 use credence_agent::session::{Answer, Session, SessionOptions};
@@ -26,7 +27,8 @@ fn sit(root: &Path, answers: usize, source: &str, seconds: i64) -> Vec<(Question
     let mut home = Home::create(root, at(0), opened).unwrap();
     home.append(at(0), Record::PriorElicited(keyed::prior(&bank, &values).unwrap())).unwrap();
     let options = SessionOptions { seed: 7, source: source.into(), ..SessionOptions::default() };
-    let mut session = Session::begin(&mut home, id("ada"), &bank, options, at(1)).unwrap();
+    let askable = std::sync::Arc::new(Askable::new(bank, home.state()).unwrap());
+    let mut session = Session::begin(&mut home, id("ada"), askable, options, at(1)).unwrap();
     let mut asked = Vec::new();
     let mut clock = 10;
     for n in 0..answers {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// The bank that ships with the program.
 const DEFAULT_BANK: &str = include_str!("../../priors/data/questions.jsonl");
@@ -133,7 +133,7 @@ enum Line {
     Header(HeaderLine),
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuestionLine {
     id: Option<String>,
@@ -141,24 +141,51 @@ struct QuestionLine {
     situation: String,
     alternatives: Vec<String>,
     #[serde(default)]
-    keys: Option<Vec<Keys>>,
+    keys: Option<Vec<EachOnce>>,
     #[serde(default)]
     tags: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PortraitLine {
     id: Option<String>,
     portrait: String,
-    keys: Keys,
+    keys: EachOnce,
 }
 
 /// What holds for the whole bank.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderLine {
-    key_error: BTreeMap<String, f64>,
+    key_error: EachOnce,
+}
+
+/// Numbers by the ids of values, none of which is named twice.
+struct EachOnce(Keys);
+
+impl<'de> Deserialize<'de> for EachOnce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByValue;
+        impl<'de> Visitor<'de> for ByValue {
+            type Value = EachOnce;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object from values to numbers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EachOnce, A::Error> {
+                let mut keys = Keys::new();
+                while let Some((value, number)) = map.next_entry::<String, f64>()? {
+                    if let Some(before) = keys.insert(value.clone(), number) {
+                        return Err(A::Error::custom(format!("{value:?} is named twice, with {before} and {number}")));
+                    }
+                }
+                Ok(EachOnce(keys))
+            }
+        }
+        deserializer.deserialize_map(ByValue)
+    }
 }
 
 impl Bank {
@@ -231,10 +258,10 @@ impl Bank {
                 &self.portraits[self.portraits.len() - 1].id
             }
             Line::Header(line) => {
-                if let Some((value, error)) = line.key_error.iter().find(|(_, e)| !(**e >= 0.0 && **e <= 4.0)) {
+                if let Some((value, error)) = line.key_error.0.iter().find(|(_, e)| !(**e >= 0.0 && **e <= 4.0)) {
                     return Err(format!("the key error of {value:?} is {error}; expected a variance from 0 to 4"));
                 }
-                self.key_error.extend(line.key_error);
+                self.key_error.extend(line.key_error.0);
                 return Ok(());
             }
         };
@@ -304,7 +331,7 @@ fn question(line: QuestionLine, number: usize) -> Result<BankQuestion, String> {
         Some(keys) if keys.len() != texts.len() => {
             return Err(format!("{} sets of keys for {} alternatives; expected one for each", keys.len(), texts.len()));
         }
-        Some(keys) => keys.into_iter().map(Some).collect(),
+        Some(keys) => keys.into_iter().map(|keys| Some(keys.0)).collect(),
     };
     keys.iter().flatten().try_for_each(check_keys)?;
     if keys.iter().flatten().next().is_some() && keys.iter().flatten().all(BTreeMap::is_empty) {
@@ -324,11 +351,11 @@ fn portrait(line: PortraitLine, number: usize) -> Result<Portrait, String> {
         return Err("the portrait is empty".into());
     }
     check_length(&text)?;
-    check_keys(&line.keys)?;
-    if line.keys.is_empty() {
+    check_keys(&line.keys.0)?;
+    if line.keys.0.is_empty() {
         return Err("the portrait has no key".into());
     }
-    Ok(Portrait { id: line.id.unwrap_or_else(|| format!("line-{number}")), text, keys: line.keys })
+    Ok(Portrait { id: line.id.unwrap_or_else(|| format!("line-{number}")), text, keys: line.keys.0 })
 }
 
 fn check_length(text: &str) -> Result<(), String> {
@@ -380,6 +407,10 @@ mod tests {
             (r#"{"id":"b","alternatives":["x","y"],"keys":[{},{}]}"#, "no alternative has a key"),
             (r#"{"id":"b","portrait":" ","keys":{"care":1}}"#, "the portrait is empty"),
             (r#"{"id":"b","portrait":"help","keys":{}}"#, "has no key"),
+            (
+                r#"{"id":"b","alternatives":["x","y"],"keys":[{"care":1,"care":-1},{}]}"#,
+                "\"care\" is named twice, with 1 and -1",
+            ),
             (r#"{"key_error":{"care":-1}}"#, "expected a variance"),
             ("not json", "expected"),
         ] {

@@ -1,6 +1,7 @@
 //! The loop: propose, ask, decide, learn, schedule.
 
 pub mod ask;
+pub mod askable;
 pub mod bank;
 pub mod briefing;
 pub mod consider;

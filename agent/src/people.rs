@@ -93,6 +93,19 @@ pub struct SourceView {
     pub share: f64,
 }
 
+/// Where somebody stands in the two directions in which people's answers differ most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// Along the direction in which they differ most, probits.
+    pub x: f64,
+    /// Along the next one.
+    pub y: f64,
+    /// Standard deviation of `x`.
+    pub sd_x: f64,
+    /// Standard deviation of `y`.
+    pub sd_y: f64,
+}
+
 /// Everything at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PeopleView {
@@ -104,6 +117,8 @@ pub struct PeopleView {
     pub items: Vec<ItemView>,
     /// Everyone, in the order of their names.
     pub people: Vec<PlaceView>,
+    /// Where each of them stands, in the same order; empty where there is nothing to tell them apart by.
+    pub map: Vec<Point>,
     /// Where evidence came through.
     pub sources: Vec<SourceView>,
     /// Who is left out.
@@ -144,9 +159,100 @@ pub fn overview(state: &State, survey: &Survey, options: &PeopleOptions) -> Resu
         groups: group_views(&found),
         items: survey.items.iter().enumerate().map(|(j, item)| item_view(state, survey, &found, j, *item)).collect(),
         people: people.collect(),
+        map: map(&posterior),
         sources: sources(survey),
         quarantined: state.quarantined().iter().cloned().collect(),
     })
+}
+
+/// Draws that a map is made from, at most: more would only smooth the regions.
+const MAP_DRAWS_MAX: usize = 60;
+/// Steps of the power iteration that finds a direction.
+const MAP_STEPS: usize = 60;
+
+/// Everybody's place: how they answer every item, as each draw has it (factors may turn from draw to draw, answers do not), along
+/// the first two principal components of the mean over draws.
+fn map(posterior: &ItemPosterior) -> Vec<Point> {
+    let draws = posterior.draws();
+    let step = draws.len().div_ceil(MAP_DRAWS_MAX).max(1);
+    // By rows of people, each item less its mean over them.
+    let answers: Vec<(usize, Vec<f64>)> = draws
+        .iter()
+        .step_by(step)
+        .map(|draw| {
+            let items = draw.intercepts.len();
+            let factors = draw.loadings.len() / items.max(1);
+            let mut rows = Vec::with_capacity(items * draw.lapse_rates.len());
+            for person in draw.people.chunks_exact(factors + 1) {
+                for (b, a) in draw.intercepts.iter().zip(draw.loadings.chunks_exact(factors.max(1))) {
+                    let inner: f64 = a.iter().zip(&person[1..]).map(|(a, t)| a * t).sum();
+                    rows.push(person[0] + b + if factors == 0 { 0.0 } else { inner });
+                }
+            }
+            centre(&mut rows, items);
+            (items, rows)
+        })
+        .collect();
+    let Some((items, first)) = answers.first() else { return Vec::new() };
+    let (items, n) = (*items, first.len() / (*items).max(1));
+    if items == 0 || n < 3 {
+        return Vec::new();
+    }
+    let mut mean = vec![0.0; first.len()];
+    for (_, rows) in &answers {
+        mean.iter_mut().zip(rows).for_each(|(m, r)| *m += r / answers.len() as f64);
+    }
+    let Some(one) = direction(&mean, items, None) else { return Vec::new() };
+    let two = direction(&mean, items, Some(&one)).unwrap_or_else(|| vec![0.0; items]);
+    let along = |rows: &[f64], axis: &[f64]| -> Vec<f64> {
+        rows.chunks_exact(items).map(|row| row.iter().zip(axis).map(|(r, a)| r * a).sum()).collect()
+    };
+    let placed: Vec<[Vec<f64>; 2]> = answers.iter().map(|(_, rows)| [along(rows, &one), along(rows, &two)]).collect();
+    let spread_of = |person: usize, axis: usize| {
+        let mean = placed.iter().map(|p| p[axis][person]).sum::<f64>() / placed.len() as f64;
+        let variance = placed.iter().map(|p| (p[axis][person] - mean).powi(2)).sum::<f64>() / placed.len() as f64;
+        (mean, variance.sqrt())
+    };
+    let point = |person| {
+        let ((x, sd_x), (y, sd_y)) = (spread_of(person, 0), spread_of(person, 1));
+        Point { x, y, sd_x, sd_y }
+    };
+    (0..n).map(point).collect()
+}
+
+fn centre(rows: &mut [f64], items: usize) {
+    let n = (rows.len() / items.max(1)).max(1) as f64;
+    for item in 0..items {
+        let mean = rows.iter().skip(item).step_by(items).sum::<f64>() / n;
+        rows.iter_mut().skip(item).step_by(items).for_each(|x| *x -= mean);
+    }
+}
+
+/// The unit vector over items along which rows vary most, at right angles to another; nothing where they do not vary.
+fn direction(rows: &[f64], items: usize, but: Option<&[f64]>) -> Option<Vec<f64>> {
+    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut axis: Vec<f64> = (0..items).map(|i| 1.0 + 0.5 * ((i * 7 + 1) as f64).sin()).collect();
+    for _ in 0..MAP_STEPS {
+        if let Some(but) = but {
+            let inner: f64 = axis.iter().zip(but).map(|(a, b)| a * b).sum();
+            axis.iter_mut().zip(but).for_each(|(a, b)| *a -= inner * b);
+        }
+        let mut next = vec![0.0; items];
+        for row in rows.chunks_exact(items) {
+            let inner: f64 = row.iter().zip(&axis).map(|(r, a)| r * a).sum();
+            next.iter_mut().zip(row).for_each(|(n, r)| *n += inner * r);
+        }
+        let length = norm(&next);
+        if !(length > 1e-12) {
+            return None;
+        }
+        axis = next.into_iter().map(|x| x / length).collect();
+    }
+    if let Some(but) = but {
+        let inner: f64 = axis.iter().zip(but).map(|(a, b)| a * b).sum();
+        axis.iter_mut().zip(but).for_each(|(a, b)| *a -= inner * b);
+    }
+    Some(axis)
 }
 
 /// The words of an item.

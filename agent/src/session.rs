@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use credence_memory::belief::{BeliefError, Mixture};
+use credence_memory::belief::{BeliefError, Mixture, expected_information_gain};
+use credence_memory::evidence::Form;
 use credence_memory::home::{Home, HomeError};
-use credence_memory::ids::{AlternativeId, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId};
+use credence_memory::ids::{
+    AlternativeId, Hash, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId,
+};
 use credence_memory::layout::Layout;
 use credence_memory::number::{Finite, NumberError, Probability};
 use credence_memory::observation::Features;
@@ -22,17 +25,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::ask::{self, Strategy};
-use crate::bank::Bank;
+use crate::askable::Askable;
 use crate::importance::{Importance, NamedValue, NotImportance};
 use crate::instrument::{self, Chosen, Item, LEVEL_NAMES, LEVELS, Member, Pool};
-use crate::keyed;
 use crate::knowledge::Knowledge;
 use crate::pace::Pace;
 use crate::page;
 use crate::protocol::{
     ConfirmView, Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView,
 };
-use crate::views;
+use crate::views::{self, Contrasts};
 use crate::words::telling::{Telling, ToReading};
 use crate::words::{self, Listener, WordsError};
 
@@ -63,6 +65,9 @@ pub struct SessionOptions {
     pub minutes_max: Option<f64>,
     /// Names of values for people, by id.
     pub names: BTreeMap<String, String>,
+    /// Values shown during the sitting leave out the skew that answers leave, which takes most of an answer's time; for a service
+    /// with many people. A page of values has it always.
+    pub rough_values: bool,
 }
 
 impl Default for SessionOptions {
@@ -77,6 +82,7 @@ impl Default for SessionOptions {
             answers_max: None,
             minutes_max: None,
             names: BTreeMap::new(),
+            rough_values: false,
         }
     }
 }
@@ -195,7 +201,7 @@ pub enum Answer {
 
 #[derive(Debug, Clone)]
 struct Open {
-    item: Item,
+    item: Arc<Item>,
     /// In the order shown.
     shown: Vec<AlternativeId>,
     predicted: Vec<f64>,
@@ -222,13 +228,10 @@ pub struct Session {
     options: SessionOptions,
     began: Timestamp,
     rng: ChaCha8Rng,
-    bank: Arc<Bank>,
-    /// Alternatives that the bank's authors keyed and the log does not describe yet: they are recorded when they are first asked.
-    keyed: BTreeMap<AlternativeId, AlternativeDescribed>,
-    items: Vec<Item>,
+    askable: Arc<Askable>,
+    /// What can be asked now: of the bank's choices those whose alternatives are keyed or described.
+    items: Vec<Arc<Item>>,
     known: BTreeSet<QuestionId>,
-    /// Portraits with the place of their main value.
-    portraits: Vec<(AlternativeId, usize)>,
     kinds: Vec<QuestionKind>,
     open: Option<Open>,
     /// The question whose answer was undone: it is put again.
@@ -237,6 +240,10 @@ pub struct Session {
     skipped: BTreeSet<QuestionId>,
     asked_count: usize,
     telling: Option<Telling>,
+    /// What was shown last, and under which belief: working it out takes longer than anything else after an answer.
+    shown: Option<(Hash, ValuesView)>,
+    /// The same of what is believed before this person's first evidence.
+    prior: Option<(Hash, Contrasts)>,
 }
 
 impl Session {
@@ -244,7 +251,7 @@ impl Session {
     pub fn begin(
         home: &mut Home,
         person: PersonId,
-        bank: &Bank,
+        askable: Arc<Askable>,
         options: SessionOptions,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
@@ -256,17 +263,76 @@ impl Session {
             strategy: ask::name(options.strategy).into(),
         };
         home.append(now, Record::SessionStarted(started))?;
+        Ok(Self::sat_down(home, person, id, askable, options, now))
+    }
+
+    /// Takes up a sitting that the log has and that is not over, as after a restart: what was answered counts, and a question that
+    /// was put and not answered is put again as it was. `None` where there is no such sitting.
+    ///
+    /// # Errors
+    /// Belief cannot be formed.
+    pub fn resume(
+        home: &Home,
+        id: &SessionId,
+        askable: Arc<Askable>,
+        options: SessionOptions,
+    ) -> Result<Option<Self>, SessionError> {
+        let state = home.state();
+        let Some(sitting) = state.sessions().get(id).filter(|s| s.ended.is_none()) else { return Ok(None) };
+        let person = sitting.started.person.clone();
+        let Some(known) = state.person(&person) else {
+            let began = Timestamp::UNIX_EPOCH;
+            return Ok(Some(Self::sat_down(home, person, id.clone(), askable, options, began)));
+        };
+        let asked: Vec<_> = known.asked().iter().filter(|a| a.session.as_ref() == Some(id)).collect();
+        let began = asked.first().map_or(Timestamp::UNIX_EPOCH, |a| a.time);
+        let mut session = Self::sat_down(home, person.clone(), id.clone(), askable, options, began);
+        session.asked_count = asked.len();
+        session.kinds = asked.iter().map(|a| a.kind).collect();
+        // Other draws than those that were used up before.
+        session.rng = ChaCha8Rng::seed_from_u64(session.options.seed ^ (asked.len() as u64) << 32);
+        session.skipped = known.skipped().iter().map(|(_, question)| *question).collect();
+        for evidence in known.evidence().iter().filter(|e| asked.first().is_some_and(|a| e.seq > a.seq)) {
+            let open = asked.iter().rev().find(|a| a.seq < evidence.seq);
+            let is_answer = !matches!(evidence.form, Form::Importance { .. });
+            let question = open.filter(|_| is_answer).map(|a| a.question);
+            session.given.push(Given { seq: evidence.seq, question, open: None, predicted_ln: None });
+        }
+        let last = asked.last().filter(|a| {
+            let answered = session.given.iter().any(|g| g.question.is_some() && g.seq > a.seq);
+            let skipped = known.skipped().iter().any(|(seq, _)| *seq > a.seq);
+            !answered && !skipped
+        });
+        if let Some(last) = last {
+            let item = session.askable.item(last.kind, &last.question, &last.alternatives);
+            let shown = last.alternatives.to_vec();
+            let (candidates, reask) = (session.items.len(), last.reask);
+            let predicted = session.predict(home, &item, &shown)?;
+            let layout = session.layout(state)?;
+            let question = item.question(&layout, |a| session.features(state, &layout, a))?;
+            let gain_nats = expected_information_gain(&state.belief(&person)?, &[question])[0];
+            session.open = Some(Open { item, shown, predicted, gain_nats, candidates, reask });
+        }
+        Ok(Some(session))
+    }
+
+    fn sat_down(
+        home: &Home,
+        person: PersonId,
+        id: SessionId,
+        askable: Arc<Askable>,
+        options: SessionOptions,
+        began: Timestamp,
+    ) -> Self {
         let mut session = Self {
             person,
             id,
-            began: now,
+            began,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
             options,
-            bank: Arc::new(bank.clone()),
-            keyed: BTreeMap::new(),
+            askable,
             items: Vec::new(),
             known: BTreeSet::new(),
-            portraits: Vec::new(),
             kinds: Vec::new(),
             open: None,
             again: None,
@@ -274,36 +340,14 @@ impl Session {
             skipped: BTreeSet::new(),
             asked_count: 0,
             telling: None,
+            shown: None,
+            prior: None,
         };
-        session.take_keys(home)?;
+        if session.options.kinds.contains(&QuestionKind::Portrait) {
+            session.items.extend(session.askable.portraits().iter().map(|(item, _)| Arc::clone(item)));
+        }
         session.refresh(home);
-        Ok(session)
-    }
-
-    /// Describes what the bank's authors keyed, where the log's features are in key points. What the log describes stays as it is.
-    fn take_keys(&mut self, home: &Home) -> Result<(), SessionError> {
-        let state = home.state();
-        let Some(epoch) = state.epoch() else { return Ok(()) };
-        if !state.elicited().is_some_and(|prior| prior.in_key_points()) {
-            return Ok(());
-        }
-        let values = epoch.layout.values();
-        let mut described = Vec::new();
-        for question in &self.bank.questions {
-            described.extend(keyed::describe_question(&self.bank, values, question)?.unwrap_or_default());
-        }
-        for portrait in &self.bank.portraits {
-            let portrait = keyed::describe_portrait(&self.bank, values, portrait)?;
-            self.portraits.push((portrait.alternative, keyed::main_value(&portrait)));
-            described.push(portrait);
-        }
-        let new = described.into_iter().filter(|d| state.description(&d.alternative).is_none());
-        self.keyed = new.map(|d| (d.alternative, d)).collect();
-        if self.options.kinds.contains(&QuestionKind::Portrait) {
-            let portraits = self.portraits.iter().map(|(a, _)| Item::new(QuestionKind::Portrait, "", vec![*a]));
-            self.items.extend(portraits);
-        }
-        Ok(())
+        session
     }
 
     /// Takes up the bank's questions whose alternatives are keyed, or have been described since.
@@ -311,14 +355,11 @@ impl Session {
         if !self.options.kinds.contains(&QuestionKind::Choice) {
             return;
         }
-        for question in &self.bank.questions {
-            let alternatives: Vec<AlternativeId> =
-                question.alternatives.iter().map(|a| AlternativeId::of(&question.situation, &a.text)).collect();
-            let id = QuestionId::of(&alternatives);
-            let described = |a| home.state().description(a).is_some() || self.keyed.contains_key(a);
-            if !self.known.contains(&id) && alternatives.iter().all(described) {
-                self.known.insert(id);
-                self.items.push(Item::new(QuestionKind::Choice, &question.situation, alternatives));
+        let described = |a: &AlternativeId| home.state().description(a).is_some() || self.askable.keyed(a).is_some();
+        for item in self.askable.choices() {
+            if !self.known.contains(&item.id) && item.alternatives.iter().all(described) {
+                self.known.insert(item.id);
+                self.items.push(Arc::clone(item));
             }
         }
     }
@@ -343,6 +384,7 @@ impl Session {
             None => {
                 let Some((chosen, reask)) = self.choose(home)? else { return Ok(None) };
                 let Chosen { item, gain_nats, candidates } = chosen;
+                let item = Arc::new(item);
                 let shown = if reask {
                     // The other way round than last time: consistency is tested against the order as well.
                     let mut last = home.state().last_order(&self.person, &item.id).unwrap_or(item.alternatives.clone());
@@ -354,7 +396,8 @@ impl Session {
                 (item, shown, gain_nats, candidates, reask)
             }
         };
-        let described = shown.iter().filter_map(|a| self.keyed.remove(a)).collect();
+        let new = shown.iter().filter(|a| home.state().description(a).is_none());
+        let described = new.filter_map(|a| self.askable.keyed(a).cloned()).collect();
         record_described(home, described, now)?;
         let predicted = self.predict(home, &item, &shown)?;
         let asked = QuestionAsked {
@@ -372,8 +415,15 @@ impl Session {
         home.append(now, Record::QuestionAsked(asked))?;
         self.asked_count += 1;
         self.kinds.push(item.kind);
+        self.open = Some(Open { item, shown, predicted, gain_nats, candidates, reask });
+        Ok(self.question(home))
+    }
+
+    /// The open question as it is shown.
+    pub fn question(&self, home: &Home) -> Option<QuestionView> {
+        let Open { item, shown, gain_nats, reask, .. } = self.open.as_ref()?;
         let text = |id: &AlternativeId| home.state().description(id).map_or_else(String::new, |d| d.text.clone());
-        let view = QuestionView {
+        Some(QuestionView {
             number: self.asked_count,
             kind: item.kind,
             situation: item.situation.clone(),
@@ -383,12 +433,20 @@ impl Session {
                 QuestionKind::Choice | QuestionKind::BestAndWorst => Vec::new(),
             },
             indifference_offered: item.offers_indifference(),
-            gain_nats,
-            reask,
+            gain_nats: *gain_nats,
+            reask: *reask,
             remaining: self.remaining(home),
-        };
-        self.open = Some(Open { item, shown, predicted, gain_nats, candidates, reask });
-        Ok(Some(view))
+        })
+    }
+
+    /// The sitting.
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whose it is.
+    pub fn person(&self) -> &PersonId {
+        &self.person
     }
 
     /// Probabilities of the answers, for alternatives in the order shown.
@@ -409,7 +467,7 @@ impl Session {
     }
 
     fn features(&self, state: &State, layout: &Layout, alternative: &AlternativeId) -> Result<Features, StateError> {
-        let described = state.description(alternative).or_else(|| self.keyed.get(alternative));
+        let described = state.description(alternative).or_else(|| self.askable.keyed(alternative));
         described.map(|d| Features::of(d, layout)).ok_or_else(|| StateError::Illegal {
             seq: state.next_seq(),
             source: Illegal::Unknown { what: "alternative", name: alternative.to_string() },
@@ -431,7 +489,8 @@ impl Session {
     }
 
     fn forms_sets(&self) -> bool {
-        self.options.kinds.contains(&QuestionKind::BestAndWorst) && self.portraits.len() >= instrument::SET_SIZE
+        self.options.kinds.contains(&QuestionKind::BestAndWorst)
+            && self.askable.portraits().len() >= instrument::SET_SIZE
     }
 
     fn choose(&mut self, home: &Home) -> Result<Option<(Chosen, bool)>, SessionError> {
@@ -440,15 +499,15 @@ impl Session {
         let layout = self.layout(state)?;
         let answered = state.answered(&self.person);
         let is_answered = |item: &Item| item.key().is_some_and(|key| answered.contains(&key));
-        let fresh: Vec<&Item> =
-            self.items.iter().filter(|item| !is_answered(item) && !self.skipped.contains(&item.id)).collect();
+        let items = || self.items.iter().map(Arc::as_ref);
+        let fresh: Vec<&Item> = items().filter(|item| !is_answered(item) && !self.skipped.contains(&item.id)).collect();
         let mut again: Vec<&Item> = Vec::new();
         if self.given.len() > self.options.reask_distance {
             let recent: BTreeSet<QuestionId> =
                 self.given.iter().rev().take(self.options.reask_distance).filter_map(|g| g.question).collect();
             let once = |item: &Item| state.answers_to(&self.person, &item.id) == 1;
             let decent = |item: &&Item| item.offers_indifference() && !recent.contains(&item.id) && once(item);
-            again = self.items.iter().filter(decent).collect();
+            again = items().filter(decent).collect();
         }
         let reask = !again.is_empty() && (self.rng.random_bool(self.options.reask_share) && !fresh.is_empty());
         let person = state.person(&self.person);
@@ -457,12 +516,11 @@ impl Session {
             Vec::new()
         } else {
             let seen = |a: &AlternativeId| asked.iter().filter(|asked| asked.alternatives.contains(a)).count();
-            let member = |(alternative, value): &(AlternativeId, usize)| Member {
-                alternative: *alternative,
-                value: *value,
-                seen: seen(alternative),
+            let member = |(item, value): &(Arc<Item>, usize)| {
+                let alternative = item.alternatives[0];
+                Member { alternative, value: *value, seen: seen(&alternative) }
             };
-            self.portraits.iter().map(member).collect()
+            self.askable.portraits().iter().map(member).collect()
         };
         let pool = Pool {
             items: if reask { again } else { fresh },
@@ -701,12 +759,29 @@ impl Session {
     }
 
     /// The values as now believed, beside what was believed before this person's first evidence.
-    pub fn values(&self, home: &Home) -> Result<ValuesView, SessionError> {
-        Ok(views::values(home.state(), &self.person, |id| self.name(id))?)
+    pub fn values(&mut self, home: &Home) -> Result<ValuesView, SessionError> {
+        let state = home.state();
+        let Some(epoch) = state.epoch() else { return Ok(ValuesView::default()) };
+        let (belief, prior) = (state.belief(&self.person)?, state.prior_belief(&self.person)?);
+        let (now, before) = (Hash(belief.digest()), Hash(prior.digest()));
+        if let (Some((of, view)), Some((beside, _))) = (&self.shown, &self.prior)
+            && (*of, *beside) == (now, before)
+        {
+            return Ok(view.clone());
+        }
+        let contrasts = if self.options.rough_values { Contrasts::roughly } else { Contrasts::of };
+        if self.prior.as_ref().is_none_or(|(of, _)| *of != before) {
+            self.prior = Some((before, contrasts(&epoch.layout, &prior)));
+        }
+        let prior = self.prior.as_ref().map(|(_, prior)| prior).cloned().unwrap_or_default();
+        let now_believed = contrasts(&epoch.layout, &belief);
+        let view = views::values_beside(&epoch.layout, &belief, now_believed, &prior, |id| self.name(id));
+        self.shown = Some((now, view.clone()));
+        Ok(view)
     }
 
     /// Who sits down, and what is believed so far.
-    pub fn opened(&self, home: &Home) -> Result<OpenedView, SessionError> {
+    pub fn opened(&mut self, home: &Home) -> Result<OpenedView, SessionError> {
         Ok(OpenedView {
             name: self.person.to_string(),
             values: self.values(home)?,
@@ -721,7 +796,7 @@ impl Session {
         home.append(now, Record::SessionEnded(ended))?;
         let values = self.values(home)?;
         let unsure = values.values.iter().filter(|v| !v.sure).map(|v| v.name.clone()).collect();
-        let page = page::of(home.state(), &self.person, &values, &self.bank, |id| self.name(id))?;
+        let page = page::of(home.state(), &self.person, &values, self.askable.bank(), |id| self.name(id))?;
         let losses: Vec<f64> = self.given.iter().filter_map(|g| g.predicted_ln).map(|ln| -ln).collect();
         let log_loss = (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64);
         Ok(SummaryView {
@@ -772,7 +847,7 @@ impl Session {
     }
 
     fn moved(
-        &self,
+        &mut self,
         home: &Home,
         seq: Seq,
         said: String,

@@ -1,6 +1,7 @@
 //! A sitting in real time: a person on one side, background reading on the other, and Ctrl-C at any moment.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use credence_memory::home::Home;
@@ -10,6 +11,7 @@ use credence_priors::Cancel;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::askable::Askable;
 use crate::bank::{Bank, BankQuestion};
 use crate::knowledge::Knowledge;
 use crate::opening::{GenerationSource, OpenHome, Opening, OpeningError};
@@ -63,7 +65,8 @@ pub async fn sit(
     for text in notices {
         front.show(Shown::Notice { text });
     }
-    let mut session = Session::begin(home, person, bank, options, clock())?;
+    let askable = Arc::new(Askable::new(bank.clone(), home.state()).map_err(SessionError::from)?);
+    let mut session = Session::begin(home, person, askable, options, clock())?;
     front.show(Shown::Opened(session.opened(home)?));
     let cancel = Cancel::default();
     // Training reads features in the model's own units.
@@ -161,8 +164,12 @@ async fn converse(
     }
 }
 
-/// One thing said, and what to show for it. What cannot be used is shown as a problem and ends nothing.
-fn step(
+/// One thing said, and what to show for it; nothing where a reading of words, which is open now, is the answer. What cannot be used
+/// is shown as a problem and ends nothing.
+///
+/// # Errors
+/// The home, the state or belief failed.
+pub fn step(
     home: &mut Home,
     session: &mut Session,
     listener: &Listener,

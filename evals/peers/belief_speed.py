@@ -1,6 +1,6 @@
 """Credence's belief engine beside choix EP, BoTorch's PairwiseGP and a Metropolis-Hastings sampler, on the same answers in one run.
 
-    cargo build --release -p credence-memory --example belief_speed
+    cargo build --release -p credence-belief --example belief_speed
     python evals/peers/belief_speed.py target/release/examples/belief_speed [--items 50] [--answers 500] [--repeats 5]
 
 Needs numpy, scipy, choix and botorch; what is not installed is said and left out. For every seed a person's utilities are drawn,

@@ -4,13 +4,13 @@
 mod tests;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::belief::Mixture;
-use crate::ids::PersonId;
+use crate::ids::{PersonId, Seq};
 use crate::lock::Lock;
 use crate::log::{Batch, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
@@ -55,10 +55,7 @@ impl Opening {
             format!("the log's last line was torn ({} bytes, never acknowledged) and has been cut off", torn.bytes)
         });
         let lost = match &self.store {
-            Condition::Rebuilt(Unusable::AheadOfLog(seq)) => Some(format!(
-                "the log has lost records: it once went up to record {seq}, all of them acknowledged, and ends before that now. \
-                 If a backup has a longer log, stop here and put it back"
-            )),
+            Condition::Rebuilt(Unusable::AheadOfLog(seq)) => Some(lost_records(*seq)),
             _ => None,
         };
         torn.into_iter().chain(lost).collect()
@@ -109,6 +106,21 @@ impl Paths {
     /// The evidence log.
     pub fn log(&self) -> PathBuf {
         self.root.join("evidence").join("log.jsonl")
+    }
+
+    /// Up to which record the log went when it was last open for writing. The log is the truth; this shows whoever only
+    /// reads it that it lost something.
+    pub fn head(&self) -> PathBuf {
+        self.root.join("evidence").join("head")
+    }
+
+    /// What a person has to be told who reads the log without opening the home: that it once went further than it does.
+    /// Nothing where it did not, or nobody knows.
+    pub fn lost_records(&self) -> Option<String> {
+        // In this order: the log may grow meanwhile.
+        let once: u64 = std::fs::read_to_string(self.head()).ok()?.trim().parse().ok()?;
+        let last = last_record(&self.log()).ok()??;
+        (once > last).then(|| lost_records(Seq(once)))
     }
 
     /// The store.
@@ -194,9 +206,7 @@ impl Home {
             (store, condition) = store.take().expect("it has a head").rebuild(&paths.store(), why);
         }
         let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
-        if let Some(store) = &home.store {
-            store.set_head(home.state.head());
-        }
+        home.note_head();
         // What a crash, or a full disk, left out.
         if let Some(time) = last {
             home.tell_stale(time);
@@ -216,9 +226,7 @@ impl Home {
         let prepared = self.state.prepare(&record)?;
         let entry = self.writer.append(time, record)?;
         let applied = self.state.install(&entry, prepared);
-        if let Some(store) = &self.store {
-            store.set_head((entry.seq, entry.hash));
-        }
+        self.note_head();
         self.since_snapshot += 1;
         if self.since_snapshot >= RECORDS_BETWEEN_SNAPSHOTS {
             self.checkpoint();
@@ -276,6 +284,7 @@ impl Home {
     /// Keeps the beliefs that were asked for in the store.
     pub fn checkpoint(&mut self) {
         self.since_snapshot = 0;
+        self.note_head();
         let Some(store) = &self.store else { return };
         for (id, person) in self.state.people() {
             if let (Some(touched), Some(belief)) = (person.touched(), person.belief())
@@ -284,7 +293,23 @@ impl Home {
                 store.save(id, touched, belief);
             }
         }
-        store.set_head(self.state.head());
+    }
+
+    /// Notes up to which record the log goes, where a lost end will show. It helps and nothing rests on it, so a failure is
+    /// no harm.
+    fn note_head(&self) {
+        let head = self.state.head();
+        if let Some(store) = &self.store {
+            store.set_head(head);
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let noted = options.open(self.paths.head()).and_then(|mut file| writeln!(file, "{}", head.0));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "where the log ends was not noted");
+        }
     }
 
     /// What follows from the log.
@@ -362,6 +387,38 @@ impl Draft {
     pub fn state(&self) -> &State {
         &self.state
     }
+}
+
+/// The number of the last whole line of a log, read from its end.
+fn last_record(log: &Path) -> io::Result<Option<u64>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    let mut reach = 1 << 16;
+    loop {
+        let start = length.saturating_sub(reach);
+        file.seek(SeekFrom::Start(start))?;
+        let mut last = None;
+        for (n, line) in BufReader::new(&file).split(b'\n').enumerate() {
+            let line = line?;
+            // The first one may be the end of a line that began before.
+            if n > 0 || start == 0 {
+                let digits = line.strip_prefix(b"{\"seq\":").map(|rest| rest.split(|b| *b == b',').next());
+                let seq = digits.flatten().and_then(|d| str::from_utf8(d).ok()).and_then(|d| d.parse().ok());
+                last = seq.or(last);
+            }
+        }
+        if last.is_some() || start == 0 {
+            return Ok(last);
+        }
+        reach *= 16;
+    }
+}
+
+fn lost_records(once: Seq) -> String {
+    format!(
+        "the log has lost records: it once went up to record {once}, all of them acknowledged, and ends before that now. If a \
+         backup has a longer log, stop here and put it back"
+    )
 }
 
 fn files(path: &Path) -> Result<Files, HomeError> {

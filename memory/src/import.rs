@@ -113,6 +113,8 @@ pub struct Import {
     exported: BTreeMap<usize, ExportedAs>,
     /// Whether a person has one verdict on a statement, the last one.
     one_vote_each: bool,
+    /// Why pieces of evidence were withdrawn in the log they come from, by their place in `evidence`.
+    withdrawn: BTreeMap<usize, String>,
     marks: Vec<(AlternativeId, Mark)>,
     left_out: Vec<LeftOut>,
     compared: Option<Compared>,
@@ -211,7 +213,9 @@ pub enum ImportError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
     /// Not UTF-8.
-    #[error("it is not UTF-8 text")]
+    #[error(
+        "it is not UTF-8 text: a file in UTF-16 (\"Unicode text\") or in another encoding has to be saved as UTF-8 first"
+    )]
     NotUtf8,
     /// Too long.
     #[error("it is longer than {} bytes", lines::LINE_BYTES_MAX)]
@@ -328,6 +332,7 @@ impl Import {
             notes,
             exported: BTreeMap::new(),
             one_vote_each: false,
+            withdrawn: BTreeMap::new(),
             marks: Vec::new(),
             left_out: Vec::new(),
             compared: None,
@@ -365,9 +370,12 @@ impl Import {
         &self.statements
     }
 
-    /// Number of evidence records.
+    /// Number of evidence records that will stand.
     pub fn records(&self) -> usize {
-        self.evidence.iter().filter(|(_, r)| r.evidence_origin().is_some()).count()
+        let stands = |(place, (_, record)): &(usize, &(_, Record))| {
+            record.evidence_origin().is_some() && !self.withdrawn.contains_key(place)
+        };
+        self.evidence.iter().enumerate().filter(stands).count()
     }
 
     /// The people.
@@ -392,7 +400,7 @@ impl Import {
 
     /// Whether there is anything to add.
     pub fn is_empty(&self) -> bool {
-        self.evidence.is_empty()
+        self.evidence.is_empty() && self.compared.as_ref().is_none_or(|c| c.withdrawals.is_empty())
     }
 
     /// What is new or changed beside what a home holds, or beside nothing. The rest is left out and counted.
@@ -409,11 +417,12 @@ impl Import {
     }
 
     /// Drafts the import: descriptions of what is not described yet (bare where `descriptions` has none), then a record
-    /// that says where it came from, then the evidence that is new, each piece after the withdrawal of what it changes. Every
-    /// record is checked against the home; nothing is written until the draft is committed, so dropping it is the dry run.
+    /// that says where it came from, then the withdrawal of what was withdrawn in the log that it came from, then the evidence
+    /// that is new, each piece after the withdrawal of what it changes. Every record is checked against the home; nothing is
+    /// written until the draft is committed, so dropping it is the dry run.
     ///
     /// # Errors
-    /// Something does not fit the home, or the very same was imported before.
+    /// Something does not fit the home.
     pub fn draft(
         self,
         home: &Home,
@@ -445,12 +454,19 @@ impl Import {
                 draft.push(now, Record::QuarantineSet(quarantine))?;
             }
         }
-        let changes = import.compared.map(|c| c.changes).unwrap_or_default();
+        let Compared { changes, withdrawals, .. } = import.compared.unwrap_or_default();
+        let retracted = |target, reason: &str| Record::Retracted(Retracted { target, reason: reason.to_owned() });
+        for (target, reason) in &withdrawals {
+            draft.push(now, retracted(*target, reason))?;
+        }
         for (place, (time, record)) in import.evidence.into_iter().enumerate() {
             for target in changes.get(&place).into_iter().flatten() {
-                draft.push(now, Record::Retracted(Retracted { target: *target, reason: CHANGED.to_owned() }))?;
+                draft.push(now, retracted(*target, CHANGED))?;
             }
-            draft.push(time.unwrap_or(now), record)?;
+            let added = draft.push(time.unwrap_or(now), record)?;
+            if let Some(reason) = import.withdrawn.get(&place) {
+                draft.push(now, retracted(added.seq, reason))?;
+            }
         }
         Ok(draft)
     }

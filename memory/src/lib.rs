@@ -1,6 +1,5 @@
 //! Evidence, the log, belief and replay: the Bayesian core. It knows no model and no async runtime.
 
-pub mod belief;
 pub mod erase;
 pub mod evidence;
 pub mod export;
@@ -23,6 +22,9 @@ pub mod state;
 pub mod storage;
 pub mod store;
 pub mod text;
+
+/// The belief engine, a crate of its own.
+pub use credence_belief as belief;
 
 /// Traces a moment at which a kill would hurt, for the test that kills there.
 macro_rules! moment {

@@ -12,9 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::belief::Mixture;
 use crate::ids::{Hash, PersonId, Seq};
 
-/// Version of what is stored: a hash of the source of what makes it (`build.rs`), so that no changed structure or result is taken
-/// for what it was; another one is thrown away.
-const STORE_FORMAT: &str = env!("CREDENCE_ENGINE_HASH");
+/// Version of what is stored: hashes of the source of what makes it (`build.rs`, and the engine's own), so that no changed
+/// structure or result is taken for what it was; another one is thrown away.
+const STORE_FORMAT: (&str, &str) = (crate::belief::SOURCE_HASH, env!("CREDENCE_ENGINE_HASH"));
+
+fn format() -> String {
+    format!("{}-{}", STORE_FORMAT.0, STORE_FORMAT.1)
+}
 
 /// An open store.
 #[derive(Debug)]
@@ -126,7 +130,7 @@ impl Store {
         let content = sound(b"head", &bytes).ok_or_else(|| Unusable::Damaged("its head is unreadable".into()))?;
         // A head of another form is another version's, and no damage.
         let head: Head = postcard::from_bytes(content).map_err(|_| Unusable::OtherFormat)?;
-        if head.format != STORE_FORMAT {
+        if head.format != format() {
             return Err(Unusable::OtherFormat);
         }
         Ok(Some((head.seq, head.hash)))
@@ -134,7 +138,7 @@ impl Store {
 
     /// Notes the last record folded. Failures are logged and otherwise harmless.
     pub fn set_head(&self, (seq, hash): (Seq, Hash)) {
-        let head = Head { format: STORE_FORMAT.to_owned(), seq, hash };
+        let head = Head { format: format(), seq, hash };
         self.put(&self.db, b"head", &head);
     }
 

@@ -114,7 +114,12 @@ fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
         let mut direction = contrast(layout, at, None);
         direction.truncate(layout.dimension());
         let what = format!("{}, beside the person's own average over all values", values[at].name);
-        return Ok(About { person, direction, what, unit: "1 is a usual distance of a value from the average" });
+        return Ok(About {
+            person,
+            direction,
+            what,
+            unit: "0 is the average of the person's values; further from it counts for more",
+        });
     }
     // What no schema names is still explained to whoever knows its id.
     let features = layout.features();

@@ -78,7 +78,8 @@ pub(crate) fn moved(view: &MovedView, columns: usize) -> Vec<String> {
 }
 
 /// What the numbers of values are in.
-pub(crate) const UNIT: &str = "0 is your own average over all values, 1 a usual distance of a value from it.";
+pub(crate) const UNIT: &str =
+    "0 is your own average over all values. Further from 0 counts for more; the steadier the answers, the further.";
 
 /// "12 answers and 2 statements".
 pub(crate) fn given(answers: usize, statements: usize) -> String {

@@ -214,7 +214,10 @@ fn a_log_that_lost_records_is_told_to_the_person_and_a_sound_one_is_not() {
     let bytes = fs::read(&log).unwrap();
     let cut = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     fs::write(&log, &bytes[..cut]).unwrap();
+    let paths = Paths::of(dir.path());
+    assert!(paths.lost_records().is_some_and(|said| said.contains(&head.to_string())));
     let (_, opening) = Home::open(dir.path()).unwrap();
+    assert_eq!(paths.lost_records(), None, "the log is as it is, and this was told");
     let [notice] = &opening.notices()[..] else { panic!("{:?}", opening.notices()) };
     assert!(notice.contains("lost records") && notice.contains(&head.to_string()), "{notice}");
 }

@@ -1,13 +1,14 @@
 //! Merging another Credence log: its descriptions and its surviving evidence, with where they came from.
 //!
 //! No evidence may come in twice, by whatever way round. Evidence keeps its time and the log that it was first written to, so what
-//! stands here already is found and left out, also when the other log has grown since, or came by way of a third one.
+//! stands here already is found and left out, also when the other log has grown since, or came by way of a third one. What was
+//! withdrawn there since is withdrawn here; what was changed there comes with its change, so that an older copy is known as such.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::lines::open;
-use super::{Import, ImportError, Report};
+use super::{CHANGED, Import, ImportError, Report};
 use crate::ids::{Hash, PersonId, Seq, SourceId};
 use crate::log::Reader;
 use crate::record::{AlternativeDescribed, Origin, Record};
@@ -52,8 +53,16 @@ pub(super) fn read(
         return Err(ImportError::Again { path: path.to_owned(), what: "this log itself, or a copy of it".into() });
     }
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
+    let retracted: BTreeMap<Seq, String> = entries
+        .iter()
+        .filter_map(|e| match &e.record {
+            Record::Retracted(r) => Some((r.target, r.reason.clone())),
+            _ => None,
+        })
+        .collect();
     let mut people = BTreeSet::new();
     let mut evidence = Vec::new();
+    let mut withdrawn = BTreeMap::new();
     let mut came_from_us = 0;
     // Adapters stay in the log that they were trained for, and so do their judgements.
     let of_the_base = |description: &AlternativeDescribed| {
@@ -66,7 +75,8 @@ pub(super) fn read(
             evidence.push((None, Record::AlternativeDescribed(description)));
         }
     }
-    for entry in entries.into_iter().filter(|e| survivors.contains(&e.seq)) {
+    let is_evidence = |seq: &Seq| survivors.contains(seq) || retracted.contains_key(seq);
+    for entry in entries.into_iter().filter(|e| is_evidence(&e.seq) && e.record.evidence_origin().is_some()) {
         let mut record = entry.record;
         if let Some(from) = record.evidence_origin_mut() {
             let person = match prefix {
@@ -74,8 +84,12 @@ pub(super) fn read(
                 None => from.person.clone(),
             };
             if from.source == own {
-                came_from_us += 1;
+                came_from_us += usize::from(survivors.contains(&entry.seq));
                 continue;
+            }
+            if let Some(reason) = retracted.get(&entry.seq) {
+                let reason = if reason == CHANGED { CHANGED } else { WITHDRAWN };
+                withdrawn.insert(evidence.len(), reason.to_owned());
             }
             let source = if from.source.as_str().starts_with(MERGED) { from.source.clone() } else { theirs.clone() };
             people.insert(person.clone());
@@ -83,7 +97,7 @@ pub(super) fn read(
         }
         evidence.push((Some(entry.time), record));
     }
-    if people.is_empty() {
+    if people.is_empty() && came_from_us == 0 {
         return Err(ImportError::Empty(path.to_owned()));
     }
     let mut notes = vec![format!("{} of its records are evidence that still stands", survivors.len())];
@@ -92,8 +106,12 @@ pub(super) fn read(
     }
     // The last record's hash stands for the whole log.
     let content_hash: Hash = other.head().1;
-    Ok(Import::new("credence-log", theirs, content_hash, Vec::new(), evidence, people, notes))
+    let new = Import::new("credence-log", theirs, content_hash, Vec::new(), evidence, people, notes);
+    Ok(Import { withdrawn, ..new })
 }
+
+/// The reason that stands in the log for what somebody withdrew in the log it came from; their words stay there.
+const WITHDRAWN: &str = "withdrawn in the log that it came from";
 
 /// What sources of merged evidence begin with; the log's id follows.
 const MERGED: &str = "import:credence:";

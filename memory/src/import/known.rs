@@ -3,7 +3,8 @@
 //!
 //! Where a file gives no times, its rows are matched one to one with what imports brought before: what is left over on both
 //! sides was changed, what is left over in the file alone is new. A Polis conversation has one vote of each person on each
-//! statement, so another one there is a change whenever it came.
+//! statement, so another one there is a change whenever it came. Where there are times, another answer of the same time is a
+//! change. What another log withdrew is withdrawn here too, if it came from there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,12 +30,19 @@ pub struct Compared {
     pub repeated: u64,
     /// What is withdrawn before a piece of evidence is added, by the place of the piece.
     pub(super) changes: BTreeMap<usize, Vec<Seq>>,
+    /// What was withdrawn in the log that it came from, and is withdrawn here, with the reason given there.
+    pub(super) withdrawals: Vec<(Seq, String)>,
 }
 
 impl Compared {
     /// Pieces that take the place of what stands in the home.
     pub fn changed(&self) -> u64 {
         self.changes.len() as u64
+    }
+
+    /// Pieces that stand in the home, and were withdrawn in the log that they came from.
+    pub fn withdrawals(&self) -> u64 {
+        self.withdrawals.len() as u64
     }
 }
 
@@ -89,11 +97,13 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     let evidence = std::mem::take(&mut import.evidence);
     let mut found = Compared::default();
     let mut rows: Vec<Option<(Option<Timestamp>, Record)>> = Vec::with_capacity(evidence.len());
-    // New rows without a time, by whose and about what: they may change what stands.
-    let mut untimed: BTreeMap<(PersonId, Hash), Vec<usize>> = BTreeMap::new();
+    // New rows, by whose and about what: they may change what stands.
+    let mut fresh: BTreeMap<(PersonId, Hash), Vec<Fresh>> = BTreeMap::new();
     let mut changes: BTreeMap<usize, Vec<Seq>> = BTreeMap::new();
     let mut seen: BTreeSet<(PersonId, Said, Timestamp)> = BTreeSet::new();
     let is_log = import.format == "credence-log";
+    let withdrawn = std::mem::take(&mut import.withdrawn);
+    let mut withdrawn_rows: BTreeMap<usize, String> = BTreeMap::new();
     for (place, (time, record)) in evidence.into_iter().enumerate() {
         let Some((from, said)) = said(&record) else {
             rows.push(Some((time, record)));
@@ -107,6 +117,25 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         // Two rows of one file that say the same of the same time are one row; two records of a log are two.
         let is_repeated = !is_log && time.is_some_and(|t| !seen.insert((key.0.clone(), said, t)));
         let before = given.get_mut(&key).map_or(&mut [][..], Vec::as_mut_slice);
+        if let Some(reason) = withdrawn.get(&place) {
+            let here = before.iter_mut().find(|g| g.said == said && !g.matched && Some(g.time) == time);
+            match here {
+                Some(here) if here.standing == Standing::Stands && here.source == from.source => {
+                    here.standing = Standing::Changed;
+                    found.withdrawals.push((here.seq, reason.clone()));
+                }
+                Some(_) => {}
+                // Only so is it known, when it comes from elsewhere, that it was changed since.
+                None if reason == CHANGED => {
+                    withdrawn_rows.insert(rows.len(), reason.clone());
+                    rows.push(Some((time, record)));
+                    continue;
+                }
+                None => {}
+            }
+            rows.push(None);
+            continue;
+        }
         let found_to_be = match is_repeated {
             true => Match::Repeated,
             false => match_row(before, said, time, exported, one_vote),
@@ -122,22 +151,21 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
                 continue;
             }
             Match::New => {
-                if time.is_none() {
-                    untimed.entry(key).or_default().push(rows.len());
-                }
+                fresh.entry(key).or_default().push(Fresh { row: rows.len(), time, exported });
                 rows.push(Some((time, record)));
                 continue;
             }
         }
         rows.push(None);
     }
-    for (key, new) in untimed {
-        let Some(before) = given.get(&key) else { continue };
-        let stale = before
-            .iter()
-            .filter(|g| g.standing == Standing::Stands && !g.matched && !g.timed && g.source == import.source);
-        for (row, stale) in new.into_iter().zip(stale) {
-            changes.insert(row, vec![stale.seq]);
+    for (key, new) in fresh {
+        let Some(before) = given.get_mut(&key) else { continue };
+        for new in new {
+            let stale = before.iter_mut().find(|g| new.changes(g, &import.source));
+            if let Some(stale) = stale {
+                stale.matched = true;
+                changes.insert(new.row, vec![stale.seq]);
+            }
         }
     }
     // Places without the rows that were left out.
@@ -147,6 +175,9 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         if let Some(targets) = changes.remove(&place) {
             found.changes.insert(kept.len(), targets);
         }
+        if let Some(reason) = withdrawn_rows.remove(&place) {
+            import.withdrawn.insert(kept.len(), reason);
+        }
         kept.push(row);
     }
     import.evidence = kept;
@@ -154,6 +185,26 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     import.people = import.evidence.iter().filter_map(|(_, r)| Some(r.evidence_origin()?.person.clone())).collect();
     import.compared = Some(found);
     Ok(import)
+}
+
+/// A row that is none of those that stand in the home.
+struct Fresh {
+    row: usize,
+    time: Option<Timestamp>,
+    exported: Option<Seq>,
+}
+
+impl Fresh {
+    /// Whether it takes the place of a piece of evidence: what was said of the same at the very time, or in the very record; or,
+    /// where neither has a time, what an earlier state of the file said.
+    fn changes(&self, before: &Given, source: &SourceId) -> bool {
+        let same = match self.time {
+            _ if self.exported == Some(before.seq) => true,
+            Some(time) => before.timed && before.time == time,
+            None => !before.timed && before.source == *source,
+        };
+        same && before.standing == Standing::Stands && !before.matched
+    }
 }
 
 enum Match {

@@ -211,7 +211,7 @@ pub(super) fn each_row(
             };
             if let Err((at, problem)) = result {
                 let fatal = problem.is_of_the_whole_file();
-                bad.push((at, problem));
+                bad.push((if fatal { 0 } else { at }, problem));
                 if !skip_bad || fatal {
                     break;
                 }

@@ -71,7 +71,7 @@ fn errors_name_the_line() {
     check(votes("1,x,7"), "line 6: it is not CSV: 3 fields where the header has 5");
     check(
         polis(&[("comments.csv", "comment-id\n3\n"), ("votes.csv", VOTES)]),
-        "line 2: there is no column \"comment-body\"",
+        "line 1: there is no column \"comment-body\"",
     );
     assert!(matches!(polis(&[("comments.csv", COMMENTS)]), Err(ImportError::Read { .. })));
 
@@ -128,11 +128,8 @@ fn an_import_is_committed_whole_dropped_without_trace_and_not_repeated() {
     let draft = import.clone().draft(&home, time(9), vec![]).unwrap();
     home.commit(draft).unwrap();
     assert_eq!(home.state().person(&id("polis:town:0")).unwrap().evidence().len(), 2);
-    let again = import.draft(&home, time(10), vec![]).unwrap_err();
-    let causes: Vec<String> = std::iter::successors(Some(&again as &dyn std::error::Error), |e| e.source())
-        .map(ToString::to_string)
-        .collect();
-    assert!(causes.iter().any(|c| c.contains("was imported before")), "{causes:?}");
+    let again = import.compared(Some(&home)).unwrap();
+    assert!(again.is_empty() && again.compared_with().known == 3, "{:?}", again.compared_with());
     drop(home);
     let (mut home, _) = Home::open(dir.path()).unwrap();
     home.believe(&id("polis:town:0")).unwrap();
@@ -355,6 +352,68 @@ mod again {
             "one row stands twice, another day is another answer"
         );
         assert_eq!(add(&mut home, timed(&rows.replace("12:00:00Z", "12:00:00.000+00:00")), 600)[..2], [0, 3]);
+        let (before, corrected) = (stands(&home), rows.replace("first,2026-02-01", "second,2026-02-01"));
+        assert_eq!(add(&mut home, timed(&corrected), 700)[..4], [1, 2, 1, 0], "another answer of the same time");
+        assert_eq!(add(&mut home, timed(rows), 800)[..4], [0, 2, 0, 1], "the file as it was is the older one");
+        assert_eq!(stands(&home), before);
+    }
+
+    #[test]
+    fn a_file_that_is_changed_and_changed_back_counts_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        let trl = |chosen: &str, rejected: &str| {
+            let line = format!(r#"{{"prompt":"p","chosen":"{chosen}","rejected":"{rejected}"}}"#);
+            Import::trl(&files(&[("t", &line)]).path().join("t"), &id("ada"), &mut |_| {}).unwrap()
+        };
+        for (at, (import, added)) in
+            (1..).zip([(trl("a", "b"), 1), (trl("b", "a"), 1), (trl("a", "b"), 1), (trl("a", "b"), 0)])
+        {
+            assert_eq!(add(&mut home, import, at * 100)[0], added, "{at}");
+            assert_eq!(stands(&home), 1);
+        }
+        let Record::ChoiceMade(last) = home.entries().unwrap().last().unwrap().unwrap().record else { panic!() };
+        assert_eq!(last.alternatives[0], AlternativeId::of("p", "a"));
+    }
+
+    #[test]
+    fn what_another_log_withdrew_or_changed_is_withdrawn_and_changed_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let [mut ours, mut theirs] = ["ours", "theirs"].map(|name| home_of(&dir.path().join(name), name, 1));
+        let csv = |rows: &str| {
+            let text = format!("person,first,second,chosen\n{rows}");
+            Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+        };
+        let (old, new) = ("mara,tea,rum,first\nmara,tea,gin,first\n", "mara,tea,rum,second\nmara,tea,gin,first\n");
+        add(&mut theirs, csv(old), 100);
+        let log = |from: &Home, into: &Home| {
+            Import::credence_log(&from.paths().log(), None, into.state(), &mut |_| {}).unwrap()
+        };
+        let import = log(&theirs, &ours);
+        assert_eq!(add(&mut ours, import, 200)[..3], [3, 0, 0]);
+        add(&mut theirs, csv(new), 300);
+        let withdrawn = theirs.state().person(&id("theirs")).unwrap().evidence()[0].seq;
+        theirs.append(time(301), retraction(withdrawn.0)).unwrap();
+        let import = log(&theirs, &ours);
+        assert_eq!(add(&mut ours, import, 400)[..3], [1, 1, 0]);
+        assert_eq!((answers(&ours, "mara"), answers(&ours, "theirs"), answers(&ours, "ours")), (2, 0, 1));
+        let import = log(&theirs, &ours);
+        assert_eq!(add(&mut ours, import, 500)[0], 0);
+        assert_eq!(answers(&ours, "mara"), 2);
+        // A third log that has only what stands, and then the file as it was.
+        let mut third = home_of(&dir.path().join("third"), "third", 1);
+        let timed = |rows: &str| {
+            let text = format!("person,first,second,chosen,time\n{rows}");
+            Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+        };
+        let (old, new) = ("bo,a,b,first,2026-01-31T12:00:00Z\n", "bo,a,b,second,2026-01-31T12:00:00Z\n");
+        add(&mut theirs, timed(old), 600);
+        add(&mut theirs, timed(new), 700);
+        let import = log(&theirs, &third);
+        add(&mut third, import, 800);
+        assert_eq!(answers(&third, "bo"), 1);
+        assert_eq!(add(&mut third, timed(old), 900)[..4], [0, 0, 0, 1]);
+        assert_eq!((answers(&third, "bo"), answers(&third, "mara")), (1, 2));
     }
 
     #[test]

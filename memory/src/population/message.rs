@@ -51,22 +51,19 @@ impl Message {
         let mixture = Mixture::fold(&settings(own), reference, observations)?;
         let zero: &Location = &reference.locations[0];
         let d = mixture.dimension();
-        let (_, _, hypotheses, _) = mixture.parts();
-        let weights = mixture.weights();
-        let scaled: Vec<(f64, Vec<f64>, Vec<f64>)> = hypotheses
-            .iter()
-            .zip(weights)
-            .filter_map(|(h, weight)| {
-                let belief = h.gaussian()?;
-                let unit: Vec<f64> = reference.scaled.iter().map(|&s| if s { 1.0 / h.sigma } else { 1.0 }).collect();
-                let mean: Vec<f64> = belief.mean.iter().zip(&unit).map(|(m, u)| m * u).collect();
-                let mut covariance = belief.covariance.clone();
+        let scaled: Vec<(f64, Vec<f64>, Vec<f64>)> = mixture
+            .gaussians()
+            .into_iter()
+            .map(|(weight, sigma, mean, covariance)| {
+                let unit: Vec<f64> = reference.scaled.iter().map(|&s| if s { 1.0 / sigma } else { 1.0 }).collect();
+                let mean: Vec<f64> = mean.iter().zip(&unit).map(|(m, u)| m * u).collect();
+                let mut covariance = covariance.to_vec();
                 for i in 0..d {
                     for j in 0..=i {
                         covariance[packed_len(i) + j] *= unit[i] * unit[j];
                     }
                 }
-                Some((weight, mean, covariance))
+                (weight, mean, covariance)
             })
             .collect();
         let mut mean = vec![0.0; d];

@@ -185,11 +185,7 @@ impl State {
                 Ok(Change::Note)
             }
             Record::StopRequested(r) => self.known_task(r.task.as_ref()).map(|()| Change::Note),
-            Record::Imported(r) => match self.imported.iter().find(|(_, i)| i.content_hash == r.content_hash) {
-                Some((before, _)) => Err(Illegal::AlreadyImported(*before)),
-                None => Ok(Change::Note),
-            },
-            Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
+            Record::Imported(_) | Record::Exported(_) | Record::Erased(_) | Record::PersonErased(_) => Ok(Change::Note),
             Record::AdapterTrained(r) => self.adapter_trained(seq, r).map(generations),
             Record::GateJudged(r) => self.gate_judged(seq, r).map(generations),
             Record::AdapterPromoted(r) => self.adapter_promoted(seq, r).map(generations),

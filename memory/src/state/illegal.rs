@@ -161,9 +161,6 @@ pub enum Illegal {
         /// The person.
         person: PersonId,
     },
-    /// The same file again.
-    #[error("the same content was imported before, as record {0}")]
-    AlreadyImported(Seq),
     /// A generation that no adapter has.
     #[error("there is no adapter of generation {0}")]
     NoSuchGeneration(AdapterGeneration),

@@ -1,10 +1,10 @@
-//! Speed of the belief engine by dimension and length of history: `cargo bench -p credence-memory --bench belief`.
+//! Speed of the belief engine by dimension and length of history: `cargo bench -p credence-belief --bench belief`.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
 
-use credence_memory::belief::simulate::{Person, normals};
-use credence_memory::belief::{
+use credence_belief::simulate::{Person, normals};
+use credence_belief::{
     Location, LocationName, Mixture, Observation, Priors, Question, Settings, expected_information_gain,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};

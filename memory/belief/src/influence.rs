@@ -305,8 +305,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::belief::simulate::{below, normals};
-    use crate::belief::{Channel, Lattice, Location, LocationName, Observation, Places, Preference, Priors, Strength};
+    use crate::simulate::{below, normals};
+    use crate::{Channel, Lattice, Location, LocationName, Observation, Places, Preference, Priors, Strength};
 
     const D: usize = 5;
 

@@ -135,7 +135,7 @@ fn breakpoints(mu: f64, s: f64, own: f64, seen: &[Seen]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::belief::interval;
+    use crate::interval;
 
     fn answer(lo: f64, hi: f64, lapse: f64, outcomes: usize) -> Seen {
         Seen { lo, hi, lapse, outcomes }

@@ -124,8 +124,8 @@ fn functionals(record: &Record) -> &[f64] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::belief::simulate::flat_priors;
-    use crate::belief::{Channel, Mixture, Observation, Places, Question};
+    use crate::simulate::flat_priors;
+    use crate::{Channel, Mixture, Observation, Places, Question};
 
     const D: usize = 3;
 

@@ -286,7 +286,7 @@ pub(crate) fn above_zero(mu: f64, v: f64) -> f64 {
 }
 
 /// `E[max(x, 0)]`, `x ~ N(mu, v)`: equation (16).
-pub(crate) fn positive_part(mu: f64, v: f64) -> f64 {
+pub fn positive_part(mu: f64, v: f64) -> f64 {
     if v <= 0.0 {
         return mu.max(0.0);
     }
@@ -303,7 +303,7 @@ pub(crate) fn first_max(x: &[f64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::belief::{Location, LocationName, Priors, Question, Settings};
+    use crate::{Location, LocationName, Priors, Question, Settings};
 
     fn belief() -> Mixture {
         let priors = Priors {

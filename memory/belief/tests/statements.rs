@@ -1,8 +1,8 @@
 //! What people say about their values counts as it was said (docs/belief.md, equation 23).
 #![allow(clippy::print_stdout)]
 
-use credence_memory::belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
-use credence_memory::belief::{Location, LocationName, Mixture, Observation, Priors, Settings, Strength};
+use credence_belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
+use credence_belief::{Location, LocationName, Mixture, Observation, Priors, Settings, Strength};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -3,12 +3,12 @@
 //! Rows are handed out as slices and walked in lanes of four, so the compiler vectorises without reordering a sum.
 
 /// Length of the packed lower triangle of a `d` x `d` matrix.
-pub(crate) fn packed_len(d: usize) -> usize {
+pub fn packed_len(d: usize) -> usize {
     d * (d + 1) / 2
 }
 
 /// Rows of a packed lower triangle, the `i`-th of length `i + 1`.
-pub(crate) fn rows(mut packed: &[f64]) -> impl Iterator<Item = &[f64]> {
+pub fn rows(mut packed: &[f64]) -> impl Iterator<Item = &[f64]> {
     let mut length = 0;
     std::iter::from_fn(move || {
         length += 1;
@@ -19,7 +19,7 @@ pub(crate) fn rows(mut packed: &[f64]) -> impl Iterator<Item = &[f64]> {
 }
 
 /// `sum_i x_i y_i`, in four lanes and a fixed order.
-pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
+pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     let mut lanes = [0.0; 4];
     let (xs, ys) = (x.chunks_exact(4), y.chunks_exact(4));
     let tail: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(a, b)| a * b).sum();
@@ -32,14 +32,14 @@ pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
 }
 
 /// `y <- y + c x`.
-pub(crate) fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
+pub fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += c * x;
     }
 }
 
 /// `out <- V a`.
-pub(crate) fn multiply(packed: &[f64], a: &[f64], out: &mut [f64]) {
+pub fn multiply(packed: &[f64], a: &[f64], out: &mut [f64]) {
     let mut rest = packed;
     for i in 0..a.len() {
         let (row, after) = rest.split_at(i + 1);
@@ -67,7 +67,7 @@ pub(crate) fn multiply(packed: &[f64], a: &[f64], out: &mut [f64]) {
 }
 
 /// `V <- V + c g g'`.
-pub(crate) fn rank_one(packed: &mut [f64], c: f64, g: &[f64]) {
+pub fn rank_one(packed: &mut [f64], c: f64, g: &[f64]) {
     let mut rest = packed;
     for i in 0..g.len() {
         let (row, after) = rest.split_at_mut(i + 1);
@@ -77,13 +77,13 @@ pub(crate) fn rank_one(packed: &mut [f64], c: f64, g: &[f64]) {
 }
 
 /// The diagonal.
-pub(crate) fn diagonal(packed: &[f64]) -> impl Iterator<Item = f64> + '_ {
+pub fn diagonal(packed: &[f64]) -> impl Iterator<Item = f64> + '_ {
     rows(packed).map(|row| row[row.len() - 1])
 }
 
 /// Replaces a positive definite matrix by its Cholesky factor `L` (`V = L L'`); `false`, with the content spoilt, when it is not one.
 #[must_use]
-pub(crate) fn cholesky(packed: &mut [f64], d: usize) -> bool {
+pub fn cholesky(packed: &mut [f64], d: usize) -> bool {
     for i in 0..d {
         let (above, here) = packed.split_at_mut(packed_len(i));
         let row = &mut here[..=i];
@@ -101,12 +101,12 @@ pub(crate) fn cholesky(packed: &mut [f64], d: usize) -> bool {
 }
 
 /// `ln det V` from its Cholesky factor.
-pub(crate) fn ln_determinant(factor: &[f64]) -> f64 {
+pub fn ln_determinant(factor: &[f64]) -> f64 {
     2.0 * diagonal(factor).map(libm::log).sum::<f64>()
 }
 
 /// Inverse of `V` from its Cholesky factor, packed: `out = L^-T L^-1`, hence positive semidefinite by construction.
-pub(crate) fn inverse(factor: &[f64], d: usize, out: &mut Vec<f64>) {
+pub fn inverse(factor: &[f64], d: usize, out: &mut Vec<f64>) {
     // Row i of L^-1 is (e_i - sum_{j<i} L_ij row_j) / L_ii.
     let mut lower = vec![0.0; packed_len(d)];
     for i in 0..d {

@@ -1,15 +1,15 @@
 //! Prints the curves of docs/belief.md, section 10: `belief_curves random|consistent SEEDS`.
 #![allow(clippy::print_stdout)]
 
-use credence_memory::belief::Settings;
-use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
+use credence_belief::Settings;
+use credence_belief::bank::{Answers, converge_many, mean_and_interval};
 
 fn curve(answers: Answers, offered: bool, seeds: u64, counts: &[usize]) -> Result<(), Box<dyn std::error::Error>> {
     let runs = converge_many(&Settings::default(), answers, offered, 150, counts, 0..seeds)?;
     println!("{answers:?}, no preference {}offered, {seeds} seeds", if offered { "" } else { "not " });
     println!("| answers | low signal (95%) | agreement | width of 90% intervals |\n|---|---|---|---|");
     for (k, count) in counts.iter().enumerate() {
-        let column = |f: fn(&credence_memory::belief::bank::Moment) -> f64| {
+        let column = |f: fn(&credence_belief::bank::Moment) -> f64| {
             mean_and_interval(&runs.iter().map(|run| f(&run[k])).collect::<Vec<_>>())
         };
         let low = column(|m| m.low_signal);

@@ -118,6 +118,19 @@ impl Mixture {
         }
     }
 
+    /// The hypotheses whose belief is a normal distribution: weight, signal scale, mean (one entry for each weight) and the lower
+    /// triangle of the covariance by rows, noise units.
+    pub fn gaussians(&self) -> Vec<(f64, f64, &[f64], &[f64])> {
+        let (_, _, hypotheses, _) = self.parts();
+        let mut gaussians = Vec::new();
+        for (h, weight) in hypotheses.iter().zip(self.weights()) {
+            if let Some(g) = h.gaussian() {
+                gaussians.push((weight, h.sigma, g.mean.as_slice(), g.covariance.as_slice()));
+            }
+        }
+        gaussians
+    }
+
     /// BLAKE3 over the bits of every hypothesis: equal digests, equal beliefs.
     pub fn digest(&self) -> [u8; 32] {
         let (settings, _, hypotheses, readings) = self.parts();

@@ -1,4 +1,9 @@
-//! The Bayesian core: what is believed of a person, and how one record changes it. docs/belief.md has the equations.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! [`Mixture`] is the belief; [`Priors`] says what it begins with and [`Settings`] what it is a mixture over. [`Question`] and
+//! [`Observation`] are what is asked and what is seen. [`simulate`] has people who answer by the model, for tests and experiments.
 //!
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
@@ -35,7 +40,7 @@ mod settings;
 mod shape;
 pub mod simulate;
 mod summary;
-pub(crate) mod symmetric;
+pub mod symmetric;
 mod tabulated;
 mod triple;
 mod value_of_information;
@@ -51,7 +56,7 @@ pub use observation::{Channel, Observation, Preference, Question, QuestionKey, S
 pub use ranking::Places;
 pub use reading::{Lineage, Place};
 pub use regret::regret_bound;
-pub use settings::{ENGINE_VERSION, Settings};
+pub use settings::{ENGINE_VERSION, SOURCE_HASH, Settings};
 pub use summary::{Diagnostics, HypothesisView};
 pub use value_of_information::value_of_information;
 

@@ -1,13 +1,13 @@
-//! Writes `memory/tests/data/reference_posteriors.json`: small problems over every likelihood, sampled by the No-U-Turn sampler
+//! Writes `memory/belief/tests/data/reference_posteriors.json`: small problems over every likelihood, sampled by the No-U-Turn sampler
 //! of `nuts-rs`. The likelihoods are written out again here, from docs/belief.md, and share no code with the engine.
 //!
-//! `cargo run --release -p credence-memory --example reference_posteriors -- memory/tests/data/reference_posteriors.json`
+//! `cargo run --release --manifest-path memory/belief/reference/Cargo.toml -- memory/belief/tests/data/reference_posteriors.json`
 #![allow(clippy::print_stdout)]
 
 use std::collections::HashMap;
 
-use credence_memory::belief::simulate::{Evidence, Person, normals};
-use credence_memory::belief::{Channel, Observation, Preference, Settings, Strength};
+use credence_belief::simulate::{Evidence, Person, normals};
+use credence_belief::{Channel, Observation, Preference, Settings, Strength};
 use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings as _};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -317,7 +317,7 @@ fn diagnose(chains: &[Vec<f64>]) -> (f64, f64) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: reference_posteriors FILE.json [KIND...]")?;
+    let path = std::env::args().nth(1).ok_or("usage: credence-reference FILE.json [KIND...]")?;
     let only: Vec<Evidence> = std::env::args().skip(2).map(|kind| kind.parse()).collect::<Result<_, _>>()?;
     let kinds = [
         (Evidence::Choice, 24, false, None),

@@ -7,6 +7,10 @@ use super::BeliefError;
 /// Stands for everything that fixes bits: the order of hypotheses and sites, node counts, tolerances' meaning, caps.
 pub const ENGINE_VERSION: u32 = 1;
 
+/// A hash of this crate's source: whoever keeps a belief in serialised form keeps this beside it, and forms the belief anew
+/// where it differs.
+pub const SOURCE_HASH: &str = env!("CREDENCE_BELIEF_SOURCE");
+
 /// Constants of the engine (docs/belief.md, sections 2 and 3). Kept in the log's header: other constants, other beliefs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -6,8 +6,8 @@
 
 use std::time::Instant;
 
-use credence_memory::belief::simulate::{Person, normals};
-use credence_memory::belief::{
+use credence_belief::simulate::{Person, normals};
+use credence_belief::{
     Context, Location, LocationName, Mixture, Observation, Priors, Question, Settings, Strategy, score,
 };
 use rand::SeedableRng;

@@ -1,8 +1,8 @@
 //! Laws of the belief engine: same records, same bits; order does not matter where it must not; nothing breaks.
 #![allow(clippy::print_stdout)]
 
-use credence_memory::belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
-use credence_memory::belief::{
+use credence_belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
+use credence_belief::{
     BeliefError, Channel, Context, Lattice, Location, LocationName, Mixture, Observation, Places, Preference, Priors,
     Question, Settings, Strategy, assess, choose_batch, consistency, expected_information_gain, regret_bound, score,
     value_of_information,

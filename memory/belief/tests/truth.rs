@@ -1,9 +1,9 @@
 //! Belief against the truth: quadrature in one and two dimensions, stored NUTS posteriors, simulated people.
 #![allow(clippy::print_stdout)]
 
-use credence_memory::belief::bank::{Answers, converge_many, mean_and_interval};
-use credence_memory::belief::simulate::{CalibrationPlan, Evidence, calibrate, flat_priors};
-use credence_memory::belief::{Channel, Functional, Mixture, Observation, Question, Settings};
+use credence_belief::bank::{Answers, converge_many, mean_and_interval};
+use credence_belief::simulate::{CalibrationPlan, Evidence, calibrate, flat_priors};
+use credence_belief::{Channel, Functional, Mixture, Observation, Question, Settings};
 use serde::Deserialize;
 
 fn phi_cdf(x: f64) -> f64 {
@@ -258,7 +258,7 @@ fn random_answers_are_recognised() {
 fn consistent_people_are_understood() {
     let runs =
         converge_many(&Settings::default(), Answers::Consistent(5.0), true, 120, &[0, 10, 60], 0..24).expect("sound");
-    let mean = |k: usize, f: fn(&credence_memory::belief::bank::Moment) -> f64| {
+    let mean = |k: usize, f: fn(&credence_belief::bank::Moment) -> f64| {
         runs.iter().map(|run| f(&run[k])).sum::<f64>() / runs.len() as f64
     };
     let agreement: Vec<f64> = (0..3).map(|k| mean(k, |m| m.agreement)).collect();
