@@ -2,10 +2,11 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 
-.PHONY: help session test build lint deps docs clean
+.PHONY: help session serve test build lint deps test-deps clean
 
 help:
 	@echo "make session   install what is missing, build, fetch the default model once, open a session"
+	@echo "make serve     the same, for a service with pages for many people and an API"
 	@echo "make test      install what is missing, build, run all tests"
 	@echo "make build     build only (target/release/credence)"
 	@echo "make lint      formatting, clippy, and dependency rules where cargo-deny is installed"
@@ -14,17 +15,25 @@ help:
 session: build
 	@./target/release/credence session $(ARGS)
 
+# ARGS reaches the command: make serve ARGS="--listen 127.0.0.1:8080"
+serve: build
+	@./target/release/credence serve $(ARGS)
+
 build: deps
 	@$(CARGO) build --release --locked --bin credence
 
 # Test binaries run one after another: two copies of the model on the same cores spin against each other.
-test: lint
-	@$(CARGO) test --release --locked --workspace
+test: lint test-deps
+	@CREDENCE_BROWSER=$$(command -v chromedriver) $(CARGO) test --release --locked --workspace
 
 lint: deps
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: dependency rules not checked"; fi
+
+# A browser, for the tests of the pages only.
+test-deps: deps
+	@./scripts/install-deps.sh for-tests
 
 deps:
 	@./scripts/install-deps.sh

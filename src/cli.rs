@@ -115,6 +115,8 @@ pub(crate) enum Command {
     },
     /// Recompute beliefs from a log (no model needed)
     Replay(ReplayArgs),
+    /// Serve a home to browsers and programs: sessions by link, values, the log, an API
+    Serve(crate::serve::ServeArgs),
     /// Analyse several people: groups, agreement and disagreement, whose answers to ask for next, influence
     People(crate::commands::people::PeopleArgs),
     /// Measure how well and how fast people's values are learned
@@ -167,7 +169,7 @@ pub(crate) struct SessionArgs {
     /// Questions of your own instead of the built-in bank: JSON Lines with a situation, alternatives and, if you keyed them, keys
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
-    /// Answers from a file, one a line: 1, 2, = (no preference), 1 to 6 for a portrait, "2 4" for the most and the least important, s (skip), important: WORDS
+    /// Answers from a file, one a line: 1, 2, = (no preference), 1 to 6 for a portrait, "2 4" for the most and the least important, s (skip), u (undo), v (values), w (why), q (stop), important: WORDS
     #[arg(long, value_name = "FILE")]
     pub(crate) answers: Option<PathBuf>,
     /// One JSON object a line on standard output

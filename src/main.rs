@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod front;
 mod progress;
+mod serve;
 mod surroundings;
 
 use anyhow::Context;

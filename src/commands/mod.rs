@@ -7,7 +7,7 @@ pub(crate) mod decide;
 pub(crate) mod deliberation;
 pub(crate) mod eval;
 pub(crate) mod eval_agent;
-mod evidence;
+pub(crate) mod evidence;
 mod explain;
 mod model;
 pub(crate) mod people;
@@ -36,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
         Command::People(args) => people::run(global, args),
+        Command::Serve(args) => crate::serve::run(global, &args),
         Command::Values(args) => values::run(global, &args),
         Command::Eval { action } => eval::run(global, action),
         Command::Tune { action } => tune::run(global, action),

@@ -1,8 +1,8 @@
 //! `credence values`: what matters to a person, as a page to keep.
 
-mod drawing;
-mod html;
-mod markdown;
+pub(crate) mod drawing;
+pub(crate) mod html;
+pub(crate) mod markdown;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,6 @@ use credence_agent::protocol::{PageView, PersonView, ValuesView};
 use credence_agent::{names, page, views};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::Reader;
-use credence_memory::state::State;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -22,6 +21,7 @@ use crate::exit::WrongInput;
 use crate::front::profile::{Section, sections};
 use crate::front::report;
 use crate::front::text::harmless;
+use crate::serve::state_through;
 use crate::surroundings::{log_path, open_log, person, say, say_json_text};
 
 /// `credence values`.
@@ -65,6 +65,16 @@ pub(crate) struct Sheet {
     pub(crate) page: PageView,
 }
 
+impl Sheet {
+    /// As JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        json!({
+            "person": self.person, "through": self.through, "time": self.time, "unit": report::UNIT,
+            "values": self.values, "beyond": self.beyond, "page": self.page,
+        })
+    }
+}
+
 /// Lines of text are as wide as this.
 const COLUMNS: usize = 88;
 /// People named where somebody is not found.
@@ -76,12 +86,9 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
         Some(path) => Bank::load(path)?,
         None => Bank::built_in(),
     };
-    let sheet = sheet(global, person(&args.person)?, args.at.map(Seq), &bank)?;
+    let sheet = sheet_of(&log_path(global)?, person(&args.person)?, args.at.map(Seq), None, &bank)?;
     let text = if args.json {
-        serde_json::to_string_pretty(&json!({
-            "person": sheet.person, "through": sheet.through, "time": sheet.time, "unit": report::UNIT,
-            "values": sheet.values, "beyond": sheet.beyond, "page": sheet.page,
-        }))?
+        serde_json::to_string_pretty(&sheet.json())?
     } else if args.markdown {
         markdown::page(&sheet)
     } else if args.svg {
@@ -107,18 +114,15 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, format!("{text}{end}")).with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// What is believed of a person through a record.
-fn sheet(global: &Global, person: PersonId, at: Option<Seq>, bank: &Bank) -> anyhow::Result<Sheet> {
-    let mut state = State::new();
-    let mut time = None;
-    for entry in Reader::new(open_log(&log_path(global)?)?) {
-        let entry = entry?;
-        if at.is_some_and(|at| entry.seq > at) {
-            break;
-        }
-        state.note(&entry)?;
-        time = Some(entry.time);
-    }
+/// What is believed of a person through a record, as if another had been withdrawn.
+pub(crate) fn sheet_of(
+    log: &Path,
+    person: PersonId,
+    at: Option<Seq>,
+    without: Option<Seq>,
+    bank: &Bank,
+) -> anyhow::Result<Sheet> {
+    let (mut state, time) = state_through(Reader::new(open_log(log)?), at, without)?;
     let through = state.head().0;
     if let Some(at) = at.filter(|at| *at > through) {
         anyhow::bail!(WrongInput(format!("the log has no record {at}: it ends with {through}")));
@@ -138,17 +142,17 @@ fn sheet(global: &Global, person: PersonId, at: Option<Seq>, bank: &Bank) -> any
     Ok(Sheet { person, through, time, values, beyond, page })
 }
 
-fn title(person: &PersonId) -> String {
+pub(crate) fn title(person: &PersonId) -> String {
     format!("What matters to {person}")
 }
 
 /// "after 31 answers and 2 statements, 27 November 2026".
-fn dated(sheet: &Sheet) -> String {
+pub(crate) fn dated(sheet: &Sheet) -> String {
     let day = sheet.time.map_or_else(String::new, |time| format!(", {}", time.strftime("%-d %B %Y")));
     format!("{}{day}", report::after(&sheet.values))
 }
 
-fn said(sheet: &Sheet) -> Vec<Section> {
+pub(crate) fn said(sheet: &Sheet) -> Vec<Section> {
     sections(&sheet.values, &sheet.beyond, &sheet.page)
 }
 

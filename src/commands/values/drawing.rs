@@ -1,6 +1,6 @@
 //! The values as a picture: each beside the person's own average, with its 90% interval, the one that matters most first.
 
-use credence_agent::protocol::ValueView;
+use credence_agent::protocol::{ValueView, ValuesView};
 use maud::{Markup, html};
 
 use super::{Sheet, dated, title};
@@ -19,17 +19,27 @@ const MORE: &str = "#0f766e";
 const LESS: &str = "#c2410c";
 const UNSURE: &str = "#94a3b8";
 
+/// The picture within a page, of values that may still move.
+pub(crate) fn bars(title: &str, values: &ValuesView) -> Markup {
+    picture_of(title, None, values)
+}
+
 /// A picture that stands alone.
 pub(crate) fn picture(sheet: &Sheet) -> String {
     drawn(sheet, true).into_string()
 }
 
 /// The picture; with a background and a heading where it stands alone.
-pub(super) fn drawn(sheet: &Sheet, alone: bool) -> Markup {
-    let values = ranked(&sheet.values).values;
+pub(crate) fn drawn(sheet: &Sheet, alone: bool) -> Markup {
+    picture_of(&title(&sheet.person), alone.then(|| dated(sheet)).as_deref(), &sheet.values)
+}
+
+fn picture_of(title: &str, dated: Option<&str>, shown: &ValuesView) -> Markup {
+    let alone = dated.is_some();
+    let values = ranked(shown).values;
     let top = if alone { TOP } else { 34.0 };
     let height = top + ROW * values.len() as f64 + BOTTOM;
-    let axis = axis_of(&sheet.values).max(AXIS);
+    let axis = axis_of(shown).max(AXIS);
     let (from, to) = (NAMES, WIDTH - NUMBERS);
     let at = |x: f64| from + (x.clamp(-axis, axis) / axis + 1.0) / 2.0 * (to - from);
     let end = top + ROW * values.len() as f64;
@@ -38,11 +48,11 @@ pub(super) fn drawn(sheet: &Sheet, alone: bool) -> Markup {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {height}"))
             width=[alone.then_some(WIDTH)] height=[alone.then_some(height)] role="img"
             font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="14" {
-            title { (title(&sheet.person)) }
-            @if alone {
+            title { (title) }
+            @if let Some(dated) = dated {
                 rect width=(WIDTH) height=(height) fill="#ffffff" {}
-                text x="24" y="38" font-size="22" font-weight="600" fill="#0f172a" { (title(&sheet.person)) }
-                text x="24" y="60" fill="#475569" { (dated(sheet)) }
+                text x="24" y="38" font-size="22" font-weight="600" fill="#0f172a" { (title) }
+                text x="24" y="60" fill="#475569" { (dated) }
             }
             text x=(at(0.0) - 10.0) y=(top - 12.0) text-anchor="end" font-size="12" fill="#64748b" { "← less than my average" }
             text x=(at(0.0) + 10.0) y=(top - 12.0) font-size="12" fill="#64748b" { "more than my average →" }

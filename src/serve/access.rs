@@ -1,0 +1,371 @@
+//! Who may do what: tokens and roles, and what every request is checked for before anything reads it.
+//!
+//! docs/threats.md says what each check is for.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use credence_memory::ids::{Hash, PersonId};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::problem::Problem;
+
+/// The cookie that holds a token.
+pub(super) const COOKIE: &str = "credence";
+/// A token is so many random bytes, written in hexadecimal.
+const TOKEN_BYTES: usize = 24;
+/// People who may join by one link, at most.
+pub(super) const JOINED_MAX: usize = 5_000;
+
+/// What somebody with a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// Everything.
+    Owner,
+    /// Sittings, people, the log and links to join by; no other people's tokens.
+    Facilitator,
+    /// Their own sitting, values and records.
+    Participant,
+    /// Decisions and approvals for one person.
+    Agent,
+    /// Becoming a participant: the token in a link to join by.
+    Join,
+}
+
+/// A token as it is kept: by its hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    hash: Hash,
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person: Option<PersonId>,
+    /// Whether it holds no more.
+    #[serde(default)]
+    revoked: bool,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Caller {
+    pub(crate) role: Role,
+    /// Whose data it is about, for those who may see one person's only.
+    pub(crate) person: Option<PersonId>,
+    /// A secret of this caller that every form carries, so that no other site can send one.
+    pub(crate) csrf: String,
+    /// Whether they came with a cookie, as browsers do.
+    by_cookie: bool,
+}
+
+impl Caller {
+    /// Whether they may see everybody's data.
+    pub(crate) fn sees_everybody(&self) -> bool {
+        matches!(self.role, Role::Owner | Role::Facilitator)
+    }
+
+    /// That they may see everybody's data.
+    pub(crate) fn must_see_everybody(&self) -> Result<(), Problem> {
+        if self.sees_everybody() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("only the owner and facilitators see this"))
+    }
+
+    /// That they may see and add to what is known of a person.
+    pub(crate) fn must_be(&self, person: &PersonId) -> Result<(), Problem> {
+        if self.sees_everybody() || self.person.as_ref() == Some(person) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("a participant sees their own session and values only"))
+    }
+
+    /// The person that is meant: the one that was named, if they may name one, or themselves.
+    pub(crate) fn person(&self, named: Option<&str>) -> Result<PersonId, Problem> {
+        let person = match named.map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => PersonId::new(name).map_err(|e| Problem::unusable(e.to_string()))?,
+            None => self.person.clone().ok_or_else(|| Problem::malformed("say whose it is: person=NAME"))?,
+        };
+        self.must_be(&person)?;
+        Ok(person)
+    }
+}
+
+/// The tokens there are.
+pub(crate) struct Tokens {
+    file: PathBuf,
+    known: Mutex<HashMap<Hash, Kept>>,
+}
+
+impl Tokens {
+    /// Reads the tokens of a home.
+    pub(super) fn open(home: &Path) -> anyhow::Result<Self> {
+        let folder = home.join("serve");
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
+        let file = folder.join("tokens.jsonl");
+        let mut known = HashMap::new();
+        if file.exists() {
+            let read = File::open(&file).with_context(|| format!("failed to read {}", file.display()))?;
+            for (n, line) in BufReader::new(read).lines().enumerate() {
+                // A line that a crash cut short was never handed out.
+                let Ok(kept) = serde_json::from_str::<Kept>(&line?) else {
+                    tracing::warn!("{}, line {}: no token, left out", file.display(), n + 1);
+                    continue;
+                };
+                known.insert(kept.hash, kept);
+            }
+        }
+        Ok(Self { file, known: Mutex::new(known) })
+    }
+
+    /// A new token. It is on the disk, by its hash, before it is handed out; the owner's lives in memory only.
+    pub(super) fn make(&self, role: Role, person: Option<PersonId>) -> anyhow::Result<String> {
+        let token = secret();
+        let kept = Kept { hash: Hash::of(token.as_bytes()), role, person, revoked: false };
+        if role != Role::Owner {
+            self.write(&kept)?;
+        }
+        self.known().insert(kept.hash, kept);
+        Ok(token)
+    }
+
+    /// Takes every token of this role back; says how many there were.
+    pub(super) fn revoke(&self, role: Role) -> anyhow::Result<usize> {
+        let mut known = self.known();
+        let of_role: Vec<Hash> = known.values().filter(|k| k.role == role && !k.revoked).map(|k| k.hash).collect();
+        for hash in &of_role {
+            if let Some(kept) = known.get_mut(hash) {
+                kept.revoked = true;
+                self.write(kept)?;
+            }
+        }
+        Ok(of_role.len())
+    }
+
+    /// Participants there are.
+    pub(super) fn participants(&self) -> usize {
+        self.known().values().filter(|k| k.role == Role::Participant && !k.revoked).count()
+    }
+
+    /// Whether somebody joined under this name.
+    pub(super) fn is_taken(&self, person: &PersonId) -> bool {
+        self.known().values().any(|k| k.person.as_ref() == Some(person))
+    }
+
+    /// Who has a token.
+    pub(super) fn caller(&self, token: &str) -> Option<Caller> {
+        // Looked up by its hash, so how long it takes says nothing about any token.
+        let kept = self.known().get(&Hash::of(token.as_bytes())).filter(|k| !k.revoked).cloned()?;
+        let csrf = Hash::of_parts("csrf", [token.as_bytes()]).to_string();
+        Some(Caller { role: kept.role, person: kept.person, csrf, by_cookie: false })
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Hash, Kept>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, kept: &Kept) -> anyhow::Result<()> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut line = serde_json::to_string(kept)?;
+        line.push('\n');
+        let written = options.open(&self.file).and_then(|mut file| {
+            file.write_all(line.as_bytes())?;
+            file.sync_data()
+        });
+        written.with_context(|| format!("failed to write {}", self.file.display()))
+    }
+}
+
+/// A new secret.
+fn secret() -> String {
+    let bytes: [u8; TOKEN_BYTES] = rand::rng().random();
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        if let Some(token) = bearer.and_then(|v| v.strip_prefix("Bearer ")) {
+            return app.tokens.caller(token.trim()).ok_or_else(Problem::who);
+        }
+        let token = cookie(&parts.headers).ok_or_else(Problem::who)?;
+        let caller = app.tokens.caller(&token).ok_or_else(Problem::who)?;
+        Ok(Self { by_cookie: true, ..caller })
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut pairs = cookies.flat_map(|v| v.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
+}
+
+/// The header that keeps a token in a browser.
+pub(super) fn set_cookie(token: &str, is_secure: bool) -> HeaderValue {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000{secure}");
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The header that forgets a token in a browser.
+pub(super) fn no_cookie() -> HeaderValue {
+    HeaderValue::from_static("credence=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0")
+}
+
+/// That a form comes from a page of ours.
+pub(super) fn check_csrf(caller: &Caller, sent: &str) -> Result<(), Problem> {
+    if !caller.by_cookie || sent == caller.csrf {
+        return Ok(());
+    }
+    Err(Problem::forbidden("this form is not from a page of this service, or is from before you joined: load it again"))
+}
+
+/// Requests a second that one address may make, on average, and at once. People behind one router share an address.
+const RATE: f64 = 200.0;
+const BURST: f64 = 1_000.0;
+/// The same of requests without a token that is known: guessing gets nowhere.
+const STRANGERS_RATE: f64 = 5.0;
+const STRANGERS_BURST: f64 = 60.0;
+
+/// Who asked how often: a bucket of allowances for each address.
+#[derive(Default)]
+pub(crate) struct Rates(Mutex<HashMap<(IpAddr, bool), (f64, Option<Instant>)>>);
+
+impl Rates {
+    fn allows(&self, address: IpAddr, is_known: bool) -> bool {
+        let (rate, burst) = if is_known { (RATE, BURST) } else { (STRANGERS_RATE, STRANGERS_BURST) };
+        let now = Instant::now();
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() > 100_000 {
+            buckets.retain(|_, (_, last)| last.is_some_and(|l| now - l < Duration::from_secs(60)));
+        }
+        let (left, last) = buckets.entry((address, is_known)).or_insert((burst, None));
+        let since = last.map_or(Duration::ZERO, |last| now - last);
+        *left = (*left + since.as_secs_f64() * rate).min(burst);
+        *last = Some(now);
+        if *left < 1.0 {
+            return false;
+        }
+        *left -= 1.0;
+        true
+    }
+}
+
+/// Checks that come before anything else: the name we are called by, where a change comes from, and how often somebody asks.
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if let Err(problem) = admitted(&app, &parts) {
+        return problem.into_response();
+    }
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a page may load and where it may send forms: from here, and here. No script or style stands in a page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn admitted(app: &App, parts: &Parts) -> Result<(), Problem> {
+    let host = parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    // A page of another site whose name was made to point here would come with that name.
+    if !app.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+        let detail = format!("this service is not called {host:?}; allow the name with --name");
+        return Err(Problem::forbidden(detail));
+    }
+    let is_change = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_change && let Some(origin) = parts.headers.get(header::ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let name = origin.split_once("://").map_or("", |(_, name)| name);
+        if !app.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(Problem::forbidden(format!("a page of {origin:?} may not change anything here")));
+        }
+    }
+    let site = parts.headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
+    if is_change && site == Some("cross-site") {
+        return Err(Problem::forbidden("another site's page may not change anything here"));
+    }
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let token = bearer.and_then(|v| v.strip_prefix("Bearer ")).map(str::to_owned).or_else(|| cookie(&parts.headers));
+    let is_known = token.is_some_and(|token| app.tokens.caller(token.trim()).is_some());
+    if address.is_some_and(|address| !app.rates.allows(address, is_known)) {
+        return Err(Problem::too_many());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_kept_by_their_hashes_and_outlive_the_process() {
+        let home = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(home.path()).unwrap();
+        let ada = PersonId::new("ada").unwrap();
+        let token = tokens.make(Role::Participant, Some(ada.clone())).unwrap();
+        let owner = tokens.make(Role::Owner, None).unwrap();
+        let text = std::fs::read_to_string(home.path().join("serve/tokens.jsonl")).unwrap();
+        assert!(!text.contains(&token) && text.lines().count() == 1);
+        let again = Tokens::open(home.path()).unwrap();
+        let caller = again.caller(&token).unwrap();
+        assert_eq!((caller.role, caller.person.as_ref()), (Role::Participant, Some(&ada)));
+        assert!(again.caller(&owner).is_none(), "an owner's token is good for one run");
+        assert!(again.caller("").is_none() && again.is_taken(&ada));
+        assert_eq!(again.revoke(Role::Participant).unwrap(), 1);
+        assert!(again.caller(&token).is_none() && Tokens::open(home.path()).unwrap().caller(&token).is_none());
+    }
+
+    #[test]
+    fn a_participant_is_nobody_else() {
+        let home = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(home.path()).unwrap();
+        let (ada, bo) = (PersonId::new("ada").unwrap(), PersonId::new("bo").unwrap());
+        let token = tokens.make(Role::Participant, Some(ada.clone())).unwrap();
+        let caller = tokens.caller(&token).unwrap();
+        assert_eq!(caller.person(None).unwrap(), ada);
+        assert_eq!(caller.person(Some("bo")).unwrap_err().status, 403);
+        assert!(caller.must_be(&bo).is_err() && caller.must_see_everybody().is_err());
+    }
+
+    #[test]
+    fn who_asks_too_often_waits() {
+        let rates = Rates::default();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let strangers = (0..200).filter(|_| rates.allows(address, false)).count();
+        assert!((60..70).contains(&strangers), "{strangers}");
+        assert!(rates.allows(address, true), "somebody with a token is not held up by strangers");
+    }
+}

@@ -1,0 +1,359 @@
+//! `/api/v1`: everything that the pages do, as JSON. The OpenAPI document is made from these functions.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest, Path, Query, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, extract::FromRequestParts};
+use credence_agent::protocol::{Said, WhyView};
+use credence_memory::ids::{Hash, PersonId, Seq, SessionId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::{Stream, StreamExt};
+use utoipa::{OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::access::{Caller, Role};
+use super::desk::Turn;
+use super::problem::Problem;
+use super::reading::{self, LogPage, LogQuery};
+use crate::surroundings::now;
+
+/// What the document says of the whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Credence",
+        description = "Sittings, values, people and the log of one home. Every request carries a token: as `Authorization: Bearer TOKEN`, or \
+                       as the cookie of a page. Errors are `application/problem+json`."
+    ),
+    components(schemas(Problem, Turn, SitDown, Say, Retract, Person, LinkMade, LogPage, Health))
+)]
+struct Document;
+
+/// The API's routes, with their document.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(sit_down))
+        .routes(routes!(sitting))
+        .routes(routes!(say))
+        .routes(routes!(why))
+        .routes(routes!(people))
+        .routes(routes!(values))
+        .routes(routes!(log))
+        .routes(routes!(retract))
+        .routes(routes!(make_link))
+        .routes(routes!(revoke_links))
+        .routes(routes!(decisions))
+        .routes(routes!(events))
+        .routes(routes!(health))
+}
+
+/// A JSON body; what is wrong with it is a problem like any other.
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, app).await {
+            Ok(Json(sent)) => Ok(Self(sent)),
+            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        }
+    }
+}
+
+/// The query of an address, likewise.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        }
+    }
+}
+
+/// Who sits down.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SitDown {
+    /// The person; left out by participants, who are themselves.
+    #[serde(default)]
+    person: Option<String>,
+}
+
+/// What a person says.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Say {
+    /// The number of the question that is answered. With it an answer can be sent again after a lost reply, and counts once.
+    #[serde(default)]
+    question: Option<usize>,
+    /// As `credence session --json` takes it: `{"said": "choose", "index": 0}`, `{"said": "rate", "level": 4}`,
+    /// `{"said": "best_and_worst", "best": 0, "worst": 2}`, `{"said": "undo"}`, `{"said": "important", "words": "honesty > privacy"}`.
+    #[schema(value_type = Object)]
+    say: Said,
+}
+
+/// Sits a person down. A sitting of theirs that is not over goes on.
+#[utoipa::path(post, path = "/api/v1/sittings", request_body = SitDown,
+    responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<SitDown>) -> Result<Json<Turn>, Problem> {
+    let person = caller.person(sent.person.as_deref())?;
+    let source = app.source(&caller);
+    Ok(Json(app.desk.run(move |desk| desk.sit_down(&person, &source, now())).await??))
+}
+
+/// Where a sitting stands: the open question, or the reading that waits to be confirmed.
+#[utoipa::path(get, path = "/api/v1/sittings/{sitting}", params(("sitting" = String, Path)),
+    responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn sitting(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Turn>, Problem> {
+    let id = own(&app, &caller, &id).await?;
+    Ok(Json(app.desk.run(move |desk| desk.turn(&id, now())).await??))
+}
+
+/// Says something in a sitting: an answer, a sentence, "why", "undo", "stop".
+#[utoipa::path(post, path = "/api/v1/sittings/{sitting}/said", params(("sitting" = String, Path)), request_body = Say,
+    responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn say(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Sent(sent): Sent<Say>,
+) -> Result<Json<Turn>, Problem> {
+    let id = own(&app, &caller, &id).await?;
+    let turn = app.desk.run(move |desk| desk.say(&id, sent.question, sent.say, now())).await??;
+    app.metrics.answered();
+    Ok(Json(turn))
+}
+
+/// Why the open question was chosen.
+#[utoipa::path(get, path = "/api/v1/sittings/{sitting}/why", params(("sitting" = String, Path)),
+    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn why(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<WhyView>, Problem> {
+    let id = own(&app, &caller, &id).await?;
+    Ok(Json(app.desk.run(move |desk| desk.why(&id)).await??))
+}
+
+/// A sitting by its name, if it is theirs to see.
+pub(super) async fn own(app: &App, caller: &Caller, id: &str) -> Result<SessionId, Problem> {
+    let id = SessionId::new(id).map_err(|e| Problem::malformed(e.to_string()))?;
+    let asked = id.clone();
+    let whose = app.desk.run(move |desk| desk.whose(&asked)).await?;
+    match whose {
+        Some(person) => caller.must_be(&person).map(|()| id),
+        // Whether there is one is not theirs to know.
+        None if caller.sees_everybody() => Err(Problem::no_such("sitting", &id)),
+        None => Err(Problem::forbidden("a participant sees their own session and values only")),
+    }
+}
+
+/// Somebody whom the log knows.
+#[derive(Debug, Serialize, ToSchema)]
+struct Person {
+    /// Their name.
+    #[schema(value_type = String)]
+    person: PersonId,
+    /// Pieces of evidence that count.
+    evidence: usize,
+    /// Pieces of evidence that were withdrawn.
+    withdrawn: usize,
+}
+
+/// Everybody whom the log knows, in the order of their names.
+#[utoipa::path(get, path = "/api/v1/people", params(("after" = Option<String>, Query), ("limit" = Option<usize>, Query)),
+    responses((status = 200, body = Vec<Person>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn people(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(page): Asked<PeoplePage>,
+) -> Result<Json<Vec<Person>>, Problem> {
+    caller.must_see_everybody()?;
+    let known = app.desk.run(move |desk| {
+        let after = page.after.unwrap_or_default();
+        let people = desk.home.state().people().iter().filter(|(id, _)| id.as_str() > after.as_str());
+        let person = |(id, p): (&PersonId, &credence_memory::state::Person)| Person {
+            person: id.clone(),
+            evidence: p.evidence().len(),
+            withdrawn: p.retracted().len(),
+        };
+        people.take(page.limit.unwrap_or(100).min(1_000)).map(person).collect()
+    });
+    Ok(Json(known.await?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeoplePage {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What matters to a person, as believed through a record, or without one.
+#[derive(Debug, Default, Clone, Deserialize)]
+pub(super) struct WhichValues {
+    pub(super) person: Option<String>,
+    pub(super) at: Option<u64>,
+    pub(super) without: Option<u64>,
+}
+
+/// What matters to a person: now, through a record, or as if one record had not been given.
+#[utoipa::path(get, path = "/api/v1/values",
+    params(("person" = Option<String>, Query), ("at" = Option<u64>, Query), ("without" = Option<u64>, Query)),
+    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn values(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(which): Asked<WhichValues>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let person = caller.person(which.person.as_deref())?;
+    let sheet = reading::sheet(&app, person, which.at, which.without).await?;
+    Ok(Json(sheet.json()))
+}
+
+/// Records of the log, in words, a page at a time.
+#[utoipa::path(get, path = "/api/v1/log", params(LogQuery),
+    responses((status = 200, body = LogPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn log(State(app): State<App>, caller: Caller, Asked(query): Asked<LogQuery>) -> Result<Json<LogPage>, Problem> {
+    Ok(Json(reading::log(&app, &caller, query).await?))
+}
+
+/// Which record is withdrawn, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Retract {
+    /// The reason that stands in the log.
+    reason: String,
+}
+
+/// Withdraws a record. Belief is then, bit for bit, that of a log which never had it.
+#[utoipa::path(post, path = "/api/v1/log/{seq}/retract", params(("seq" = u64, Path)), request_body = Retract,
+    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn retract(
+    State(app): State<App>,
+    caller: Caller,
+    Path(seq): Path<u64>,
+    Sent(sent): Sent<Retract>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let by = reading::retract(&app, &caller, Seq(seq), sent.reason).await?;
+    Ok(Json(serde_json::json!({ "withdrawn": seq, "by": by })))
+}
+
+/// A link to join by.
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkMade {
+    /// The address; whoever opens it joins under a pseudonym of their own.
+    link: String,
+}
+
+/// Makes a link that people join by.
+#[utoipa::path(post, path = "/api/v1/join-links",
+    responses((status = 200, body = LinkMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn make_link(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Json<LinkMade>, Problem> {
+    caller.must_see_everybody()?;
+    Ok(Json(LinkMade { link: app.join_link(&headers)? }))
+}
+
+/// Takes every link to join by back. Those who joined stay.
+#[utoipa::path(delete, path = "/api/v1/join-links",
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn revoke_links(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    caller.must_see_everybody()?;
+    app.tokens.revoke(Role::Join).map_err(|e| Problem::disk(e.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Decisions, the latest first: what was asked, between what, and what came of it.
+#[utoipa::path(get, path = "/api/v1/decisions", params(("person" = Option<String>, Query)),
+    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn decisions(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(which): Asked<WhichValues>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let decided = reading::decisions(&app, &caller, which.person).await?;
+    Ok(Json(serde_json::json!({ "decisions": decided })))
+}
+
+/// Tells the number of the last record whenever there are new ones, as server-sent events called `head`.
+#[utoipa::path(get, path = "/api/v1/events", responses((status = 200, content_type = "text/event-stream"),
+    (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn events(State(app): State<App>, _: Caller) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = BroadcastStream::new(app.desk.changes());
+    // Whoever lags sees the latest only; that is all there is to tell.
+    let events = changes.filter_map(Result::ok).map(|head| Ok(Event::default().event("head").data(head.to_string())));
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// "ok" once it answers.
+    status: &'static str,
+    /// The last record of the log.
+    head: u64,
+}
+
+/// Whether the service answers.
+#[utoipa::path(get, path = "/health",
+    responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn health(State(app): State<App>) -> Result<Json<Health>, Problem> {
+    let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
+    Ok(Json(Health { status: "ok", head }))
+}
+
+/// What was answered to which key: a write that is sent again with the same `Idempotency-Key` is answered as before, and done once.
+#[derive(Default)]
+pub(crate) struct Answered(Mutex<(HashMap<Hash, (StatusCode, Bytes)>, VecDeque<Hash>)>);
+
+/// Answers remembered, and bytes of one.
+const REMEMBERED: usize = 10_000;
+const REMEMBERED_BYTES_MAX: usize = 256 * 1024;
+
+/// Answers what was sent before with the same key as it was answered then.
+pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    let key = request.headers().get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let Some(key) = key.filter(|_| matches!(*request.method(), Method::POST | Method::DELETE)) else {
+        return next.run(request).await;
+    };
+    let who = request.headers().get(header::AUTHORIZATION).or(request.headers().get(header::COOKIE));
+    let who = who.map(|v| v.as_bytes().to_vec()).unwrap_or_default();
+    let path = request.uri().path().to_owned();
+    let key = Hash::of_parts("idempotency", [key.as_bytes(), &who, path.as_bytes()]);
+    let before = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key).cloned();
+    if let Some((status, bytes)) = before {
+        return (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response();
+    }
+    let (parts, body) = next.run(request).await.into_parts();
+    let Ok(bytes) = to_bytes(body, REMEMBERED_BYTES_MAX).await else {
+        return Problem::failed("the answer is too long to be remembered").into_response();
+    };
+    if parts.status.is_success() {
+        let mut remembered = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.0.insert(key, (parts.status, bytes.clone()));
+        remembered.1.push_back(key);
+        if remembered.1.len() > REMEMBERED {
+            let oldest = remembered.1.pop_front();
+            oldest.map(|key| remembered.0.remove(&key));
+        }
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The document, for those who ask for it.
+pub(super) fn document(api: &utoipa::openapi::OpenApi) -> Arc<str> {
+    api.to_pretty_json().unwrap_or_default().into()
+}

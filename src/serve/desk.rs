@@ -1,0 +1,336 @@
+//! The desk of a served home: one thread owns the home and its lock and does one piece of work after another, so everybody's
+//! records stand in one order and nobody waits for a lock. Handlers hand it closures and await what these return.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use credence_agent::askable::Askable;
+use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, Shown, SummaryView, WhyView};
+use credence_agent::session::{Session, SessionError, SessionOptions};
+use credence_agent::sitting::step;
+use credence_agent::words::Listener;
+use credence_memory::home::{Home, HomeError};
+use credence_memory::ids::{PersonId, Seq, SessionId};
+use credence_memory::record::{Record, Retracted};
+use credence_memory::state::{Illegal, StateError};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::problem::Problem;
+
+/// Work that waits, at most; more is refused with a word to come again.
+const WAITING_MAX: usize = 4096;
+/// Sittings held in memory, at most: the one that was used least lately is let go, and taken up from the log when it goes on.
+const SITTINGS_MAX: usize = 10_000;
+
+/// What a piece of work finds at the desk.
+pub(crate) struct Desk {
+    /// The home.
+    pub(crate) home: Home,
+    /// What is asked.
+    pub(crate) askable: Arc<Askable>,
+    listener: Listener,
+    names: BTreeMap<String, String>,
+    sittings: BTreeMap<SessionId, Sitting>,
+    /// Counts uses, to tell which sitting was used least lately.
+    uses: u64,
+    changed: broadcast::Sender<u64>,
+}
+
+struct Sitting {
+    session: Session,
+    /// What moved last, or was said last.
+    last: Option<Shown>,
+    used: u64,
+}
+
+/// Where a sitting stands: what is shown to the person now.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Turn {
+    /// The sitting.
+    #[schema(value_type = String)]
+    pub(crate) sitting: SessionId,
+    /// Whose it is.
+    #[schema(value_type = String)]
+    pub(crate) person: PersonId,
+    /// Answers given in it that count.
+    pub(crate) answers: usize,
+    /// The open question; none while a reading waits, and none at the end.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) question: Option<QuestionView>,
+    /// A reading of the person's words that waits for a yes or a no. It comes before the question.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) confirm: Option<ConfirmView>,
+    /// What the last evidence moved.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) moved: Option<MovedView>,
+    /// What there is to say besides; `problem` says that what came last could not be used.
+    pub(crate) notice: Option<String>,
+    /// Why what came last could not be used; nothing was recorded.
+    pub(crate) problem: Option<String>,
+    /// The end of the sitting.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) ended: Option<SummaryView>,
+}
+
+type Work = Box<dyn FnOnce(&mut Desk) + Send>;
+
+/// The way to the desk, for any number of handlers.
+#[derive(Clone)]
+pub(crate) struct DeskHandle {
+    work: mpsc::Sender<Work>,
+    changed: broadcast::Sender<u64>,
+}
+
+impl DeskHandle {
+    /// Starts the desk's thread. It ends, with everything on the disk, when the last handle is gone.
+    pub(crate) fn start(
+        home: Home,
+        askable: Arc<Askable>,
+        listener: Listener,
+        names: BTreeMap<String, String>,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
+        let (changed, _) = broadcast::channel(64);
+        let handle = Self { work, changed: changed.clone() };
+        let mut desk = Desk { home, askable, listener, names, sittings: BTreeMap::new(), uses: 0, changed };
+        let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
+            while let Some(work) = waiting.blocking_recv() {
+                work(&mut desk);
+            }
+        })?;
+        Ok((handle, thread))
+    }
+
+    /// Has something done at the desk.
+    ///
+    /// # Errors
+    /// Too much waits already, or the desk has ended.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Desk) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (send, result) = oneshot::channel();
+        let work: Work = Box::new(move |desk| {
+            let before = desk.home.state().head().0;
+            let result = work(desk);
+            let after = desk.home.state().head().0;
+            if after != before {
+                let _ = desk.changed.send(after.0);
+            }
+            let _ = send.send(result);
+        });
+        self.work.try_send(work).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Problem::busy(),
+            mpsc::error::TrySendError::Closed(_) => Problem::stopping(),
+        })?;
+        result.await.map_err(|_| Problem::failed("the service had to give this up; nothing was acknowledged"))
+    }
+
+    /// The number of the last record, whenever there are new ones.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}
+
+impl Desk {
+    /// Sits a person down: their sitting that is not over goes on, else one begins.
+    pub(crate) fn sit_down(&mut self, person: &PersonId, source: &str, now: Timestamp) -> Result<Turn, Problem> {
+        let state = self.home.state();
+        let open = state.sessions().iter().filter(|(_, s)| s.ended.is_none() && s.started.person == *person);
+        // The latest: its name ends in the number of its first record.
+        let begun = |id: &SessionId| id.as_str().rsplit('-').next().and_then(|n| n.parse::<u64>().ok());
+        let open = open.map(|(id, _)| id.clone()).max_by_key(begun);
+        let id = match open {
+            Some(id) => id,
+            None => {
+                let options = self.options(source, now.as_millisecond().unsigned_abs());
+                let session = Session::begin(&mut self.home, person.clone(), Arc::clone(&self.askable), options, now)?;
+                let id = session.id().clone();
+                self.keep(id.clone(), session);
+                id
+            }
+        };
+        self.turn(&id, now)
+    }
+
+    /// Where a sitting stands; asks the next question if none is open.
+    pub(crate) fn turn(&mut self, id: &SessionId, now: Timestamp) -> Result<Turn, Problem> {
+        self.take_up(id)?;
+        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
+        let session = &mut sitting.session;
+        let (mut question, confirm) = (None, session.reading());
+        let enough = session.has_enough(now);
+        if enough.is_none() {
+            question = match session.question(&self.home) {
+                Some(question) => Some(question),
+                None => session.next_question(&mut self.home, now)?,
+            };
+        }
+        let mut turn = Turn {
+            sitting: id.clone(),
+            person: session.person().clone(),
+            answers: session.answers(),
+            question,
+            confirm,
+            moved: None,
+            notice: None,
+            problem: None,
+            ended: None,
+        };
+        match sitting.last.take() {
+            Some(Shown::Moved(moved)) => turn.moved = Some(moved),
+            Some(Shown::Notice { text }) => turn.notice = Some(text),
+            Some(Shown::Problem { text }) => turn.problem = Some(text),
+            _ => {}
+        }
+        if turn.question.is_none() && turn.confirm.is_none() {
+            let reason = enough.unwrap_or("no question is left");
+            turn.ended = Some(self.end(id, reason, now)?);
+        }
+        Ok(turn)
+    }
+
+    /// Takes what a person says to the question of this number. What was said before to an earlier one is not taken again: the turn
+    /// is told as it is, so that a client may send an answer once more when it does not know what became of it.
+    pub(crate) fn say(
+        &mut self,
+        id: &SessionId,
+        number: Option<usize>,
+        said: Said,
+        now: Timestamp,
+    ) -> Result<Turn, Problem> {
+        self.take_up(id)?;
+        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
+        if said == Said::Stop {
+            let ended = self.end(id, "stopped", now)?;
+            let person = ended_person(&self.home, id)?;
+            let sitting = id.clone();
+            let (question, confirm, moved, notice, problem) = (None, None, None, None, None);
+            let answers = ended.answers;
+            let ended = Some(ended);
+            return Ok(Turn { sitting, person, answers, question, confirm, moved, notice, problem, ended });
+        }
+        let open = sitting.session.question(&self.home).map(|q| q.number);
+        if let (Some(number), Some(open)) = (number, open) {
+            if number < open {
+                let mut turn = self.turn(id, now)?;
+                turn.notice = Some("that question is answered already; this is the one that is open".into());
+                return Ok(turn);
+            }
+            if number > open {
+                return Err(Problem::conflict(format!("question {number} was not asked yet: {open} is open")));
+            }
+        }
+        let shown = step(&mut self.home, &mut sitting.session, &self.listener, said, now)?;
+        sitting.last = shown;
+        self.turn(id, now)
+    }
+
+    /// Why the open question was chosen.
+    pub(crate) fn why(&mut self, id: &SessionId) -> Result<WhyView, Problem> {
+        self.take_up(id)?;
+        let Some(sitting) = self.sittings.get(id) else { return Err(Problem::no_such("sitting", id)) };
+        Ok(sitting.session.why(&self.home)?)
+    }
+
+    /// Whose a sitting is.
+    pub(crate) fn whose(&self, id: &SessionId) -> Option<PersonId> {
+        self.home.state().sessions().get(id).map(|s| s.started.person.clone())
+    }
+
+    /// Ends a sitting.
+    fn end(&mut self, id: &SessionId, reason: &str, now: Timestamp) -> Result<SummaryView, Problem> {
+        let Some(mut sitting) = self.sittings.remove(id) else { return Err(Problem::no_such("sitting", id)) };
+        Ok(sitting.session.end(&mut self.home, reason, now)?)
+    }
+
+    /// Withdraws a record.
+    pub(crate) fn retract(&mut self, target: Seq, reason: String, now: Timestamp) -> Result<Seq, Problem> {
+        let (entry, _) = self.home.append(now, Record::Retracted(Retracted { target, reason }))?;
+        // Sittings hold what counts: they are taken up anew from the log.
+        self.sittings.clear();
+        Ok(entry.seq)
+    }
+
+    fn options(&self, source: &str, seed: u64) -> SessionOptions {
+        let names = self.names.clone();
+        SessionOptions { source: source.to_owned(), seed, names, rough_values: true, ..SessionOptions::default() }
+    }
+
+    /// Takes a sitting up from the log, if it is not at hand.
+    fn take_up(&mut self, id: &SessionId) -> Result<(), Problem> {
+        self.uses += 1;
+        if let Some(sitting) = self.sittings.get_mut(id) {
+            sitting.used = self.uses;
+            return Ok(());
+        }
+        let Some(started) = self.home.state().sessions().get(id) else { return Err(Problem::no_such("sitting", id)) };
+        if started.ended.is_some() {
+            return Err(Problem::gone("this sitting is over; begin another one"));
+        }
+        let (person, seed) = (started.started.person.clone(), started.started.seed);
+        self.home.believe(&person)?;
+        let options = self.options("web", seed);
+        match Session::resume(&self.home, id, Arc::clone(&self.askable), options)? {
+            Some(session) => self.keep(id.clone(), session),
+            None => return Err(Problem::no_such("sitting", id)),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, id: SessionId, session: Session) {
+        if self.sittings.len() >= SITTINGS_MAX {
+            let oldest = self.sittings.iter().min_by_key(|(_, s)| s.used).map(|(id, _)| id.clone());
+            oldest.map(|id| self.sittings.remove(&id));
+        }
+        self.uses += 1;
+        self.sittings.insert(id, Sitting { session, last: None, used: self.uses });
+    }
+}
+
+fn ended_person(home: &Home, id: &SessionId) -> Result<PersonId, Problem> {
+    let started = home.state().sessions().get(id).ok_or_else(|| Problem::no_such("sitting", id))?;
+    Ok(started.started.person.clone())
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Home(error) => error.into(),
+            SessionError::State(error) => error.into(),
+            error if error.is_the_persons() => Self::unusable(chain(&error)),
+            error => Self::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<HomeError> for Problem {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::State(error) => error.into(),
+            // The log could not be written: nothing was acknowledged, and what was before stands.
+            error @ (HomeError::Log(_) | HomeError::Files { .. }) => Self::disk(chain(&error)),
+            error => Self::failed(chain(&error)),
+        }
+    }
+}
+
+impl From<StateError> for Problem {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Illegal { source: Illegal::SessionOver(_), .. } => {
+                Self::gone("this sitting is over; begin another one")
+            }
+            error @ StateError::Illegal { .. } => Self::conflict(chain(&error)),
+            error => Self::failed(chain(&error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
+}

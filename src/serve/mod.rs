@@ -1,0 +1,262 @@
+//! `credence serve`: a page and an API for one home, which many people use at once.
+
+mod access;
+mod api;
+mod desk;
+mod metrics;
+mod pages;
+mod problem;
+mod reading;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::HeaderMap;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use clap::Args;
+use credence_agent::askable::Askable;
+use credence_agent::bank::Bank;
+use credence_agent::words::{self, Listener};
+use credence_memory::home::{Home, Paths};
+use credence_memory::ids::Hash;
+use credence_priors::schema::ValueSchema;
+
+pub(crate) use reading::state_through;
+
+use crate::cli::{Global, ModelArgs};
+use crate::exit::WrongInput;
+use crate::front::signals;
+use crate::surroundings::{home, now, opening, say, schema};
+use access::{Caller, Rates, Role, Tokens};
+use api::Answered;
+use desk::DeskHandle;
+use metrics::Metrics;
+use problem::Problem;
+
+/// Bytes of a request, at most.
+const BODY_MAX: usize = 64 * 1024;
+/// Answers under way get so long to be given when the service stops.
+const STOPPING: Duration = Duration::from_millis(800);
+
+/// `credence serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen. Beyond this machine (such as 0.0.0.0:7878) a certificate is needed, or --behind-proxy
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "CREDENCE_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// A name that browsers reach the service by, such as values.example.org; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
+    /// A certificate chain (PEM): the service then speaks TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A proxy before the service speaks TLS
+    #[arg(long)]
+    pub(crate) behind_proxy: bool,
+    /// A question bank of your own (JSON Lines) [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
+    /// The model and schema, for a home that is begun here.
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Everything that a request may need.
+pub(crate) struct Shared {
+    desk: DeskHandle,
+    home: PathBuf,
+    askable: Arc<Askable>,
+    tokens: Tokens,
+    rates: Rates,
+    answered: Answered,
+    metrics: Metrics,
+    /// Names, with ports, that requests may come by.
+    hosts: Vec<String>,
+    is_secure: bool,
+    is_loopback: bool,
+}
+
+impl Shared {
+    /// An address of this service as others reach it.
+    fn address(&self, path: &str) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.hosts.first().map_or("localhost", String::as_str))
+    }
+
+    /// Makes a link that people join by.
+    fn join_link(&self, _: &HeaderMap) -> Result<String, Problem> {
+        let token = self.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))?;
+        Ok(self.address(&format!("/join/{token}")))
+    }
+
+    /// The channel that a caller's answers come through.
+    fn source(&self, caller: &Caller) -> String {
+        match caller.role {
+            Role::Participant => "web".into(),
+            Role::Owner | Role::Facilitator | Role::Agent | Role::Join => "web:here".into(),
+        }
+    }
+}
+
+/// Runs `credence serve`.
+pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
+    let is_loopback = args.listen.ip().is_loopback();
+    if !is_loopback && args.tls_cert.is_none() && !args.behind_proxy {
+        anyhow::bail!(WrongInput(format!(
+            "{} is reached from other machines, and without TLS whoever is between can read answers and tokens: give --tls-cert and \
+             --tls-key, or --behind-proxy where a proxy speaks TLS",
+            args.listen
+        )));
+    }
+    let bank = match &args.questions {
+        Some(path) => Bank::load(path)?,
+        None => Bank::built_in(),
+    };
+    let schema = schema(&args.model)?;
+    let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
+    bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
+    let root = home(global)?;
+    let home = open(global, args, &schema, &root)?;
+    let tokens = Tokens::open(&root)?;
+    let askable = Arc::new(Askable::new(bank, home.state())?);
+    let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
+    let no_model = || Err("the service reads sentences by its grammar, without a model".into());
+    let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
+    let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(async {
+        let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
+        socket.set_nonblocking(true)?;
+        let at = socket.local_addr()?;
+        let is_secure = args.tls_cert.is_some() || args.behind_proxy;
+        let app = App(Arc::new(Shared {
+            desk,
+            home: root,
+            askable,
+            tokens,
+            rates: Rates::default(),
+            answered: Answered::default(),
+            metrics: Metrics::default(),
+            hosts: hosts(at, &args.name, args.behind_proxy),
+            is_secure,
+            is_loopback,
+        }));
+        let token = app.tokens.make(Role::Owner, None)?;
+        say(format!(
+            "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
+            app.address(&format!("/open?token={token}"))
+        ))?;
+        let handle = Handle::new();
+        let stop = handle.clone();
+        let _watch = signals::watch(move || stop.graceful_shutdown(Some(STOPPING)));
+        let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+        match (&args.tls_cert, &args.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let tls = RustlsConfig::from_pem_file(certificate, key)
+                    .await
+                    .with_context(|| format!("failed to use {} and {}", certificate.display(), key.display()))?;
+                axum_server::from_tcp_rustls(socket, tls)?.handle(handle).serve(service).await?;
+            }
+            _ => axum_server::from_tcp(socket)?.handle(handle).serve(service).await?,
+        }
+        anyhow::Ok(())
+    });
+    drop(runtime);
+    // The desk ends when nobody can come to it any more: everything is on the disk then.
+    thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    served
+}
+
+/// Opens the home. What is there already needs no model: its questions are keyed, or were read before.
+fn open(global: &Global, args: &ServeArgs, schema: &ValueSchema, root: &Path) -> anyhow::Result<Home> {
+    if Paths::of(root).has_log() {
+        let (home, opened) = Home::open(root).with_context(|| format!("failed to open the home {}", root.display()))?;
+        for notice in opened.notices() {
+            tracing::warn!("{notice}");
+        }
+        let is_of_schema = home.state().header().is_some_and(|h| h.schema_hash == Hash::of(schema.hash().as_bytes()));
+        if !is_of_schema {
+            anyhow::bail!(WrongInput("this home was begun with another value schema: give it with --schema".into()));
+        }
+        if home.state().elicited().is_some() {
+            return Ok(home);
+        }
+    }
+    let opened = opening(global, &args.model)?.open(root, now(), &mut |_| {})?;
+    opened.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+    Ok(opened.home)
+}
+
+/// Every name that a browser may reach us by, the one for links first.
+fn hosts(at: SocketAddr, names: &[String], behind_proxy: bool) -> Vec<String> {
+    let port = at.port();
+    let mut hosts = Vec::new();
+    for name in names {
+        if name.contains(':') || behind_proxy {
+            hosts.push(name.clone());
+        }
+        if !name.contains(':') {
+            hosts.push(format!("{name}:{port}"));
+        }
+    }
+    if !at.ip().is_unspecified() {
+        hosts.push(at.to_string());
+    }
+    hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
+    hosts
+}
+
+/// All routes, with what comes before them.
+fn router(app: App) -> Router {
+    let (api, document) = api::router().split_for_parts();
+    let document = api::document(&document);
+    let api = api
+        .route(
+            "/api/v1/openapi.json",
+            get(
+                move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) },
+            ),
+        )
+        .route("/metrics", get(metrics_text))
+        .layer(from_fn_with_state(app.clone(), api::once));
+    Router::new()
+        .merge(api)
+        .merge(pages::router().layer(from_fn(pages::problems)))
+        .fallback(|uri: axum::http::Uri| async move { Problem::no_such("page", &uri.path()) })
+        .layer(from_fn(pages::problems))
+        .layer(from_fn_with_state(app.clone(), metrics::count))
+        .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(app)
+}
+
+/// Figures for Prometheus.
+async fn metrics_text(State(app): State<App>, caller: Caller) -> Result<impl IntoResponse, Problem> {
+    caller.must_see_everybody()?;
+    let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
+    Ok(([(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.text(head)))
+}

@@ -1,0 +1,231 @@
+//! The pages: made here, whole without script; a small script adds keys and spares reloads.
+
+mod frame;
+mod log;
+mod others;
+mod people;
+mod session;
+mod values;
+
+use axum::Router;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::access::{Caller, Role, check_csrf, no_cookie, set_cookie};
+use super::api::Asked;
+use super::problem::Problem;
+
+const STYLE: &str = include_str!("../assets/credence.css");
+const SCRIPT: &str = include_str!("../assets/credence.js");
+
+/// The pages' routes.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(home))
+        .route("/open", get(open))
+        .route("/leave", post(leave))
+        .route("/session", get(session::page))
+        .route("/session/say", post(session::say))
+        .route("/values", get(values::page))
+        .route("/values/{file}", get(values::file))
+        .route("/people", get(people::page))
+        .route("/people/link", post(people::make_link))
+        .route("/people/answers.csv", get(people::csv))
+        .route("/people/page.html", get(people::shared))
+        .route("/join/{token}", get(people::join_page).post(people::join))
+        .route("/log", get(log::page))
+        .route("/log/retract", post(log::retract))
+        .route("/decisions", get(others::decisions))
+        .route("/model", get(others::model))
+        .route("/assets/credence.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/assets/credence.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let cached = HeaderValue::from_static("public, max-age=3600");
+    let mut response = ([(header::CONTENT_TYPE, kind)], text).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, cached);
+    response
+}
+
+/// The fields of a form; every form of ours carries `csrf`.
+pub(super) struct Form<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match axum::Form::<T>::from_request(request, app).await {
+            Ok(axum::Form(fields)) => Ok(Self(fields)),
+            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    token: String,
+}
+
+/// Opens the service with the token in its address, which then goes into a cookie and out of the address.
+async fn open(State(app): State<App>, Asked(Token { token }): Asked<Token>) -> Result<Response, Problem> {
+    let caller = app.tokens.caller(&token).filter(|c| c.role != Role::Join).ok_or_else(Problem::who)?;
+    let to = if caller.role == Role::Participant { "/session" } else { "/" };
+    let mut response = Redirect::to(to).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&token, app.is_secure));
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Leave {
+    csrf: String,
+}
+
+/// Forgets who is there in this browser. Their token holds, and so does what they said.
+async fn leave(caller: Caller, Form(form): Form<Leave>) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    let page = frame::plain(
+        "Signed out",
+        html! {
+            p { "You are signed out in this browser. What you answered is kept. To come back, use the link that you came by." }
+        },
+    );
+    let mut response = Html(page.into_string()).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, no_cookie());
+    Ok(response)
+}
+
+/// Where everybody begins.
+async fn home(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    if !caller.sees_everybody() {
+        return Ok(Redirect::to("/session").into_response());
+    }
+    let (people, head, name) = app
+        .desk
+        .run(|desk| {
+            let state = desk.home.state();
+            let model = state.header().map(|h| h.model.reference.clone()).unwrap_or_default();
+            let people: Vec<(String, usize)> =
+                state.people().iter().map(|(id, p)| (id.to_string(), p.evidence().len())).collect();
+            (people, state.head().0.0, model)
+        })
+        .await?;
+    let page = frame::page(
+        &caller,
+        "Credence",
+        "/",
+        html! {
+            section.card {
+                h2 { "Sit down" }
+                p { "A session asks what matters to a person, one question at a time. It can be left and taken up again at any time." }
+                form method="get" action="/session" .row {
+                    label for="person" { "Name or pseudonym" }
+                    input #person name="person" required maxlength="200" autocomplete="off" list="known";
+                    datalist #known { @for (person, _) in people.iter().take(200) { option value=(person) {} } }
+                    button.primary type="submit" { "Begin or go on" }
+                }
+                p.quiet { "Others join from their own phones by a link: " a href="/people" { "People" } "." }
+            }
+            section {
+                h2 { "People" }
+                @if people.is_empty() { p { "Nobody has answered yet." } } @else {
+                    table {
+                        thead { tr { th { "person" } th.number { "pieces of evidence" } th { "" } } }
+                        tbody { @for (person, evidence) in people.iter().take(100) { tr {
+                            td { (person) }
+                            td.number { (evidence) }
+                            td {
+                                a href=(link("/values", &[("person", person)])) { "values" } " · "
+                                a href=(link("/log", &[("person", person)])) { "log" }
+                            }
+                        } } }
+                    }
+                    @if people.len() > 100 { p.quiet { "and " (people.len() - 100) " more: give a name in the address of a page, or see " a href="/people" { "People" } "." } }
+                }
+            }
+            p.quiet { "The log has " span #head { (head) } " records. Prior from " (name) ". " a href="/api/v1/openapi.json" { "API" } }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+/// An address with a query.
+fn link(path: &str, query: &[(&str, &str)]) -> String {
+    let encoded = serde_urlencoded(query);
+    if encoded.is_empty() { path.to_owned() } else { format!("{path}?{encoded}") }
+}
+
+fn serde_urlencoded(query: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => text.push(char::from(byte)),
+                other => text.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+    text
+}
+
+/// Problems as pages, for whoever asked for a page.
+pub(super) async fn problems(request: Request, next: Next) -> Response {
+    let wants_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<Problem>().is_none() {
+        response = Problem::no_such("page", &path).into_response();
+    }
+    let Some(problem) = response.extensions().get::<Problem>().cloned().filter(|_| wants_page) else {
+        return response;
+    };
+    let page = frame::plain(
+        problem.title,
+        html! {
+            p { (sentence(&problem.detail)) "." }
+            p { a href="/" { "To the beginning" } }
+        },
+    );
+    (problem.status(), Html(page.into_string())).into_response()
+}
+
+/// With a capital at its beginning.
+fn sentence(text: &str) -> String {
+    crate::front::report::sentence(crate::front::text::clean(text).trim_end_matches('.'))
+}
+
+/// The hidden field that shows that a form is ours.
+fn csrf(caller: &Caller) -> Markup {
+    html! { input type="hidden" name="csrf" value=(caller.csrf); }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_carry_any_name() {
+        assert_eq!(
+            link("/log", &[("person", "polis:town:7 ü&="), ("at", "")]),
+            "/log?person=polis%3Atown%3A7%20%C3%BC%26%3D"
+        );
+        assert_eq!(link("/log", &[("at", "")]), "/log");
+    }
+}

@@ -1,0 +1,337 @@
+//! Many people: the link they join by, who stands where, what unites and what divides.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use credence_agent::people::{ItemView, PeopleOptions, PeopleView, Point, overview};
+use credence_memory::home::Paths;
+use credence_memory::ids::PersonId;
+use credence_memory::population::{Part, SOURCE_CAP, Survey, conversations};
+use credence_memory::state::State as Belief;
+use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
+use fast_qr::qr::QRBuilder;
+use maud::{Markup, PreEscaped, html};
+use serde::Deserialize;
+
+use super::{Form, csrf, frame, link};
+use crate::front::text::{clean, percent};
+use crate::serve::App;
+use crate::serve::access::{Caller, JOINED_MAX, Role, check_csrf, set_cookie};
+use crate::serve::api::Asked;
+use crate::serve::problem::Problem;
+use crate::serve::reading::aside;
+
+/// Statements in a list, at most.
+const LISTED_MAX: usize = 12;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    /// Only people whose names begin so: one conversation.
+    conversation: Option<String>,
+    link: Option<String>,
+}
+
+/// The page.
+pub(super) async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Problem> {
+    caller.must_see_everybody()?;
+    let seen = seen(&app, which.conversation.clone()).await?;
+    let joined = app.tokens.participants();
+    let page = frame::page(
+        &caller,
+        "People",
+        "/people",
+        html! {
+            section.card {
+                h2 { "Join by a link" }
+                p { "Whoever opens the link joins under a pseudonym of their own and answers on their own phone. "
+                    (joined) @if joined == 1 { " person has" } @else { " people have" } " joined so." }
+                @if let Some(token) = &which.link {
+                    @let address = app.address(&format!("/join/{token}"));
+                    p { a #join href=(address) { (address) } }
+                    @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
+                    @if app.is_loopback { p.notice { "This address works on this machine only. For phones, start with --listen 0.0.0.0:7878 and a certificate, or behind a proxy, and --name NAME." } }
+                }
+                form method="post" action="/people/link" { (csrf(&caller)) button.primary type="submit" { "Make a link" } }
+            }
+            @if seen.conversations.len() > 1 {
+                form.row method="get" action="/people" {
+                    label for="conversation" { "Conversation" }
+                    select #conversation name="conversation" {
+                        option value="" { "everybody" }
+                        @for name in &seen.conversations { option value=(name) selected[which.conversation.as_ref() == Some(name)] { (name) } }
+                    }
+                    button type="submit" { "Show" }
+                }
+            }
+            (body(&seen))
+            p { a href="/people/answers.csv" download { "All answers as CSV" } " · "
+                a href=(link("/people/page.html", &[("conversation", which.conversation.as_deref().unwrap_or(""))])) download { "This picture as a page to share (no names)" } }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+/// What there is to see of everybody.
+struct Seen {
+    view: Option<PeopleView>,
+    why_not: Option<String>,
+    conversations: Vec<String>,
+    head: u64,
+}
+
+async fn seen(app: &App, conversation: Option<String>) -> Result<Arc<Seen>, Problem> {
+    let conversation = conversation.filter(|name| !name.is_empty());
+    let paths = Paths::of(&app.home);
+    let seed = 1;
+    let found = aside(move || {
+        let mut state = Belief::new();
+        for entry in paths.read_log()? {
+            state.note(&entry?)?;
+        }
+        let part = conversation.map(Part::Conversation);
+        let survey = Survey::within(&state, SOURCE_CAP, part.as_ref())?;
+        let (conversations, _) = conversations(&state);
+        let mut options = PeopleOptions::default();
+        options.groups.seed = seed;
+        options.items.seed = seed;
+        let enough = survey.people.len() >= 3 && !survey.items.is_empty();
+        let (view, why_not) = match enough.then(|| overview(&state, &survey, &options)) {
+            Some(Ok(view)) => (Some(view), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, Some("a picture needs three people who answered about the same things".into())),
+        };
+        Ok(Seen { view, why_not, conversations, head: state.head().0.0 })
+    });
+    Ok(Arc::new(found.await?))
+}
+
+fn body(seen: &Seen) -> Markup {
+    let Some(view) = &seen.view else {
+        return html! { p { (seen.why_not.as_deref().unwrap_or("nobody has answered yet")) "." } };
+    };
+    html! {
+        section {
+            h2 { "Groups" }
+            p { @if view.groups.len() == 1 { "The answers do not show more than one group." } @else {
+                "The answers show " (view.groups.len()) " groups: "
+                @for (g, group) in view.groups.iter().enumerate() { @if g > 0 { ", " } "group " (letter(g)) " with " (group.people) " people" } "."
+            } }
+            @if !view.map.is_empty() { figure.card { (map(view)) } }
+        }
+        (statements("What unites", "All groups agree on these, or all disagree, as far as is sure from those who answered.", view, |i| i.surely_unites))
+        (statements("What divides", "The groups stand apart on these, as far as is sure.", view, |i| i.surely_divides))
+        details {
+            summary { "Every statement" }
+            div.wide { (table(view, &(0..view.items.len()).collect::<Vec<_>>())) }
+        }
+        p.quiet { "From " (view.people.len()) " people, through record " (seen.head) "." }
+    }
+}
+
+fn letter(group: usize) -> char {
+    char::from(b'A' + (group % 26) as u8)
+}
+
+fn statements(heading: &str, said: &str, view: &PeopleView, by: impl Fn(&ItemView) -> f64) -> Markup {
+    let mut order: Vec<usize> = (0..view.items.len()).filter(|&i| by(&view.items[i]) > 0.0).collect();
+    order.sort_by(|&a, &b| by(&view.items[b]).total_cmp(&by(&view.items[a])).then(a.cmp(&b)));
+    order.truncate(LISTED_MAX);
+    html! {
+        section {
+            h2 { (heading) }
+            @if order.is_empty() { p { "Nothing is sure yet." } } @else { p.quiet { (said) } div.wide { (table(view, &order)) } }
+        }
+    }
+}
+
+fn table(view: &PeopleView, order: &[usize]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "statement" } th.number { "agree" } th.number { "of" } th.number { "passes" }
+                @for g in 0..view.groups.len() { th.number { "group " (letter(g)) } } } }
+            tbody { @for &i in order { @let item = &view.items[i]; tr {
+                td { (clean(&item.text)) }
+                td.number { (item.agreements) }
+                td.number { (item.answers) }
+                td.number { (item.passes) }
+                @for share in &item.by_group { td.number { (percent(*share)) span.bar aria-hidden="true" { (bar(*share)) } } }
+            } } }
+        }
+    }
+}
+
+fn bar(share: f64) -> Markup {
+    html! { svg viewBox="0 0 40 6" width="40" height="6" {
+        rect width="40" height="6" class="track" {}
+        rect width=(40.0 * share.clamp(0.0, 1.0)) height="6" class="fill" {}
+    } }
+}
+
+/// Colours that are told apart with few colours, too; shapes tell the groups apart as well.
+const COLOURS: [&str; 5] = ["#0f766e", "#c2410c", "#4f46e5", "#a16207", "#be185d"];
+
+/// Where everybody stands, in the two directions in which people differ most, each with the region they are in with 50%.
+fn map(view: &PeopleView) -> Markup {
+    const SIZE: f64 = 560.0;
+    let reach = view.map.iter().flat_map(|p| [p.x.abs() + p.sd_x, p.y.abs() + p.sd_y]).fold(1e-9, f64::max) * 1.08;
+    let at = |v: f64| SIZE / 2.0 + v / reach * SIZE / 2.0;
+    let group = |i: usize| {
+        let probabilities = &view.people[i].groups;
+        (0..probabilities.len()).fold(0, |a, b| if probabilities[b] > probabilities[a] { b } else { a })
+    };
+    let mark = |i: usize, p: &Point| {
+        let (x, y, colour) = (at(p.x), at(-p.y), COLOURS[group(i) % COLOURS.len()]);
+        // 1.177 standard deviations hold half of a normal in two dimensions.
+        let half = 1.177 / reach * SIZE / 2.0;
+        html! {
+            ellipse cx=(x) cy=(y) rx=(p.sd_x * half) ry=(p.sd_y * half) fill=(colour) fill-opacity="0.08" {}
+            @match group(i) % 3 {
+                0 => circle cx=(x) cy=(y) r="5" fill=(colour) {},
+                1 => rect x=(x - 4.5) y=(y - 4.5) width="9" height="9" fill=(colour) {},
+                _ => path d=(format!("M{} {}l5 9h-10z", x, y - 5.0)) fill=(colour) {},
+            }
+        }
+    };
+    html! {
+        svg viewBox=(format!("0 0 {SIZE} {}", SIZE + 26.0)) role="img" font-size="13" {
+            title { "Where people stand to each other" }
+            @for (i, point) in view.map.iter().enumerate() { (mark(i, point)) }
+            @for g in 0..view.groups.len().min(5) {
+                text x=(10.0 + 110.0 * g as f64) y=(SIZE + 18.0) fill=(COLOURS[g]) { (["●", "■", "▲"][g % 3]) " group " (letter(g)) }
+            }
+        }
+        figcaption.quiet { "People who are near each other answered alike. The pale shapes show how sure their places are: each holds its person with 50%." }
+    }
+}
+
+fn qr(address: &str) -> Option<Markup> {
+    let code = QRBuilder::new(address).build().ok()?;
+    let svg = SvgBuilder::default().shape(Shape::Square).margin(2).to_str(&code);
+    Some(PreEscaped(svg))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MakeLink {
+    csrf: String,
+}
+
+/// Makes a link to join by.
+pub(super) async fn make_link(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<MakeLink>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    caller.must_see_everybody()?;
+    let token = app.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    Ok(Redirect::to(&link("/people", &[("link", &token)])).into_response())
+}
+
+/// What somebody sees who came by the link.
+pub(super) async fn join_page(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    caller: Result<Caller, Problem>,
+) -> Result<Response, Problem> {
+    let is_link = app.tokens.caller(&token).is_some_and(|c| c.role == Role::Join);
+    if !is_link {
+        return Err(Problem::gone("this link does not work any more: ask whoever sent it for another one"));
+    }
+    if caller.is_ok_and(|caller| caller.role == Role::Participant) {
+        return Ok(Redirect::to("/session").into_response());
+    }
+    let page = frame::plain(
+        "Join",
+        html! {
+            p { "You are asked what matters to you, one question at a time. It takes about ten minutes; you can stop whenever you like, and take any answer back." }
+            p { "Choose a pseudonym: a name that you will recognise and others will not. Whoever runs this sees the pseudonym and your answers, and no other name." }
+            form.row method="post" action=(format!("/join/{token}")) {
+                label for="pseudonym" { "Pseudonym" }
+                input #pseudonym name="pseudonym" required maxlength="60" autocomplete="off" autofocus;
+                button.primary type="submit" { "Begin" }
+            }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Join {
+    pseudonym: String,
+}
+
+/// Makes somebody a participant.
+pub(super) async fn join(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Form(form): Form<Join>,
+) -> Result<Response, Problem> {
+    if app.tokens.caller(&token).is_none_or(|c| c.role != Role::Join) {
+        return Err(Problem::gone("this link does not work any more: ask whoever sent it for another one"));
+    }
+    let person = PersonId::new(form.pseudonym.trim()).map_err(|e| Problem::unusable(e.to_string()))?;
+    if app.tokens.participants() >= JOINED_MAX {
+        return Err(Problem::conflict(format!("{JOINED_MAX} people have joined: no more can")));
+    }
+    let asked = person.clone();
+    let known = app.desk.run(move |desk| desk.home.state().person(&asked).is_some()).await?;
+    if known || app.tokens.is_taken(&person) {
+        return Err(Problem::conflict(format!("somebody is called {person} already: choose another pseudonym")));
+    }
+    let own = app.tokens.make(Role::Participant, Some(person)).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let mut response = Redirect::to("/session").into_response();
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&own, app.is_secure));
+    Ok(response)
+}
+
+/// Everybody's answers as CSV, as `credence evidence export` writes them.
+pub(super) async fn csv(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    caller.must_see_everybody()?;
+    let paths = Paths::of(&app.home);
+    let bytes = aside(move || {
+        let mut state = Belief::new();
+        for entry in paths.read_log()? {
+            state.note(&entry?)?;
+        }
+        let table = credence_memory::export::table(paths.read_log()?, &state)?;
+        let mut bytes = Vec::new();
+        credence_memory::export::write_csv(&table, &mut bytes)?;
+        Ok(bytes)
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"answers.csv\""),
+    ];
+    Ok((headers, bytes.await?).into_response())
+}
+
+/// The picture as one file, without names.
+pub(super) async fn shared(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Problem> {
+    caller.must_see_everybody()?;
+    let seen = seen(&app, which.conversation).await?;
+    let page = html! {
+        (maud::DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { "What unites and what divides" }
+                style { (PreEscaped(super::STYLE)) }
+            }
+            body { main { h1 { "What unites and what divides" } (body(&seen)) } }
+        }
+    };
+    let disposition = [(header::CONTENT_DISPOSITION, "attachment; filename=\"people.html\"")];
+    Ok((disposition, Html(page.into_string())).into_response())
+}

@@ -1,0 +1,288 @@
+//! A sitting: the question, what the last answer moved, and sentences to be confirmed.
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, WhyView};
+use credence_memory::ids::PersonId;
+use credence_memory::record::QuestionKind;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Form, csrf, frame, link};
+use crate::commands::values::drawing;
+use crate::front::report::{given, sentence};
+use crate::front::text::{clean, counted, percent, signed};
+use crate::serve::App;
+use crate::serve::access::{Caller, check_csrf};
+use crate::serve::api::{Asked, own};
+use crate::serve::desk::Turn;
+use crate::serve::problem::Problem;
+use crate::surroundings::now;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Whose {
+    person: Option<String>,
+    #[serde(default)]
+    why: bool,
+}
+
+/// The sitting of a person: theirs goes on, or one begins.
+pub(super) async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(whose): Asked<Whose>,
+) -> Result<Response, Problem> {
+    let person = caller.person(whose.person.as_deref())?;
+    let source = app.source(&caller);
+    let (turn, why) = app
+        .desk
+        .run(move |desk| -> Result<(Turn, Option<WhyView>), Problem> {
+            let turn = desk.sit_down(&person, &source, now())?;
+            let open = whose.why && turn.question.is_some() && turn.confirm.is_none();
+            let why = if open { Some(desk.why(&turn.sitting)?) } else { None };
+            Ok((turn, why))
+        })
+        .await??;
+    Ok(shown(&caller, &turn, why.as_ref()))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Say {
+    csrf: String,
+    sitting: String,
+    #[serde(default)]
+    question: Option<usize>,
+    /// What a button says, as JSON.
+    #[serde(default)]
+    say: String,
+    /// A sentence.
+    #[serde(default)]
+    words: String,
+    /// The best and the worst of several.
+    #[serde(default)]
+    best: Option<usize>,
+    #[serde(default)]
+    worst: Option<usize>,
+}
+
+impl Say {
+    fn said(&self) -> Result<Said, Problem> {
+        match (self.say.as_str(), self.best, self.worst) {
+            ("words", ..) if self.words.trim().is_empty() => {
+                Err(Problem::unusable("expected a sentence, found no words"))
+            }
+            ("words", ..) => Ok(Said::Important { words: self.words.clone() }),
+            ("best_and_worst", Some(best), Some(worst)) => Ok(Said::BestAndWorst { best, worst }),
+            ("best_and_worst", ..) => Err(Problem::unusable("choose one that matters most and one that matters least")),
+            (json, ..) => serde_json::from_str(json).map_err(|e| Problem::malformed(e.to_string())),
+        }
+    }
+}
+
+/// Takes what was said, and shows what stands then.
+pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form<Say>) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    let id = own(&app, &caller, &form.sitting).await?;
+    let (said, question) = (form.said(), form.question);
+    let turn = app
+        .desk
+        .run(move |desk| match said {
+            Ok(said) => desk.say(&id, question, said, now()),
+            // What cannot be used is said beside the question, which stays.
+            Err(problem) => desk.turn(&id, now()).map(|turn| Turn { problem: Some(problem.detail), ..turn }),
+        })
+        .await??;
+    app.metrics.answered();
+    if turn.ended.is_some() {
+        return Ok(Redirect::to(&whose(&caller, "/values", &turn.person, &[("ended", "true")])).into_response());
+    }
+    if turn.problem.is_some() {
+        return Ok(shown(&caller, &turn, None));
+    }
+    Ok(Redirect::to(&whose(&caller, "/session", &turn.person, &[])).into_response())
+}
+
+/// An address about a person; participants need not name themselves.
+fn whose(caller: &Caller, path: &str, person: &PersonId, more: &[(&str, &str)]) -> String {
+    let person = if caller.sees_everybody() { person.as_str() } else { "" };
+    link(path, &[&[("person", person)], more].concat())
+}
+
+fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
+    if turn.ended.is_some() {
+        return Redirect::to(&whose(caller, "/values", &turn.person, &[("ended", "true")])).into_response();
+    }
+    let title = if caller.sees_everybody() { format!("Session: {}", turn.person) } else { "Session".to_owned() };
+    let page = frame::page(
+        caller,
+        &title,
+        "/session",
+        html! {
+            div.session {
+                div {
+                    @if let Some(problem) = &turn.problem { p.problem role="alert" { (sentence(&clean(problem))) "." } }
+                    @if let Some(notice) = &turn.notice { p.notice role="status" { (sentence(&clean(notice))) "." } }
+                    form #say method="post" action="/session/say" {
+                        (csrf(caller))
+                        input type="hidden" name="sitting" value=(turn.sitting);
+                        @match (&turn.confirm, &turn.question) {
+                            (Some(reading), _) => (confirm(reading)),
+                            (None, Some(question)) => (ask(question, caller, turn, why)),
+                            (None, None) => {}
+                        }
+                    }
+                    (words(caller, turn))
+                    p.quiet {
+                        (given(turn.answers, 0)) " so far. "
+                        @if let Some(question) = &turn.question { "Up to " (counted(question.remaining, "question")) " left; stop whenever you like." }
+                    }
+                }
+                aside aria-label="What moved" { (moved(turn)) }
+            }
+        },
+    );
+    Html(page.into_string()).into_response()
+}
+
+fn ask(question: &QuestionView, caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Markup {
+    let (before, after) = question.words();
+    html! {
+        input type="hidden" name="question" value=(question.number);
+        article.card.question data-kind=(kind(question.kind)) {
+            p.number { "Question " (question.number) @if question.reask { " · asked again, to see how steady answers are" } }
+            @if !question.situation.trim().is_empty() { p.situation { (clean(&question.situation)) } }
+            @if !before.is_empty() { p { (before) } }
+            @match question.kind {
+                QuestionKind::Choice => div.answers {
+                    @for (i, text) in question.alternatives.iter().enumerate() {
+                        (answer(&Said::Choose { index: i }, &(i + 1).to_string(), text))
+                    }
+                    @if question.indifference_offered { (answer(&Said::NoPreference, "=", "no preference")) }
+                },
+                QuestionKind::Portrait => {
+                    @for text in &question.alternatives { p.portrait { (clean(text)) "." } }
+                    p { (after) }
+                    div.answers.levels {
+                        @for (i, text) in question.levels.iter().enumerate() {
+                            (answer(&Said::Rate { level: i as u32 + 1 }, &(i + 1).to_string(), text))
+                        }
+                    }
+                },
+                QuestionKind::BestAndWorst => (best_and_worst(question)),
+            }
+            div.more {
+                (small(&Said::Skip, "s", "Skip"))
+                (small(&Said::Undo, "u", "Undo"))
+                a.button.link data-key="?" href=(whose(caller, "/session", &turn.person, &[("why", "true")])) { kbd { "?" } " Why this?" }
+                (small(&Said::Stop, "q", "Stop for now"))
+            }
+        }
+        @if let Some(why) = why { (reason(why, question)) }
+    }
+}
+
+fn kind(kind: QuestionKind) -> &'static str {
+    match kind {
+        QuestionKind::Choice => "choice",
+        QuestionKind::Portrait => "portrait",
+        QuestionKind::BestAndWorst => "best-and-worst",
+    }
+}
+
+fn json(said: &Said) -> String {
+    serde_json::to_string(said).unwrap_or_default()
+}
+
+fn answer(said: &Said, key: &str, text: &str) -> Markup {
+    html! {
+        button.answer type="submit" name="say" value=(json(said)) data-key=(key) { kbd aria-hidden="true" { (key) } span { (clean(text)) } }
+    }
+}
+
+fn small(said: &Said, key: &str, text: &str) -> Markup {
+    html! { button.link type="submit" name="say" value=(json(said)) data-key=(key) formnovalidate { kbd aria-hidden="true" { (key) } " " (text) } }
+}
+
+fn best_and_worst(question: &QuestionView) -> Markup {
+    html! {
+        table.best-and-worst {
+            thead { tr { th scope="col" { "most" } th scope="col" { "" } th scope="col" { "least" } } }
+            tbody { @for (i, text) in question.alternatives.iter().enumerate() { tr {
+                td { input type="radio" name="best" value=(i) required aria-label=(format!("matters most: {}", clean(text))) data-best=(i + 1); }
+                td { (clean(text)) }
+                td { input type="radio" name="worst" value=(i) required aria-label=(format!("matters least: {}", clean(text))) data-worst=(i + 1); }
+            } } }
+        }
+        p.quiet { "By keys: the number of the one that matters most, then of the one that matters least." }
+        button.primary type="submit" name="say" value="best_and_worst" { "Answer" }
+    }
+}
+
+fn reason(why: &WhyView, question: &QuestionView) -> Markup {
+    let labels: Vec<String> = match (question.kind, why.predicted.len()) {
+        (QuestionKind::Portrait, n) if n == question.levels.len() => question.levels.clone(),
+        (QuestionKind::Choice, 3) => {
+            vec![question.alternatives[0].clone(), "no preference".into(), question.alternatives[1].clone()]
+        }
+        _ => question.alternatives.clone(),
+    };
+    html! {
+        section.card.why {
+            h2 { "Why this question" }
+            p { (why.text) }
+            table {
+                thead { tr { th { "answer" } th.number { "predicted" } } }
+                tbody { @for (label, p) in labels.iter().zip(&why.predicted) { tr { td { (clean(label)) } td.number { (percent(*p)) } } } }
+            }
+        }
+    }
+}
+
+fn confirm(reading: &ConfirmView) -> Markup {
+    html! {
+        article.card.question {
+            p.number { "This is what I read. It counts only if you say yes." }
+            p.situation { (sentence(&clean(&reading.text))) }
+            div.answers {
+                (answer(&Said::Yes, "y", "Yes, that is what I mean"))
+                @for (i, other) in reading.others.iter().enumerate() {
+                    (answer(&Said::Choose { index: i }, &(i + 1).to_string(), &format!("Rather: {other}")))
+                }
+                (answer(&Said::No, "n", "No, drop it"))
+            }
+        }
+    }
+}
+
+fn words(caller: &Caller, turn: &Turn) -> Markup {
+    html! {
+        details.words {
+            summary { "Say it in your own words" }
+            form method="post" action="/session/say" .row {
+                (csrf(caller))
+                input type="hidden" name="sitting" value=(turn.sitting);
+                input type="hidden" name="say" value="words";
+                label for="words" { "For example: \"honesty matters more to me than loyalty\"" }
+                input #words name="words" maxlength="2000" required autocomplete="off";
+                button type="submit" { "Say it" }
+            }
+        }
+    }
+}
+
+fn moved(turn: &Turn) -> Markup {
+    let Some(MovedView { said, predicted, changes, values, .. }) = &turn.moved else {
+        return html! { p.quiet { "After each answer, what it moved is shown here." } };
+    };
+    let visible: Vec<_> = changes.iter().filter(|c| signed(c.mean_change) != signed(0.0)).take(4).collect();
+    html! {
+        h2 { "What the last answer moved" }
+        p { (sentence(&clean(said))) "." @if let Some(p) = predicted { " " span.quiet { "Predicted with " (percent(*p)) "." } } }
+        @if visible.is_empty() { p.quiet { "Hardly anything." } } @else {
+            ul.moved { @for change in visible { li {
+                (change.name) " " strong { (signed(change.mean_change)) }
+            } } }
+        }
+        figure { (drawing::bars("Your values so far", values)) }
+    }
+}

@@ -1,0 +1,115 @@
+//! What went wrong, as `application/problem+json` (RFC 9457), or as a page for a browser.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What went wrong. `code` is the name of the command's exit code for the same.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Problem {
+    /// The status.
+    pub(crate) status: u16,
+    /// What kind of thing it is: the same for every problem with this code.
+    pub(crate) title: &'static str,
+    /// What happened, and what was expected.
+    pub(crate) detail: String,
+    /// A name for programs.
+    pub(crate) code: &'static str,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: status.as_u16(), title, detail: detail.into(), code }
+    }
+
+    /// There is no such thing.
+    pub(crate) fn no_such(what: &str, name: &impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing here",
+            format!("there is no {what} {name}"),
+        )
+    }
+
+    /// What was sent cannot be used.
+    pub(crate) fn unusable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-input", "What was sent cannot be used", detail)
+    }
+
+    /// What was sent is not what is expected at all.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "wrong-input", "The request is malformed", detail)
+    }
+
+    /// It does not fit what stands.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It does not fit what stands", detail)
+    }
+
+    /// It is over.
+    pub(crate) fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "It is over", detail)
+    }
+
+    /// Nobody known asks.
+    pub(crate) fn who() -> Self {
+        let detail =
+            "open the link with the token that the service printed, or send it as \"Authorization: Bearer TOKEN\"";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
+    }
+
+    /// Somebody asks who may not.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not yours to see or to do", detail)
+    }
+
+    /// Too much at once.
+    pub(crate) fn too_many() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests", "wait a few seconds and try again")
+    }
+
+    /// Too much waits.
+    pub(crate) fn busy() -> Self {
+        let detail = "more waits than can be done soon: try again in a few seconds";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The service is busy", detail)
+    }
+
+    /// It is stopping.
+    pub(crate) fn stopping() -> Self {
+        let detail = "the service is stopping; what was acknowledged is kept";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The service is stopping", detail)
+    }
+
+    /// The disk refuses.
+    pub(crate) fn disk(detail: impl Into<String>) -> Self {
+        let detail = format!("{}; nothing that was acknowledged is lost, and this was not recorded", detail.into());
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk", "The disk is full, read-only or failing", detail)
+    }
+
+    /// Something else failed.
+    pub(crate) fn failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something failed", detail)
+    }
+
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status >= 500 {
+            tracing::warn!(code = self.code, detail = %self.detail, "a request failed");
+        }
+        let mut response = (self.status(), axum::Json(&self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if matches!(self.code, "busy" | "too-many") {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

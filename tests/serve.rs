@@ -1,0 +1,261 @@
+//! `credence serve` as its clients meet it: sittings by the API and by forms, restarts, and what is refused.
+#![cfg(unix)]
+
+mod logs;
+mod served;
+
+use std::time::Duration;
+
+use logs::{done, json as command_json};
+use serde_json::{Value, json};
+use served::{Answer, Service, coded, empty_home};
+
+/// What to answer to a question, always the same.
+fn reply(turn: &Value) -> Value {
+    match turn["question"]["kind"].as_str().unwrap() {
+        "choice" => json!({ "said": "choose", "index": 0 }),
+        "portrait" => json!({ "said": "rate", "level": 5 }),
+        _ => json!({ "said": "best_and_worst", "best": 0, "worst": 1 }),
+    }
+}
+
+fn say(service: &Service, turn: &Value, say: &Value) -> Answer {
+    let path = format!("/api/v1/sittings/{}/said", coded(turn["sitting"].as_str().unwrap()));
+    service.post(&path, &json!({ "question": turn["question"]["number"], "say": say }))
+}
+
+#[test]
+fn a_whole_session_by_the_api_is_in_the_log() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let mut turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    for n in 1..=8 {
+        assert_eq!(turn["question"]["number"], n);
+        turn = say(&service, &turn, &reply(&turn)).ok();
+        assert!(turn["moved"]["values"]["values"].as_array().is_some_and(|values| values.len() == 18), "{turn}");
+    }
+    assert_eq!(turn["answers"], 8);
+    let sitting = turn["sitting"].as_str().unwrap().to_owned();
+    let why = service.get(&format!("/api/v1/sittings/{sitting}/why")).ok();
+    assert!(why["text"].as_str().unwrap().contains("expected to teach the most"), "{why}");
+    turn = say(&service, &turn, &json!({ "said": "undo" })).ok();
+    assert_eq!((&turn["answers"], &turn["question"]["number"]), (&json!(7), &json!(10)), "the same question again");
+    // A sentence counts after a yes, and the open question stays.
+    turn = say(
+        &service,
+        &turn,
+        &json!({ "said": "important", "words": "I think honesty is more important than loyalty." }),
+    )
+    .ok();
+    let read = turn["confirm"]["text"].as_str().unwrap_or_default().to_lowercase();
+    assert!(read.contains("honesty") && read.contains("loyalty"), "{turn}");
+    turn = say(&service, &turn, &json!({ "said": "yes" })).ok();
+    assert_eq!((&turn["confirm"], &turn["question"]["number"]), (&Value::Null, &json!(10)));
+    let nonsense = say(&service, &turn, &json!({ "said": "choose", "index": 77 })).ok();
+    assert!(nonsense["problem"].is_string() && nonsense["answers"] == 7, "{nonsense}");
+    turn = say(&service, &turn, &json!({ "said": "stop" })).ok();
+    assert_eq!((&turn["ended"]["answers"], &turn["ended"]["statements"]), (&json!(7), &json!(1)));
+    assert_eq!(say(&service, &turn, &json!({ "said": "undo" })).status, 410);
+    let values = service.get("/api/v1/values?person=ada").ok();
+    let before = service.get("/api/v1/values?person=ada&at=3").ok();
+    assert_eq!((&values["values"]["answers"], &before["values"]["answers"]), (&json!(7), &json!(0)));
+    let log = service.get("/api/v1/log?person=ada&limit=5").ok();
+    assert_eq!(log["records"].as_array().unwrap().len(), 5);
+    service.stop();
+    assert!(done(home.path(), &["evidence", "verify"]).contains("recorded beliefs match"));
+    assert_eq!(command_json(home.path(), &["values", "--person", "ada"])["values"], values["values"]);
+}
+
+#[test]
+fn an_answer_that_is_sent_again_counts_once_also_after_a_kill() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let first = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let second = say(&service, &first, &reply(&first)).ok();
+    let again = say(&service, &first, &reply(&first)).ok();
+    assert_eq!((&again["question"], &again["answers"]), (&second["question"], &json!(1)));
+    assert!(again["notice"].as_str().unwrap().contains("answered already"));
+    let ahead = service.post(
+        &format!("/api/v1/sittings/{}/said", first["sitting"].as_str().unwrap()),
+        &json!({ "question": 9, "say": { "said": "skip" } }),
+    );
+    assert_eq!((ahead.status, ahead.problem()), (409, "conflict".into()));
+    service.kill();
+    // The sitting is taken up from the log, with the question that was open; an answer to the first is known.
+    let service = Service::start(home.path(), &[]);
+    let again = say(&service, &first, &reply(&first)).ok();
+    assert_eq!((&again["question"]["number"], &again["answers"]), (&json!(2), &json!(1)));
+    assert_eq!(again["question"]["alternatives"], second["question"]["alternatives"]);
+    assert_eq!(service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok()["sitting"], first["sitting"]);
+    let third = say(&service, &again, &reply(&again)).ok();
+    assert_eq!((&third["question"]["number"], &third["answers"]), (&json!(3), &json!(2)));
+    // Taken back after the restart: the same question, and nothing else.
+    let back = say(&service, &third, &json!({ "said": "undo" })).ok();
+    assert_eq!(back["answers"], 1);
+    service.stop();
+    assert!(done(home.path(), &["evidence", "verify"]).contains("recorded beliefs match"));
+}
+
+#[test]
+fn writes_with_a_key_are_done_once() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    say(&service, &turn, &reply(&turn)).ok();
+    let log = service.get("/api/v1/log?person=ada").ok();
+    let seq = log["records"].as_array().unwrap().iter().find(|r| r["is_evidence"] == true).unwrap()["seq"].clone();
+    let path = format!("/api/v1/log/{seq}/retract");
+    let retract = || service.post_with(&path, &json!({ "reason": "a slip" }), &[("Idempotency-Key", "k1")]);
+    let (first, second) = (retract().ok(), retract().ok());
+    assert_eq!(first, second);
+    let other = service.post(&path, &json!({ "reason": "a slip" }));
+    assert_eq!((other.status, other.problem()), (409, "conflict".into()), "without the key it is another request");
+    let empty = service.post(&path, &json!({ "reason": " " }));
+    assert_eq!((empty.status, empty.problem()), (422, "wrong-input".into()));
+}
+
+#[test]
+fn participants_join_by_a_link_and_see_themselves_only() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let link = service.post("/api/v1/join-links", &json!({})).ok()["link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&service.base).unwrap().to_owned();
+    assert!(service.as_nobody().get(&path).text.contains("Pseudonym"));
+    let [ada, bo] = ["ada", "bo"].map(|name| service.join(&path, name));
+    let taken = service.as_nobody().form(&path, &[("pseudonym", "ada")]);
+    assert_eq!(taken.status, 409);
+    let turn = ada.post("/api/v1/sittings", &json!({})).ok();
+    assert_eq!(turn["person"], "ada");
+    say(&ada, &turn, &reply(&turn)).ok();
+    for path in
+        ["/api/v1/people", "/people", "/model", "/metrics", "/api/v1/values?person=ada", "/api/v1/log?person=ada"]
+    {
+        let answer = bo.get(path);
+        assert_eq!((answer.status, answer.problem()), (403, "forbidden".into()), "{path}");
+    }
+    assert_eq!(say(&bo, &turn, &reply(&turn)).status, 403, "somebody else's sitting");
+    let log = bo.get("/api/v1/log").ok();
+    assert!(log["records"].as_array().unwrap().iter().all(|r| r["person"] == "bo"), "{log}");
+    let retract = bo.post("/api/v1/log/8/retract", &json!({ "reason": "mine?" }));
+    assert_eq!(retract.status, 403);
+    assert_eq!(service.send("DELETE", "/api/v1/join-links", None, &[]).status, 204);
+    assert_eq!(service.as_nobody().get(&path).status, 410, "the link is taken back");
+    assert_eq!(ada.get("/api/v1/values").ok()["values"]["answers"], 1, "those who joined stay, with what they said");
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_refused() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let nobody = service.as_nobody();
+    let answer = nobody.get("/api/v1/people");
+    assert_eq!((answer.status, answer.problem()), (401, "unauthorized".into()));
+    assert_eq!(answer.kind, "application/problem+json");
+    assert_eq!(service.with_token("0123456789abcdef").get("/api/v1/people").status, 401);
+    // A name that was made to point here, and a page of another site.
+    let sat = json!({ "person": "ada" });
+    for headers in [&[("Host", "evil.example")][..], &[("Host", "127.0.0.1:1")]] {
+        assert_eq!(service.send("POST", "/api/v1/sittings", Some(&sat), headers).status, 403, "{headers:?}");
+    }
+    for headers in
+        [&[("Origin", "http://evil.example")][..], &[("Origin", "null")], &[("Sec-Fetch-Site", "cross-site")]]
+    {
+        assert_eq!(service.send("POST", "/api/v1/sittings", Some(&sat), headers).status, 403, "{headers:?}");
+    }
+    for (body, says) in [("{", "EOF"), ("7", "invalid type"), ("{\"who\":1}", "unknown field")] {
+        let answer = service.raw("POST", "/api/v1/sittings", body);
+        assert_eq!((answer.status, answer.problem()), (400, "wrong-input".into()), "{body}");
+        assert!(answer.text.contains(says), "{}", answer.text);
+    }
+    let long = format!("{{\"person\":\"{}\"}}", "x".repeat(100_000));
+    assert!(matches!(service.raw("POST", "/api/v1/sittings", &long).status, 400 | 413));
+    assert_eq!(service.get("/api/v1/sittings/nobody-7").status, 404);
+    assert_eq!(service.get("/nowhere").status, 404);
+    let page = service.get("/");
+    assert!(page.policy.contains("default-src 'none'") && !page.policy.contains("unsafe"), "{}", page.policy);
+    // A form without its secret.
+    let cookie = service.as_browser();
+    let turn = service.post("/api/v1/sittings", &sat).ok();
+    let fields = [("csrf", "0"), ("sitting", turn["sitting"].as_str().unwrap()), ("say", "{\"said\":\"skip\"}")];
+    assert_eq!(cookie.form("/session/say", &fields).status, 403);
+    assert_eq!(service.get("/api/v1/log?person=ada&kind=QuestionSkipped").ok()["records"], json!([]));
+}
+
+#[test]
+fn nobodys_text_becomes_a_page_of_its_own() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let name = "<script>alert(1)</script>";
+    let turn = service.post("/api/v1/sittings", &json!({ "person": name })).ok();
+    say(&service, &turn, &reply(&turn)).ok();
+    let seq = service.get("/api/v1/log").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
+    service
+        .post(&format!("/api/v1/log/{seq}/retract"), &json!({ "reason": "<img src=x onerror=alert(2)>\u{202e}" }))
+        .ok();
+    let name = coded(name);
+    for path in [
+        "/",
+        "/log",
+        &format!("/log?person={name}"),
+        &format!("/values?person={name}"),
+        &format!("/session?person={name}"),
+        "/people",
+        "/decisions",
+    ] {
+        let page = service.get(path);
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        assert!(
+            !page.text.contains("<script>") && !page.text.contains("<img") && !page.text.contains('\u{202e}'),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_document_describes_what_is_there() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let document = service.get("/api/v1/openapi.json").ok();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    for path in ["/api/v1/sittings", "/api/v1/sittings/{sitting}/said", "/api/v1/values", "/api/v1/log", "/health"] {
+        assert!(paths.iter().any(|p| *p == path), "{path} in {paths:?}");
+    }
+    assert_eq!(service.get("/health").ok()["status"], "ok");
+    let metrics = service.get("/metrics").text;
+    assert!(
+        metrics.contains("credence_request_seconds_bucket") && metrics.contains("credence_log_records 2"),
+        "{metrics}"
+    );
+    // Another process has no way in meanwhile.
+    let (_, err, code) = logs::run(home.path(), &["evidence", "retract", "2", "--reason", "x"]);
+    assert_eq!(code, 4, "{err}");
+}
+
+#[test]
+fn beyond_this_machine_a_certificate_is_asked_for() {
+    let home = empty_home();
+    let (_, err, code) = logs::run(home.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert!(code == 3 && err.contains("without TLS"), "{code}: {err}");
+}
+
+#[test]
+fn many_people_answer_at_once_and_everything_is_kept() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    std::thread::scope(|scope| {
+        for n in 0..12 {
+            let service = &service;
+            scope.spawn(move || {
+                let mut turn = service.post("/api/v1/sittings", &json!({ "person": format!("p{n}") })).ok();
+                for _ in 0..4 {
+                    turn = say(service, &turn, &reply(&turn)).ok();
+                }
+                assert_eq!(turn["answers"], 4);
+            });
+        }
+    });
+    service.stop();
+    std::thread::sleep(Duration::from_millis(10));
+    assert!(done(home.path(), &["evidence", "verify"]).contains("48 of them evidence"));
+}
