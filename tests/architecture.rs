@@ -28,10 +28,12 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 #[test]
 fn crates_depend_downwards_only() {
-    let may_use: [(&str, &[&str]); 5] = [
+    let may_use: [(&str, &[&str]); 7] = [
         ("memory/belief", &[]),
         ("memory", &["credence-belief"]),
         ("priors", &[]),
+        ("approvals", &["credence-belief"]),
+        ("glass", &[]),
         ("agent", &["credence-memory", "credence-priors"]),
         ("evals", &["credence-memory", "credence-priors", "credence-agent"]),
     ];
@@ -47,6 +49,8 @@ fn every_dependency_is_used_by_a_line() {
         ("memory/belief", &["src"][..]),
         ("memory", &["src"]),
         ("priors", &["src"]),
+        ("approvals", &["src"]),
+        ("glass", &["src"]),
         ("agent", &["src"]),
         ("evals", &["src"]),
         ("", &["src"]),
@@ -73,7 +77,7 @@ fn memory_knows_no_model_and_no_runtime() {
 
 #[test]
 fn only_agent_and_the_command_have_tokio() {
-    for member in ["memory/belief", "memory", "priors", "evals"] {
+    for member in ["memory/belief", "memory", "priors", "approvals", "glass", "evals"] {
         assert!(!dependencies(member).contains("tokio"), "{member} may not depend on tokio");
     }
     assert!(dependencies("agent").contains("tokio"));
@@ -81,7 +85,7 @@ fn only_agent_and_the_command_have_tokio() {
 
 #[test]
 fn llama_cpp_is_known_in_one_place() {
-    for member in ["memory", "agent", "evals"] {
+    for member in ["memory/belief", "memory", "approvals", "glass", "agent", "evals"] {
         let dependencies = dependencies(member);
         assert!(!dependencies.contains("llama-cpp-2") && !dependencies.contains("llama-cpp-sys-2"), "{member}");
     }
@@ -102,7 +106,9 @@ fn llama_cpp_is_known_in_one_place() {
 fn below_the_agent_there_is_no_clock_and_no_unseeded_randomness() {
     let mut files = Vec::new();
     rust_files(&root().join("memory/src"), &mut files);
-    rust_files(&root().join("memory/belief/src"), &mut files);
+    for member in ["memory/belief", "approvals", "glass"] {
+        rust_files(&root().join(member).join("src"), &mut files);
+    }
     assert!(files.len() > 50, "{} files", files.len());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable source");

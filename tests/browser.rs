@@ -75,6 +75,21 @@ async fn text(client: &Client, css: &str) -> String {
     client.wait().at_most(Duration::from_secs(20)).for_element(Locator::Css(css)).await.unwrap().text().await.unwrap()
 }
 
+/// Waits until an element says this.
+async fn says(client: &Client, css: &str, wanted: &str) {
+    let mut found = String::new();
+    for _ in 0..200 {
+        if let Ok(element) = client.find(Locator::Css(css)).await {
+            found = element.text().await.unwrap_or_default();
+        }
+        if found.contains(wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{css} never said {wanted:?}: {found}");
+}
+
 async fn click(client: &Client, css: &str) {
     let element = client.wait().at_most(Duration::from_secs(20)).for_element(Locator::Css(css)).await.unwrap();
     element.click().await.unwrap();
@@ -154,33 +169,28 @@ fn a_whole_session_by_clicks_and_by_keys() {
             }
         }
         assert_eq!(number, 11);
-        assert!(text(&client, "aside").await.contains("What the last answer moved"));
+        says(&client, "aside", "What the last answer moved").await;
         // A reload asks nothing anew; undo brings the question back.
         let shown = text(&client, "article.question").await;
         client.refresh().await.unwrap();
         assert_eq!(text(&client, "article.question").await, shown);
         press(&client, "u").await;
         number = question_after(&client, number).await;
-        assert!(text(&client, "main").await.contains("9 answers so far"), "{number}");
+        says(&client, "main", "9 answers so far").await;
         press(&client, "?").await;
-        assert!(text(&client, ".why").await.contains("expected to teach the most"));
+        says(&client, ".why", "expected to teach the most").await;
         picture(&client, "why").await;
         // A sentence, confirmed by a key.
         click(&client, "details.words summary").await;
         let words = client.find(Locator::Css("#words")).await.unwrap();
-        words.send_keys("honesty matters more to me than loyalty").await.unwrap();
+        words.send_keys("I think honesty is more important than loyalty.").await.unwrap();
         words.send_keys(&Key::Enter.to_string()).await.unwrap();
-        assert!(text(&client, "article.question").await.contains("It counts only if you say yes"));
+        says(&client, "article.question", "It counts only if you say yes").await;
         picture(&client, "confirm").await;
         press(&client, "y").await;
-        for _ in 0..100 {
-            if text(&client, "main").await.contains("Honesty matters more") {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        says(&client, "aside", "Honesty matters more").await;
         press(&client, "q").await;
-        text(&client, "p.notice").await;
+        says(&client, "p.notice", "The session is over").await;
         assert!(client.current_url().await.unwrap().as_str().ends_with("/values?person=ada&ended=true"));
         let page = text(&client, "main").await;
         assert!(page.contains("What matters most to you") && page.contains("The session is over"), "{page}");
@@ -219,24 +229,16 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
         let wide = phones[0].execute("return document.documentElement.scrollWidth <= window.innerWidth", vec![]).await;
         assert_eq!(wide.unwrap(), json!(true), "nothing is wider than a phone");
         phones[0].goto(&format!("{}/people", service.base)).await.unwrap();
-        assert!(text(&phones[0], "main").await.contains("Only the owner and facilitators see this"));
+        says(&phones[0], "main", "Only the owner and facilitators see this").await;
         // The owner looks at how belief about one of them came about.
         owner.goto(&format!("{}/log?person=fern", service.base)).await.unwrap();
-        let now = text(&owner, "#belief").await;
-        assert!(now.contains("after 4 answers"), "{now}");
+        says(&owner, "#belief", "after 4 answers").await;
         let slide = "const s = document.querySelector('#at'); s.value = 3; s.dispatchEvent(new Event('input', {bubbles: true}));";
         owner.execute(slide, vec![]).await.unwrap();
-        for n in 0.. {
-            let then = text(&owner, "#belief").await;
-            if then.contains("after 0 answers") {
-                break;
-            }
-            assert!(n < 200, "{then}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        says(&owner, "#belief", "after 0 answers").await;
         picture(&owner, "log-slider").await;
         click(&owner, "table.log a[href*=without]").await;
-        assert!(text(&owner, "#belief").await.contains("had not been given"));
+        says(&owner, "#belief", "had not been given").await;
         picture(&owner, "log-what-if").await;
         for client in [owner].into_iter().chain(phones) {
             client.close().await.unwrap();

@@ -233,10 +233,18 @@ fn the_document_describes_what_is_there() {
 }
 
 #[test]
-fn beyond_this_machine_a_certificate_is_asked_for() {
+fn beyond_this_machine_a_token_is_asked_for_and_a_certificate_must_be_one() {
     let home = empty_home();
-    let (_, err, code) = logs::run(home.path(), &["serve", "--listen", "0.0.0.0:0"]);
-    assert!(code == 3 && err.contains("without TLS"), "{code}: {err}");
+    let service = Service::start(home.path(), &["--listen", "0.0.0.0:0"]);
+    assert_eq!(service.as_nobody().get("/api/v1/people").status, 401);
+    assert_eq!(service.get("/api/v1/people").status, 200);
+    service.stop();
+    let wrong = home.path().join("wrong.pem");
+    std::fs::write(&wrong, "no certificate").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    let (_, err, code) =
+        logs::run(home.path(), &["serve", "--listen", "127.0.0.1:0", "--tls-cert", wrong, "--tls-key", wrong]);
+    assert!(code != 0 && err.contains("failed to use"), "{code}: {err}");
 }
 
 #[test]

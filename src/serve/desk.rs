@@ -84,18 +84,21 @@ pub(crate) struct DeskHandle {
 }
 
 impl DeskHandle {
-    /// Starts the desk's thread. It ends, with everything on the disk, when the last handle is gone.
+    /// Starts the desk's thread. It ends, with everything on the disk, when the last handle is gone; `on_end` is called when it
+    /// ends, in order or not.
     pub(crate) fn start(
         home: Home,
         askable: Arc<Askable>,
         listener: Listener,
         names: BTreeMap<String, String>,
+        on_end: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let (changed, _) = broadcast::channel(64);
         let handle = Self { work, changed: changed.clone() };
         let mut desk = Desk { home, askable, listener, names, sittings: BTreeMap::new(), uses: 0, changed };
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
+            let _told = OnEnd(Some(on_end));
             while let Some(work) = waiting.blocking_recv() {
                 work(&mut desk);
             }
@@ -131,6 +134,16 @@ impl DeskHandle {
     /// The number of the last record, whenever there are new ones.
     pub(crate) fn changes(&self) -> broadcast::Receiver<u64> {
         self.changed.subscribe()
+    }
+}
+
+struct OnEnd<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnEnd<F> {
+    fn drop(&mut self) {
+        if let Some(on_end) = self.0.take() {
+            on_end();
+        }
     }
 }
 
@@ -179,7 +192,8 @@ impl Desk {
             problem: None,
             ended: None,
         };
-        match sitting.last.take() {
+        // It stays until something else is said: a page that is loaded again shows the same.
+        match sitting.last.clone() {
             Some(Shown::Moved(moved)) => turn.moved = Some(moved),
             Some(Shown::Notice { text }) => turn.notice = Some(text),
             Some(Shown::Problem { text }) => turn.problem = Some(text),

@@ -8,7 +8,7 @@ mod pages;
 mod problem;
 mod reading;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ const STOPPING: Duration = Duration::from_millis(800);
 /// `credence serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen. Beyond this machine (such as 0.0.0.0:7878) a certificate is needed, or --behind-proxy
+    /// Where to listen; 0.0.0.0:7878 is reached from other machines, such as phones in the same network
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", env = "CREDENCE_LISTEN")]
     pub(crate) listen: SocketAddr,
     /// A name that browsers reach the service by, such as values.example.org; may be given several times
@@ -125,13 +125,6 @@ impl Shared {
 /// Runs `credence serve`.
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let is_loopback = args.listen.ip().is_loopback();
-    if !is_loopback && args.tls_cert.is_none() && !args.behind_proxy {
-        anyhow::bail!(WrongInput(format!(
-            "{} is reached from other machines, and without TLS whoever is between can read answers and tokens: give --tls-cert and \
-             --tls-key, or --behind-proxy where a proxy speaks TLS",
-            args.listen
-        )));
-    }
     let bank = match &args.questions {
         Some(path) => Bank::load(path)?,
         None => Bank::built_in(),
@@ -146,13 +139,17 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
     let no_model = || Err("the service reads sentences by its grammar, without a model".into());
     let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
-    let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names)?;
+    let is_secure = args.tls_cert.is_some() || args.behind_proxy;
+    let handle = Handle::new();
+    let stop = handle.clone();
+    // Without its desk the service is of no use: it stops, and says so by the thread's result.
+    let on_end = move || stop.graceful_shutdown(Some(STOPPING));
+    let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
         socket.set_nonblocking(true)?;
         let at = socket.local_addr()?;
-        let is_secure = args.tls_cert.is_some() || args.behind_proxy;
         let app = App(Arc::new(Shared {
             desk,
             home: root,
@@ -170,7 +167,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))
         ))?;
-        let handle = Handle::new();
+        if !is_loopback && !is_secure {
+            say("Without TLS, whoever is in the same network can read answers and tokens on their way: give --tls-cert and --tls-key, or \
+                 --behind-proxy, where that matters.")?;
+        }
         let stop = handle.clone();
         let _watch = signals::watch(move || stop.graceful_shutdown(Some(STOPPING)));
         let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
@@ -223,11 +223,20 @@ fn hosts(at: SocketAddr, names: &[String], behind_proxy: bool) -> Vec<String> {
             hosts.push(format!("{name}:{port}"));
         }
     }
-    if !at.ip().is_unspecified() {
-        hosts.push(at.to_string());
+    match at.ip().is_unspecified() {
+        false => hosts.push(at.to_string()),
+        true => hosts.extend(own_address().map(|ip| SocketAddr::new(ip, port).to_string())),
     }
     hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
     hosts
+}
+
+/// The address by which this machine reaches others, so that others may reach it: nothing is sent to find it.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // An address that is kept for documentation.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|at| at.ip()).filter(|ip| !ip.is_unspecified())
 }
 
 /// All routes, with what comes before them.
@@ -245,11 +254,11 @@ fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), api::once));
     Router::new()
         .merge(api)
-        .merge(pages::router().layer(from_fn(pages::problems)))
+        .merge(pages::router())
         .fallback(|uri: axum::http::Uri| async move { Problem::no_such("page", &uri.path()) })
-        .layer(from_fn(pages::problems))
         .layer(from_fn_with_state(app.clone(), metrics::count))
         .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(from_fn(pages::problems))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(app)
 }

@@ -1,5 +1,7 @@
 //! A function of the latent, tabulated once, and its expectation under any normal: entropies for thousands of questions.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::hypothesis::Hypothesis;
 use super::interval::{Outcomes, Seen, probability};
 use super::observation::{IntervalQuestion, lapse};
@@ -117,9 +119,18 @@ pub(crate) fn entropy_term(p: f64) -> f64 {
 /// Tables of entropies are made for this many attenuations and interpolated between.
 const SCALES: f64 = 32.0;
 
+/// What a table of entropies depends on: outcomes, and the bits of band, attenuation and lapse.
+type Key = (Outcomes, [u64; 3]);
+
+/// Tables kept for the whole process, at most; then they are made anew. Bands, lapses and attenuations are few.
+const KEPT_MAX: usize = 4096;
+
+/// Tables of the whole process. Each is a function of its key alone, so whoever makes it first makes no difference.
+static KEPT: Mutex<Vec<(Key, Arc<Tabulated>)>> = Mutex::new(Vec::new());
+
 /// Entropies of the answer given the latent by outcomes, band, lapse and attenuation, tabulated when first needed.
 #[derive(Default)]
-pub(crate) struct EntropyTables(Vec<(Outcomes, [u64; 3], Tabulated)>);
+pub(crate) struct EntropyTables(Vec<(Key, Arc<Tabulated>)>);
 
 impl EntropyTables {
     /// The expected entropy of the answer to `q` under `h`, where the attenuated latent is `N(mean, variance)`.
@@ -145,14 +156,29 @@ impl EntropyTables {
     }
 
     fn table(&mut self, outcomes: Outcomes, band: f64, scale: f64, lapse: f64) -> &Tabulated {
-        let key = [band.to_bits(), scale.to_bits(), lapse.to_bits()];
-        let found = self.0.iter().position(|(o, k, _)| *o == outcomes && *k == key);
-        let index = found.unwrap_or_else(|| {
-            self.0.push((outcomes, key, Tabulated::new(outcomes, band, scale, lapse, entropy_term)));
+        let key = (outcomes, [band.to_bits(), scale.to_bits(), lapse.to_bits()]);
+        let index = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            let make = || Tabulated::new(outcomes, band, scale, lapse, entropy_term);
+            self.0.push((key, kept(key, make)));
             self.0.len() - 1
         });
-        &self.0[index].2
+        &self.0[index].1
     }
+}
+
+/// The table of a key: the one that is kept, or a new one, which is then kept.
+fn kept(key: Key, make: impl FnOnce() -> Tabulated) -> Arc<Tabulated> {
+    let lock = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, table)) = lock().iter().find(|(k, _)| *k == key) {
+        return Arc::clone(table);
+    }
+    let table = Arc::new(make());
+    let mut all = lock();
+    if all.len() >= KEPT_MAX {
+        all.clear();
+    }
+    all.push((key, Arc::clone(&table)));
+    table
 }
 
 #[cfg(test)]

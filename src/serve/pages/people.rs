@@ -55,7 +55,7 @@ pub(super) async fn page(
                     @let address = app.address(&format!("/join/{token}"));
                     p { a #join href=(address) { (address) } }
                     @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
-                    @if app.is_loopback { p.notice { "This address works on this machine only. For phones, start with --listen 0.0.0.0:7878 and a certificate, or behind a proxy, and --name NAME." } }
+                    @if app.is_loopback { p.notice { "This address works on this machine only. For phones in the same network, start with --listen 0.0.0.0:7878." } }
                 }
                 form method="post" action="/people/link" { (csrf(&caller)) button.primary type="submit" { "Make a link" } }
             }

@@ -1,0 +1,137 @@
+//! What an owner declares once: tools, attributes, the bound, and constants of the statistics.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::Bound;
+
+/// A tool, and which of its arguments have a class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolDeclaration {
+    /// Its name.
+    pub name: String,
+    /// The argument that is a path.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The argument that names who receives something.
+    #[serde(default)]
+    pub recipient: Option<String>,
+    /// The argument that is an amount.
+    #[serde(default)]
+    pub amount: Option<String>,
+}
+
+/// An attribute of acts beside the built-in ones; it enters as `(value - centre) / scale`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredAttribute {
+    /// Its name.
+    pub name: String,
+    /// Centre.
+    pub centre: f64,
+    /// Scale, positive.
+    pub scale: f64,
+}
+
+/// Everything that fixes decisions beside the records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Tools. A call of any other is always asked.
+    pub tools: Vec<ToolDeclaration>,
+    /// Attributes beside the built-in ones.
+    pub declared: Vec<DeclaredAttribute>,
+    /// How many readings from outside a request has.
+    pub readings: usize,
+    /// Paths that begin with this are inside the workspace.
+    pub workspace: String,
+    /// Recipients who are known.
+    pub known_recipients: BTreeSet<String>,
+    /// `alpha`, in (0, 1): see `bound`.
+    pub share_max: f64,
+    /// What `share_max` is a share of.
+    pub bound: Bound,
+    /// Probability with which the bound holds, in (0, 1).
+    pub confidence: f64,
+    /// `q`, in (0, 1): probability that an act which would pass is asked all the same.
+    pub audit_share: f64,
+    /// Seed of the audits. It must be random, and the agent must not see it.
+    pub audit_seed: [u8; 32],
+    /// Answers, since the start or the last withdrawal, after which belief is frozen as a scorer to be calibrated.
+    pub frozen_at: Vec<u64>,
+    /// Answers a scorer is tested on, at least, before it may let anything pass. Afterwards only audits test, so
+    /// waiting a little buys a better threshold.
+    pub tested_min: u64,
+    /// Belief of now keeps a certified scorer from letting an act pass where it gives refusal more than this
+    /// probability, and more than the scorer's own threshold.
+    pub objects_above: f64,
+    /// Shares of past acts that the thresholds of a scorer let pass, increasing, in (0, 1). They are tested in this
+    /// order. Under [`Bound::OfPassed`] the first should be large (0.3): its trials are the acts that would pass.
+    pub threshold_quantiles: Vec<f64>,
+    /// Belief refuses from this probability on, where even the lower end of its interval reaches it; absent: never.
+    pub refuse_from: Option<f64>,
+    /// The grid of hypotheses.
+    pub belief: credence_belief::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tools: Vec::new(),
+            declared: Vec::new(),
+            readings: 0,
+            workspace: String::new(),
+            known_recipients: BTreeSet::new(),
+            share_max: 0.01,
+            bound: Bound::OfRefused,
+            confidence: 0.95,
+            audit_share: 0.1,
+            audit_seed: [0; 32],
+            frozen_at: vec![240, 1200, 6000],
+            tested_min: 300,
+            objects_above: 0.1,
+            threshold_quantiles: (2..19).map(|k| 0.05 * f64::from(k)).collect(),
+            refuse_from: None,
+            belief: credence_belief::Settings {
+                signal_scales: vec![1.0, 3.0],
+                lapse_rates: vec![0.02],
+                bands: vec![0.5],
+                slow_drift_weight: 0.1,
+                // The last digits that more sweeps would give are far below what calibration can see.
+                sweeps_max: 3,
+                ..credence_belief::Settings::default()
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with them, if anything.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let open = |share: f64| share > 0.0 && share < 1.0;
+        let names: BTreeSet<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let attributes: BTreeSet<&str> = self.declared.iter().map(|attribute| attribute.name.as_str()).collect();
+        let sound = |d: &DeclaredAttribute| d.centre.is_finite() && d.scale.is_finite() && d.scale > 0.0;
+        let thresholds = &self.threshold_quantiles;
+        if names.len() != self.tools.len() {
+            Some("a tool is declared twice")
+        } else if attributes.len() != self.declared.len() || !self.declared.iter().all(sound) {
+            Some("declared attributes need different names, a centre and a positive scale")
+        } else if ![self.share_max, self.confidence, self.audit_share].into_iter().all(open) {
+            Some("share_max, confidence and audit_share must lie between 0 and 1")
+        } else if self.frozen_at.is_empty() || !self.frozen_at.is_sorted_by(|a, b| a < b) || self.frozen_at[0] == 0 {
+            Some("frozen_at must be positive and increasing")
+        } else if thresholds.is_empty()
+            || !thresholds.is_sorted_by(|a, b| a < b)
+            || !thresholds.iter().copied().all(open)
+        {
+            Some("threshold_quantiles must lie between 0 and 1 and increase")
+        } else if self.refuse_from.is_some_and(|p| !(0.5..=1.0).contains(&p)) {
+            Some("refuse_from must lie in [0.5, 1]")
+        } else {
+            None
+        }
+    }
+}
