@@ -175,7 +175,7 @@ fn a_whole_session_by_clicks_and_by_keys() {
         client.refresh().await.unwrap();
         assert_eq!(text(&client, "article.question").await, shown);
         press(&client, "u").await;
-        number = question_after(&client, number).await;
+        question_after(&client, number).await;
         says(&client, "main", "9 answers so far").await;
         press(&client, "?").await;
         says(&client, ".why", "expected to teach the most").await;

@@ -138,6 +138,15 @@ fn participants_join_by_a_link_and_see_themselves_only() {
     assert!(log["records"].as_array().unwrap().iter().all(|r| r["person"] == "bo"), "{log}");
     let retract = bo.post("/api/v1/log/8/retract", &json!({ "reason": "mine?" }));
     assert_eq!(retract.status, 403);
+    // A facilitator sees everybody, and hands out no tokens.
+    let made = service.post("/api/v1/tokens", &json!({ "role": "facilitator" })).ok();
+    let facilitator = service.with_token(made["token"].as_str().unwrap());
+    assert_eq!(facilitator.get("/api/v1/people").ok()[0]["person"], "ada");
+    let refused = facilitator.post("/api/v1/tokens", &json!({ "role": "facilitator" }));
+    assert_eq!((refused.status, refused.problem()), (403, "forbidden".into()));
+    assert_eq!(service.post("/api/v1/tokens", &json!({ "role": "owner" })).status, 422);
+    assert_eq!(service.send("DELETE", "/api/v1/tokens/facilitator", None, &[]).status, 204);
+    assert_eq!(facilitator.get("/api/v1/people").status, 401);
     assert_eq!(service.send("DELETE", "/api/v1/join-links", None, &[]).status, 204);
     assert_eq!(service.as_nobody().get(&path).status, 410, "the link is taken back");
     assert_eq!(ada.get("/api/v1/values").ok()["values"]["answers"], 1, "those who joined stay, with what they said");
@@ -171,6 +180,8 @@ fn what_comes_from_elsewhere_is_refused() {
     assert!(matches!(service.raw("POST", "/api/v1/sittings", &long).status, 400 | 413));
     assert_eq!(service.get("/api/v1/sittings/nobody-7").status, 404);
     assert_eq!(service.get("/nowhere").status, 404);
+    let no_number = service.post("/api/v1/log/seven/retract", &json!({ "reason": "x" }));
+    assert_eq!((no_number.status, no_number.problem()), (400, "wrong-input".into()));
     let page = service.get("/");
     assert!(page.policy.contains("default-src 'none'") && !page.policy.contains("unsafe"), "{}", page.policy);
     // A form without its secret.

@@ -40,8 +40,6 @@ pub(crate) enum Role {
     Facilitator,
     /// Their own sitting, values and records.
     Participant,
-    /// Decisions and approvals for one person.
-    Agent,
     /// Becoming a participant: the token in a link to join by.
     Join,
 }

@@ -53,6 +53,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(retract))
         .routes(routes!(make_link))
         .routes(routes!(revoke_links))
+        .routes(routes!(make_token))
+        .routes(routes!(revoke_tokens))
         .routes(routes!(decisions))
         .routes(routes!(events))
         .routes(routes!(health))
@@ -81,6 +83,20 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
     async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, app).await {
             Ok(Query(asked)) => Ok(Self(asked)),
+            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        }
+    }
+}
+
+/// A part of the path, likewise.
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, app).await {
+            Ok(Path(part)) => Ok(Self(part)),
             Err(rejection) => Err(Problem::malformed(rejection.body_text())),
         }
     }
@@ -120,7 +136,7 @@ async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<SitDo
 /// Where a sitting stands: the open question, or the reading that waits to be confirmed.
 #[utoipa::path(get, path = "/api/v1/sittings/{sitting}", params(("sitting" = String, Path)),
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn sitting(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Turn>, Problem> {
+async fn sitting(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Turn>, Problem> {
     let id = own(&app, &caller, &id).await?;
     Ok(Json(app.desk.run(move |desk| desk.turn(&id, now())).await??))
 }
@@ -131,7 +147,7 @@ async fn sitting(State(app): State<App>, caller: Caller, Path(id): Path<String>)
 async fn say(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
     Sent(sent): Sent<Say>,
 ) -> Result<Json<Turn>, Problem> {
     let id = own(&app, &caller, &id).await?;
@@ -143,7 +159,7 @@ async fn say(
 /// Why the open question was chosen.
 #[utoipa::path(get, path = "/api/v1/sittings/{sitting}/why", params(("sitting" = String, Path)),
     responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn why(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<WhyView>, Problem> {
+async fn why(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<WhyView>, Problem> {
     let id = own(&app, &caller, &id).await?;
     Ok(Json(app.desk.run(move |desk| desk.why(&id)).await??))
 }
@@ -245,7 +261,7 @@ struct Retract {
 async fn retract(
     State(app): State<App>,
     caller: Caller,
-    Path(seq): Path<u64>,
+    At(seq): At<u64>,
     Sent(sent): Sent<Retract>,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let by = reading::retract(&app, &caller, Seq(seq), sent.reason).await?;
@@ -274,6 +290,62 @@ async fn revoke_links(State(app): State<App>, caller: Caller) -> Result<StatusCo
     caller.must_see_everybody()?;
     app.tokens.revoke(Role::Join).map_err(|e| Problem::disk(e.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whom a token is for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MakeToken {
+    /// What they may do: "facilitator" or "participant".
+    role: Role,
+    /// The person, for a participant.
+    #[serde(default)]
+    person: Option<String>,
+}
+
+/// A token and the address that opens the service with it.
+#[derive(Debug, Serialize, ToSchema)]
+struct TokenMade {
+    /// The token. It is told once.
+    token: String,
+    /// The address.
+    link: String,
+}
+
+/// Makes a token for a facilitator, or for a person who is known by name.
+#[utoipa::path(post, path = "/api/v1/tokens", request_body = MakeToken,
+    responses((status = 200, body = TokenMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn make_token(
+    State(app): State<App>,
+    caller: Caller,
+    Sent(sent): Sent<MakeToken>,
+) -> Result<Json<TokenMade>, Problem> {
+    must_own(&caller)?;
+    let person = match (sent.role, sent.person) {
+        (Role::Facilitator, None) => None,
+        (Role::Participant, Some(name)) => Some(PersonId::new(&name).map_err(|e| Problem::unusable(e.to_string()))?),
+        (Role::Participant, None) => return Err(Problem::unusable("say which person the token is for")),
+        _ => return Err(Problem::unusable("a token is for a facilitator, or for a participant and their name")),
+    };
+    let token = app.tokens.make(sent.role, person).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let link = app.address(&format!("/open?token={token}"));
+    Ok(Json(TokenMade { token, link }))
+}
+
+/// Takes every token of a role back: "facilitator" or "participant".
+#[utoipa::path(delete, path = "/api/v1/tokens/{role}", params(("role" = Role, Path)),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn revoke_tokens(State(app): State<App>, caller: Caller, At(role): At<Role>) -> Result<StatusCode, Problem> {
+    must_own(&caller)?;
+    if role == Role::Owner {
+        return Err(Problem::unusable("the owner's token ends with this run of the service"));
+    }
+    app.tokens.revoke(role).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn must_own(caller: &Caller) -> Result<(), Problem> {
+    if caller.role == Role::Owner { Ok(()) } else { Err(Problem::forbidden("only the owner hands out tokens")) }
 }
 
 /// Decisions, the latest first: what was asked, between what, and what came of it.

@@ -117,7 +117,7 @@ impl Shared {
     fn source(&self, caller: &Caller) -> String {
         match caller.role {
             Role::Participant => "web".into(),
-            Role::Owner | Role::Facilitator | Role::Agent | Role::Join => "web:here".into(),
+            Role::Owner | Role::Facilitator | Role::Join => "web:here".into(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use credence_agent::people::{ItemView, PeopleOptions, PeopleView, Point, overview};
@@ -19,7 +19,7 @@ use super::{Form, csrf, frame, link};
 use crate::front::text::{clean, percent};
 use crate::serve::App;
 use crate::serve::access::{Caller, JOINED_MAX, Role, check_csrf, set_cookie};
-use crate::serve::api::Asked;
+use crate::serve::api::{Asked, At};
 use crate::serve::problem::Problem;
 use crate::serve::reading::aside;
 
@@ -236,7 +236,7 @@ pub(super) async fn make_link(
 /// What somebody sees who came by the link.
 pub(super) async fn join_page(
     State(app): State<App>,
-    Path(token): Path<String>,
+    At(token): At<String>,
     caller: Result<Caller, Problem>,
 ) -> Result<Response, Problem> {
     let is_link = app.tokens.caller(&token).is_some_and(|c| c.role == Role::Join);
@@ -269,7 +269,7 @@ pub(super) struct Join {
 /// Makes somebody a participant.
 pub(super) async fn join(
     State(app): State<App>,
-    Path(token): Path<String>,
+    At(token): At<String>,
     Form(form): Form<Join>,
 ) -> Result<Response, Problem> {
     if app.tokens.caller(&token).is_none_or(|c| c.role != Role::Join) {

@@ -1,6 +1,6 @@
 //! A person's page: what matters to them, what is open, and files to keep.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use maud::html;
@@ -12,7 +12,7 @@ use crate::front::report::{UNIT, interval, ranked};
 use crate::front::text::signed;
 use crate::serve::App;
 use crate::serve::access::Caller;
-use crate::serve::api::{Asked, WhichValues};
+use crate::serve::api::{Asked, At, WhichValues};
 use crate::serve::problem::Problem;
 use crate::serve::reading;
 
@@ -87,7 +87,7 @@ pub(super) async fn page(
 pub(super) async fn file(
     State(app): State<App>,
     caller: Caller,
-    Path(name): Path<String>,
+    At(name): At<String>,
     Asked(which): Asked<WhichValues>,
 ) -> Result<Response, Problem> {
     let person = caller.person(which.person.as_deref())?;
