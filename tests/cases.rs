@@ -382,7 +382,7 @@ fn a_log_that_lost_records_is_told_by_whatever_opens_the_home() {
             &["evidence", "verify"],
             &["values", "--person", "ada"],
             &["replay"],
-            &["explain", "--person", "ada"],
+            &["explain", "care", "--person", "ada"],
         ] {
             let (_, err, _) = run(home.path(), reads);
             assert!(err.contains("the log has lost records: it once went up to record 25"), "{reads:?}: {err}");

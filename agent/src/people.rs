@@ -243,7 +243,7 @@ fn direction(rows: &[f64], items: usize, but: Option<&[f64]>) -> Option<Vec<f64>
             next.iter_mut().zip(row).for_each(|(n, r)| *n += inner * r);
         }
         let length = norm(&next);
-        if !(length > 1e-12) {
+        if length.is_nan() || length <= 1e-12 {
             return None;
         }
         axis = next.into_iter().map(|x| x / length).collect();

@@ -247,9 +247,15 @@ const BURST: f64 = 1_000.0;
 const STRANGERS_RATE: f64 = 5.0;
 const STRANGERS_BURST: f64 = 60.0;
 
-/// Who asked how often: a bucket of allowances for each address.
+/// What an address may still ask, and when it asked last.
+struct Bucket {
+    left: f64,
+    last: Instant,
+}
+
+/// Who asked how often: a bucket of allowances for each address, and another for what it asks without a token.
 #[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<(IpAddr, bool), (f64, Option<Instant>)>>);
+pub(crate) struct Rates(Mutex<HashMap<(IpAddr, bool), Bucket>>);
 
 impl Rates {
     fn allows(&self, address: IpAddr, is_known: bool) -> bool {
@@ -257,16 +263,15 @@ impl Rates {
         let now = Instant::now();
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > 100_000 {
-            buckets.retain(|_, (_, last)| last.is_some_and(|l| now - l < Duration::from_secs(60)));
+            buckets.retain(|_, bucket| now - bucket.last < Duration::from_secs(60));
         }
-        let (left, last) = buckets.entry((address, is_known)).or_insert((burst, None));
-        let since = last.map_or(Duration::ZERO, |last| now - last);
-        *left = (*left + since.as_secs_f64() * rate).min(burst);
-        *last = Some(now);
-        if *left < 1.0 {
+        let bucket = buckets.entry((address, is_known)).or_insert(Bucket { left: burst, last: now });
+        bucket.left = (bucket.left + (now - bucket.last).as_secs_f64() * rate).min(burst);
+        bucket.last = now;
+        if bucket.left < 1.0 {
             return false;
         }
-        *left -= 1.0;
+        bucket.left -= 1.0;
         true
     }
 }

@@ -389,7 +389,14 @@ async fn health(State(app): State<App>) -> Result<Json<Health>, Problem> {
 
 /// What was answered to which key: a write that is sent again with the same `Idempotency-Key` is answered as before, and done once.
 #[derive(Default)]
-pub(crate) struct Answered(Mutex<(HashMap<Hash, (StatusCode, Bytes)>, VecDeque<Hash>)>);
+pub(crate) struct Answered(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    answers: HashMap<Hash, (StatusCode, Bytes)>,
+    /// Their keys, the oldest first.
+    order: VecDeque<Hash>,
+}
 
 /// Answers remembered, and bytes of one.
 const REMEMBERED: usize = 10_000;
@@ -405,7 +412,7 @@ pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -
     let who = who.map(|v| v.as_bytes().to_vec()).unwrap_or_default();
     let path = request.uri().path().to_owned();
     let key = Hash::of_parts("idempotency", [key.as_bytes(), &who, path.as_bytes()]);
-    let before = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key).cloned();
+    let before = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner).answers.get(&key).cloned();
     if let Some((status, bytes)) = before {
         return (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response();
     }
@@ -415,11 +422,11 @@ pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -
     };
     if parts.status.is_success() {
         let mut remembered = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.0.insert(key, (parts.status, bytes.clone()));
-        remembered.1.push_back(key);
-        if remembered.1.len() > REMEMBERED {
-            let oldest = remembered.1.pop_front();
-            oldest.map(|key| remembered.0.remove(&key));
+        remembered.answers.insert(key, (parts.status, bytes.clone()));
+        remembered.order.push_back(key);
+        if remembered.order.len() > REMEMBERED {
+            let oldest = remembered.order.pop_front();
+            oldest.map(|key| remembered.answers.remove(&key));
         }
     }
     Response::from_parts(parts, Body::from(bytes))
