@@ -90,7 +90,8 @@ fn a_full_disk_is_said_and_loses_nothing() {
     let (err, code) = with_room(home.path(), 4096, &["evidence", "erase", "--person", "ada", "--yes-erase", "ada"]);
     assert!(code == 8, "{code}: {err}");
     assert_eq!(log(home.path()), before);
-    let mut left: Vec<_> = fs::read_dir(home.path().join("evidence")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    let mut left: Vec<_> =
+        fs::read_dir(home.path().join("evidence")).unwrap().map(|f| f.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["head", "log.jsonl"], "nothing unfinished is left");
     // With room again everything works, and belief is that of the log.
