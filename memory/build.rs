@@ -1,44 +1,16 @@
 //! Gives the store a version that changes with what it holds, with the belief engine's own: a hash of the source that resolves
 //! records and learns from people.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+#[path = "belief/source_hash.rs"]
+mod source_hash;
+
+use std::path::PathBuf;
+use std::{env, io};
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
-    let mut files = vec![root.join("src/layout.rs"), root.join("src/observation.rs"), root.join("src/number.rs")];
-    let mut folders = vec![root.join("src/population")];
-    while let Some(folder) = folders.pop() {
-        println!("cargo::rerun-if-changed={}", folder.display());
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files.sort();
-    let mut hash = Fnv::new();
-    for file in &files {
-        println!("cargo::rerun-if-changed={}", file.display());
-        let name = file.strip_prefix(&root).unwrap_or(Path::new(file));
-        hash.take(name.to_string_lossy().replace('\\', "/").as_bytes());
-        hash.take(&fs::read(file)?);
-    }
-    println!("cargo::rustc-env=CREDENCE_ENGINE_HASH={}", hash.0);
+    let files = ["src/layout.rs", "src/observation.rs", "src/number.rs"].map(|file| root.join(file)).to_vec();
+    let hash = source_hash::source_hash(&root, files, vec![root.join("src/population")])?;
+    println!("cargo::rustc-env=CREDENCE_ENGINE_HASH={hash}");
     Ok(())
-}
-
-/// FNV-1a of 64 bits: the same on every machine, and nobody's secret depends on it.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        // The length keeps one file's end from being the next one's beginning.
-        for byte in (bytes.len() as u64).to_le_bytes().iter().chain(bytes) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }

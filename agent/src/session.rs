@@ -3,188 +3,45 @@
 //! No clock, no input and no output here: time is an argument, what is shown is returned. Live use, files of answers and
 //! simulated people all drive this one machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod choosing;
+mod error;
+mod options;
+mod resuming;
+mod saying;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use credence_memory::belief::{BeliefError, Mixture, expected_information_gain};
-use credence_memory::evidence::Form;
+use credence_memory::belief::Mixture;
 use credence_memory::home::{Home, HomeError};
-use credence_memory::ids::{
-    AlternativeId, Hash, IdError, PersonId, QuestionId, Seq, SessionId, SourceId, TaskId, ValueId,
-};
-use credence_memory::layout::Layout;
-use credence_memory::number::{Finite, NumberError, Probability};
-use credence_memory::observation::Features;
+use credence_memory::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, SourceId};
+use credence_memory::number::{Finite, Probability};
 use credence_memory::record::{
-    AlternativeDescribed, BeliefRecorded, ChoiceMade, ImportanceStated, Origin, QuestionAsked, QuestionKind,
-    QuestionSkipped, RankingGiven, RatingGiven, ReadRow, Record, Retracted, SessionEnded, SessionStarted,
+    AlternativeDescribed, BeliefRecorded, ChoiceMade, Origin, QuestionAsked, QuestionKind, QuestionSkipped,
+    RankingGiven, RatingGiven, Record, Retracted, SessionEnded, SessionStarted,
 };
-use credence_memory::state::{Illegal, State, StateError};
 use jiff::Timestamp;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::ask::{self, Strategy};
+use crate::ask;
 use crate::askable::Askable;
-use crate::importance::{Importance, NamedValue, NotImportance};
-use crate::instrument::{self, Chosen, Item, LEVEL_NAMES, LEVELS, Member, Pool};
+use crate::instrument::{self, Chosen, Item, LEVEL_NAMES, LEVELS};
 use crate::knowledge::Knowledge;
-use crate::pace::Pace;
 use crate::page;
-use crate::protocol::{
-    ConfirmView, Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView,
-};
+use crate::protocol::{Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView};
 use crate::views::{self, Contrasts};
-use crate::words::telling::{Telling, ToReading};
-use crate::words::{self, Listener, WordsError};
+use crate::words::telling::Telling;
+
+pub use error::SessionError;
+pub use options::SessionOptions;
+pub use saying::structured;
 
 /// A batch copies the log, so it pays from some records on.
 const WRITTEN_ONE_BY_ONE: usize = 8;
 
 /// Values named when a person asks why a question was chosen, at most.
 const WHY_MAX: usize = 8;
-
-/// How a sitting goes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionOptions {
-    /// How the next question is chosen.
-    pub strategy: Strategy,
-    /// Seed of ties, orders and re-asks.
-    pub seed: u64,
-    /// Share of questions that are asked again, once enough have been answered.
-    pub reask_share: f64,
-    /// A question comes again only after this many others.
-    pub reask_distance: usize,
-    /// The kinds of questions that are asked.
-    pub kinds: BTreeSet<QuestionKind>,
-    /// The channel that answers come through.
-    pub source: String,
-    /// The sitting ends after so many answers, if a number is given.
-    pub answers_max: Option<usize>,
-    /// The sitting ends at the first question after so many minutes, if a number is given.
-    pub minutes_max: Option<f64>,
-    /// Names of values for people, by id.
-    pub names: BTreeMap<String, String>,
-    /// Values shown during the sitting leave out the skew that answers leave, which takes most of an answer's time; for a service
-    /// with many people. A page of values has it always.
-    pub rough_values: bool,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            strategy: Strategy::InformationGain,
-            seed: 0,
-            reask_share: 0.07,
-            reask_distance: 12,
-            kinds: BTreeSet::from([QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst]),
-            source: "terminal".into(),
-            answers_max: None,
-            minutes_max: None,
-            names: BTreeMap::new(),
-            rough_values: false,
-        }
-    }
-}
-
-/// Why a step could not be taken. Nothing was recorded, unless the message says so.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The home would not take a record.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// Belief or its parts could not be had from the state.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The belief engine refused.
-    #[error(transparent)]
-    Belief(#[from] BeliefError),
-    /// A name that cannot be one.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// A number that is none.
-    #[error(transparent)]
-    Number(#[from] NumberError),
-    /// Words that are no statement of importance.
-    #[error(transparent)]
-    Importance(#[from] NotImportance),
-    /// Words that could not be read.
-    #[error(transparent)]
-    Words(#[from] WordsError),
-    /// An answer without an open question.
-    #[error("no question is open")]
-    NothingAsked,
-    /// An answer that the open question does not have.
-    #[error("the open question has {alternatives} alternatives; there is no alternative {chosen}")]
-    NoSuchAlternative {
-        /// 1-based number that was given.
-        chosen: usize,
-        /// How many there are.
-        alternatives: usize,
-    },
-    /// An answer of another kind than the question asks for.
-    #[error("the open question asks for {expected}")]
-    AnotherKind {
-        /// What it asks for, in words.
-        expected: &'static str,
-    },
-    /// The same alternative as the best and the worst.
-    #[error("the best and the worst must be two different ones")]
-    BestIsWorst,
-    /// "No preference" where it was not offered.
-    #[error("\"no preference\" is not an answer to this question")]
-    NotOffered,
-    /// A task that the log does not have.
-    #[error("the log has no task {0}")]
-    NoSuchTask(TaskId),
-    /// A task of somebody else.
-    #[error("{task} was given by {person}, and goes on for them alone")]
-    AnothersTask {
-        /// The task.
-        task: TaskId,
-        /// Who gave it.
-        person: PersonId,
-    },
-    /// A task that is over.
-    #[error("{task} is over: {how}; give it anew with --task if it is wanted again")]
-    TaskOver {
-        /// The task.
-        task: TaskId,
-        /// How it ended.
-        how: String,
-    },
-    /// A task with nothing to decide between.
-    #[error("a task needs at least two different alternatives, there are {found}; give some with --alternative")]
-    TooFewAlternatives {
-        /// How many there were.
-        found: usize,
-    },
-    /// Nothing to undo.
-    #[error("nothing was answered in this sitting that could be undone")]
-    NothingToUndo,
-}
-
-impl SessionError {
-    /// Whether it is about what the person said, so that they can say it otherwise and nothing else is wrong.
-    pub fn is_the_persons(&self) -> bool {
-        match self {
-            // A model that cannot read words now does not end a sitting.
-            Self::Importance(_)
-            | Self::Words(_)
-            | Self::NothingAsked
-            | Self::NoSuchAlternative { .. }
-            | Self::NotOffered
-            | Self::AnotherKind { .. }
-            | Self::BestIsWorst
-            | Self::NoSuchTask(_)
-            | Self::AnothersTask { .. }
-            | Self::TaskOver { .. }
-            | Self::TooFewAlternatives { .. }
-            | Self::NothingToUndo => true,
-            Self::Home(_) | Self::State(_) | Self::Belief(_) | Self::Id(_) | Self::Number(_) => false,
-        }
-    }
-}
 
 /// An answer to the open question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,56 +121,6 @@ impl Session {
         };
         home.append(now, Record::SessionStarted(started))?;
         Ok(Self::sat_down(home, person, id, askable, options, now))
-    }
-
-    /// Takes up a sitting that the log has and that is not over, as after a restart: what was answered counts, and a question that
-    /// was put and not answered is put again as it was. `None` where there is no such sitting.
-    ///
-    /// # Errors
-    /// Belief cannot be formed.
-    pub fn resume(
-        home: &Home,
-        id: &SessionId,
-        askable: Arc<Askable>,
-        options: SessionOptions,
-    ) -> Result<Option<Self>, SessionError> {
-        let state = home.state();
-        let Some(sitting) = state.sessions().get(id).filter(|s| s.ended.is_none()) else { return Ok(None) };
-        let person = sitting.started.person.clone();
-        let Some(known) = state.person(&person) else {
-            let began = Timestamp::UNIX_EPOCH;
-            return Ok(Some(Self::sat_down(home, person, id.clone(), askable, options, began)));
-        };
-        let asked: Vec<_> = known.asked().iter().filter(|a| a.session.as_ref() == Some(id)).collect();
-        let began = asked.first().map_or(Timestamp::UNIX_EPOCH, |a| a.time);
-        let mut session = Self::sat_down(home, person.clone(), id.clone(), askable, options, began);
-        session.asked_count = asked.len();
-        session.kinds = asked.iter().map(|a| a.kind).collect();
-        // Other draws than those that were used up before.
-        session.rng = ChaCha8Rng::seed_from_u64(session.options.seed ^ (asked.len() as u64) << 32);
-        session.skipped = known.skipped().iter().map(|(_, question)| *question).collect();
-        for evidence in known.evidence().iter().filter(|e| asked.first().is_some_and(|a| e.seq > a.seq)) {
-            let open = asked.iter().rev().find(|a| a.seq < evidence.seq);
-            let is_answer = !matches!(evidence.form, Form::Importance { .. });
-            let question = open.filter(|_| is_answer).map(|a| a.question);
-            session.given.push(Given { seq: evidence.seq, question, open: None, predicted_ln: None });
-        }
-        let last = asked.last().filter(|a| {
-            let answered = session.given.iter().any(|g| g.question.is_some() && g.seq > a.seq);
-            let skipped = known.skipped().iter().any(|(seq, _)| *seq > a.seq);
-            !answered && !skipped
-        });
-        if let Some(last) = last {
-            let item = session.askable.item(last.kind, &last.question, &last.alternatives);
-            let shown = last.alternatives.to_vec();
-            let (candidates, reask) = (session.items.len(), last.reask);
-            let predicted = session.predict(home, &item, &shown)?;
-            let layout = session.layout(state)?;
-            let question = item.question(&layout, |a| session.features(state, &layout, a))?;
-            let gain_nats = expected_information_gain(&state.belief(&person)?, &[question])[0];
-            session.open = Some(Open { item, shown, predicted, gain_nats, candidates, reask });
-        }
-        Ok(Some(session))
     }
 
     fn sat_down(
@@ -449,93 +256,6 @@ impl Session {
         &self.person
     }
 
-    /// Probabilities of the answers, for alternatives in the order shown.
-    fn predict(&self, home: &Home, item: &Item, shown: &[AlternativeId]) -> Result<Vec<f64>, SessionError> {
-        let state = home.state();
-        let belief = state.belief(&self.person)?;
-        if item.kind == QuestionKind::Choice {
-            return Ok(state.predict_choice(&belief, shown, item.offers_indifference())?);
-        }
-        let shown = Item { alternatives: shown.to_vec(), ..item.clone() };
-        let layout = self.layout(state)?;
-        Ok(belief.predict(&shown.question(&layout, |a| self.features(state, &layout, a))?))
-    }
-
-    fn layout(&self, state: &State) -> Result<Arc<Layout>, SessionError> {
-        let epoch = state.epoch().ok_or(StateError::Illegal { seq: state.next_seq(), source: Illegal::NoHeader })?;
-        Ok(Arc::clone(&epoch.layout))
-    }
-
-    fn features(&self, state: &State, layout: &Layout, alternative: &AlternativeId) -> Result<Features, StateError> {
-        let described = state.description(alternative).or_else(|| self.askable.keyed(alternative));
-        described.map(|d| Features::of(d, layout)).ok_or_else(|| StateError::Illegal {
-            seq: state.next_seq(),
-            source: Illegal::Unknown { what: "alternative", name: alternative.to_string() },
-        })
-    }
-
-    /// How many answers may still come: questions that were not asked, portraits that were not rated, and no more than were asked for.
-    fn remaining(&self, home: &Home) -> usize {
-        let answered = home.state().answered(&self.person);
-        let open = self.items.iter().filter(|item| {
-            let answered = item.key().is_some_and(|key| answered.contains(&key));
-            !answered && !self.skipped.contains(&item.id)
-        });
-        let fresh = open.count().saturating_sub(1);
-        let asked_for = self.options.answers_max.map(|most| most.saturating_sub(self.answers() + 1));
-        // Sets of portraits do not run out before a person does.
-        let endless = self.forms_sets() && self.options.strategy == Strategy::InformationGain;
-        asked_for.map_or(fresh, |most| if endless { most } else { most.min(fresh) })
-    }
-
-    fn forms_sets(&self) -> bool {
-        self.options.kinds.contains(&QuestionKind::BestAndWorst)
-            && self.askable.portraits().len() >= instrument::SET_SIZE
-    }
-
-    fn choose(&mut self, home: &Home) -> Result<Option<(Chosen, bool)>, SessionError> {
-        let state = home.state();
-        let belief = state.belief(&self.person)?;
-        let layout = self.layout(state)?;
-        let answered = state.answered(&self.person);
-        let is_answered = |item: &Item| item.key().is_some_and(|key| answered.contains(&key));
-        let items = || self.items.iter().map(Arc::as_ref);
-        let fresh: Vec<&Item> = items().filter(|item| !is_answered(item) && !self.skipped.contains(&item.id)).collect();
-        let mut again: Vec<&Item> = Vec::new();
-        if self.given.len() > self.options.reask_distance {
-            let recent: BTreeSet<QuestionId> =
-                self.given.iter().rev().take(self.options.reask_distance).filter_map(|g| g.question).collect();
-            let once = |item: &Item| state.answers_to(&self.person, &item.id) == 1;
-            let decent = |item: &&Item| item.offers_indifference() && !recent.contains(&item.id) && once(item);
-            again = items().filter(decent).collect();
-        }
-        let reask = !again.is_empty() && (self.rng.random_bool(self.options.reask_share) && !fresh.is_empty());
-        let person = state.person(&self.person);
-        let asked = person.map(|p| p.asked()).unwrap_or_default();
-        let members = if reask || !self.forms_sets() {
-            Vec::new()
-        } else {
-            let seen = |a: &AlternativeId| asked.iter().filter(|asked| asked.alternatives.contains(a)).count();
-            let member = |(item, value): &(Arc<Item>, usize)| {
-                let alternative = item.alternatives[0];
-                Member { alternative, value: *value, seen: seen(&alternative) }
-            };
-            self.askable.portraits().iter().map(member).collect()
-        };
-        let pool = Pool {
-            items: if reask { again } else { fresh },
-            members,
-            asked_sets: asked.iter().filter(|a| a.kind == QuestionKind::BestAndWorst).map(|a| a.question).collect(),
-            kinds: self.kinds.clone(),
-        };
-        let pace = person.map(|p| Pace::of(p.answer_seconds())).unwrap_or_default();
-        let features = |a: &AlternativeId| self.features(state, &layout, a);
-        let mut rng = self.rng.clone();
-        let chosen = instrument::next(self.options.strategy, &belief, &layout, &pool, &pace, features, &mut rng)?;
-        self.rng = rng;
-        Ok(chosen.map(|chosen| (chosen, reask)))
-    }
-
     /// Records the answer to the open question and says what moved.
     pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<MovedView, SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
@@ -587,94 +307,6 @@ impl Session {
             given.open = Some(open);
         }
         Ok(moved)
-    }
-
-    /// Records a statement of importance in structured words; the open question stays open.
-    pub fn importance(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<MovedView, SessionError> {
-        let row = structured(words, &self.named_values(home))?;
-        let said = words::sentence(&row, |id| self.name(id));
-        let record = Record::ImportanceStated(ImportanceStated {
-            from: self.origin()?,
-            more: row.more,
-            less: row.less,
-            strength: row.strength,
-            words: words.to_owned(),
-            misreading: None,
-            conditions: Vec::new(),
-            at_least: true,
-        });
-        self.evidence(home, record, said, None, None, now)
-    }
-
-    /// Reads free words; what they were read as then waits to be confirmed. The open question stays open.
-    pub fn tell(
-        &mut self,
-        home: &mut Home,
-        listener: &Listener,
-        words: &str,
-        now: Timestamp,
-    ) -> Result<ConfirmView, SessionError> {
-        let rows = listener.read(words)?;
-        self.leave_readings(home, now)?;
-        self.telling = Some(Telling::begin(home, self.origin()?, words, rows, listener.reader(), now)?);
-        self.reading().ok_or(SessionError::NothingAsked)
-    }
-
-    /// The reading that waits for an answer.
-    pub fn reading(&self) -> Option<ConfirmView> {
-        let open = self.telling.as_ref()?.open()?;
-        let sentence = |row| words::sentence(row, |id| self.name(id));
-        Some(ConfirmView {
-            text: format!("{}: right?", sentence(&open.row)),
-            others: open.others.iter().map(sentence).collect(),
-        })
-    }
-
-    /// Takes the answer to the open reading; says what moved, if anything did.
-    pub fn answer_reading(
-        &mut self,
-        home: &mut Home,
-        answer: ToReading,
-        now: Timestamp,
-    ) -> Result<Option<MovedView>, SessionError> {
-        let before = self.values(home)?;
-        let telling = self.telling.as_mut().ok_or(SessionError::NothingAsked)?;
-        let row = telling.open().map(|r| r.row.clone()).ok_or(SessionError::NothingAsked)?;
-        let row = if let ToReading::Correct(to) = &answer { to.clone() } else { row };
-        let evidence = telling.answer(home, answer, now)?;
-        if telling.open().is_none() {
-            self.telling = None;
-        }
-        let Some(seq) = evidence else { return Ok(None) };
-        self.given.push(Given { seq, question: None, open: None, predicted_ln: None });
-        let said = words::sentence(&row, |id| self.name(id));
-        self.moved(home, seq, said, None, &before).map(Some)
-    }
-
-    /// Another reading of the open words: the one at this place among those shown beside it.
-    pub fn other_reading(&self, index: usize) -> Result<ToReading, SessionError> {
-        let open = self.telling.as_ref().and_then(Telling::open).ok_or(SessionError::NothingAsked)?;
-        let row = open.others.get(index).cloned();
-        let alternatives = open.others.len();
-        row.map(ToReading::Correct).ok_or(SessionError::NoSuchAlternative { chosen: index + 1, alternatives })
-    }
-
-    /// What was meant, in structured words, instead of the open reading.
-    pub fn corrected_reading(&self, home: &Home, words: &str) -> Result<ToReading, SessionError> {
-        Ok(ToReading::Correct(structured(words, &self.named_values(home))?))
-    }
-
-    /// Nothing is concluded from readings that nobody confirmed.
-    pub fn leave_readings(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
-        while self.telling.is_some() {
-            self.answer_reading(home, ToReading::Leave, now)?;
-        }
-        Ok(())
-    }
-
-    fn named_values(&self, home: &Home) -> Vec<NamedValue> {
-        let values = home.state().epoch().map(|e| e.layout.values().to_vec()).unwrap_or_default();
-        values.iter().map(|v| NamedValue { id: v.to_string(), name: self.name(v.as_str()) }).collect()
     }
 
     fn evidence(
@@ -879,18 +511,6 @@ fn expected(kind: QuestionKind) -> &'static str {
         QuestionKind::Portrait => "a level from 1 to 6",
         QuestionKind::BestAndWorst => "the one that matters most and the one that matters least",
     }
-}
-
-/// A statement of importance in structured words, as a row.
-pub fn structured(words: &str, values: &[NamedValue]) -> Result<ReadRow, SessionError> {
-    let statement = Importance::parse(words, values)?;
-    let value = |id: &Option<String>| id.as_deref().map(ValueId::new).transpose();
-    Ok(ReadRow {
-        more: value(&statement.more)?,
-        less: value(&statement.less)?,
-        strength: statement.strength,
-        conditions: Vec::new(),
-    })
 }
 
 /// Records alternatives that the log does not have yet: few of them one by one, many in one write.

@@ -37,7 +37,7 @@ impl Contrasts {
         Self::by(layout, belief, |axes| belief.marginals(axes))
     }
 
-    /// The same without the skew that answers leave: some ten times as fast.
+    /// The same without the skew that answers leave, which takes most of the time.
     pub fn roughly(layout: &Layout, belief: &Mixture) -> Self {
         Self::by(layout, belief, |axes| axes.iter().map(|axis| belief.functional(axis)).collect())
     }

@@ -15,7 +15,7 @@ fn each_limit_is_named() {
     let (mut state, _, _, act) = taught();
     let set = |state: &mut Approvals, limits| state.apply(&ApprovalRecord::LimitsSet { limits, at: NOON }).unwrap();
     let deny = vec![ActPattern {
-        arguments: [("path".into(), Match::StartsWith("/work/".into()))].into(),
+        arguments: [("path".into(), Match::StartsWith("/project/".into()))].into(),
         others: true,
         tool: "*".into(),
     }];
@@ -25,7 +25,7 @@ fn each_limit_is_named() {
     set(&mut state, Limits { only: vec![ActPattern::tool("send")], ..Limits::default() });
     assert_eq!(state.decide(&act, NOON).unwrap().reason, Reason::NotListed);
     set(&mut state, Limits { allow: vec![ActPattern::tool("send")], ..Limits::default() });
-    assert_eq!(state.decide(&request("send", "/work/a"), NOON).unwrap().reason, Reason::Rule);
+    assert_eq!(state.decide(&request("send", "/project/a"), NOON).unwrap().reason, Reason::Rule);
     let night = Hours { from: time(22, 0, 0, 0), until: time(6, 0, 0, 0) };
     set(&mut state, Limits { hours: Some(night), allow: vec![ActPattern::tool("*")], ..Limits::default() });
     assert_eq!(state.decide(&act, NOON).unwrap().reason, Reason::Hours);
@@ -38,7 +38,7 @@ fn each_limit_is_named() {
 #[test]
 fn an_undeclared_tool_is_asked() {
     let (state, ..) = taught();
-    let act = Request { tool: "unheard-of".to_owned(), ..request("read", "/work/a") };
+    let act = Request { tool: "unheard-of".to_owned(), ..request("read", "/project/a") };
     assert_eq!(state.decide(&act, NOON).unwrap().reason, Reason::UndeclaredTool);
 }
 
@@ -58,7 +58,7 @@ proptest! {
         let names = ["read", "delete", "send"];
         let mut state = Approvals::new(quick()).unwrap();
         for name in names {
-            let (shown, all) = (request(name, "/work/a"), Some(ActPattern::tool(name)));
+            let (shown, all) = (request(name, "/project/a"), Some(ActPattern::tool(name)));
             answer(&mut state, &shown, PersonVerdict::Approved, Scope::Always, all, None);
         }
         let denied = vec![ActPattern::tool(names[deny])];
@@ -66,7 +66,7 @@ proptest! {
         state.apply(&ApprovalRecord::LimitsSet { limits, at: NOON }).unwrap();
         let mut spent = [0.0; 3];
         for (n, cost) in costs.iter().enumerate() {
-            let act = Request { cost: *cost, ..request(names[tools[n]], &format!("/work/{n}")) };
+            let act = Request { cost: *cost, ..request(names[tools[n]], &format!("/project/{n}")) };
             let at = jiff::civil::date(2026, 12, 1 + days[n]).at(9, 0, 0, 0);
             let decision = state.decide(&act, at).unwrap();
             // Recorded by force, as a careless host might.

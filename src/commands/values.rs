@@ -13,6 +13,8 @@ use credence_agent::protocol::{PageView, PersonView, ValuesView};
 use credence_agent::{names, page, views};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::Reader;
+use credence_memory::record::{Record, Retracted};
+use credence_memory::state::State;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -21,7 +23,6 @@ use crate::exit::WrongInput;
 use crate::front::profile::{Section, sections};
 use crate::front::report;
 use crate::front::text::harmless;
-use crate::serve::state_through;
 use crate::surroundings::{log_path, open_log, person, say, say_json_text};
 
 /// `credence values`.
@@ -112,6 +113,34 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     std::fs::write(path, format!("{text}{end}")).with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// Everything up to a record, as if another had been withdrawn.
+fn state_through(
+    reader: Reader<impl std::io::Read>,
+    at: Option<Seq>,
+    without: Option<Seq>,
+) -> anyhow::Result<(State, Option<Timestamp>)> {
+    let mut state = State::new();
+    let mut last = None;
+    for entry in reader {
+        let entry = entry?;
+        if at.is_some_and(|at| entry.seq > at) {
+            break;
+        }
+        state.note(&entry)?;
+        last = Some(entry);
+    }
+    let time = last.as_ref().map(|entry| entry.time);
+    if let (Some(target), Some(last)) = (without, last) {
+        let reason = "what if it had not been given".to_owned();
+        let record = Record::Retracted(Retracted { target, reason });
+        let (seq, prev) = (Seq(last.seq.0 + 1), last.hash);
+        let (line, _) = credence_memory::log::encode(seq, last.time, &record, prev)?;
+        let entry = credence_memory::log::decode(&line[..line.len() - 1], seq)?;
+        state.note(&entry).map_err(|e| WrongInput(format!("record {target} cannot be left out: {e}")))?;
+    }
+    Ok((state, time))
 }
 
 /// What is believed of a person through a record, as if another had been withdrawn.

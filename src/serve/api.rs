@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -278,9 +278,9 @@ struct LinkMade {
 /// Makes a link that people join by.
 #[utoipa::path(post, path = "/api/v1/join-links",
     responses((status = 200, body = LinkMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn make_link(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Json<LinkMade>, Problem> {
+async fn make_link(State(app): State<App>, caller: Caller) -> Result<Json<LinkMade>, Problem> {
     caller.must_see_everybody()?;
-    Ok(Json(LinkMade { link: app.join_link(&headers)? }))
+    Ok(Json(LinkMade { link: app.address(&format!("/join/{}", app.join_token()?)) }))
 }
 
 /// Takes every link to join by back. Those who joined stay.

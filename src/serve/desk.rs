@@ -74,6 +74,13 @@ pub(crate) struct Turn {
     pub(crate) ended: Option<SummaryView>,
 }
 
+impl Turn {
+    fn new(sitting: &SessionId, person: PersonId) -> Self {
+        let (question, confirm, moved, notice, problem, ended) = (None, None, None, None, None, None);
+        Self { sitting: sitting.clone(), person, answers: 0, question, confirm, moved, notice, problem, ended }
+    }
+}
+
 type Work = Box<dyn FnOnce(&mut Desk) + Send>;
 
 /// The way to the desk, for any number of handlers.
@@ -181,17 +188,8 @@ impl Desk {
                 None => session.next_question(&mut self.home, now)?,
             };
         }
-        let mut turn = Turn {
-            sitting: id.clone(),
-            person: session.person().clone(),
-            answers: session.answers(),
-            question,
-            confirm,
-            moved: None,
-            notice: None,
-            problem: None,
-            ended: None,
-        };
+        let answers = session.answers();
+        let mut turn = Turn { answers, question, confirm, ..Turn::new(id, session.person().clone()) };
         // It stays until something else is said: a page that is loaded again shows the same.
         match sitting.last.clone() {
             Some(Shown::Moved(moved)) => turn.moved = Some(moved),
@@ -218,13 +216,9 @@ impl Desk {
         self.take_up(id)?;
         let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
         if said == Said::Stop {
+            let person = sitting.session.person().clone();
             let ended = self.end(id, "stopped", now)?;
-            let person = ended_person(&self.home, id)?;
-            let sitting = id.clone();
-            let (question, confirm, moved, notice, problem) = (None, None, None, None, None);
-            let answers = ended.answers;
-            let ended = Some(ended);
-            return Ok(Turn { sitting, person, answers, question, confirm, moved, notice, problem, ended });
+            return Ok(Turn { answers: ended.answers, ended: Some(ended), ..Turn::new(id, person) });
         }
         let open = sitting.session.question(&self.home).map(|q| q.number);
         if let (Some(number), Some(open)) = (number, open) {
@@ -302,11 +296,6 @@ impl Desk {
         self.uses += 1;
         self.sittings.insert(id, Sitting { session, last: None, used: self.uses });
     }
-}
-
-fn ended_person(home: &Home, id: &SessionId) -> Result<PersonId, Problem> {
-    let started = home.state().sessions().get(id).ok_or_else(|| Problem::no_such("sitting", id))?;
-    Ok(started.started.person.clone())
 }
 
 impl From<SessionError> for Problem {

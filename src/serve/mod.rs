@@ -16,7 +16,6 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::HeaderMap;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -29,8 +28,6 @@ use credence_agent::words::{self, Listener};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::Hash;
 use credence_priors::schema::ValueSchema;
-
-pub(crate) use reading::state_through;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -107,10 +104,9 @@ impl Shared {
         format!("{scheme}://{}{path}", self.hosts.first().map_or("localhost", String::as_str))
     }
 
-    /// Makes a link that people join by.
-    fn join_link(&self, _: &HeaderMap) -> Result<String, Problem> {
-        let token = self.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))?;
-        Ok(self.address(&format!("/join/{token}")))
+    /// Makes the token of a link that people join by.
+    fn join_token(&self) -> Result<String, Problem> {
+        self.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))
     }
 
     /// The channel that a caller's answers come through.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use credence_agent::{in_words, names};
 use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
-use credence_memory::log::{Entry, Reader};
+use credence_memory::log::Entry;
 use credence_memory::record::{Outcome, Record};
 use credence_memory::state::State;
 use serde::{Deserialize, Serialize};
@@ -229,32 +229,4 @@ fn decided(state: &State, seq: Seq, made: &credence_memory::record::DecisionMade
         expected_regret: made.expected_regret.get(),
         reasons: made.reasons.iter().map(|r| (names::of_id(&r.feature), r.contribution.get())).collect(),
     }
-}
-
-/// Everything up to a record, as if another had been withdrawn.
-pub(crate) fn state_through(
-    reader: Reader<impl std::io::Read>,
-    at: Option<Seq>,
-    without: Option<Seq>,
-) -> anyhow::Result<(State, Option<jiff::Timestamp>)> {
-    let mut state = State::new();
-    let mut last = None;
-    for entry in reader {
-        let entry = entry?;
-        if at.is_some_and(|at| entry.seq > at) {
-            break;
-        }
-        state.note(&entry)?;
-        last = Some(entry);
-    }
-    let time = last.as_ref().map(|entry| entry.time);
-    if let (Some(target), Some(last)) = (without, last) {
-        let reason = "what if it had not been given".to_owned();
-        let record = Record::Retracted(credence_memory::record::Retracted { target, reason });
-        let (seq, prev) = (Seq(last.seq.0 + 1), last.hash);
-        let (line, _) = credence_memory::log::encode(seq, last.time, &record, prev)?;
-        let entry = credence_memory::log::decode(&line[..line.len() - 1], seq)?;
-        state.note(&entry).map_err(|e| WrongInput(format!("record {target} cannot be left out: {e}")))?;
-    }
-    Ok((state, time))
 }

@@ -117,7 +117,7 @@ pub fn settings_of_acts() -> Settings {
     Settings {
         tools: paths.into_iter().chain(people).chain(shared).chain(money).chain(plain).collect(),
         declared: ["personal", "secret", "bulk"].map(flag).into(),
-        workspace: "/work".to_owned(),
+        workspace: "/project".to_owned(),
         known_recipients: known.split_whitespace().map(str::to_owned).collect(),
         ..Settings::default()
     }

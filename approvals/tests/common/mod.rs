@@ -18,7 +18,7 @@ pub fn quick() -> Settings {
     };
     Settings {
         tools: vec![tool("read", Some("path")), tool("delete", Some("path")), tool("send", None)],
-        workspace: "/work".to_owned(),
+        workspace: "/project".to_owned(),
         share_max: 0.3,
         audit_share: 0.2,
         frozen_at: vec![20],
@@ -76,7 +76,7 @@ pub fn taught() -> (Approvals, Vec<ApprovalRecord>, u64, Request) {
     for n in 0..400 {
         let (tool, verdict) =
             if n % 2 == 0 { ("read", PersonVerdict::Approved) } else { ("delete", PersonVerdict::Refused) };
-        let act = request(tool, &format!("/work/{n}"));
+        let act = request(tool, &format!("/project/{n}"));
         let decision = state.decide(&act, NOON).unwrap();
         if decision.allowed_by() == Some(By::Belief) {
             let (number, record) = allow(&mut state, &act, &decision);

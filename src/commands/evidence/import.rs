@@ -203,7 +203,7 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
             "dry_run": args.dry_run, "evidence": records, "people": people, "statements": statements, "new_statements": new,
             "read_by_model": described, "bare": bare, "notes": import.notes(), "records": told.records,
             "known": beside.known, "changed": beside.changed(), "older": beside.older, "withdrawn": beside.withdrawn,
-            "repeated": beside.repeated, "left_out": left_out,
+            "withdrawals": beside.withdrawals(), "repeated": beside.repeated, "left_out": left_out,
         }));
     }
     for note in import.notes() {
@@ -218,6 +218,7 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
     for (count, what) in [
         (beside.known, "stand here already and are left out"),
         (beside.withdrawn, "were withdrawn here and are left out"),
+        (beside.withdrawals(), "were withdrawn in the log that they came from, and are withdrawn here"),
         (beside.older, "are older than what stands here and are left out"),
         (beside.repeated, "say the same of the same time as another row and are left out"),
         (beside.changed(), "were changed: each replaces the earlier one"),

@@ -229,7 +229,7 @@ pub(super) async fn make_link(
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
     caller.must_see_everybody()?;
-    let token = app.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let token = app.join_token()?;
     Ok(Redirect::to(&link("/people", &[("link", &token)])).into_response())
 }
 

@@ -1,0 +1,213 @@
+//! The same evidence comes in once, however the file was saved meanwhile.
+
+use super::*;
+
+/// What is new, known, changed, older, withdrawn and repeated of an import; it is then added.
+#[track_caller]
+fn add(home: &mut Home, import: Import, at: i64) -> [u64; 6] {
+    let import = import.compared(Some(home)).unwrap();
+    let c = import.compared_with();
+    let counts = [import.records() as u64, c.known, c.changed(), c.older, c.withdrawn, c.repeated];
+    if !import.is_empty() {
+        let draft = import.draft(home, time(at), vec![]).unwrap();
+        home.commit(draft).unwrap();
+    }
+    counts
+}
+
+fn stands(home: &Home) -> usize {
+    home.state().people().values().map(|p| p.evidence().len()).sum()
+}
+
+const HEAD: &str = "timestamp,datetime,comment-id,voter-id,vote\n";
+const WORDS: &str = "comment-id,comment-body\n0,Open on Sundays\n1,Keep the ferry\n";
+
+fn votes(rows: &str) -> Import {
+    polis(&[("comments.csv", WORDS), ("votes.csv", &format!("{HEAD}{rows}"))]).unwrap()
+}
+
+#[test]
+fn a_conversation_a_week_later_brings_what_is_new_and_a_changed_vote_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let week1 = "1700000100000,x,0,1,1\n1700000200000,x,0,2,1\n1700000300000,x,1,1,-1\n";
+    assert_eq!(add(&mut home, votes(week1), 100), [3, 0, 0, 0, 0, 0]);
+    let week2 = format!("{week1}1700600000000,x,1,3,1\n1700600000001,x,0,2,-1\n");
+    assert_eq!(add(&mut home, votes(&week2), 200), [2, 3 - 1, 1, 0, 0, 0], "voter 2 changed their vote");
+    let two = home.state().person(&id("polis:town:2")).unwrap();
+    assert_eq!((two.evidence().len(), two.retracted().len(), stands(&home)), (1, 1, 4));
+    assert_eq!(home.entries().unwrap().filter(|e| e.as_ref().unwrap().record.kind() == "Retracted").count(), 1);
+    // The same in other line ends, in seconds, in another order, with the older week's file at last.
+    assert_eq!(add(&mut home, votes(&week2.replace('\n', "\r\n")), 300)[0], 0);
+    let seconds = "1700000100,x,0,1,1\n1700600000,x,1,3,1\n1700000300,x,1,1,-1\n";
+    assert_eq!(add(&mut home, votes(seconds), 400)[..3], [0, 3, 0]);
+    assert_eq!(add(&mut home, votes(&format!("\n{week1}")), 500), [0, 2, 0, 1, 0, 0]);
+    assert_eq!(stands(&home), 4);
+    // What was withdrawn here by somebody stays withdrawn.
+    let one = home.state().person(&id("polis:town:1")).unwrap().evidence()[0].seq;
+    home.append(time(600), retraction(one.0)).unwrap();
+    assert_eq!(add(&mut home, votes(&format!("{week2}1700700000000,x,0,4,0\n")), 700), [1, 3, 0, 0, 1, 0]);
+    home.believe(&id("polis:town:2")).unwrap();
+}
+
+#[test]
+fn rows_without_times_are_matched_one_to_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let csv = |rows: &str| {
+        let text = format!("person,first,second,chosen\n{rows}");
+        Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+    };
+    let first = "mara,tea,rum,first\nmara,tea,gin,first\nmara,tea,gin,first\n";
+    assert_eq!(add(&mut home, csv(first), 100)[0], 3, "asked twice, answered twice");
+    let quoted = "mara,\"gin\",\"tea\",second\nmara,tea,gin,first\nmara,rum,tea,second\nada,tea,gin,neither\n";
+    assert_eq!(add(&mut home, csv(quoted), 200), [1, 3, 0, 0, 0, 0], "the other way round is the same");
+    assert_eq!(add(&mut home, csv("mara,tea,rum,second\n"), 300), [1, 0, 1, 0, 0, 0], "corrected");
+    assert_eq!(add(&mut home, csv("mara,tea,rum,second\nmara,tea,rum,first\n"), 400)[..3], [1, 1, 0], "asked again");
+    let timed = |rows: &str| {
+        let text = format!("person,first,second,chosen,time\n{rows}");
+        Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+    };
+    let rows = "mara,tea,gin,first,2026-01-31T12:00:00Z\nbo,a,b,first,2026-01-31T12:00:00Z\n\
+                bo,b,a,second,2026-01-31T12:00:00Z\nbo,a,b,first,2026-02-01T12:00:00Z\n";
+    assert_eq!(
+        add(&mut home, timed(rows), 500),
+        [2, 1, 0, 0, 0, 1],
+        "one row stands twice, another day is another answer"
+    );
+    assert_eq!(add(&mut home, timed(&rows.replace("12:00:00Z", "12:00:00.000+00:00")), 600)[..2], [0, 3]);
+    let (before, corrected) = (stands(&home), rows.replace("first,2026-02-01", "second,2026-02-01"));
+    assert_eq!(add(&mut home, timed(&corrected), 700)[..4], [1, 2, 1, 0], "another answer of the same time");
+    assert_eq!(add(&mut home, timed(rows), 800)[..4], [0, 2, 0, 1], "the file as it was is the older one");
+    assert_eq!(stands(&home), before);
+}
+
+#[test]
+fn a_file_that_is_changed_and_changed_back_counts_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let trl = |chosen: &str, rejected: &str| {
+        let line = format!(r#"{{"prompt":"p","chosen":"{chosen}","rejected":"{rejected}"}}"#);
+        Import::trl(&files(&[("t", &line)]).path().join("t"), &id("ada"), &mut |_| {}).unwrap()
+    };
+    for (at, (import, added)) in
+        (1..).zip([(trl("a", "b"), 1), (trl("b", "a"), 1), (trl("a", "b"), 1), (trl("a", "b"), 0)])
+    {
+        assert_eq!(add(&mut home, import, at * 100)[0], added, "{at}");
+        assert_eq!(stands(&home), 1);
+    }
+    let Record::ChoiceMade(last) = home.entries().unwrap().last().unwrap().unwrap().record else { panic!() };
+    assert_eq!(last.alternatives[0], AlternativeId::of("p", "a"));
+}
+
+#[test]
+fn what_another_log_withdrew_or_changed_is_withdrawn_and_changed_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut ours, mut theirs] = ["ours", "theirs"].map(|name| home_of(&dir.path().join(name), name, 1));
+    let csv = |rows: &str| {
+        let text = format!("person,first,second,chosen\n{rows}");
+        Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+    };
+    let (old, new) = ("mara,tea,rum,first\nmara,tea,gin,first\n", "mara,tea,rum,second\nmara,tea,gin,first\n");
+    add(&mut theirs, csv(old), 100);
+    let log =
+        |from: &Home, into: &Home| Import::credence_log(&from.paths().log(), None, into.state(), &mut |_| {}).unwrap();
+    let import = log(&theirs, &ours);
+    assert_eq!(add(&mut ours, import, 200)[..3], [3, 0, 0]);
+    add(&mut theirs, csv(new), 300);
+    let withdrawn = theirs.state().person(&id("theirs")).unwrap().evidence()[0].seq;
+    theirs.append(time(301), retraction(withdrawn.0)).unwrap();
+    let import = log(&theirs, &ours);
+    assert_eq!(add(&mut ours, import, 400)[..3], [1, 1, 0]);
+    assert_eq!((answers(&ours, "mara"), answers(&ours, "theirs"), answers(&ours, "ours")), (2, 0, 1));
+    let import = log(&theirs, &ours);
+    assert_eq!(add(&mut ours, import, 500)[0], 0);
+    assert_eq!(answers(&ours, "mara"), 2);
+    // A third log that has only what stands, and then the file as it was.
+    let mut third = home_of(&dir.path().join("third"), "third", 1);
+    let timed = |rows: &str| {
+        let text = format!("person,first,second,chosen,time\n{rows}");
+        Import::pairwise_csv(&files(&[("p.csv", &text)]).path().join("p.csv"), &mut |_| {}).unwrap()
+    };
+    let (old, new) = ("bo,a,b,first,2026-01-31T12:00:00Z\n", "bo,a,b,second,2026-01-31T12:00:00Z\n");
+    add(&mut theirs, timed(old), 600);
+    add(&mut theirs, timed(new), 700);
+    let import = log(&theirs, &third);
+    add(&mut third, import, 800);
+    assert_eq!(answers(&third, "bo"), 1);
+    assert_eq!(add(&mut third, timed(old), 900)[..4], [0, 0, 0, 1]);
+    assert_eq!((answers(&third, "bo"), answers(&third, "mara")), (1, 2));
+}
+
+#[test]
+fn what_was_exported_here_is_known_here_and_elsewhere_comes_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ours = home(&dir.path().join("ours"));
+    ours.append(time(2), choice("ada", 0, 1, Some(1))).unwrap();
+    ours.append(time(3), crate::sample::verdict("ada", 2, Verdict::Agree)).unwrap();
+    ours.append(time(4), crate::sample::importance("ada", Some("care"), None)).unwrap();
+    let table = crate::export::table(ours.entries().unwrap(), ours.state()).unwrap();
+    let mut made = [Vec::new(), Vec::new(), Vec::new()];
+    crate::export::write_trl_paired(&table, &mut made[0]).unwrap();
+    crate::export::write_trl_unpaired(&table, &mut made[1]).unwrap();
+    crate::export::write_csv(&table, &mut made[2]).unwrap();
+    let [paired, unpaired, csv] = made.map(|bytes| String::from_utf8(bytes).unwrap());
+    let trl = |text: &str| Import::trl(&files(&[("t", text)]).path().join("t"), &id("eve"), &mut |_| {}).unwrap();
+    let read = |text: &str| Import::pairwise_csv(&files(&[("t", text)]).path().join("t"), &mut |_| {}).unwrap();
+    let mut other = Home::create(&dir.path().join("other"), time(0), header("other")).unwrap();
+    for (import, records) in [(trl(&paired), 1), (trl(&unpaired), 1), (read(&csv), 3)] {
+        assert_eq!(add(&mut ours, import.clone(), 100), [0, records, 0, 0, 0, 0]);
+    }
+    // As older versions exported them: only the record's number says that it is known.
+    let line: serde_json::Value = serde_json::from_str(&paired).unwrap();
+    let mut older = line.as_object().unwrap().clone();
+    older.remove("time");
+    older.remove("log");
+    assert_eq!(add(&mut ours, trl(&serde_json::to_string(&older).unwrap()), 200)[..2], [0, 1]);
+    assert_eq!(add(&mut other, read(&csv), 300)[..2], [3, 0]);
+    assert_eq!(add(&mut other, trl(&paired), 400)[..2], [0, 1], "in another form it is the same");
+    assert_eq!(add(&mut other, trl(&unpaired), 500)[..2], [0, 1]);
+    let again = read(&csv.replace('\n', "\r\n"));
+    assert_eq!(add(&mut other, again, 600)[..2], [0, 3]);
+    let [a, b] = [&ours, &other].map(|h| h.state().person(&id("ada")).unwrap().evidence().len());
+    assert_eq!((a, b), (3, 3));
+}
+
+#[test]
+fn logs_that_imported_the_same_conversation_are_merged_without_counting_it_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut ours, mut theirs] = ["ours", "theirs"].map(|name| home_of(&dir.path().join(name), name, 1));
+    let week1 = "1700000100000,x,0,1,1\n1700000200000,x,0,2,1\n";
+    add(&mut ours, votes(week1), 100);
+    add(&mut theirs, votes(&format!("{week1}1700600000000,x,0,2,-1\n1700600000001,x,1,3,1\n")), 200);
+    let import = Import::credence_log(&theirs.paths().log(), None, ours.state(), &mut |_| {}).unwrap();
+    assert_eq!(add(&mut ours, import, 300)[1..3], [1, 1]);
+    for (voter, votes) in [(1, 1), (2, 1), (3, 1)] {
+        assert_eq!(answers(&ours, &format!("polis:town:{voter}")), votes, "voter {voter}");
+    }
+    assert_eq!(answers(&ours, "theirs"), 1);
+}
+
+#[test]
+fn words_of_an_older_log_in_another_normal_form_are_the_same_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let apart = "Open the cafe\u{301}";
+    let alternative = AlternativeId::of("a public consultation", apart);
+    let described = AlternativeDescribed {
+        alternative,
+        situation: "a public consultation".into(),
+        text: apart.into(),
+        ..Statement::new("", "").bare()
+    };
+    home.append(time(2), Record::AlternativeDescribed(described)).unwrap();
+    let import = |words: &str| {
+        let comments = format!("comment-id,comment-body\n0,{words}\n");
+        polis(&[("comments.csv", &comments), ("votes.csv", &format!("{HEAD}1700000100000,x,0,1,1\n"))]).unwrap()
+    };
+    assert_eq!(add(&mut home, import("Open the caf\u{e9}"), 100)[0], 1);
+    assert_eq!(add(&mut home, import("Open the cafe\u{301}"), 200)[..2], [0, 1]);
+    assert_eq!(home.state().descriptions().len(), 7);
+    let Record::VerdictGiven(verdict) = home.entries().unwrap().last().unwrap().unwrap().record else { panic!() };
+    assert_eq!(verdict.alternative, alternative);
+}
