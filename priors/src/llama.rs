@@ -27,6 +27,7 @@ mod control;
 mod copy;
 mod hidden;
 mod log;
+pub(crate) mod numbers;
 pub(crate) mod raw_speed;
 mod scoring;
 mod states;

@@ -6,14 +6,9 @@
 #![expect(clippy::print_stderr)]
 
 use std::error::Error;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use candle_core::Device;
-use candle_core::quantized::gguf_file::{self, Content};
-use candle_core::quantized::{GgmlDType, QTensor};
 use credence_priors::cache::ModelCache;
 use credence_priors::reference::ModelReference;
 use credence_priors::training::{
@@ -167,21 +162,6 @@ fn default_model() -> Result<PathBuf, Box<dyn Error>> {
     Ok(model.path)
 }
 
-/// A copy of a GGUF file with all weights in F32: so that llama.cpp computes with what the trainer computes with.
-fn in_f32(from: &Path, to: &Path) -> Outcome {
-    let mut file = BufReader::new(File::open(from)?);
-    let content = Content::read(&mut file)?;
-    let mut tensors = Vec::new();
-    for name in content.tensor_infos.keys() {
-        let tensor = content.tensor(&mut file, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
-        tensors.push((name.as_str(), QTensor::quantize(&tensor, GgmlDType::F32)?));
-    }
-    let metadata: Vec<_> = content.metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
-    let tensors: Vec<_> = tensors.iter().map(|(n, t)| (*n, t)).collect();
-    gguf_file::write(&mut File::create(to)?, &metadata, &tensors)?;
-    Ok(())
-}
-
 fn tokenise(model: &LlamaModel, text: &str) -> Result<Vec<u32>, Box<dyn Error>> {
     let tokens = model.vocab().tokenize(text.as_bytes(), false, false);
     Ok(tokens.into_iter().map(|t| u32::try_from(t.0)).collect::<Result<_, _>>()?)
@@ -205,7 +185,8 @@ fn the_default_model_reads_as_in_llama_cpp_and_learns_a_hidden_rule() -> Outcome
     let given = default_model()?;
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("f32.gguf");
-    in_f32(&given, &path)?;
+    // llama.cpp then computes with what the trainer computes with.
+    tiny::in_f32(&given, &path)?;
 
     let mut model = LlamaModel::load_from_file(backend(), &path, &LlamaModelParams::default())?;
     let texts =

@@ -8,9 +8,6 @@ mod fused;
 use std::fmt;
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -19,7 +16,7 @@ use super::error::TrainingError;
 use super::files;
 use super::shape::{Architecture, ModelShape};
 use super::weights::{Tensors, Weights, text};
-use crate::gguf::ADAPTER_MODEL_KEY;
+use crate::gguf::{self, ADAPTER_MODEL_KEY, TensorData, Value};
 
 /// A higher rank than this is damage: a rank is seldom above 64.
 const RANK_MAX: usize = 1024;
@@ -255,7 +252,7 @@ impl Adapter {
     /// # Errors
     /// If it cannot be written; a full disk is told apart.
     pub fn write(&self, path: &Path) -> Result<(), TrainingError> {
-        let metadata = [
+        let mut metadata = vec![
             ("general.type", Value::String("adapter".to_owned())),
             ("general.architecture", Value::String(self.shape.architecture.name().to_owned())),
             ("general.name", Value::String("credence".to_owned())),
@@ -263,23 +260,17 @@ impl Adapter {
             ("adapter.type", Value::String("lora".to_owned())),
             ("adapter.lora.alpha", Value::F32(self.alpha)),
         ];
-        let mut metadata: Vec<(&str, Value)> = metadata.into_iter().collect();
         metadata.extend(fused::metadata(self));
-        let metadata: Vec<_> = metadata.iter().map(|(k, v)| (*k, v)).collect();
-        let fail = |e| TrainingError::gguf(path, e);
         let mut tensors = Vec::new();
         for block in self.blocks() {
             let Block { name, rank, inputs, outputs, a, b } = block;
-            for (m, numbers, dims) in [("a", a, (rank, inputs)), ("b", b, (outputs, rank))] {
-                let tensor = Tensor::from_vec(numbers, dims, &Device::Cpu).map_err(fail)?;
-                let tensor = QTensor::quantize(&tensor, GgmlDType::F32).map_err(fail)?;
-                tensors.push((format!("{name}.weight.lora_{m}"), tensor));
+            for (m, numbers, dims) in [("a", a, vec![rank, inputs]), ("b", b, vec![outputs, rank])] {
+                tensors.push(TensorData::f32(format!("{name}.weight.lora_{m}"), dims, &numbers));
             }
         }
-        let tensors: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        gguf_file::write(&mut bytes, &metadata, &tensors).map_err(fail)?;
-        files::replace(path, bytes.get_ref())
+        let mut bytes = Vec::new();
+        gguf::write(&mut bytes, &metadata, &tensors).map_err(|e| TrainingError::io("write", path, e))?;
+        files::replace(path, &bytes)
     }
 
     /// Reads an adapter back and checks that it belongs to this model.
@@ -288,7 +279,7 @@ impl Adapter {
     /// If the file is damaged or not an adapter, or was made for another model.
     pub fn read(path: &Path, weights: &Weights) -> Result<Self, TrainingError> {
         let mut tensors = Tensors::open(path).map_err(|e| match e {
-            TrainingError::Gguf { source, .. } => damaged(path, &source.to_string()),
+            TrainingError::Gguf { source, .. } => damaged(path, &crate::error_chain(&source)),
             other => other,
         })?;
         let metadata = &tensors.content.metadata;
@@ -304,7 +295,10 @@ impl Adapter {
         if text(metadata, ADAPTER_MODEL_KEY).is_some_and(|hash| hash != weights.hash) {
             return Err(other("the hash of the model's file differs".to_owned()));
         }
-        let alpha = metadata.get("adapter.lora.alpha").and_then(|v| v.to_f32().ok());
+        let alpha = metadata.get("adapter.lora.alpha").and_then(|v| match v {
+            Value::F32(alpha) => Some(*alpha),
+            _ => None,
+        });
         let alpha = alpha.filter(|a| a.is_finite()).ok_or_else(|| damaged(path, "adapter.lora.alpha is missing"))?;
 
         if weights.shape.architecture == Architecture::Phi3 {
@@ -327,15 +321,12 @@ impl Adapter {
                 }
                 let slot = adapter.push(&weights.shape, layer, projection, rank);
                 for (m, range, dims) in [('a', slot.a(), [rank, inputs]), ('b', slot.b(), [outputs, rank])] {
-                    let data = tensors.read(&name(m), &dims).map_err(|e| match e {
-                        TrainingError::Gguf { source, .. } => damaged(path, &source.to_string()),
-                        other => other,
-                    })?;
+                    let data = tensors.read(&name(m), &dims)?;
                     adapter.parameters[range].copy_from_slice(&data);
                 }
             }
         }
-        let (known, all) = (2 * adapter.slots.len(), tensors.content.tensor_infos.len());
+        let (known, all) = (2 * adapter.slots.len(), tensors.content.tensors.len());
         if known == 0 || known != all {
             return Err(other(format!("{all} tensors, {known} of which have a place in this model")));
         }

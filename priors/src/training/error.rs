@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::gguf::GgufError;
+
 /// Why a model, an adapter or a checkpoint cannot be used, or why training stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
@@ -24,13 +26,13 @@ pub enum TrainingError {
         /// What the system said.
         source: io::Error,
     },
-    /// The GGUF file is damaged, truncated, or holds a tensor type that cannot be read.
+    /// The GGUF file is damaged, truncated, or of another kind.
     #[error("failed to read {path} as GGUF")]
     Gguf {
         /// The file.
         path: PathBuf,
         /// What the reader said.
-        source: Box<candle_core::Error>,
+        source: GgufError,
     },
     /// The model is of a family that cannot be trained here.
     #[error(
@@ -50,7 +52,8 @@ pub enum TrainingError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A tensor is missing, has another shape than the metadata says, or holds NaN or infinity.
+    /// A tensor is missing, has another shape than the metadata says, is of a type that cannot be read, or holds NaN or
+    /// infinity.
     #[error("tensor {name:?}: {problem}")]
     Tensor {
         /// Its name in the file.
@@ -116,10 +119,14 @@ impl TrainingError {
         }
     }
 
-    pub(crate) fn gguf(path: &Path, source: candle_core::Error) -> Self {
+    /// An error of the reader. A file that ends too early is damaged; anything else that cannot be read is the file
+    /// system's fault.
+    pub(crate) fn gguf(path: &Path, source: GgufError) -> Self {
         match source {
-            candle_core::Error::Io(source) => Self::io("read", path, source),
-            source => Self::Gguf { path: path.to_owned(), source: Box::new(source) },
+            GgufError::Read { source, .. } if source.kind() != io::ErrorKind::UnexpectedEof => {
+                Self::io("read", path, source)
+            }
+            source => Self::Gguf { path: path.to_owned(), source },
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What a model looks like: its family and its numbers, from the metadata of a GGUF file.
 
-use std::collections::HashMap;
-
-use candle_core::quantized::gguf_file::Value;
+use std::collections::BTreeMap;
 
 use super::error::TrainingError;
+use crate::gguf::Value;
 
 /// Families of models that share the blocks known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -120,7 +119,7 @@ pub struct ModelShape {
 
 /// Typed access to metadata with errors that name the entry.
 pub(crate) struct Metadata<'a> {
-    pub(crate) entries: &'a HashMap<String, Value>,
+    pub(crate) entries: &'a BTreeMap<String, Value>,
     pub(crate) prefix: &'a str,
 }
 
@@ -146,20 +145,16 @@ impl Metadata<'_> {
 
     fn count(&self, name: &str) -> Result<Option<usize>, TrainingError> {
         self.get(name, "a count from 1 to ten million", |v| {
-            let n = v.to_u64().ok().or_else(|| v.to_i32().ok().and_then(|n| u64::try_from(n).ok()))?;
-            usize::try_from(n).ok().filter(|n| (1..=10_000_000).contains(n))
+            v.integer().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=10_000_000).contains(n))
         })
     }
 
     fn number(&self, name: &str) -> Result<Option<f64>, TrainingError> {
-        self.get(name, "a finite number above 0", |v| {
-            let x = v.to_f64().ok().or_else(|| v.to_f32().ok().map(f64::from))?;
-            Some(x).filter(|x| x.is_finite() && *x > 0.0)
-        })
+        self.get(name, "a finite number above 0", |v| v.float().filter(|x| x.is_finite() && *x > 0.0))
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, TrainingError> {
-        self.get(name, "text", |v| v.to_string().ok().cloned())
+        self.get(name, "text", |v| v.text().map(str::to_owned))
     }
 }
 
@@ -168,14 +163,15 @@ impl ModelShape {
     ///
     /// # Errors
     /// For a family that is not known here, and for entries that are missing or make no sense.
-    pub fn from_metadata(entries: &HashMap<String, Value>, vocabulary: usize) -> Result<Self, TrainingError> {
+    pub(crate) fn from_metadata(entries: &BTreeMap<String, Value>, vocabulary: usize) -> Result<Self, TrainingError> {
         let key = "general.architecture";
         let bad = |problem: &str| TrainingError::Metadata { key: key.to_owned(), problem: problem.to_owned() };
         let name = entries.get(key).ok_or_else(|| bad("is missing"))?;
-        let name = name.to_string().map_err(|_| bad("is not text"))?;
+        let name = name.text().ok_or_else(|| bad("is not text"))?;
         let architecture = Architecture::from_name(name)?;
         let m = Metadata { entries, prefix: name };
-        let unsupported = |reason: &str| TrainingError::Unsupported { name: name.clone(), reason: reason.to_owned() };
+        let unsupported =
+            |reason: &str| TrainingError::Unsupported { name: name.to_owned(), reason: reason.to_owned() };
 
         let need = |name: &str| m.count(name).and_then(|n| m.missing(name, n));
         let (layers, width, heads) = (need("block_count")?, need("embedding_length")?, need("attention.head_count")?);
@@ -184,7 +180,7 @@ impl ModelShape {
         if m.count("attention.value_length")?.is_some_and(|n| n != head) {
             return Err(unsupported("keys and values differ in length"));
         }
-        if m.get("expert_count", "a count", |v| v.to_u64().ok())?.is_some_and(|n| n > 0) {
+        if m.get("expert_count", "a count", |v| v.integer().filter(|n| *n >= 0))?.is_some_and(|n| n > 0) {
             return Err(unsupported("it is a mixture of experts"));
         }
         let odd = |key: &str, problem: &str| TrainingError::Metadata { key: m.key(key), problem: problem.to_owned() };

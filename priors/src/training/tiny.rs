@@ -1,16 +1,16 @@
 //! Random models of a few thousand numbers as GGUF files that llama.cpp loads: for tests.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::error::TrainingError;
 use super::shape::Architecture;
+use super::weights::{Tensors, open};
+use crate::gguf::{self, TensorData, Value};
 
 /// Entries of a tiny model's vocabulary. It has no tokeniser: its tokens are numbers.
 pub const VOCABULARY: usize = 96;
@@ -46,7 +46,7 @@ impl Words {
         let mut tokens = vec![("<unk>".to_owned(), 2), ("<s>".to_owned(), 3), ("</s>".to_owned(), 3)];
         tokens.extend((0..=255_u8).map(|byte| (format!("<0x{byte:02X}>"), 6)));
         tokens.extend(self.tokens.iter().cloned());
-        let array = |values: Vec<Value>| Value::Array(values);
+        let array = |values: Vec<Value>| Value::array(&values);
         let mut entries = vec![
             ("tokenizer.ggml.model", Value::String("llama".to_owned())),
             ("tokenizer.ggml.tokens", array(tokens.iter().map(|(text, _)| Value::String(text.clone())).collect())),
@@ -148,19 +148,19 @@ pub fn write_with(
         }
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let fail = |e| TrainingError::gguf(path, e);
     let mut made = Vec::with_capacity(tensors.len());
     for (name, dims) in tensors {
         let centre = if name.ends_with("norm.weight") { 1.0 } else { 0.0 };
         let numbers = dims.iter().product::<usize>();
         let data: Vec<f32> = (0..numbers).map(|_| centre + random.random_range(-0.4_f32..0.4)).collect();
-        let tensor = Tensor::from_vec(data, dims, &Device::Cpu).map_err(fail)?;
-        made.push((name, QTensor::quantize(&tensor, GgmlDType::F32).map_err(fail)?));
+        made.push(TensorData::f32(name, dims, &data));
     }
-    let metadata: Vec<_> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
-    let made: Vec<_> = made.iter().map(|(n, t)| (n.as_str(), t)).collect();
-    let mut file = File::create(path).map_err(|e| TrainingError::io("create", path, e))?;
-    gguf_file::write(&mut file, &metadata, &made).map_err(fail)
+    create(path, &metadata, &made)
+}
+
+fn create(path: &Path, metadata: &[(String, Value)], tensors: &[TensorData]) -> Result<(), TrainingError> {
+    let file = File::create(path).map_err(|e| TrainingError::io("create", path, e))?;
+    gguf::write(&mut BufWriter::new(file), metadata, tensors).map_err(|e| TrainingError::io("write", path, e))
 }
 
 /// Writes the model in `whole` once more, in so many files `PREFIX-00001-of-00003.gguf`; gives their paths.
@@ -168,10 +168,8 @@ pub fn write_with(
 /// # Errors
 /// If a file cannot be read or written.
 pub fn split(whole: &Path, prefix: &Path, files: usize) -> Result<Vec<PathBuf>, TrainingError> {
-    let mut source = File::open(whole).map_err(|e| TrainingError::io("open", whole, e))?;
-    let content = gguf_file::Content::read(&mut source).map_err(|e| TrainingError::gguf(whole, e))?;
-    let mut names: Vec<&String> = content.tensor_infos.keys().collect();
-    names.sort();
+    let (mut source, content) = open(whole)?;
+    let all: Vec<_> = content.tensors.iter().collect();
     let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     let stem = prefix.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut paths = Vec::new();
@@ -180,23 +178,34 @@ pub fn split(whole: &Path, prefix: &Path, files: usize) -> Result<Vec<PathBuf>, 
         let mut metadata = vec![
             ("split.no".to_owned(), Value::U16(count(number))),
             ("split.count".to_owned(), Value::U16(count(files))),
-            ("split.tensors.count".to_owned(), Value::I32(i32::from(count(names.len()).cast_signed()))),
+            ("split.tensors.count".to_owned(), Value::I32(i32::from(count(all.len()).cast_signed()))),
         ];
         if number == 0 {
             metadata.extend(content.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
-        let fail = |e| TrainingError::gguf(&path, e);
-        let tensors: Vec<(&String, QTensor)> = names[names.len() * number / files..names.len() * (number + 1) / files]
-            .iter()
-            .map(|name| Ok((*name, content.tensor(&mut source, name, &Device::Cpu).map_err(fail)?)))
-            .collect::<Result<_, TrainingError>>()?;
-        let metadata: Vec<_> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
-        let tensors: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
-        let mut file = File::create(&path).map_err(|e| TrainingError::io("create", &path, e))?;
-        gguf_file::write(&mut file, &metadata, &tensors).map_err(fail)?;
+        let mut tensors = Vec::new();
+        for &(name, info) in &all[all.len() * number / files..all.len() * (number + 1) / files] {
+            let bytes = content.read_tensor(&mut source, info).map_err(|e| TrainingError::io("read", whole, e))?;
+            tensors.push(TensorData { name: name.clone(), dims: info.dims.clone(), kind: info.kind, bytes });
+        }
+        create(&path, &metadata, &tensors)?;
         paths.push(path);
     }
     Ok(paths)
+}
+
+/// Writes the model in `from` once more with all weights in F32.
+///
+/// # Errors
+/// If a file cannot be read or written, or a tensor is of a type that cannot be read or not finite.
+pub fn in_f32(from: &Path, to: &Path) -> Result<(), TrainingError> {
+    let mut source = Tensors::open(from)?;
+    let mut tensors = Vec::new();
+    for (name, info) in source.content.tensors.clone() {
+        let numbers = source.read(&name, &info.dims)?;
+        tensors.push(TensorData::f32(name, info.dims, &numbers));
+    }
+    create(to, &source.content.metadata.into_iter().collect::<Vec<_>>(), &tensors)
 }
 
 /// `length` random tokens.

@@ -1,17 +1,16 @@
 //! The frozen weights, read from the GGUF file that llama.cpp serves and dequantised to f32.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-
-use candle_core::Device;
-use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 
 use super::adapter::Projection;
 use super::error::TrainingError;
 use super::matrix::Matrix;
 use super::shape::{Architecture, ModelShape};
+use crate::gguf::{Content, TensorInfo, Value, type_name};
+use crate::llama::numbers::dequantise;
 use crate::model_files::ModelFiles;
 
 /// One block's weights. A matrix has a row for each output.
@@ -90,9 +89,12 @@ pub(crate) struct Tensors<'a> {
     others: Vec<(BufReader<File>, Content)>,
 }
 
-fn open(path: &Path) -> Result<(BufReader<File>, Content), TrainingError> {
-    let mut file = BufReader::new(File::open(path).map_err(|e| TrainingError::io("open", path, e))?);
-    let content = Content::read(&mut file).map_err(|e| TrainingError::gguf(path, e))?;
+pub(super) fn open(path: &Path) -> Result<(BufReader<File>, Content), TrainingError> {
+    let fail = |e| TrainingError::io("open", path, e);
+    let file = File::open(path).map_err(fail)?;
+    let bytes = file.metadata().map_err(fail)?.len();
+    let mut file = BufReader::new(file);
+    let content = Content::read(&mut file, bytes).map_err(|e| TrainingError::gguf(path, e))?;
     Ok((file, content))
 }
 
@@ -114,12 +116,12 @@ impl<'a> Tensors<'a> {
 
     fn info(&self, name: &str) -> Option<&TensorInfo> {
         let mut all = std::iter::once(&self.content).chain(self.others.iter().map(|(_, content)| content));
-        all.find_map(|content| content.tensor_infos.get(name))
+        all.find_map(|content| content.tensors.get(name))
     }
 
     pub(crate) fn dims(&self, name: &str) -> Result<Vec<usize>, TrainingError> {
         match self.info(name) {
-            Some(info) => Ok(info.shape.dims().to_vec()),
+            Some(info) => Ok(info.dims.clone()),
             None => Err(TrainingError::Tensor { name: name.to_owned(), problem: "is missing".to_owned() }),
         }
     }
@@ -127,20 +129,16 @@ impl<'a> Tensors<'a> {
     /// The tensor as f32, checked for shape and for NaN and infinity.
     pub(crate) fn read(&mut self, name: &str, dims: &[usize]) -> Result<Vec<f32>, TrainingError> {
         let odd = |problem: String| TrainingError::Tensor { name: name.to_owned(), problem };
-        let found = self.dims(name)?;
-        if found != dims {
-            return Err(odd(format!("has shape {found:?} and not {dims:?}")));
+        let all = std::iter::once((&mut self.file, &self.content));
+        let mut all = all.chain(self.others.iter_mut().map(|(file, content)| (file, &*content)));
+        let found = all.find_map(|(file, content)| Some((file, content, content.tensors.get(name)?)));
+        let (file, content, info) = found.ok_or_else(|| odd("is missing".to_owned()))?;
+        if info.dims != dims {
+            return Err(odd(format!("has shape {:?} and not {dims:?}", info.dims)));
         }
-        let path = self.path;
-        let fail = |e| TrainingError::gguf(path, e);
-        let (file, content) = match self.others.iter_mut().find(|(_, content)| content.tensor_infos.contains_key(name))
-        {
-            Some((file, content)) => (file, &*content),
-            None => (&mut self.file, &self.content),
-        };
-        let tensor = content.tensor(file, name, &Device::Cpu).map_err(fail)?;
-        let tensor = tensor.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()).map_err(fail)?;
-        let data = tensor.to_vec1::<f32>().map_err(fail)?;
+        let bytes = content.read_tensor(file, info).map_err(|e| TrainingError::io("read", self.path, e))?;
+        let data = dequantise(info.kind, &bytes)
+            .ok_or_else(|| odd(format!("is of type {}, which cannot be read", type_name(info.kind))))?;
         match data.iter().position(|x| !x.is_finite()) {
             Some(at) => Err(odd(format!("entry {at} is {}", data[at]))),
             None => Ok(data),
@@ -272,6 +270,6 @@ impl Weights {
 }
 
 /// A metadata entry as text, where there is one.
-pub(crate) fn text<'a>(entries: &'a HashMap<String, Value>, key: &str) -> Option<&'a str> {
-    entries.get(key).and_then(|v| v.to_string().ok()).map(String::as_str)
+pub(crate) fn text<'a>(entries: &'a BTreeMap<String, Value>, key: &str) -> Option<&'a str> {
+    entries.get(key).and_then(Value::text)
 }

@@ -3,12 +3,11 @@
 //! Products of rank `r` of `n` projections become one of rank `R = n r`: their `A` one below the other, their `B` in blocks
 //! on the diagonal. llama.cpp scales it by `alpha / R`, so `B` is multiplied by `R / r`.
 
-use candle_core::quantized::gguf_file::Value;
-
 use super::super::error::TrainingError;
 use super::super::shape::ModelShape;
 use super::super::weights::{Tensors, Weights, text};
 use super::{Adapter, Block, Part, Projection, RANK_MAX, damaged};
+use crate::gguf::Value;
 
 /// Metadata entry that names the adapted projections, so that they can be told apart again.
 const PROJECTIONS_KEY: &str = "credence.projections";
@@ -80,12 +79,8 @@ pub(super) fn read(tensors: &mut Tensors<'_>, weights: &Weights, alpha: f32) -> 
             if !fits || tensors.dims(&name('b'))? != [outputs, rank] {
                 return Err(other(format!("the shape of {} does not fit", name('a'))));
             }
-            let whole = |e| match e {
-                TrainingError::Gguf { source, .. } => damaged(&path, &source.to_string()),
-                other => other,
-            };
-            let a = tensors.read(&name('a'), &[rank, inputs]).map_err(whole)?;
-            let b = tensors.read(&name('b'), &[outputs, rank]).map_err(whole)?;
+            let a = tensors.read(&name('a'), &[rank, inputs])?;
+            let b = tensors.read(&name('b'), &[outputs, rank])?;
             known += 2;
             let is_stated =
                 |p: &&Projection| stated.as_ref().is_none_or(|s| s.iter().any(|name| name == p.gguf_name()));
@@ -111,7 +106,7 @@ pub(super) fn read(tensors: &mut Tensors<'_>, weights: &Weights, alpha: f32) -> 
             }
         }
     }
-    let all = tensors.content.tensor_infos.len();
+    let all = tensors.content.tensors.len();
     if known == 0 || known != all {
         return Err(other(format!("{all} tensors, {known} of which have a place in this model")));
     }
