@@ -1,0 +1,1 @@
+//! What a Model Context Protocol client can ask of Credence.
