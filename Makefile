@@ -9,7 +9,7 @@ help:
 	@echo "make serve     the same, for a service with pages for many people and an API"
 	@echo "make test      install what is missing, build, run all tests"
 	@echo "make build     build only (target/release/credence)"
-	@echo "make lint      formatting, clippy, and dependency rules where cargo-deny is installed"
+	@echo "make lint      before a commit: formatting, clippy, and dependency rules where cargo-deny is installed"
 
 # ARGS reaches the command: make session ARGS="--person ada"
 session: build
@@ -23,7 +23,8 @@ build: deps
 	@$(CARGO) build --release --locked --bin credence
 
 # Test binaries run one after another: two copies of the model on the same cores spin against each other.
-test: lint test-deps
+test: test-deps
+	@$(CARGO) fmt --all --check
 	@CREDENCE_BROWSER=$$(command -v chromedriver) $(CARGO) test --release --locked --workspace
 
 lint: deps

@@ -49,7 +49,10 @@ pub(crate) struct ModelArgs {
     /// The model: a path, pypi:NAME==VERSION/MEMBER or hf:OWNER/REPO/FILE
     #[arg(long, value_name = "REF", default_value = credence_priors::reference::DEFAULT_MODEL, env = "CREDENCE_MODEL")]
     pub(crate) model: String,
-    /// A value schema of your own (TOML)
+    /// What the home is about: a pack's name (`credence pack list`) or folder [default: the home's own; values in a new one]
+    #[arg(long, value_name = "NAME|DIR", env = "CREDENCE_PACK", conflicts_with = "schema")]
+    pub(crate) pack: Option<String>,
+    /// A value schema of your own (TOML), for which nothing is keyed
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
     /// A charter of your own: the system prompt of every completion
@@ -81,6 +84,12 @@ pub(crate) enum Command {
     Values(crate::commands::values::ValuesArgs),
     /// Show the evidence that moved a value or a decision, and by how much
     Explain(ExplainArgs),
+    /// Let agents ask before they act, and learn from the answers what may pass
+    Approvals {
+        /// What to do with approvals.
+        #[command(subcommand)]
+        action: crate::commands::approvals::ApprovalsCommand,
+    },
     /// Enter a sentence about values; it counts after you confirm how it was read
     Tell(crate::commands::tell::TellArgs),
     /// Manage background documents for deliberation
@@ -95,11 +104,23 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: crate::commands::deliberation::DeliberationCommand,
     },
+    /// List, show, check and begin packs: other domains than what people value
+    Pack {
+        /// What to do with packs.
+        #[command(subcommand)]
+        action: crate::commands::pack::PackCommand,
+    },
     /// Show the prior that the model gives before any answers
     Prior {
         /// What to do with the prior.
         #[command(subcommand)]
         action: PriorCommand,
+    },
+    /// Fit and use probes: is there a motive in a model's states, such as to deceive?
+    Probe {
+        /// What to do with probes.
+        #[command(subcommand)]
+        action: crate::commands::probe::ProbeCommand,
     },
     /// Fetch, list, describe and measure models
     Model {
@@ -117,6 +138,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Serve a home to browsers and programs: sessions by link, values, the log, an API
     Serve(crate::serve::ServeArgs),
+    /// Let agents ask over the Model Context Protocol (standard input and output): decisions, approvals, values, reasons
+    Mcp(crate::mcp::McpArgs),
     /// Analyse several people: groups, agreement and disagreement, whose answers to ask for next, influence
     People(crate::commands::people::PeopleArgs),
     /// Measure how well and how fast people's values are learned

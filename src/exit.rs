@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use credence_agent::approvals::ApproveError;
 use credence_agent::bank::BankError;
 use credence_agent::briefing::BriefingError;
 use credence_agent::consider::ConsiderError;
 use credence_agent::opening::OpeningError;
+use credence_agent::pack::PackError;
 use credence_agent::reader::ReaderError;
 use credence_agent::session::SessionError;
 use credence_agent::tuning::candidate::FolderError;
@@ -15,7 +17,10 @@ use credence_agent::tuning::dataset::DataSetError;
 use credence_agent::tuning::records::RecordError;
 use credence_agent::tuning::work::WorkError;
 use credence_agent::words::WordsError;
+use credence_approvals::Verdict;
 use credence_evals::pressure::PressureError;
+use credence_glass::contrast::ContrastError;
+use credence_glass::probe::{ExamplesError, FitError, ProbeFileError};
 use credence_memory::erase::EraseError;
 use credence_memory::export::ExportError;
 use credence_memory::home::HomeError;
@@ -46,8 +51,9 @@ Exit codes:
   7  the log belongs to another model or schema
   8  the disk is full, read-only or failing; nothing answered is lost
   9  a replay or a verification did not match
- 10  `decide`, `agent`: a question comes first, and it was not answered
+ 10  `decide`, `agent`, `approvals request`: a question comes first, and it was not answered
  11  `decide`, `agent`: the decision is left to the person
+ 12  `approvals request`: refused
 130  interrupted";
 
 /// More of an error is not shown.
@@ -71,6 +77,15 @@ pub(crate) fn undecided(outcome: &Outcome) -> anyhow::Result<()> {
         Outcome::Act { .. } => Ok(()),
         Outcome::Ask { .. } => Err(Undecided { code: 10 }.into()),
         Outcome::Defer { .. } => Err(Undecided { code: 11 }.into()),
+    }
+}
+
+/// An act that passes is done; one that is asked or refused has an exit code of its own and needs no message.
+pub(crate) fn not_passed(verdict: Verdict) -> anyhow::Result<()> {
+    match verdict {
+        Verdict::Allow => Ok(()),
+        Verdict::Ask => Err(Undecided { code: 10 }.into()),
+        Verdict::Refuse => Err(Undecided { code: 12 }.into()),
     }
 }
 
@@ -208,6 +223,13 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = error.downcast_ref() {
         return of_population(error);
     }
+    if error.is::<ContrastError>()
+        || error.is::<ExamplesError>()
+        || error.is::<FitError>()
+        || error.is::<ProbeFileError>()
+    {
+        return Some(3);
+    }
     if error.is::<FolderError>() {
         return Some(8);
     }
@@ -217,6 +239,13 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<DataSetError>() {
         return Some(3);
     }
+    match error.downcast_ref() {
+        Some(ApproveError::Home(error)) => return of_home(error),
+        Some(ApproveError::NotDeclared(_) | ApproveError::Approval(_) | ApproveError::NotOpen { .. }) => {
+            return Some(3);
+        }
+        None => {}
+    }
     if let Some(error) = error.downcast_ref() {
         return match error {
             ConsiderError::Session(error) => of_session(error),
@@ -225,6 +254,7 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if error.is::<BankError>()
         || error.is::<BriefingError>()
+        || error.is::<PackError>()
         || error.is::<SchemaError>()
         || error.is::<WrongInput>()
         || error.is::<AnswersError>()
@@ -315,6 +345,7 @@ fn of_home(error: &HomeError) -> Option<u8> {
         HomeError::InUse(_) => Some(4),
         HomeError::Files { .. } => Some(8),
         HomeError::Log(error) => of_log(error),
+        HomeError::Gone { .. } => Some(5),
         HomeError::Missing(_) | HomeError::Exists(_) | HomeError::State(_) => None,
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod exit;
 mod front;
+mod mcp;
 mod progress;
 mod serve;
 mod surroundings;

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::Context;
+use credence_agent::bank::Bank;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
+use credence_agent::pack::{self, Pack};
 use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, PersonId};
-use credence_memory::log::Reader;
+use credence_memory::log::{Entry, Reader};
+use credence_memory::record::Record;
 use credence_memory::state::State;
 use credence_priors::cache::{ModelCache, PulledModel};
 use credence_priors::reference::ModelReference;
@@ -173,21 +176,69 @@ pub(crate) fn cache(global: &Global) -> ModelCache {
     ModelCache::of_user(global.offline).with_gpu_layers(global.gpu_layers)
 }
 
+/// The pack asked for, or that of the home, or `values`; none where a schema was given by itself.
+pub(crate) fn pack(global: &Global, args: &ModelArgs) -> anyhow::Result<Option<Pack>> {
+    if args.schema.is_some() {
+        return Ok(None);
+    }
+    match &args.pack {
+        Some(name) => Ok(Some(Pack::find(name)?)),
+        None => pack_of_home(global).map(Some),
+    }
+}
+
+/// The pack that the home is about; `values` where there is no home yet.
+pub(crate) fn pack_of_home(global: &Global) -> anyhow::Result<Pack> {
+    let values = || Pack::built_in(pack::DEFAULT).context("there is no built-in pack");
+    let Ok(file) = File::open(log_path(global)?) else { return values() };
+    let header = match Reader::new(file).next() {
+        Some(Ok(Entry { record: Record::LogOpened(header), .. })) => header,
+        // Whatever is wrong with the log is said by whoever opens it.
+        _ => return values(),
+    };
+    let Some(named) = header.pack else { return values() };
+    let found = Pack::built_in(&named.name).with_context(|| {
+        WrongInput(format!(
+            "this home is about the pack {:?}, which is not built in: give its folder with --pack DIR",
+            named.name
+        ))
+    })?;
+    if found.hash != named.hash {
+        tracing::warn!(
+            "the pack {:?} has changed since this home was begun; what was answered counts as it did",
+            named.name
+        );
+    }
+    Ok(found)
+}
+
+/// The questions of a file, or those of the pack; none but a file's where a schema was given by itself.
+pub(crate) fn bank(file: Option<&Path>, pack: Option<&Pack>) -> anyhow::Result<Bank> {
+    Ok(match (file, pack) {
+        (Some(path), _) => Bank::load(path)?,
+        (None, Some(pack)) => pack.bank.clone(),
+        (None, None) => Bank::built_in(),
+    })
+}
+
 /// The value schema asked for.
-pub(crate) fn schema(args: &ModelArgs) -> anyhow::Result<ValueSchema> {
-    Ok(match &args.schema {
-        Some(path) => ValueSchema::load(path)?,
-        None => ValueSchema::embedded(),
+pub(crate) fn schema(global: &Global, args: &ModelArgs) -> anyhow::Result<ValueSchema> {
+    Ok(match (&args.schema, pack(global, args)?) {
+        (Some(path), _) => ValueSchema::load(path)?,
+        (None, Some(pack)) => (*pack.schema).clone(),
+        (None, None) => ValueSchema::embedded(),
     })
 }
 
 /// The charter asked for.
-pub(crate) fn charter(args: &ModelArgs) -> anyhow::Result<String> {
+pub(crate) fn charter(args: &ModelArgs, pack: Option<&Pack>) -> anyhow::Result<String> {
+    let addition = pack.map_or("", |pack| pack.charter.trim());
     match &args.charter {
         Some(path) => {
             std::fs::read_to_string(path).with_context(|| format!("failed to read the charter {}", path.display()))
         }
-        None => Ok(CHARTER.to_owned()),
+        None if addition.is_empty() => Ok(CHARTER.to_owned()),
+        None => Ok(format!("{}\n\n{addition}\n", CHARTER.trim_end())),
     }
 }
 
@@ -211,7 +262,7 @@ pub(crate) fn model_and_schema(
     global: &Global,
     args: &ModelArgs,
 ) -> anyhow::Result<(ModelHandle, Arc<ValueSchema>, PathBuf)> {
-    let schema = schema(args)?;
+    let schema = schema(global, args)?;
     let pulled = pull(global, &args.model)?;
     let handle = load(global, &pulled, &schema)?;
     Ok((handle, Arc::new(schema), cache(global).readings()))
@@ -276,8 +327,9 @@ pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
 
 /// What a home is opened with, from the command's options. The model's file is found or fetched; it is not loaded.
 pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Opening> {
-    let schema = schema(args)?;
-    let charter = charter(args)?;
+    let pack = pack(global, args)?;
+    let schema = schema(global, args)?;
+    let charter = charter(args, pack.as_ref())?;
     let pulled = pull(global, &args.model)?;
     let gguf_hash: Hash = pulled.blake3.parse().context("the cache's manifest has a hash that is none")?;
     let (options, path) = (cache(global).llama_options_for(&pulled), pulled.path.clone());
@@ -292,6 +344,7 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
         scoring_precision: Llama::scoring_precision(&path, &options)?,
         unkeyed: args.unkeyed,
         schema,
+        pack,
         charter,
         readings: Some(cache(global).readings()),
         belief: credence_memory::belief::Settings::of_new_homes(),
@@ -324,8 +377,12 @@ pub(crate) fn log_path(global: &Global) -> anyhow::Result<PathBuf> {
 pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
     static LOST: Once = Once::new();
     let home = path.ancestors().nth(2).filter(|_| path.ends_with("evidence/log.jsonl"));
-    if let Some(lost) = home.and_then(|home| Paths::of(home).lost_records()) {
-        LOST.call_once(|| tracing::warn!("{lost}"));
+    if let Some(home) = home {
+        let paths = Paths::of(home);
+        paths.not_gone()?;
+        if let Some(lost) = paths.lost_records() {
+            LOST.call_once(|| tracing::warn!("{lost}"));
+        }
     }
     File::open(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
@@ -338,7 +395,12 @@ pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
 /// The state of the home's log, read without opening the home: a sitting may go on meanwhile. Beliefs are formed when they
 /// are asked for.
 pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
-    let file = open_log(&log_path(global)?)?;
+    state_of(&log_path(global)?)
+}
+
+/// The same of the log at a path.
+pub(crate) fn state_of(log: &Path) -> anyhow::Result<State> {
+    let file = open_log(log)?;
     let mut state = State::new();
     for entry in Reader::new(file) {
         state.note(&entry?)?;

@@ -7,6 +7,7 @@ use credence_memory::state::State;
 use credence_priors::published::PublishedValues;
 
 use crate::bank::{Bank, BankQuestion, Keys, Portrait};
+use crate::pack::Pack;
 
 /// Prior mean of the weight of what nearly everybody would do, at signal scale 1, beside no idea of somebody's values and beside the
 /// published order of them. A judgement is the log-odds that most people put one act before the other, cross-validated over acts that were
@@ -62,7 +63,7 @@ pub fn describe_question(
         .map(Some)
 }
 
-/// Those of these alternatives that the built-in bank keys, word for word, and that are not described yet; none where features are not in
+/// Those of these alternatives that the built-in bank for the home's values keys, word for word, and that are not described yet; none where features are not in
 /// key points.
 ///
 /// # Errors
@@ -75,7 +76,7 @@ pub fn in_built_in_bank(
     let Some(epoch) = state.epoch().filter(|_| state.elicited().is_some_and(|prior| prior.in_key_points())) else {
         return Ok(Vec::new());
     };
-    let bank = Bank::built_in();
+    let Some(Pack { bank, .. }) = Pack::of_values(epoch.layout.values()) else { return Ok(Vec::new()) };
     let acts = bank.questions.iter().filter(|q| q.situation == situation).flat_map(|q| &q.alternatives);
     let wanted = acts.filter(|a| texts.contains(&a.text));
     let keyed = wanted.filter_map(|a| Some((a, a.keys.as_ref()?)));

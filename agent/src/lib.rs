@@ -1,5 +1,6 @@
 //! The loop: propose, ask, decide, learn, schedule.
 
+pub mod approvals;
 pub mod ask;
 pub mod askable;
 pub mod bank;
@@ -17,6 +18,7 @@ pub mod names;
 pub mod open_question;
 pub mod opening;
 pub mod pace;
+pub mod pack;
 pub mod page;
 pub mod people;
 pub mod propose;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use credence_memory::layout::Feature;
-use credence_priors::schema::ValueSchema;
+
+use crate::pack::Pack;
 
 /// What the principal components of an alternative's text stand for.
 pub const WORDING: &str = "the wording";
@@ -13,12 +14,15 @@ pub const JUDGEMENT: &str = "what nearly everybody would do";
 /// What a reason is called in records that is the person's own answer about the alternatives at hand.
 pub const ANSWERED: &str = "answer";
 
-/// A value's name: that of the default schema, or its id made readable.
+/// A value's name: that of a built-in pack, or its id made readable.
 ///
 /// A log keeps ids only, so commands that read no schema call the values of another schema by their ids.
 pub fn value(id: &str) -> String {
     static NAMES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    let names = NAMES.get_or_init(|| ValueSchema::embedded().values.into_iter().map(|v| (v.id, v.name)).collect());
+    let names = NAMES.get_or_init(|| {
+        let packs = Pack::built_in_names().filter_map(Pack::built_in);
+        packs.flat_map(|pack| pack.schema.values.clone()).map(|v| (v.id, v.name)).collect()
+    });
     names.get(id).cloned().unwrap_or_else(|| {
         let words = id.replace(['-', '_'], " ");
         let mut letters = words.chars();

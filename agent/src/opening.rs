@@ -15,6 +15,7 @@ use rand::RngExt;
 
 use crate::bank::Bank;
 use crate::keyed;
+use crate::pack::Pack;
 use crate::protocol::Progress;
 use crate::reader::{GenerationReader, ReadBefore, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
@@ -39,6 +40,8 @@ pub struct Opening {
     pub unkeyed: bool,
     /// The value schema.
     pub schema: Arc<ValueSchema>,
+    /// The pack that it is the schema of; none where a schema was given by itself, for which nothing is keyed.
+    pub pack: Option<Pack>,
     /// The charter.
     pub charter: String,
     /// Folder of the cache of readings.
@@ -208,15 +211,16 @@ impl Opening {
         Ok(OpenHome { home, reader: Some(reader), notices: Vec::new() })
     }
 
-    /// Whether the schema is the one that the built-in bank is keyed for, and keys are wanted: then a new home needs no model before it
+    /// Whether the schema is that of a pack, whose bank is keyed for it, and keys are wanted: then a new home needs no model before it
     /// can ask.
     fn speaks_keys(&self) -> bool {
-        !self.unkeyed && self.schema.hash() == ValueSchema::embedded().hash()
+        !self.unkeyed && self.pack.is_some()
     }
 
     fn begin_in_key_points(&self, home: &mut Home, now: Timestamp) -> Result<(), OpeningError> {
         let values = self.values()?;
-        let prior = keyed::prior(&Bank::built_in(), &values).map_err(SessionError::from)?;
+        let bank = self.pack.as_ref().map_or_else(Bank::built_in, |pack| pack.bank.clone());
+        let prior = keyed::prior(&bank, &values).map_err(SessionError::from)?;
         home.append(now, Record::PriorElicited(prior)).map_err(SessionError::from)?;
         Ok(())
     }
@@ -298,6 +302,7 @@ impl Opening {
             values: self.values()?,
             text_features,
             belief: self.belief.clone(),
+            pack: self.pack.as_ref().and_then(Pack::named),
         })
     }
 }

@@ -56,6 +56,7 @@ fn home(dir: &std::path::Path) -> Home {
         values: values.iter().map(|v| ValueId::new(&v.id).expect("an id")).collect(),
         text_features: 0,
         belief: Settings::default(),
+        pack: None,
     };
     Home::create(dir, now(), header).expect("a home")
 }

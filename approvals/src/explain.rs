@@ -73,7 +73,7 @@ impl Approvals {
                 let squares = answer.features.iter().zip(&features).map(|(a, b)| (a - b) * (a - b));
                 Earlier {
                     record: answer.record,
-                    tool: answer.tool.clone(),
+                    tool: answer.request.tool.clone(),
                     verdict: answer.verdict,
                     undo: answer.undo,
                     distance: squares.sum::<f64>().sqrt(),

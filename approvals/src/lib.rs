@@ -16,6 +16,7 @@ mod request;
 mod settings;
 pub mod simulate;
 mod state;
+mod stated;
 
 pub use account::Account;
 pub use calibration::{Bound, Certificate, evidence};
@@ -28,3 +29,4 @@ pub use record::{ApprovalRecord, By, PersonVerdict, Scope};
 pub use request::{Affected, Request, RequestError, Reversible, ShownHash};
 pub use settings::{DeclaredAttribute, Settings, ToolDeclaration};
 pub use state::{ApprovalError, Approvals};
+pub use stated::Stated;

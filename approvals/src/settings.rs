@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Bound;
+use super::request::{Affected, Reversible};
 
 /// A tool, and which of its arguments have a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub struct ToolDeclaration {
     /// The argument that is an amount.
     #[serde(default)]
     pub amount: Option<String>,
+    /// Whether a call can be taken back; takes the place of what an agent says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversible: Option<Reversible>,
+    /// Whom a call concerns at most; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected: Option<Affected>,
+    /// Whether a call reaches outside the machine; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<bool>,
 }
 
 /// An attribute of acts beside the built-in ones; it enters as `(value - centre) / scale`.

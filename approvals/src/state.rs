@@ -1,6 +1,7 @@
 //! The state: a fold of records. A record that does not fit is refused and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use credence_belief::{BeliefError, Mixture};
 use jiff::civil::{Date, DateTime};
@@ -89,7 +90,7 @@ pub(crate) struct Pending {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) record: u64,
-    pub(crate) tool: String,
+    pub(crate) request: Arc<Request>,
     pub(crate) features: Vec<f64>,
     pub(crate) verdict: PersonVerdict,
     pub(crate) undo: bool,
@@ -127,7 +128,7 @@ pub struct Approvals {
     pub(crate) limits: Limits,
     pub(crate) belief: Mixture,
     pub(crate) calibration: Calibration,
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) answers: Vec<Arc<Answer>>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     /// Approvals of single calls that were not used yet, with their end.
@@ -167,6 +168,38 @@ impl Approvals {
             records: 0,
             requests: 0,
         })
+    }
+
+    /// The same owner under other settings: what they said, their limits, rules and open questions are kept, belief learns their
+    /// answers anew, and calibration begins again, so that nothing passes by belief until it has been tested under these settings.
+    ///
+    /// # Errors
+    /// Settings out of range, or under which an earlier request cannot be judged, as where an attribute is no longer declared.
+    pub fn redeclared(&self, settings: Settings) -> Result<Self, ApprovalError> {
+        let mut new = Self::new(settings)?;
+        for answer in &self.answers {
+            let features = new.features(&answer.request)?;
+            let observation = question(&features).answer(usize::from(!answer.verdict.is_against_passing()));
+            new.belief.learn([(&observation, Vec::new())]).map_err(belief_error)?;
+            new.answers.push(Arc::new(Answer { features, ..(**answer).clone() }));
+            let past = new.answers.iter().map(|answer| answer.features.as_slice());
+            new.calibration.learned(&new.settings, &new.belief, past);
+        }
+        for (record, pending) in &self.pending {
+            let features = new.features(&pending.request)?;
+            // It was asked under other settings: its answer teaches belief, and tests nothing.
+            let asked = Pending { features, left_to_belief: false, unselected: false, ..pending.clone() };
+            new.pending.insert(*record, asked);
+        }
+        new.limits = self.limits.clone();
+        new.rules = self.rules.clone();
+        new.grants = self.grants.clone();
+        new.refused = self.refused.clone();
+        new.spent = self.spent.clone();
+        new.allowed = self.allowed.clone();
+        new.records = self.records;
+        new.requests = self.requests;
+        Ok(new)
     }
 
     /// Folds records, oldest first.
@@ -239,7 +272,7 @@ impl Approvals {
         }
         let Pending { request, features, left_to_belief, unselected, would_pass, .. } = pending.clone();
         let against = verdict.is_against_passing();
-        self.learn(&features, verdict, &request.tool, |state| {
+        self.learn(&features, verdict, &request, false, |state| {
             if left_to_belief {
                 let trial = Trial { features: &features, against, unselected, would_pass };
                 state.calibration.answered(&state.settings, &trial);
@@ -299,14 +332,11 @@ impl Approvals {
     fn undo(&mut self, act: u64) -> Result<(), ApprovalError> {
         let Allowed { request, by } = self.allowed.get(&act).cloned().ok_or(ApprovalError::NotAllowed { act })?;
         let features = self.features(&request)?;
-        self.learn(&features, PersonVerdict::Refused, &request.tool, |state| {
+        self.learn(&features, PersonVerdict::Refused, &request, true, |state| {
             if by == By::Belief {
                 state.calibration.undone(&state.settings);
             }
         })?;
-        if let Some(answer) = self.answers.last_mut() {
-            answer.undo = true;
-        }
         self.allowed.remove(&act);
         self.refused.insert(request.shown_hash());
         Ok(())
@@ -317,7 +347,8 @@ impl Approvals {
         &mut self,
         features: &[f64],
         verdict: PersonVerdict,
-        tool: &str,
+        request: &Request,
+        undo: bool,
         test: impl FnOnce(&mut Self),
     ) -> Result<(), ApprovalError> {
         let question = question(features);
@@ -325,8 +356,8 @@ impl Approvals {
         let observation = question.answer(usize::from(!verdict.is_against_passing()));
         test(self);
         self.belief.learn([(&observation, Vec::new())]).map_err(belief_error)?;
-        let (tool, features) = (tool.to_owned(), features.to_vec());
-        self.answers.push(Answer { record: self.records, tool, features, verdict, undo: false });
+        let (request, features) = (Arc::new(request.clone()), features.to_vec());
+        self.answers.push(Arc::new(Answer { record: self.records, request, features, verdict, undo }));
         let past = self.answers.iter().map(|answer| answer.features.as_slice());
         self.calibration.learned(&self.settings, &self.belief, past);
         Ok(())
@@ -346,6 +377,36 @@ impl Approvals {
         let mut first = [0; 8];
         first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         (u64::from_le_bytes(first) as f64) < self.settings.audit_share * 2f64.powi(64)
+    }
+
+    /// What the owner declared.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Questions that wait for an answer, by the number of their record.
+    pub fn open_questions(&self) -> impl Iterator<Item = (u64, &Request)> {
+        self.pending.iter().map(|(asked, pending)| (*asked, &pending.request))
+    }
+
+    /// Acts that passed and were not undone, by the number of their record, with who let them pass.
+    pub fn acts(&self) -> impl DoubleEndedIterator<Item = (u64, &Request, By)> {
+        self.allowed.iter().map(|(act, allowed)| (*act, &allowed.request, allowed.by))
+    }
+
+    /// How many records there are; the number of the next.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// How many times the owner answered or took something back.
+    pub fn answered_count(&self) -> usize {
+        self.answers.len()
     }
 
     /// What is believed of the owner.

@@ -2,18 +2,21 @@
 //! and what was found is held against what they are.
 //!
 //! Every figure is over people. Each arm meets the same people: the product, choices alone, and the ceiling, which is told the keys
-//! as the person perceives them; on request, the product without the published start. Beside them, on the same answers: count
-//! scoring, and a plain Bayesian logistic fit.
+//! as the person perceives them; on request, the product without the published start, and the product with what a model reads of the
+//! acts beside their keys. Beside them, on the same answers: count scoring, and a plain Bayesian logistic fit.
 
 mod baselines;
+mod blocks;
 mod learner;
 mod people;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use credence_agent::bank::Bank;
 use credence_memory::belief::{BeliefError, Settings};
-use credence_memory::record::QuestionKind;
+use credence_memory::ids::AlternativeId;
+use credence_memory::record::{AlternativeDescribed, QuestionKind};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +88,16 @@ pub enum RecoveryError {
     /// A number of the bank that is none.
     #[error(transparent)]
     Number(#[from] credence_memory::number::NumberError),
+    /// Acts that a model was to have read.
+    #[error(
+        "of the bank's {acts} keyed acts {read} were read by a model; expected all of them: begin a home with --unkeyed and let it read the bank"
+    )]
+    NotRead {
+        /// Keyed acts of the bank.
+        acts: usize,
+        /// Those that were read.
+        read: usize,
+    },
     /// A value of the bank that cannot be named.
     #[error(transparent)]
     Id(#[from] credence_memory::ids::IdError),
@@ -168,23 +181,48 @@ pub struct RecoveryResult {
     pub below_ceiling: Vec<Estimate>,
     /// Log loss of predictions without the published start less that with it, person by person, nats an answer; empty unless asked for.
     pub published_saves: Vec<Estimate>,
+    /// What each further block of features does to predictions; empty unless acts were given as a model reads them.
+    #[serde(default)]
+    pub blocks: Vec<BlockResult>,
 }
 
-/// Runs the experiment on simulated people. `bank` must be keyed; `done` is called after each person.
+/// What a block that a model reads adds to the keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlockResult {
+    /// Its name.
+    pub block: String,
+    /// Log loss of predictions with keys alone less that with the block too, person by person, nats an answer, at each moment: above
+    /// zero, the block pays.
+    pub saves: Vec<Estimate>,
+}
+
+/// Acts as a model reads them.
+pub type ReadActs = BTreeMap<AlternativeId, AlternativeDescribed>;
+
+/// Runs the experiment on simulated people. `bank` must be keyed; `read` are its acts as a model reads them, for the blocks beside the
+/// keys; `done` is called after each person.
 ///
 /// # Errors
-/// Options out of range, and what belief refuses.
+/// Options out of range, acts of the bank that are not in `read`, and what belief refuses.
 pub fn run(
     bank: &Bank,
     values: &[&str],
     settings: &Settings,
     options: &RecoveryOptions,
+    read: Option<&ReadActs>,
     done: &(dyn Fn() + Sync),
 ) -> Result<RecoveryResult, RecoveryError> {
     check(options)?;
-    let instrument = Instrument::new(bank, values)?;
+    let keys_alone = Instrument::new(bank, values)?;
+    let with_blocks = match read {
+        Some(read) => blocks::BLOCKS
+            .iter()
+            .map(|block| Ok((block.name(), keys_alone.with_block(bank, *block, read)?)))
+            .collect::<Result<Vec<_>, RecoveryError>>()?,
+        None => Vec::new(),
+    };
     let all = [QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst];
-    let product = Arm { name: "all kinds", kinds: &all, perceived: false, published: true };
+    let product = Arm { name: "all kinds", instrument: &keys_alone, kinds: &all, perceived: false, published: true };
     let mut arms = vec![
         product,
         Arm { name: "choices alone", kinds: &all[..1], ..product },
@@ -193,14 +231,16 @@ pub fn run(
     if options.compare_starts {
         arms.push(Arm { name: "without the published start", published: false, ..product });
     }
+    let first_block = arms.len();
+    arms.extend(with_blocks.iter().map(|(name, instrument)| Arm { name, instrument, ..product }));
     let sat: Vec<Vec<Sat>> = (0..options.people)
         .into_par_iter()
         .map(|n| {
             let sat = arms
                 .iter()
                 .map(|arm| {
-                    let mut person = Simulated::draw(&instrument, options, n as u64);
-                    learner::sit(&instrument, settings, options, arm, &mut person, n as u64)
+                    let mut person = Simulated::draw(&keys_alone, options, n as u64);
+                    learner::sit(settings, options, arm, &mut person, n as u64)
                 })
                 .collect::<Result<Vec<_>, _>>();
             done();
@@ -218,6 +258,13 @@ pub fn run(
     let losses = |arm: usize, at: usize| of_arm(arm).iter().map(|s| s.moments[at].log_loss).collect::<Vec<f64>>();
     let compared = if options.compare_starts { moments.len() } else { 0 };
     let published_saves = (0..compared).map(|at| Estimate::paired(&losses(3, at), &losses(0, at), seed)).collect();
+    let blocks = with_blocks.iter().enumerate().map(|(k, (name, _))| BlockResult {
+        block: (*name).to_owned(),
+        saves: (0..moments.len())
+            .map(|at| Estimate::paired(&losses(0, at), &losses(first_block + k, at), seed))
+            .collect(),
+    });
+    let blocks = blocks.collect();
     let counted = |at: usize| of_arm(0).iter().map(|s| s.moments[at].count_scoring).collect::<Vec<f64>>();
     let fitted = |at: usize| of_arm(1).iter().map(|s| s.moments[at].plain_fit).collect::<Vec<f64>>();
     let baseline = |name: &str, theirs: &dyn Fn(usize) -> Vec<f64>| BaselineResult {
@@ -242,6 +289,7 @@ pub fn run(
         less_choices_alone: paired(0, 1),
         below_ceiling: paired(2, 0),
         published_saves,
+        blocks,
         moments,
     })
 }

@@ -1,9 +1,12 @@
-//! Sparse autoencoders on CPU, measured against a known truth, and an audit that needs none.
+//! Looking inside a model, on CPU: sparse autoencoders measured against a known truth, an audit that needs none, and
+//! linear probes for motives.
 //!
 //! [`train`] learns a dictionary from states: top-k, batch top-k, JumpReLU or Matryoshka. Encoder and decoder are
 //! untied, and prices may fall with how often an entry fires. [`generate`] makes states whose features are known, and
 //! [`measures`] says how many were found, and what was absorbed, split, hedged or left dead. [`audit`] looks for
 //! absorption in the weights alone. [`basis`] reports entries that are always on.
+//!
+//! [`probe`] fits linear probes on labelled states, and [`contrast`] reads the pairs of texts that they are fitted on.
 //!
 //! Everything is pure: seeds are arguments, no clock is read, and the same seed gives the same bits whatever the number
 //! of threads.
@@ -28,18 +31,21 @@ mod audit;
 mod autoencoder;
 mod basis;
 mod codes;
+pub mod contrast;
 mod data;
 mod error;
 mod file;
 mod gradient;
 mod measures;
 mod prices;
+pub mod probe;
 mod product;
 mod ranking;
 mod select;
 mod settings;
 mod synthetic;
 mod train;
+pub mod written;
 
 pub use absorption::{AbsorbedPair, Absorption};
 pub use audit::{Audit, AuditOptions, Detector, ScoredPair, audit};

@@ -1,10 +1,11 @@
-//! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, or `at-work`.
+//! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work` or
+//! `approvals`.
 //!
 //! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
 
 use std::io::{self, Write};
 
-use credence_memory::sample::{Scribe, at_work, every_kind};
+use credence_memory::sample::{Scribe, approvals, at_work, every_kind};
 
 fn main() -> io::Result<()> {
     let scribe = match std::env::args().nth(1).as_deref() {
@@ -14,7 +15,12 @@ fn main() -> io::Result<()> {
             at_work(&mut scribe);
             scribe
         }
-        _ => return Err(io::Error::other("which: every-kind or at-work?")),
+        Some("approvals") => {
+            let mut scribe = Scribe::begun();
+            approvals(&mut scribe);
+            scribe
+        }
+        _ => return Err(io::Error::other("which: every-kind, at-work or approvals?")),
     };
     io::stdout().write_all(scribe.bytes())
 }

@@ -397,6 +397,8 @@ impl Owned {
             Record::Deliberated(r) => r.person == *person,
             Record::ConsequenceChecked(r) => r.person == *person,
             Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
+            Record::ApprovalsDeclared(r) => r.person == *person,
+            Record::ApprovalNoted(r) => r.person == *person,
             // Evidence and adapters were dealt with above; alternatives by who refers to them; the rest is of no one person.
             Record::ChoiceMade(_)
             | Record::RankingGiven(_)

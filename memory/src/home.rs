@@ -46,18 +46,19 @@ pub struct Opening {
     pub torn: Option<Torn>,
     /// The store.
     pub store: Condition,
+    /// Up to which record the log once went, if it ends before that now.
+    pub lost: Option<Seq>,
 }
 
 impl Opening {
     /// What the person has to be told, whoever opens the home.
     pub fn notices(&self) -> Vec<String> {
         let torn = self.torn.map(|torn| {
-            format!("the log's last line was torn ({} bytes, never acknowledged) and has been cut off", torn.bytes)
+            // Only what the log once went up to says whether a torn line had been acknowledged.
+            let never = if self.lost.is_some() { "" } else { ", never acknowledged" };
+            format!("the log's last line was torn ({} bytes{never}) and has been cut off", torn.bytes)
         });
-        let lost = match &self.store {
-            Condition::Rebuilt(Unusable::AheadOfLog(seq)) => Some(lost_records(*seq)),
-            _ => None,
-        };
+        let lost = self.lost.map(lost_records);
         torn.into_iter().chain(lost).collect()
     }
 }
@@ -71,6 +72,17 @@ pub enum HomeError {
     /// Something there.
     #[error("there is an evidence log in {} already", .0.display())]
     Exists(PathBuf),
+    /// Nothing there, where there was something.
+    #[error(
+        "the evidence log of {} is empty or gone, but it once went up to record {once}, all of them acknowledged: put it back from a backup. \
+         To begin anew all the same, delete {}", root.display(), Paths::of(root).head().display()
+    )]
+    Gone {
+        /// The home.
+        root: PathBuf,
+        /// Up to which record the log went.
+        once: Seq,
+    },
     /// Another process has it.
     #[error("another process is using {}: end it, or choose another home", .0.display())]
     InUse(PathBuf),
@@ -117,10 +129,31 @@ impl Paths {
     /// What a person has to be told who reads the log without opening the home: that it once went further than it does.
     /// Nothing where it did not, or nobody knows.
     pub fn lost_records(&self) -> Option<String> {
+        self.lost().map(lost_records)
+    }
+
+    /// Up to which record the log once went, if it ends before that now.
+    pub fn lost(&self) -> Option<Seq> {
         // In this order: the log may grow meanwhile.
         let once: u64 = std::fs::read_to_string(self.head()).ok()?.trim().parse().ok()?;
-        let last = last_record(&self.log()).ok()??;
-        (once > last).then(|| lost_records(Seq(once)))
+        let last = match last_record(&self.log()) {
+            Ok(last) => last.unwrap_or(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            // Whatever it is, it is said by whoever reads the log.
+            Err(_) => return None,
+        };
+        (once > last).then_some(Seq(once))
+    }
+
+    /// Why there is no log, if there was one once.
+    ///
+    /// # Errors
+    /// [`HomeError::Gone`] where it is empty or missing, but was not.
+    pub fn not_gone(&self) -> Result<(), HomeError> {
+        match self.lost().filter(|_| !self.has_log()) {
+            Some(once) => Err(HomeError::Gone { root: self.root.clone(), once }),
+            None => Ok(()),
+        }
     }
 
     /// The store.
@@ -165,6 +198,7 @@ impl Home {
     pub fn create(root: &Path, time: Timestamp, header: LogOpened) -> Result<Self, HomeError> {
         let paths = Paths::of(root);
         let lock = locked(&paths)?;
+        paths.not_gone()?;
         let path = paths.log();
         private_directory(path.parent().expect("the log is in a directory"))?;
         let (writer, _) = Writer::open::<HomeError>(files(&path)?, |_| Err(HomeError::Exists(root.to_owned())))?;
@@ -183,10 +217,12 @@ impl Home {
     /// out. Beliefs are formed when they are asked for.
     pub fn open(root: &Path) -> Result<(Self, Opening), HomeError> {
         let paths = Paths::of(root);
+        paths.not_gone()?;
         if !paths.has_log() {
             return Err(HomeError::Missing(root.to_owned()));
         }
         let lock = locked(&paths)?;
+        let lost = paths.lost();
         let (store, mut condition) = open_store(&paths);
         let stored_head = store.as_ref().and_then(|s| s.head().ok().flatten());
         let mut state = State::new();
@@ -205,13 +241,17 @@ impl Home {
             let why = if seq > state.head().0 { Unusable::AheadOfLog(seq) } else { Unusable::OtherLog };
             (store, condition) = store.take().expect("it has a head").rebuild(&paths.store(), why);
         }
+        let lost = match &condition {
+            Condition::Rebuilt(Unusable::AheadOfLog(seq)) => lost.max(Some(*seq)),
+            _ => lost,
+        };
         let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
         home.note_head();
         // What a crash, or a full disk, left out.
         if let Some(time) = last {
             home.tell_stale(time);
         }
-        Ok((home, Opening { torn, store: condition }))
+        Ok((home, Opening { torn, store: condition, lost }))
     }
 
     /// Appends a record: checked, learned from, written and synced, in this order, then done.
@@ -400,8 +440,8 @@ fn last_record(log: &Path) -> io::Result<Option<u64>> {
         let mut last = None;
         for (n, line) in BufReader::new(&file).split(b'\n').enumerate() {
             let line = line?;
-            // The first one may be the end of a line that began before.
-            if n > 0 || start == 0 {
+            // The first one may be the end of a line that began before, and the last one the beginning of one that was not written whole.
+            if (n > 0 || start == 0) && line.ends_with(b"}") {
                 let digits = line.strip_prefix(b"{\"seq\":").map(|rest| rest.split(|b| *b == b',').next());
                 let seq = digits.flatten().and_then(|d| str::from_utf8(d).ok()).and_then(|d| d.parse().ok());
                 last = seq.or(last);

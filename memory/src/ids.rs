@@ -348,8 +348,10 @@ fn check_text(text: &str) -> Result<(), IdError> {
 /// Characters that change how other characters are shown, or cannot be seen: two ids that look alike should be alike.
 fn unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -373,6 +375,9 @@ mod tests {
         check("ada\n", false);
         check("a\u{202e}da", false);
         check("a\u{200b}da", false);
+        for hidden in ["\u{34f}", "\u{fe0f}", "\u{115f}", "\u{3164}", "\u{2800}"] {
+            check(&format!("ada{hidden}"), false);
+        }
         check(&"x".repeat(ID_BYTES_MAX), true);
         check(&"x".repeat(ID_BYTES_MAX + 1), false);
     }

@@ -84,8 +84,13 @@ impl Layout {
 
     /// The layout of values alone, without text features, for generation 0.
     pub fn of_values(values: Vec<ValueId>) -> Self {
+        Self::of_values_and_text(values, 0)
+    }
+
+    /// The layout of values and so many text features, for generation 0.
+    pub fn of_values_and_text(values: Vec<ValueId>, text: usize) -> Self {
         let attributes = Vec::new();
-        Self { values, text: 0, generation: 0, attributes, generations: Vec::new(), weight_sd: 1.0 }
+        Self { values, text, generation: 0, attributes, generations: Vec::new(), weight_sd: 1.0 }
     }
 
     /// With these promoted generations instead of those there are, the oldest first.

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod answers;
+mod approvals;
 mod deliberation;
 mod files;
 mod opening;
@@ -12,6 +13,7 @@ mod tasks;
 mod words;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::ids::AlternativeId;
 
@@ -24,6 +26,7 @@ pub use answers::{
     QuestionSkipped, RankingGiven, RatingGiven, Retracted, SessionEnded, SessionStarted, Strength, Verdict,
     VerdictGiven,
 };
+pub use approvals::{ApprovalNoted, ApprovalsDeclared};
 pub use deliberation::{
     AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
     Passage, PassageUsed,
@@ -31,7 +34,7 @@ pub use deliberation::{
 pub use files::{Erased, Exported, Imported, PersonErased};
 pub use opening::{
     AlternativeDescribed, AttributeScale, AttributesDeclared, ConfigurationChanged, FeatureSource, LogOpened,
-    ModelRecord, Origin, PriorElicited, PublishedPrior,
+    ModelRecord, Origin, PackNamed, PriorElicited, PublishedPrior,
 };
 pub use people::{
     CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart,
@@ -40,8 +43,8 @@ pub use people::{
 pub use tasks::{ActionTaken, AlternativesProposed, DecisionMade, Outcome, Reason, StopRequested, TaskGiven};
 pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
-/// One fact. The variant's name is the `kind` on disk, its content the `payload`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One fact. The variant's name is the `kind` on disk, its content the `payload`. This list is the only one of all kinds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "kind", content = "payload")]
 pub enum Record {
     /// The header, always the first record.
@@ -130,103 +133,19 @@ pub enum Record {
     ConsequenceChecked(ConsequenceChecked),
     /// Alternatives were taken off a task.
     AlternativesStruck(AlternativesStruck),
+    /// An owner declared the tools that agents may ask for, and the share of acts that may pass wrongly.
+    ApprovalsDeclared(ApprovalsDeclared),
+    /// An agent asked for an act, its owner answered, the act passed or was undone, or limits were set.
+    ApprovalNoted(ApprovalNoted),
 }
 
 impl Record {
     /// Every kind of this format, in the order of the variants.
-    pub const KINDS: [&'static str; 43] = [
-        "LogOpened",
-        "ConfigurationChanged",
-        "PriorElicited",
-        "AttributesDeclared",
-        "AlternativeDescribed",
-        "SessionStarted",
-        "SessionEnded",
-        "QuestionAsked",
-        "QuestionSkipped",
-        "ChoiceMade",
-        "RankingGiven",
-        "VerdictGiven",
-        "RatingGiven",
-        "CorrectionMade",
-        "DemonstrationGiven",
-        "ImportanceStated",
-        "Retracted",
-        "BeliefRecorded",
-        "TaskGiven",
-        "AlternativesProposed",
-        "DecisionMade",
-        "ActionTaken",
-        "StopRequested",
-        "Imported",
-        "Exported",
-        "Erased",
-        "PersonErased",
-        "AdapterTrained",
-        "JudgementsRead",
-        "GateJudged",
-        "AdapterPromoted",
-        "AdapterRolledBack",
-        "AdapterStale",
-        "PopulationConsolidated",
-        "QuarantineSet",
-        "CollectiveDecisionMade",
-        "WordsRead",
-        "ReadingAnswered",
-        "BriefingAdded",
-        "BriefingDropped",
-        "Deliberated",
-        "ConsequenceChecked",
-        "AlternativesStruck",
-    ];
+    pub const KINDS: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// Its kind, as written in the log.
     pub fn kind(&self) -> &'static str {
-        Self::KINDS[match self {
-            Record::LogOpened(_) => 0,
-            Record::ConfigurationChanged(_) => 1,
-            Record::PriorElicited(_) => 2,
-            Record::AttributesDeclared(_) => 3,
-            Record::AlternativeDescribed(_) => 4,
-            Record::SessionStarted(_) => 5,
-            Record::SessionEnded(_) => 6,
-            Record::QuestionAsked(_) => 7,
-            Record::QuestionSkipped(_) => 8,
-            Record::ChoiceMade(_) => 9,
-            Record::RankingGiven(_) => 10,
-            Record::VerdictGiven(_) => 11,
-            Record::RatingGiven(_) => 12,
-            Record::CorrectionMade(_) => 13,
-            Record::DemonstrationGiven(_) => 14,
-            Record::ImportanceStated(_) => 15,
-            Record::Retracted(_) => 16,
-            Record::BeliefRecorded(_) => 17,
-            Record::TaskGiven(_) => 18,
-            Record::AlternativesProposed(_) => 19,
-            Record::DecisionMade(_) => 20,
-            Record::ActionTaken(_) => 21,
-            Record::StopRequested(_) => 22,
-            Record::Imported(_) => 23,
-            Record::Exported(_) => 24,
-            Record::Erased(_) => 25,
-            Record::PersonErased(_) => 26,
-            Record::AdapterTrained(_) => 27,
-            Record::JudgementsRead(_) => 28,
-            Record::GateJudged(_) => 29,
-            Record::AdapterPromoted(_) => 30,
-            Record::AdapterRolledBack(_) => 31,
-            Record::AdapterStale(_) => 32,
-            Record::PopulationConsolidated(_) => 33,
-            Record::QuarantineSet(_) => 34,
-            Record::CollectiveDecisionMade(_) => 35,
-            Record::WordsRead(_) => 36,
-            Record::ReadingAnswered(_) => 37,
-            Record::BriefingAdded(_) => 38,
-            Record::BriefingDropped(_) => 39,
-            Record::Deliberated(_) => 40,
-            Record::ConsequenceChecked(_) => 41,
-            Record::AlternativesStruck(_) => 42,
-        }]
+        self.into()
     }
 
     /// Who gave this record as evidence, or `None` if it is not evidence.
@@ -239,42 +158,7 @@ impl Record {
             Record::CorrectionMade(r) => Some(&r.from),
             Record::DemonstrationGiven(r) => Some(&r.from),
             Record::ImportanceStated(r) => Some(&r.from),
-            Record::LogOpened(_)
-            | Record::ConfigurationChanged(_)
-            | Record::PriorElicited(_)
-            | Record::AttributesDeclared(_)
-            | Record::AlternativeDescribed(_)
-            | Record::SessionStarted(_)
-            | Record::SessionEnded(_)
-            | Record::QuestionAsked(_)
-            | Record::QuestionSkipped(_)
-            | Record::Retracted(_)
-            | Record::BeliefRecorded(_)
-            | Record::TaskGiven(_)
-            | Record::AlternativesProposed(_)
-            | Record::DecisionMade(_)
-            | Record::ActionTaken(_)
-            | Record::StopRequested(_)
-            | Record::Imported(_)
-            | Record::Exported(_)
-            | Record::Erased(_)
-            | Record::PersonErased(_)
-            | Record::AdapterTrained(_)
-            | Record::JudgementsRead(_)
-            | Record::GateJudged(_)
-            | Record::AdapterPromoted(_)
-            | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_)
-            | Record::PopulationConsolidated(_)
-            | Record::QuarantineSet(_)
-            | Record::CollectiveDecisionMade(_)
-            | Record::WordsRead(_)
-            | Record::ReadingAnswered(_)
-            | Record::BriefingAdded(_)
-            | Record::BriefingDropped(_)
-            | Record::Deliberated(_)
-            | Record::ConsequenceChecked(_)
-            | Record::AlternativesStruck(_) => None,
+            _ => None,
         }
     }
 
@@ -308,36 +192,7 @@ impl Record {
             Record::CollectiveDecisionMade(r) => r.alternatives.clone(),
             Record::Deliberated(r) => vec![r.alternative, r.with_consequences],
             Record::AlternativesStruck(r) => r.alternatives.clone(),
-            Record::AlternativeDescribed(_)
-            | Record::LogOpened(_)
-            | Record::ConfigurationChanged(_)
-            | Record::PriorElicited(_)
-            | Record::AttributesDeclared(_)
-            | Record::SessionStarted(_)
-            | Record::SessionEnded(_)
-            | Record::QuestionSkipped(_)
-            | Record::ImportanceStated(_)
-            | Record::Retracted(_)
-            | Record::BeliefRecorded(_)
-            | Record::TaskGiven(_)
-            | Record::StopRequested(_)
-            | Record::Imported(_)
-            | Record::Exported(_)
-            | Record::Erased(_)
-            | Record::PersonErased(_)
-            | Record::AdapterTrained(_)
-            | Record::JudgementsRead(_)
-            | Record::GateJudged(_)
-            | Record::AdapterPromoted(_)
-            | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_)
-            | Record::PopulationConsolidated(_)
-            | Record::QuarantineSet(_)
-            | Record::WordsRead(_)
-            | Record::ReadingAnswered(_)
-            | Record::BriefingAdded(_)
-            | Record::BriefingDropped(_)
-            | Record::ConsequenceChecked(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Logs to try things on: for tests, benches and examples. No language model is needed, and nothing is random but by seed.
 
 mod adapters;
+mod approvals;
 mod at_work;
 mod every_kind;
 mod people;
@@ -25,6 +26,7 @@ use crate::state::{Applied, State, StateError};
 use crate::storage::Faulty;
 
 pub use adapters::{generation, judged, judgements, promoted, rolled_back, trained};
+pub use approvals::approvals;
 pub use at_work::at_work;
 pub use every_kind::every_kind;
 
@@ -46,6 +48,7 @@ pub fn header(log_id: &str) -> LogOpened {
         values: ["care", "honesty"].map(|v| ValueId::new(v).expect("a name")).to_vec(),
         text_features: 1,
         belief: Settings::default(),
+        pack: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`State::prepare`] says what a record would do, without doing it, so that nothing illegal is ever appended;
 //! [`State::install`] does it. [`State::apply`] is both, for a record that stands in a log.
 
+mod approvals;
 mod check;
 mod generations;
 mod illegal;
@@ -15,6 +16,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use credence_approvals::Approvals;
 use rayon::prelude::*;
 
 use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
@@ -114,6 +116,7 @@ pub struct State {
     read_words: BTreeMap<Seq, ReadWords>,
     briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
     deliberations: BTreeMap<Seq, Deliberation>,
+    approvals: BTreeMap<PersonId, Arc<Approvals>>,
 }
 
 /// Why a record cannot follow.
@@ -220,6 +223,7 @@ impl State {
             | Change::Generations { .. }
             | Change::Judgements { .. }
             | Change::Quarantine { .. }
+            | Change::Approvals { .. }
             | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
@@ -372,6 +376,10 @@ impl State {
                 }
                 self.begin_epoch(anew, touched);
             }
+            Change::Approvals { person, approvals } => {
+                self.people.entry(person.clone()).or_default();
+                self.approvals.insert(person, approvals);
+            }
             Change::Note => self.note_down(entry),
         }
         self.head = Some(touched);
@@ -444,7 +452,9 @@ impl State {
             | Record::AdapterRolledBack(_)
             | Record::AdapterStale(_)
             | Record::PopulationConsolidated(_)
-            | Record::QuarantineSet(_) => {}
+            | Record::QuarantineSet(_)
+            | Record::ApprovalsDeclared(_)
+            | Record::ApprovalNoted(_) => {}
             Record::PersonErased(r) => self.generations.reserve(&r.generations),
             Record::CollectiveDecisionMade(r) => {
                 for person in &r.people {

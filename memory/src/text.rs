@@ -6,9 +6,10 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// A text in Unicode's normal form C: a letter and its accent are one character where there is such a character, however they
-/// were typed.
+/// were typed. The end of a line is one character too, whichever system it was typed on.
 pub fn normal(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+    let letters = if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
+    if letters.contains('\r') { Cow::Owned(letters.replace("\r\n", "\n").replace('\r', "\n")) } else { letters }
 }
 
 /// Where a name stands in a text, as bytes of the text: whatever the case of its letters, and in whichever normal form the text

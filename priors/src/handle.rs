@@ -201,6 +201,16 @@ impl LanguageModel for ModelHandle {
         self.call_in_chunks(requests, |model, chunk| model.states(chunk))
     }
 
+    fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let mut all = Vec::with_capacity(prompts.len());
+        // In chunks also for whoever is in a hurry: the states of many tokens are large.
+        for chunk in prompts.chunks(BACKGROUND_CHUNK) {
+            let (chunk, layers) = (chunk.to_vec(), layers.to_vec());
+            all.extend(self.call(move |model| model.token_states(&chunk, &layers))?);
+        }
+        Ok(all)
+    }
+
     fn complete(
         &mut self,
         request: &CompletionRequest,

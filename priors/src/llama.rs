@@ -283,6 +283,10 @@ impl LanguageModel for Llama {
         self.states_all(requests)
     }
 
+    fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        self.token_states_all(prompts, layers)
+    }
+
     fn complete(
         &mut self,
         request: &CompletionRequest,

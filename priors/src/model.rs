@@ -239,6 +239,10 @@ pub trait LanguageModel {
     /// For each request, in its order of layers, the mean state over its part of the prompt.
     fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
 
+    /// For each prompt, in the order of `layers`, the states of all its tokens: tokens x width, one token after another. Layers are
+    /// counted from 0, as in [`StateRequest`].
+    fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
+
     /// Writes a text, handing over each piece as it comes; the listener may break off.
     fn complete(
         &mut self,

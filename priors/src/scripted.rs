@@ -189,6 +189,21 @@ impl LanguageModel for Scripted {
         Ok(states)
     }
 
+    fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let mut states = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            self.check_length(prompt)?;
+            if self.noise.is_none() || prompt.trim().is_empty() {
+                return Err(ModelError::NotScripted(prompt.clone()));
+            }
+            // A token is a word here.
+            let words: Vec<Vec<f32>> = prompt.split_whitespace().map(|word| self.sum_of_words(word)).collect();
+            let layer = |layer: &usize| words.concat().iter().map(|entry| entry * (1 + layer) as f32).collect();
+            states.push(layers.iter().map(layer).collect());
+        }
+        Ok(states)
+    }
+
     fn complete(
         &mut self,
         request: &CompletionRequest,

@@ -24,6 +24,14 @@ pub(crate) fn share_above_zero(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The share that a source may count for: below a thousandth of all people there is nothing left to learn from.
+pub(crate) fn cap(text: &str) -> Result<f64, String> {
+    match share(text) {
+        Ok(share) if share >= 0.001 => Ok(share),
+        _ => Err("expected a share from 0.001 to 1".to_owned()),
+    }
+}
+
 /// A number from 0 to `MOST`.
 pub(crate) fn amount<const MOST: u32>(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

@@ -59,7 +59,7 @@ pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result
     let listener = match args.reader {
         // Rules need no model.
         ReaderArg::Plain => {
-            Listener::new(&schema(&args.model)?, Reader::Plain, Arc::new(|| Err("rules need no model".into())))
+            Listener::new(&schema(global, &args.model)?, Reader::Plain, Arc::new(|| Err("rules need no model".into())))
         }
         ReaderArg::Completion => {
             let opening = Opening { unkeyed: true, ..opening(global, &args.model)? };

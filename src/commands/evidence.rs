@@ -6,10 +6,12 @@ mod import;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
-use credence_agent::{in_words, names};
+use credence_agent::{approvals, in_words, names};
+use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
@@ -158,7 +160,8 @@ fn verify(global: &Global) -> anyhow::Result<()> {
     let path = log_path(global)?;
     let found = verified(&path)?;
     if let Tail::Torn { bytes } = found.tail {
-        say(format!("the last line is torn ({bytes} bytes, never acknowledged); the next writer cuts it off"))?;
+        let never = if was_acknowledged(&path) { "" } else { ", never acknowledged" };
+        say(format!("the last line is torn ({bytes} bytes{never}); the next writer cuts it off"))?;
     }
     let mut wrong: Vec<u64> = found.disagreements().map(|(_, check)| check.seq.0).collect();
     wrong.sort_unstable();
@@ -175,6 +178,11 @@ fn verify(global: &Global) -> anyhow::Result<()> {
     say(format!(
         "{head} records, {evidence} of them evidence; the chain is whole ({hash}); {digests} recorded beliefs match"
     ))
+}
+
+/// Whether a torn last line of a home's log was acknowledged once: what the log went up to says so.
+pub(crate) fn was_acknowledged(log: &Path) -> bool {
+    log.ancestors().nth(2).is_some_and(|home| Paths::of(home).lost().is_some())
 }
 
 /// What the log says as a whole; nothing where it cannot be read as one, so that its lines can still be looked at.
@@ -202,6 +210,8 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
         Record::ReadingAnswered(r) => &r.person,
         Record::Deliberated(r) => &r.person,
         Record::ConsequenceChecked(r) => &r.person,
+        Record::ApprovalsDeclared(r) => &r.person,
+        Record::ApprovalNoted(r) => &r.person,
         record => &record.evidence_origin()?.person,
     };
     Some(person.as_str())
@@ -229,6 +239,8 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::BriefingDropped(_)
                 | Record::Deliberated(_)
                 | Record::ConsequenceChecked(_)
+                | Record::ApprovalsDeclared(_)
+                | Record::ApprovalNoted(_)
         )
 }
 
@@ -311,6 +323,14 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
             if r.right { "right" } else { "wrong" }
         ),
         Record::AlternativesStruck(r) => format!("{}: {} alternative(s) taken off", r.task, r.alternatives.len()),
+        Record::ApprovalsDeclared(r) => {
+            let tools = r.settings.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>();
+            format!(
+                "agents may ask for {}",
+                if tools.is_empty() { "no declared tool".to_owned() } else { tools.join(", ") }
+            )
+        }
+        Record::ApprovalNoted(r) => brief(&approvals::entry_in_words(&r.entry)).into_owned(),
         _ => String::new(),
     };
     format!("{who}{what}")

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod agent;
+pub(crate) mod approvals;
 pub(crate) mod brief;
 pub(crate) mod consider;
 pub(crate) mod decide;
@@ -10,8 +11,10 @@ pub(crate) mod eval_agent;
 pub(crate) mod evidence;
 mod explain;
 mod model;
+pub(crate) mod pack;
 pub(crate) mod people;
 mod prior;
+pub(crate) mod probe;
 mod replay;
 mod session;
 pub(crate) mod tell;
@@ -30,12 +33,16 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(global, &args),
         Command::Brief { action } => brief::run(global, action),
         Command::Deliberation { action } => deliberation::run(global, action),
+        Command::Approvals { action } => approvals::run(global, action),
         Command::Tell(args) => tell::run(global, &args),
+        Command::Pack { action } => pack::run(action),
+        Command::Probe { action } => probe::run(global, action),
         Command::Prior { action } => prior::run(global, action),
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),
         Command::Replay(args) => replay::run(global, &args),
         Command::People(args) => people::run(global, args),
+        Command::Mcp(args) => crate::mcp::run(global, &args),
         Command::Serve(args) => crate::serve::run(global, &args),
         Command::Values(args) => values::run(global, &args),
         Command::Eval { action } => eval::run(global, action),

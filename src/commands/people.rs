@@ -72,7 +72,7 @@ pub(crate) struct PartArgs {
 #[derive(Debug, Args, Clone)]
 pub(crate) struct CapArgs {
     /// The share of all people that one source counts for at most, unless it is the only one; 1 caps nobody
-    #[arg(long, value_name = "SHARE", default_value_t = SOURCE_CAP)]
+    #[arg(long, value_name = "SHARE", default_value_t = SOURCE_CAP, value_parser = crate::cli::numbers::cap)]
     pub(crate) source_cap: f64,
 }
 

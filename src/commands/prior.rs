@@ -66,7 +66,7 @@ pub(crate) fn run(global: &Global, command: PriorCommand) -> anyhow::Result<()> 
     if check {
         let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
         let pairs = obvious_pairs_report(&mut model, &schema, &embedded_pairs()?, &mut cache)?;
-        let meant = charter_report(&mut model, &charter(&args)?, &embedded_charter_questions()?)?;
+        let meant = charter_report(&mut model, &charter(&args, None)?, &embedded_charter_questions()?)?;
         if json {
             return say_json(&serde_json::json!({ "prior": prior, "obvious_pairs": pairs, "charter": meant }));
         }

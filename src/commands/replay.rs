@@ -148,7 +148,7 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summar
 /// Says what the comparison with the recorded digests gave, and what stands at the log's end.
 fn checked(found: &Summarised, args: &ReplayArgs) -> anyhow::Result<()> {
     if let (Tail::Torn { bytes }, false) = (found.tail, args.json) {
-        say(format!("the last line is torn ({bytes} bytes, never acknowledged) and was not counted"))?;
+        say(format!("the last line is torn ({bytes} bytes) and was not counted"))?;
     }
     let wrong: Vec<String> = found.disagreements().map(|(_, check)| check.seq.to_string()).collect();
     let digests: usize = found.people.iter().map(|p| p.digests.len()).sum();

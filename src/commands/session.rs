@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use credence_agent::ask::Strategy;
-use credence_agent::bank::Bank;
 use credence_agent::session::SessionOptions;
 use credence_agent::sitting::{Front, sit};
 use credence_memory::record::QuestionKind;
@@ -14,16 +13,13 @@ use crate::cli::{Global, KindArg, SessionArgs, StrategyArg};
 use crate::commands::tune;
 use crate::exit::Interrupted;
 use crate::front::{self, Ending, FrontKind};
-use crate::surroundings::{home, now, opening, person};
+use crate::surroundings::{bank, home, now, opening, person};
 
 /// Runs `credence session`.
 pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
-    let bank = match &args.questions {
-        Some(path) => Bank::load(path)?,
-        None => Bank::built_in(),
-    };
     let person = person(&args.person)?;
     let mut opening = opening(global, &args.model)?;
+    let bank = bank(args.questions.as_deref(), opening.pack.as_ref())?;
     let values: Vec<&str> = opening.schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let tuning = tune::settings(global)?;

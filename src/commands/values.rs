@@ -23,7 +23,7 @@ use crate::exit::WrongInput;
 use crate::front::profile::{Section, sections};
 use crate::front::report;
 use crate::front::text::harmless;
-use crate::surroundings::{log_path, open_log, person, say, say_json_text};
+use crate::surroundings::{log_path, open_log, pack_of_home, person, say, say_json_text};
 
 /// `credence values`.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ const NAMED_MAX: usize = 8;
 pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
     let bank = match &args.questions {
         Some(path) => Bank::load(path)?,
-        None => Bank::built_in(),
+        None => pack_of_home(global)?.bank,
     };
     let sheet = sheet_of(&log_path(global)?, person(&args.person)?, args.at.map(Seq), None, &bank)?;
     let text = if args.json {

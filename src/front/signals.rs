@@ -74,6 +74,7 @@ pub(crate) fn watch_interrupt(mut on_interrupt: impl FnMut() + Send + 'static) -
 /// # Errors
 /// The system's, when signals cannot be watched.
 pub(crate) fn start() -> io::Result<()> {
+    too_large_is_an_error();
     let (ready, registered) = mpsc::channel();
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -118,6 +119,19 @@ fn handle(caught: Caught) {
         end();
     }
 }
+
+/// A file that may not grow further is an error of the write, like a full disk, and not the end of the process.
+#[cfg(unix)]
+fn too_large_is_an_error() {
+    #[expect(unsafe_code, reason = "no library that is here ignores a signal")]
+    // SAFETY: ignoring a signal calls nothing.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+#[cfg(not(unix))]
+fn too_large_is_an_error() {}
 
 fn end() -> ! {
     crate::exit::at_once(INTERRUPTED)

@@ -2,7 +2,7 @@
 
 mod access;
 mod api;
-mod desk;
+pub(crate) mod desk;
 mod metrics;
 mod pages;
 mod problem;
@@ -23,7 +23,6 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
 use credence_agent::askable::Askable;
-use credence_agent::bank::Bank;
 use credence_agent::words::{self, Listener};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::Hash;
@@ -121,11 +120,9 @@ impl Shared {
 /// Runs `credence serve`.
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let is_loopback = args.listen.ip().is_loopback();
-    let bank = match &args.questions {
-        Some(path) => Bank::load(path)?,
-        None => Bank::built_in(),
-    };
-    let schema = schema(&args.model)?;
+    let pack = crate::surroundings::pack(global, &args.model)?;
+    let bank = crate::surroundings::bank(args.questions.as_deref(), pack.as_ref())?;
+    let schema = schema(global, &args.model)?;
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let root = home(global)?;

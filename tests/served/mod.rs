@@ -26,6 +26,7 @@ pub(crate) fn empty_home() -> TempDir {
         values: values.clone(),
         text_features: 0,
         belief: Settings::of_new_homes(),
+        pack: None,
         schema_hash: Hash::of(schema.hash().as_bytes()),
         ..header("served")
     };

@@ -64,6 +64,7 @@ fn opening() -> Opening {
         unkeyed: true,
         gguf_hash: Hash::of(b"scripted"),
         schema: Arc::new(ValueSchema::embedded()),
+        pack: None,
         charter: "Be good.".into(),
         readings: None,
         belief: Settings { signal_scales: vec![0.4, 1.5, 5.0], lapse_rates: vec![0.01, 0.1], ..Settings::default() },

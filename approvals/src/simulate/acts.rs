@@ -99,6 +99,7 @@ pub fn settings_of_acts() -> Settings {
             path: argument(path),
             recipient: argument(recipient),
             amount: argument(amount),
+            ..ToolDeclaration::default()
         }
     };
     let paths = ["file.read", "file.write", "file.delete", "file.move"].map(|name| tool(name, "path", "", ""));

@@ -28,7 +28,7 @@ const LEVEL: f64 = 0.9;
 const MIDDLE_LEVEL: f64 = (instrument::LEVELS as f64 - 1.0) / 2.0;
 
 /// The keyed bank, as belief has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Instrument {
     pub(crate) names: Vec<String>,
     pub(crate) values: usize,
@@ -38,8 +38,8 @@ pub(crate) struct Instrument {
     pub(crate) layout: Arc<Layout>,
     pub(crate) priors: Priors,
     /// Without the published location.
-    flat: Priors,
-    described: BTreeMap<AlternativeId, AlternativeDescribed>,
+    pub(super) flat: Priors,
+    pub(super) described: BTreeMap<AlternativeId, AlternativeDescribed>,
     items: Vec<Item>,
     portraits: Vec<(AlternativeId, usize)>,
 }
@@ -103,7 +103,9 @@ impl Instrument {
 /// One way of learning people.
 #[derive(Clone, Copy)]
 pub(crate) struct Arm<'a> {
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
+    /// What belief has of the bank.
+    pub(crate) instrument: &'a Instrument,
     pub(crate) kinds: &'a [QuestionKind],
     /// Whether it is told the keys as the person perceives them.
     pub(crate) perceived: bool,
@@ -151,13 +153,13 @@ struct Answered {
 
 /// Sits down with a simulated person.
 pub(crate) fn sit(
-    instrument: &Instrument,
     settings: &Settings,
     options: &RecoveryOptions,
     arm: &Arm<'_>,
     person: &mut Simulated,
     n: u64,
 ) -> Result<Sat, RecoveryError> {
+    let instrument = arm.instrument;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     rng.set_stream(2 * n + 1);
     let mut belief = Mixture::new(settings, if arm.published { &instrument.priors } else { &instrument.flat })?;

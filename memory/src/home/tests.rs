@@ -36,7 +36,7 @@ fn a_home_is_found_as_it_was_left() {
     let dir = tempfile::tempdir().unwrap();
     let left = digests(&mut lived_in(dir.path()));
     let (mut home, opening) = Home::open(dir.path()).unwrap();
-    assert_eq!(opening, Opening { torn: None, store: Condition::Folded(home.state().head().0) });
+    assert_eq!(opening, Opening { torn: None, store: Condition::Folded(home.state().head().0), lost: None });
     assert_eq!(digests(&mut home), left);
 }
 
@@ -302,4 +302,41 @@ fn a_home_and_a_scribe_believe_the_same() {
     let ada = scribe.state.belief(&id("ada")).unwrap();
     assert_eq!(ada.digest(), home.state().belief(&id("ada")).unwrap().digest());
     assert!(scribe.state.features(&alternative(0)).is_some());
+}
+
+/// What the log once went up to is known beside it: neither an empty log nor a missing one is a new home.
+#[test]
+fn a_log_that_is_gone_or_empty_is_no_new_home() {
+    for gone in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let home = lived_in(dir.path());
+        let (head, log) = (home.state().head().0, home.paths().log());
+        drop(home);
+        if gone {
+            std::fs::remove_file(&log).unwrap()
+        } else {
+            std::fs::write(&log, b"").unwrap()
+        }
+        let is_gone = |error: HomeError| matches!(error, HomeError::Gone { once, .. } if once == head);
+        assert!(is_gone(Home::open(dir.path()).err().unwrap()));
+        assert!(is_gone(Home::create(dir.path(), time(9), header()).err().unwrap()));
+        assert_eq!(Paths::of(dir.path()).lost(), Some(head));
+        std::fs::remove_file(Paths::of(dir.path()).head()).unwrap();
+        assert!(Home::create(dir.path(), time(9), header()).is_ok(), "who says so may begin anew");
+    }
+}
+
+/// A torn last line that had been acknowledged is lost, and is not said never to have been.
+#[test]
+fn a_torn_line_that_was_acknowledged_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = lived_in(dir.path());
+    let (head, log) = (home.state().head().0, home.paths().log());
+    drop(home);
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 40]).unwrap();
+    assert_eq!(Paths::of(dir.path()).lost(), Some(head));
+    let (_, opening) = Home::open(dir.path()).unwrap();
+    let notices = opening.notices().join("\n");
+    assert!(notices.contains("lost records") && !notices.contains("never acknowledged"), "{notices}");
 }

@@ -50,7 +50,7 @@ pub(super) fn read(
     }
     let (own, theirs) = (log_source(&ours.log_id)?, log_source(&header.log_id)?);
     if own == theirs {
-        return Err(ImportError::Again { path: path.to_owned(), what: "this log itself, or a copy of it".into() });
+        return Err(ImportError::Again { path: path.to_owned(), what: "this log itself, or a copy of it (a copy that has grown can be brought in as CSV: `credence evidence export csv` there, then `import csv` here leaves out what stands already)".into() });
     }
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let retracted: BTreeMap<Seq, String> = entries
@@ -70,9 +70,13 @@ pub(super) fn read(
         description.judgement.retain(|generation, _| *generation == header.model.generation);
         description
     };
+    let mut described_otherwise = 0;
     for description in other.descriptions().iter().map(of_the_base) {
-        if into.description(&description.alternative).map(of_the_base).as_ref() != Some(&description) {
-            evidence.push((None, Record::AlternativeDescribed(description)));
+        match into.description(&description.alternative).map(of_the_base) {
+            Some(here) if here == description => {}
+            // What is described here speaks for what was said there, unless theirs is the fuller description.
+            Some(_) if !into.may_describe(&description) => described_otherwise += 1,
+            _ => evidence.push((None, Record::AlternativeDescribed(description))),
         }
     }
     let is_evidence = |seq: &Seq| survivors.contains(seq) || retracted.contains_key(seq);
@@ -101,6 +105,11 @@ pub(super) fn read(
         return Err(ImportError::Empty(path.to_owned()));
     }
     let mut notes = vec![format!("{} of its records are evidence that still stands", survivors.len())];
+    if described_otherwise > 0 {
+        notes.push(format!(
+            "{described_otherwise} alternatives are read or keyed otherwise there; what stands here counts"
+        ));
+    }
     if came_from_us > 0 {
         notes.push(format!("{came_from_us} of them were merged into it from this log, and are left out"));
     }

@@ -158,6 +158,24 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         }
         rows.push(None);
     }
+    if import.one_vote_each {
+        let moments: BTreeSet<(&PersonId, Timestamp)> = given
+            .iter()
+            .flat_map(|((person, _), all)| all.iter().map(move |g| (person, g)))
+            .filter(|(_, g)| g.timed && !g.matched && g.standing == Standing::Stands && g.source == import.source)
+            .map(|(person, g)| (person, g.time))
+            .collect();
+        let twice =
+            |(person, time): (&PersonId, Option<Timestamp>)| time.is_some_and(|t| moments.contains(&(person, t)));
+        let new = fresh.iter().flat_map(|((person, _), all)| all.iter().map(move |f| (person, f.time)));
+        let reworded = new.filter(|row| twice(*row)).count();
+        if reworded > 0 {
+            import.notes.push(format!(
+                "{reworded} of the new votes were given by the same people at the very times of votes that stand here on other words: if a \
+                 statement was only worded anew, they count twice; withdraw the older ones"
+            ));
+        }
+    }
     for (key, new) in fresh {
         let Some(before) = given.get_mut(&key) else { continue };
         for new in new {
@@ -242,6 +260,10 @@ fn match_row(
         let votes = before.iter_mut().filter(|g| g.standing == Standing::Stands && g.was_imported());
         return match votes.max_by_key(|g| (g.time, g.seq)) {
             None => Match::New,
+            // The same again, later: the later time counts, or a vote between the two would seem to be the last.
+            Some(last) if last.said == said && last.timed && time.is_some_and(|t| t > last.time) => {
+                Match::Changes(last.seq)
+            }
             Some(last) if last.said == said => {
                 last.matched = true;
                 Match::Known

@@ -3,6 +3,7 @@
 mod files;
 mod tally;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -40,6 +41,15 @@ struct Comment {
     alternative: AlternativeId,
     /// How often the file says that it was agreed and disagreed with.
     stated: Option<[u64; 2]>,
+}
+
+/// A voter's number as Polis writes it: other programs save 1 as `1.0` or `001`.
+fn voter_number(text: &str) -> Cow<'_, str> {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    match whole.bytes().all(|b| b.is_ascii_digit()).then(|| whole.parse::<u64>()) {
+        Some(Ok(number)) => Cow::Owned(number.to_string()),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 /// A vote that may be the last one of its voter on a statement.
@@ -100,7 +110,7 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
             ("-1", Signs::Turned) | ("1", Signs::Checked | Signs::AsTheyAre) => Verdict::Agree,
             (other, _) => return Err(Problem::field("vote", other, "1 (agree), 0 (pass) or -1 (disagree)")),
         };
-        let voter = row.field("voter-id")?;
+        let voter = &*voter_number(row.field("voter-id")?);
         if PersonId::new(&format!("polis:{name}:{voter}")).is_err() {
             return Err(Problem::field("voter-id", voter, "a name"));
         }

@@ -43,6 +43,19 @@ pub struct LogOpened {
     pub text_features: usize,
     /// The belief engine's settings: the grid of hypotheses and the likelihoods' constants.
     pub belief: Settings,
+    /// The pack that the home is about; absent: what people value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<PackNamed>,
+}
+
+/// A pack, by its name and what was in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackNamed {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 of its schema, bank and charter.
+    pub hash: Hash,
 }
 
 /// Identity of the language model.

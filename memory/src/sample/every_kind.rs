@@ -28,6 +28,7 @@ pub fn every_kind() -> Scribe {
     }
     scribe.record_belief("ada");
     at_work(&mut scribe);
+    approvals(&mut scribe);
     people::ada_and_bob(&mut scribe);
     adapters::two_generations(&mut scribe);
     let source = SourceId::new("import:test").expect("a name");

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use credence_approvals::Approvals;
+
 use crate::belief::Places;
 use crate::evidence::{DescriptionIndex, Evidence, Form};
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
@@ -65,10 +67,20 @@ pub(super) enum Change {
         quarantined: bool,
         anew: Option<Arc<Epoch>>,
     },
+    /// An owner's approvals as they are with the record.
+    Approvals {
+        person: PersonId,
+        approvals: Arc<Approvals>,
+    },
     Note,
 }
 
 impl State {
+    /// Whether a description may follow: of something new, or fuller than the one there is.
+    pub(crate) fn may_describe(&self, described: &AlternativeDescribed) -> bool {
+        self.plan(self.head().0.next(), &Record::AlternativeDescribed(described.clone())).is_ok()
+    }
+
     /// What a record would change, if it may follow.
     pub(super) fn plan(&self, seq: Seq, record: &Record) -> Result<Change, StateError> {
         self.legal(seq, record).map_err(|source| StateError::Illegal { seq, source })
@@ -209,6 +221,8 @@ impl State {
             Record::Deliberated(r) => self.deliberated(r).map(|()| Change::Note),
             Record::ConsequenceChecked(r) => self.consequence_checked(r).map(|()| Change::Note),
             Record::AlternativesStruck(r) => self.struck(r).map(|()| Change::Note),
+            Record::ApprovalsDeclared(r) => self.approvals_declared(r),
+            Record::ApprovalNoted(r) => self.approval_noted(r),
         }
     }
 

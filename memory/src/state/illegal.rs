@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use credence_approvals::ApprovalError;
+
 use super::generations::LINEAGE_MAX;
 use crate::belief::BeliefError;
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId};
@@ -34,6 +36,18 @@ pub enum Illegal {
         "this log's features are read by a model in units of its own, so that keys cannot be used in it; begin another home for keyed questions"
     )]
     NotInKeyPoints,
+    /// An entry of approvals that does not follow.
+    #[error("{source}")]
+    Approval {
+        /// Why.
+        source: ApprovalError,
+    },
+    /// Approvals of somebody who has declared no tools.
+    #[error("{0} has not declared what agents may ask for: `credence approvals declare` does")]
+    NoApprovals(PersonId),
+    /// A number that a line of the log cannot hold.
+    #[error("a number in it is not finite")]
+    NotFinite,
     /// A name given twice.
     #[error("{what} {name:?} is there already")]
     Duplicate {

@@ -57,6 +57,8 @@ pub(crate) struct StateQuery {
     pub(crate) tokens: Vec<LlamaToken>,
     pub(crate) span: std::ops::Range<usize>,
     pub(crate) layers: Vec<usize>,
+    /// Whether every token's state is wanted, one after another, and not their mean.
+    pub(crate) each: bool,
 }
 
 impl Desk {
@@ -209,7 +211,25 @@ impl Llama {
                 return Err(ModelError::Empty(prompt.get(span.clone()).unwrap_or_default().to_owned()));
             }
             self.check_length(tokens.len(), prompt)?;
-            queries.push(StateQuery { span: first..tokens.len(), tokens, layers: layers.clone() });
+            queries.push(StateQuery { span: first..tokens.len(), tokens, layers: layers.clone(), each: false });
+        }
+        self.states_of(&queries)
+    }
+
+    /// For each prompt, by layer, the states of all its tokens: tokens x width.
+    pub(super) fn token_states_all(
+        &mut self,
+        prompts: &[String],
+        layers: &[usize],
+    ) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let mut queries = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let tokens = self.prompt_tokens(prompt)?;
+            if tokens.is_empty() {
+                return Err(ModelError::Empty(prompt.clone()));
+            }
+            self.check_length(tokens.len(), prompt)?;
+            queries.push(StateQuery { span: 0..tokens.len(), tokens, layers: layers.to_vec(), each: true });
         }
         self.states_of(&queries)
     }
@@ -267,12 +287,25 @@ impl Llama {
                 states[index] = queries[index]
                     .layers
                     .iter()
-                    .map(|layer| mean_of(&caught[layer], caught[layer].len() / tree.nodes.len(), nodes))
+                    .map(|layer| {
+                        let (rows, width) = (&caught[layer], caught[layer].len() / tree.nodes.len());
+                        if queries[index].each { each_of(rows, width, nodes) } else { mean_of(rows, width, nodes) }
+                    })
                     .collect::<Result<_, _>>()?;
             }
         }
         Ok(states)
     }
+}
+
+/// The rows with these numbers, one after another.
+fn each_of(rows: &[f32], width: usize, numbers: &[usize]) -> Result<Vec<f32>, ModelError> {
+    let all: Vec<f32> =
+        numbers.iter().flat_map(|number| &rows[number * width..(number + 1) * width]).copied().collect();
+    if all.iter().all(|entry| entry.is_finite()) {
+        return Ok(all);
+    }
+    Err(ModelError::Compute { doing: "show its states", reason: "they are not finite".to_owned() })
 }
 
 /// Mean of the rows with these numbers.
@@ -303,7 +336,7 @@ mod tests {
 
     fn query(tokens: &[u32], span: std::ops::Range<usize>, layers: &[usize]) -> StateQuery {
         let tokens = tokens.iter().map(|token| LlamaToken(token.cast_signed())).collect();
-        StateQuery { tokens, span, layers: layers.to_vec() }
+        StateQuery { tokens, span, layers: layers.to_vec(), each: false }
     }
 
     /// Largest difference, relative to the largest entry of the vector.
@@ -347,6 +380,19 @@ mod tests {
                 }
             }
             assert_eq!(together, llama.states_of(&asked)?, "the same layout gives the same bits");
+            // Token by token they are what the means are of.
+            let each: Vec<StateQuery> =
+                asked.iter().map(|q| StateQuery { each: true, ..query(&[], q.span.clone(), &q.layers) }).collect();
+            let each: Vec<StateQuery> =
+                each.into_iter().zip(&asked).map(|(each, q)| StateQuery { tokens: q.tokens.clone(), ..each }).collect();
+            for ((q, rows), means) in asked.iter().zip(llama.states_of(&each)?).zip(&together) {
+                for (rows, mean) in rows.iter().zip(means) {
+                    let width = mean.len();
+                    assert_eq!(rows.len(), q.span.len() * width);
+                    let numbers: Vec<usize> = (0..q.span.len()).collect();
+                    assert_eq!(&mean_of(rows, width, &numbers)?, mean);
+                }
+            }
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
             ..TrainingSettings::default()
         },
     };
-    let schema = schema(&args.model)?;
+    let schema = schema(global, &args.model)?;
     let pulled = pull(global, &args.model.model)?;
     let handle = load(global, &pulled, &schema)?;
     let tokenizer = |text: &str| -> Vec<u32> { handle.clone().tokenize(text).unwrap_or_default() };

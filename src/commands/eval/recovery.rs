@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use credence_agent::bank::Bank;
+use credence_agent::pack::Pack;
 use credence_evals::estimate::Estimate;
-use credence_evals::recovery::{self, FileResult, Population, RecoveryOptions, RecoveryResult, load_people};
+use credence_evals::recovery::{self, FileResult, Population, ReadActs, RecoveryOptions, RecoveryResult, load_people};
 use credence_memory::belief::Settings;
-use credence_priors::schema::ValueSchema;
+use credence_memory::home::Paths;
 
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{say, say_json};
+use crate::surroundings::{say, say_json, state_of};
 
 /// `credence eval recovery`.
 #[derive(Debug, Args)]
@@ -22,7 +23,10 @@ pub(crate) struct RecoveryArgs {
     /// People from a file instead (JSON Lines: person, profile by value, answers by the alternatives' words)
     #[arg(long, value_name = "FILE")]
     pub(crate) people: Option<PathBuf>,
-    /// Questions of your own (JSON Lines, keyed) instead of the built-in bank
+    /// A pack: its name or folder
+    #[arg(long, value_name = "NAME|DIR", default_value = credence_agent::pack::DEFAULT)]
+    pub(crate) pack: String,
+    /// Questions of your own (JSON Lines, keyed) instead of the pack's
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
     /// Answers after which people are looked at
@@ -46,6 +50,10 @@ pub(crate) struct RecoveryArgs {
     /// Also run without the published start, to see what it is worth
     #[arg(long)]
     pub(crate) compare_starts: bool,
+    /// Also run with what a model reads of each act beside its keys: the text block, and the model's judgement. HOME began with
+    /// `--unkeyed` and has read the bank
+    #[arg(long, value_name = "HOME")]
+    pub(crate) compare_blocks: Option<PathBuf>,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -65,11 +73,11 @@ pub(crate) enum PopulationArg {
 
 /// Prints the tables.
 pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
-    let schema = ValueSchema::embedded();
+    let Pack { schema, bank, .. } = Pack::find(&args.pack)?;
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     let bank = match &args.questions {
         Some(path) => Bank::load(path)?,
-        None => Bank::built_in(),
+        None => bank,
     };
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let options = RecoveryOptions {
@@ -98,16 +106,24 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         return if args.json { say_json(&result) } else { say_file(&result) };
     }
     bar.set_length(args.number as u64);
-    let result = recovery::run(&bank, &values, &settings, &options, &|| bar.inc(1)).map_err(wrong_option)?;
+    let read = args.compare_blocks.as_deref().map(read_by_a_model).transpose()?;
+    let result = recovery::run(&bank, &values, &settings, &options, read.as_ref(), &|| bar.inc(1));
+    let result = result.map_err(wrong_option)?;
     bar.finish_and_clear();
     if args.json { say_json(&result) } else { say_simulated(&result) }
 }
 
+/// What the model of a home read of acts, by the home's log.
+fn read_by_a_model(home: &Path) -> anyhow::Result<ReadActs> {
+    let state = state_of(&Paths::of(home).log())?;
+    Ok(state.descriptions().iter().map(|d| (d.alternative, d.clone())).collect())
+}
+
 fn wrong_option(error: recovery::RecoveryError) -> anyhow::Error {
     match error {
-        recovery::RecoveryError::Option { .. } | recovery::RecoveryError::NoAnswers { .. } => {
-            WrongInput(error.to_string()).into()
-        }
+        recovery::RecoveryError::Option { .. }
+        | recovery::RecoveryError::NoAnswers { .. }
+        | recovery::RecoveryError::NotRead { .. } => WrongInput(error.to_string()).into(),
         other => other.into(),
     }
 }
@@ -143,11 +159,16 @@ fn say_simulated(result: &RecoveryResult) -> anyhow::Result<()> {
     }
     line("all kinds less choices alone", &result.less_choices_alone)?;
     line("ceiling less all kinds", &result.below_ceiling)?;
-    if result.published_saves.is_empty() {
-        return Ok(());
+    if !result.published_saves.is_empty() {
+        say("\nLog loss without the published start less that with it, nats an answer")?;
+        line("all kinds", &result.published_saves)?;
     }
-    say("\nLog loss without the published start less that with it, nats an answer")?;
-    line("all kinds", &result.published_saves)
+    if !result.blocks.is_empty() {
+        say(
+            "\nLog loss with keys alone less that with a block that the model reads too, nats an answer (above zero: it pays)",
+        )?;
+    }
+    result.blocks.iter().try_for_each(|b| line(&b.block, &b.saves))
 }
 
 fn say_file(result: &FileResult) -> anyhow::Result<()> {

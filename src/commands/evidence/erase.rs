@@ -116,7 +116,7 @@ fn others_in(paths: &Paths) -> anyhow::Result<Vec<String>> {
     // Adapters that absorbed something of the person go with them, and all of what trainings left.
     look(paths.root(), &["evidence", "lock", store, "adapters", "training"]).with_context(failed)?;
     if let Some(evidence) = paths.log().parent() {
-        look(evidence, &["log.jsonl"]).with_context(failed)?;
+        look(evidence, &["log.jsonl", "head"]).with_context(failed)?;
     }
     others.sort();
     Ok(others)

@@ -163,7 +163,7 @@ pub(super) fn with_workshop<T>(
     cancel: &AtomicBool,
     work: impl FnOnce(&mut Workshop<'_>) -> Result<T, WorkError>,
 ) -> anyhow::Result<T> {
-    let schema = schema(model)?;
+    let schema = schema(global, model)?;
     let pulled = pull(global, &model.model)?;
     let base = load(global, &pulled, &schema)?;
     let mut readings = FileReadingCache::open(&cache(global).readings(), &base.describe(), &schema)?;

@@ -76,7 +76,7 @@ fn filters(caller: &Caller, asking: &Asking) -> Markup {
             label for="kind" { "Kind" }
             select #kind name="kind" {
                 option value="" { "all that tell something" }
-                @for kind in credence_memory::record::Record::KINDS { option value=(kind) selected[asking.kind == kind] { (kind) } }
+                @for kind in credence_memory::record::Record::KINDS { option value=(kind) selected[asking.kind == *kind] { (kind) } }
             }
             label { input type="checkbox" name="all" value="true" checked[asking.all]; " also what only keeps the books" }
             button type="submit" { "Show" }

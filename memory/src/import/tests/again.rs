@@ -211,3 +211,65 @@ fn words_of_an_older_log_in_another_normal_form_are_the_same_words() {
     let Record::VerdictGiven(verdict) = home.entries().unwrap().last().unwrap().unwrap().record else { panic!() };
     assert_eq!(verdict.alternative, alternative);
 }
+
+/// The newest vote wins in whatever order its files come, also where an older one lies between two that say the same.
+#[test]
+fn an_older_file_never_overrides_a_newer_vote() {
+    let at = |t: i64, vote: i32| format!("{},x,0,1,{vote}\n", 1_700_000_000_000 + t);
+    let (week1, week2) = (at(21, 1), at(21, 1) + &at(29, -1));
+    let week3 = at(21, 1) + &at(29, -1) + &at(39, 1);
+    let weeks = [&week1, &week2, &week3];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = home(dir.path());
+        for (n, week) in order.into_iter().enumerate() {
+            add(&mut home, votes(weeks[week]), 100 + n as i64);
+        }
+        assert_eq!(stands(&home), 1, "{order:?}");
+        let said = home.state().person(&id("polis:town:1")).unwrap().evidence()[0].form.clone();
+        assert!(format!("{said:?}").contains("Agree"), "{order:?}: {said:?}");
+    }
+}
+
+#[test]
+fn a_file_saved_by_another_program_is_the_same_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let words = "comment-id,comment-body\n0,\"Open on Sundays,\nall year\"\n1,Keep the ferry\n";
+    let rows = "1700000100000,x,0,1,1\n1700000200000,x,0,2,1\n1700000300000,x,1,1,-1\n";
+    let read =
+        |words: &str, rows: &str| polis(&[("comments.csv", words), ("votes.csv", &format!("{HEAD}{rows}"))]).unwrap();
+    assert_eq!(add(&mut home, read(words, rows), 100)[0], 3);
+    // Numbers as a table program keeps them, and line ends within a field.
+    for voters in [["1.0", "2.0"], ["001", "002"]] {
+        let rows =
+            rows.replace(",1,1\n", &format!(",{},1\n", voters[0])).replace(",2,1\n", &format!(",{},1\n", voters[1]));
+        let rows = rows.replace(",1,-1\n", &format!(",{},-1\n", voters[0]));
+        assert_eq!(add(&mut home, read(words, &rows), 200)[..2], [0, 3], "{voters:?}");
+    }
+    assert_eq!(add(&mut home, read(&words.replace('\n', "\r\n"), rows), 300)[..2], [0, 3]);
+    // Words that were mended are other words; the person is told that the votes are the same.
+    let reworded = read(&words.replace("all year", "all the year"), rows).compared(Some(&home)).unwrap();
+    assert_eq!(reworded.records(), 2);
+    assert!(reworded.notes().iter().any(|note| note.starts_with("2 of the new votes")), "{:?}", reworded.notes());
+}
+
+/// A keyed act that came out as CSV, was read without its keys in another home, and comes back.
+#[test]
+fn what_is_described_otherwise_elsewhere_comes_back_as_the_evidence_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut ours, mut theirs] = ["ours", "theirs"].map(|name| home_of(&dir.path().join(name), name, 1));
+    let mut other = crate::sample::described(7);
+    ours.append(time(2), other.clone()).unwrap();
+    if let Record::AlternativeDescribed(d) = &mut other {
+        d.schema[0] = crate::number::Finite::new(-0.75).unwrap();
+    }
+    theirs.append(time(2), other).unwrap();
+    theirs.append(time(3), crate::sample::choice("bo", 7, 1, Some(0))).unwrap();
+    let log = theirs.paths().log();
+    drop(theirs);
+    let merged = Import::credence_log(&log, None, ours.state(), &mut |_| {}).unwrap();
+    assert!(merged.notes().iter().any(|note| note.contains("otherwise there")), "{:?}", merged.notes());
+    assert_eq!(add(&mut ours, merged, 100)[0], 2, "bo's, and the one that they began with");
+    ours.believe(&id("bo")).unwrap();
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::log::Reader;
-use crate::sample::at_work;
+use crate::sample::{approvals, at_work, id};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -42,7 +42,9 @@ fn a_record_of_every_kind_is_still_read() {
     let name = "format-1-every-kind.jsonl";
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
-    let kinds: BTreeSet<&str> = Reader::new(golden(name).as_slice()).map(|e| e.unwrap().record.kind()).collect();
+    let logs = [golden(name), golden("format-1-approvals.jsonl")];
+    let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
+    let kinds: BTreeSet<&str> = entries.map(|e| e.unwrap().record.kind()).collect();
     let missing: Vec<_> = Record::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
     assert!(missing.is_empty(), "add {missing:?} to sample::every_kind, then run the example golden_log");
 }
@@ -59,4 +61,20 @@ fn the_agent_at_work_is_still_written_and_read() {
     assert_eq!(replay.state.readings_answered("grammar"), (1, 2));
     assert_eq!(replay.state.consequences_checked(crate::record::ConsequenceKind::Harm), (1, 0));
     assert!(replay.state.briefings().is_empty());
+}
+
+/// Likewise approvals, and what follows from them.
+#[test]
+fn approvals_are_still_written_and_read() {
+    let name = "format-1-approvals.jsonl";
+    let mut scribe = Scribe::begun();
+    approvals(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = read(name);
+    let approvals = replay.state.approvals(&id("ada")).unwrap();
+    assert_eq!((approvals.records(), approvals.answered_count()), (10, 4));
+    assert_eq!(approvals.settings().tools.len(), 2);
+    assert_eq!(approvals.acts().map(|(act, ..)| act).collect::<Vec<_>>(), [2]);
+    assert!(replay.state.people().contains_key(&id("ada")));
+    assert!(evidence(&replay).iter().all(|(_, evidence)| *evidence == 0), "approvals are no evidence about values");
 }

@@ -1,0 +1,286 @@
+//! A pack: a domain that a home can be about, in files. Its values, the questions and portraits that are keyed for them, and what
+//! the charter says beside the built-in one.
+//!
+//! `values`, what people value, is one of them and the default; `taste`, the qualities of prose, is another. A folder is a third.
+
+mod check;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credence_memory::ids::{Hash, IdError, ValueId};
+use credence_memory::record::PackNamed;
+use credence_priors::schema::{SchemaError, ValueSchema};
+use serde::Deserialize;
+
+use crate::bank::{Bank, BankError};
+
+pub use check::{Finding, PackReport, agreement};
+
+/// The file that makes a folder a pack.
+pub const MANIFEST: &str = "pack.toml";
+
+/// The pack that a home is about where nothing else is said.
+pub const DEFAULT: &str = "values";
+
+/// Packs that ship with the program: name, title, schema, bank, charter.
+const BUILT_IN: [BuiltIn; 2] = [
+    BuiltIn { name: DEFAULT, title: "what people value", schema: None, bank: None, charter: "" },
+    BuiltIn {
+        name: "taste",
+        title: "taste in prose: qualities of craft",
+        schema: Some(include_str!("../data/taste/schema.toml")),
+        bank: Some(include_str!("../data/taste/questions.jsonl")),
+        charter: include_str!("../data/taste/charter.md"),
+    },
+];
+
+struct BuiltIn {
+    name: &'static str,
+    title: &'static str,
+    /// Absent: the embedded one.
+    schema: Option<&'static str>,
+    /// Absent: the embedded one.
+    bank: Option<&'static str>,
+    charter: &'static str,
+}
+
+/// A domain.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    /// Its name.
+    pub name: String,
+    /// What it is about, in a few words.
+    pub title: String,
+    /// Its values.
+    pub schema: Arc<ValueSchema>,
+    /// Questions and portraits; keyed for these values.
+    pub bank: Bank,
+    /// What the charter says in this domain, after the built-in one; may be empty.
+    pub charter: String,
+    /// Hash of all of it.
+    pub hash: Hash,
+    /// The folder it was read from, unless it is built in.
+    pub folder: Option<PathBuf>,
+}
+
+/// `pack.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    name: String,
+    title: String,
+    #[serde(default = "schema_file")]
+    schema: PathBuf,
+    #[serde(default = "bank_file")]
+    bank: PathBuf,
+    #[serde(default)]
+    charter: Option<PathBuf>,
+}
+
+fn schema_file() -> PathBuf {
+    "schema.toml".into()
+}
+
+fn bank_file() -> PathBuf {
+    "questions.jsonl".into()
+}
+
+/// Why there is no such pack.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Neither a built-in name nor a folder.
+    #[error("there is no pack {name:?}: the built-in ones are {}, and a folder with a {MANIFEST} is one too", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The built-in ones.
+        known: Vec<String>,
+    },
+    /// A file of the pack cannot be read.
+    #[error("pack file {} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `pack.toml` or the schema is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its place.
+        problem: String,
+    },
+    /// The schema is not sound.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The bank is not sound.
+    #[error(transparent)]
+    Bank(#[from] BankError),
+    /// A value's id cannot stand in a log.
+    #[error("pack {pack:?}: a value cannot be called so")]
+    Value {
+        /// The pack.
+        pack: String,
+        /// Why.
+        source: IdError,
+    },
+    /// Questions that nobody keyed.
+    #[error("{}, question {question:?} has no keys: a pack is keyed throughout", path.display())]
+    NotKeyed {
+        /// The bank.
+        path: PathBuf,
+        /// The question.
+        question: String,
+    },
+}
+
+impl Pack {
+    /// Names of the built-in packs.
+    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|pack| pack.name)
+    }
+
+    /// A built-in pack.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let pack = BUILT_IN.iter().find(|pack| pack.name == name)?;
+        let schema = match pack.schema {
+            Some(text) => schema_of(text, Path::new("schema.toml")).expect("built-in packs are tested"),
+            None => ValueSchema::embedded(),
+        };
+        let bank = match pack.bank {
+            Some(text) => Bank::parse(text, Path::new("questions.jsonl")).expect("built-in packs are tested"),
+            None => Bank::built_in(),
+        };
+        Some(Self::of(pack.name, pack.title, schema, bank, pack.charter, None))
+    }
+
+    /// The built-in pack whose values these are.
+    pub fn of_values(values: &[ValueId]) -> Option<Self> {
+        let ids = |pack: &Self| pack.schema.values.iter().map(|v| v.id.clone()).collect::<Vec<_>>();
+        let mut packs = BUILT_IN.iter().filter_map(|pack| Self::built_in(pack.name));
+        packs.find(|pack| ids(pack).iter().map(String::as_str).eq(values.iter().map(ValueId::as_str)))
+    }
+
+    /// A built-in pack by its name, or one from a folder.
+    ///
+    /// # Errors
+    /// Neither of the two, or a folder whose files are not a pack: the file and line are named.
+    pub fn find(name_or_folder: &str) -> Result<Self, PackError> {
+        if let Some(pack) = Self::built_in(name_or_folder) {
+            return Ok(pack);
+        }
+        let folder = Path::new(name_or_folder);
+        if folder.join(MANIFEST).is_file() {
+            return Self::load(folder);
+        }
+        let known = Self::built_in_names().map(str::to_owned).collect();
+        Err(PackError::Unknown { name: name_or_folder.to_owned(), known })
+    }
+
+    /// Reads a pack from a folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not what it should be, a key for a value that is not in the schema, a question without keys.
+    pub fn load(folder: &Path) -> Result<Self, PackError> {
+        let path = folder.join(MANIFEST);
+        let manifest: Manifest = toml::from_str(&text_of(&path)?)
+            .map_err(|e| PackError::Toml { path: path.clone(), problem: e.to_string().trim_end().to_owned() })?;
+        let schema_path = folder.join(&manifest.schema);
+        let schema = schema_of(&text_of(&schema_path)?, &schema_path)?;
+        let bank_path = folder.join(&manifest.bank);
+        let bank = Bank::load(&bank_path)?;
+        let charter = match &manifest.charter {
+            Some(file) => text_of(&folder.join(file))?,
+            None => String::new(),
+        };
+        let known: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
+        bank.check_values(&known, &bank_path)?;
+        for id in &known {
+            ValueId::new(id).map_err(|source| PackError::Value { pack: manifest.name.clone(), source })?;
+        }
+        if let Some(question) = bank.questions.iter().find(|q| !q.is_keyed()) {
+            return Err(PackError::NotKeyed { path: bank_path, question: question.id.clone() });
+        }
+        Ok(Self::of(&manifest.name, &manifest.title, schema, bank, &charter, Some(folder.to_owned())))
+    }
+
+    fn of(name: &str, title: &str, schema: ValueSchema, bank: Bank, charter: &str, folder: Option<PathBuf>) -> Self {
+        let hash = Hash::of(format!("{name}\n{}\n{bank:?}\n{charter}", schema.hash()).as_bytes());
+        let (name, title, charter) = (name.to_owned(), title.to_owned(), charter.to_owned());
+        Self { name, title, schema: Arc::new(schema), bank, charter, hash, folder }
+    }
+
+    /// What the header of a home about it says. `values` was there before packs were, and is not named.
+    pub fn named(&self) -> Option<PackNamed> {
+        (self.name != DEFAULT).then(|| PackNamed { name: self.name.clone(), hash: self.hash })
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, PackError> {
+    std::fs::read_to_string(path).map_err(|source| PackError::Unreadable { path: path.to_owned(), source })
+}
+
+/// A schema in which everything but the values may be left out: what a model is asked with is then that of the built-in schema.
+fn schema_of(text: &str, path: &Path) -> Result<ValueSchema, PackError> {
+    let wrong = |problem: String| PackError::Toml { path: path.to_owned(), problem: problem.trim_end().to_owned() };
+    let mut own: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    let built_in = toml::Table::try_from(ValueSchema::embedded()).map_err(|e| wrong(e.to_string()))?;
+    for (key, value) in built_in {
+        if key != "value" {
+            own.entry(key).or_insert(value);
+        }
+    }
+    let text = toml::to_string(&own).map_err(|e| wrong(e.to_string()))?;
+    Ok(ValueSchema::parse(&text, &path.display().to_string())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_packs_are_keyed_throughout_for_their_own_values() {
+        for name in Pack::built_in_names() {
+            let pack = Pack::built_in(name).unwrap();
+            let values: Vec<&str> = pack.schema.values.iter().map(|v| v.id.as_str()).collect();
+            pack.bank.check_values(&values, Path::new(name)).unwrap();
+            assert!(pack.bank.questions.iter().all(|q| q.is_keyed()), "{name}");
+            let ids: Vec<ValueId> = values.iter().map(|v| ValueId::new(v).unwrap()).collect();
+            assert_eq!(Pack::of_values(&ids).unwrap().name, name);
+        }
+        assert!(Pack::built_in(DEFAULT).unwrap().named().is_none());
+    }
+
+    #[test]
+    fn a_folder_is_a_pack_and_what_is_wrong_with_it_is_said_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let path = folder.path().to_str().unwrap();
+        assert!(matches!(Pack::find(path), Err(PackError::Unknown { .. })));
+        write(MANIFEST, "name = \"tea\"\ntitle = \"how people like their tea\"\n");
+        assert!(matches!(Pack::find(path), Err(PackError::Unreadable { .. })));
+        let value = |id: &str, high: &str, low: &str| {
+            format!(
+                "[[value]]\nid = \"{id}\"\nname = \"{id}\"\ndescription = \"It is {high}.\"\npoles = [[\"{high}\", \"{low}\"]]\n"
+            )
+        };
+        let values = [value("strength", "strong", "weak"), value("sweetness", "sweet", "bitter")].concat();
+        write("schema.toml", &format!("format = 1\nname = \"tea\"\n{values}"));
+        let keyed = r#"{"situation": "At four.", "alternatives": ["leave it for five minutes", "put honey in"], "keys": [{"strength": 2}, {"sweetness": 2}]}"#;
+        write("questions.jsonl", &format!("{keyed}\n"));
+        let pack = Pack::find(path).unwrap();
+        assert_eq!((pack.name.as_str(), pack.bank.questions.len(), pack.schema.values.len()), ("tea", 1, 2));
+        assert_eq!(pack.named().unwrap().hash, pack.hash);
+        assert_eq!(pack.schema.templates, ValueSchema::embedded().templates, "what is left out is the built-in one");
+        write("questions.jsonl", &keyed.replace("strength", "colour"));
+        let error = Pack::find(path).unwrap_err().to_string();
+        assert!(error.contains("questions.jsonl") && error.contains("\"colour\""), "{error}");
+        write("questions.jsonl", r#"{"situation": "At four.", "alternatives": ["tea", "milk"]}"#);
+        assert!(matches!(Pack::find(path), Err(PackError::NotKeyed { .. })));
+        write(MANIFEST, "name = \"tea\"\ntitel = \"?\"\n");
+        assert!(Pack::find(path).unwrap_err().to_string().contains("line 2"));
+    }
+}

@@ -1,0 +1,64 @@
+//! `credence mcp`: agents ask over the Model Context Protocol. A desk owns the home, as in the service.
+
+mod host;
+mod reading;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use credence_agent::askable::Askable;
+use credence_agent::words::{self, Listener};
+use credence_mcp::{AnswerAt, Options, serve_stdio};
+
+use crate::cli::{BarArgs, Global, ModelArgs, PersonArgs};
+use crate::commands::decide::bars;
+use crate::serve::desk::DeskHandle;
+use crate::surroundings::{Opened, bank, pack, person, schema};
+
+pub(crate) use host::DeskHost;
+pub(crate) use reading::LiveReading;
+
+/// `credence mcp`.
+#[derive(Debug, Args)]
+pub(crate) struct McpArgs {
+    /// Never put a question through the client, only say where it can be answered: for a client that is agent and person at once
+    #[arg(long)]
+    no_elicitation: bool,
+    /// The owner, whose approvals count and whose values are meant where nobody is named.
+    #[command(flatten)]
+    person: PersonArgs,
+    /// When to act and when to ask.
+    #[command(flatten)]
+    bars: BarArgs,
+    /// What a new home is begun with, and what reads new situations.
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// Runs `credence mcp`: one client over standard input and output, until it goes.
+pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
+    let owner = person(&args.person)?;
+    let pack = pack(global, &args.model)?;
+    let schema = schema(global, &args.model)?;
+    let Opened { home, opening, .. } = Opened::open(global, &args.model)?;
+    let askable = Arc::new(Askable::new(bank(None, pack.as_ref())?, home.state())?);
+    let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
+    let no_model = || Err("sentences are read by their grammar here".into());
+    let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
+    let (desk, thread) = DeskHandle::start(home, askable, listener, names, || {})?;
+    let reading = LiveReading::new(move || Ok(opening.clone()));
+    let host = DeskHost::new(desk, owner, Arc::new(reading), bars(&args.bars), |question| AnswerAt {
+        url: None,
+        command: Some(match question {
+            Some(number) => format!("credence approvals answer {number} approve"),
+            None => "credence decide".to_owned(),
+        }),
+    });
+    let options = Options { elicitation: !args.no_elicitation, ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(serve_stdio(Arc::new(host), options)).context("the client's session ended badly");
+    drop(runtime);
+    thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    served
+}
