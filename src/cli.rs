@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 }
 
 /// Options every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Where evidence and belief are kept [default: the platform's data directory]
     #[arg(long, global = true, env = "CREDENCE_HOME", value_name = "DIR")]

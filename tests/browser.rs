@@ -14,8 +14,8 @@ use fantoccini::error::CmdError;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
-use served::{Service, empty_home};
+use serde_json::{Value, json};
+use served::{Service, empty_home, with_decisions};
 
 /// A driver in a process of its own.
 struct Driver {
@@ -47,8 +47,14 @@ impl Driver {
     }
 
     async fn browser(&self, width: u32, height: u32) -> Client {
+        self.browser_of(width, height, false).await
+    }
+
+    /// A browser of somebody who prefers dark pages, or light ones.
+    async fn browser_of(&self, width: u32, height: u32, is_dark: bool) -> Client {
+        let scheme = format!("--blink-settings=preferredColorScheme={}", if is_dark { 0 } else { 1 });
         let options = json!({ "goog:chromeOptions": { "args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", format!("--window-size={width},{height}"),
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", scheme, format!("--window-size={width},{height}"),
         ] } });
         for _ in 0..100 {
             let capabilities = options.as_object().unwrap().clone();
@@ -245,3 +251,200 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
         }
     });
 }
+
+/// axe, which checks pages against the rules of WCAG; tests/assets/axe/SOURCE.txt says where it is from.
+const AXE: &str = include_str!("assets/axe/axe.min.js");
+
+/// What violates WCAG 2.2, levels A and AA, on the page that is shown.
+async fn violations(client: &Client) -> Vec<String> {
+    client.execute(AXE, vec![]).await.unwrap();
+    let run = "const done = arguments[arguments.length - 1];
+        const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+        axe.run(document, { runOnly: { type: 'tag', values: tags } }).then(
+            (found) => done({ passes: found.passes.length, violations: found.violations.map((v) =>
+                v.id + ': ' + v.help + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + n.failureSummary + ')').join('; ')) }),
+            (error) => done({ passes: 0, violations: [String(error)] }));";
+    let found = client.execute_async(run, vec![]).await.unwrap();
+    assert!(
+        found["passes"].as_u64().is_some_and(|n| n > 5) || found["violations"] != json!([]),
+        "nothing was checked: {found}"
+    );
+    let told = |violation: &Value| violation.as_str().unwrap_or_default().replace('\n', " ");
+    found["violations"].as_array().unwrap().iter().map(told).collect()
+}
+
+/// A home in which there is something on every page, and its service.
+fn busy_home() -> (tempfile::TempDir, Service) {
+    let home = empty_home();
+    let (asked, _) = with_decisions(home.path(), "ada");
+    let service = Service::start(home.path(), &[]);
+    for person in ["ada", "bo", "cy", "di", "eve", "fay"] {
+        let mut turn = service.post("/api/v1/sittings", &json!({ "person": person })).ok();
+        for n in 0..6 {
+            let say = match turn["question"]["kind"].as_str().unwrap() {
+                "choice" => json!({ "said": "choose", "index": usize::from(person > "cy") }),
+                "portrait" => json!({ "said": "rate", "level": 1 + (n + person.len()) % 6 }),
+                _ => json!({ "said": "best_and_worst", "best": usize::from(person > "cy"), "worst": 2 }),
+            };
+            let path = format!("/api/v1/sittings/{}/said", served::coded(turn["sitting"].as_str().unwrap()));
+            turn = service.post(&path, &json!({ "question": turn["question"]["number"], "say": say })).ok();
+        }
+    }
+    let decided = service.post(&format!("/api/v1/decisions/{asked}/answer"), &json!({ "answer": "first" })).ok();
+    let rather = 1 - decided["chosen"].as_u64().unwrap();
+    service.post(&format!("/api/v1/decisions/{}/correct", decided["record"]), &json!({ "rather": rather })).ok();
+    let seq = service.get("/api/v1/log?person=bo").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
+    service.post(&format!("/api/v1/log/{seq}/retract"), &json!({ "reason": "a slip" })).ok();
+    let run =
+        service.post("/api/v1/experiments", &json!({ "given": "first" })).ok()["run"].as_str().unwrap().to_owned();
+    service.post(&format!("/api/v1/experiments/{run}/stop"), &json!({}));
+    (home, service)
+}
+
+#[test]
+fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
+    with_driver(|driver| async move {
+        let (home, service) = busy_home();
+        let log = service.get("/api/v1/log?person=ada").ok();
+        let evidence =
+            log["records"].as_array().unwrap().iter().find(|r| r["is_evidence"] == true).unwrap()["seq"].clone();
+        let link = service.post("/api/v1/join-links", &json!({})).ok()["link"].as_str().unwrap().to_owned();
+        let base = service.base.clone();
+        let mut wrong = Vec::new();
+        for (is_dark, (width, height)) in
+            [(false, (1200, 900)), (true, (1200, 900)), (false, (390, 844)), (true, (390, 844))]
+        {
+            let client = driver.browser_of(width, height, is_dark).await;
+            let look =
+                format!("{}-{}", if is_dark { "dark" } else { "light" }, if width < 500 { "phone" } else { "screen" });
+            let mut pages = vec![
+                ("join".to_owned(), link.clone()),
+                ("open".to_owned(), format!("{base}/open?token={}", service.token)),
+            ];
+            let person = if is_dark { "gil" } else { "hal" };
+            // Three questions, of three kinds as far as they come.
+            pages.extend((1..=4).map(|n| (format!("session-{n}"), format!("{base}/session?person={person}-{width}"))));
+            for (name, path) in [
+                ("why", format!("/session?person={person}-{width}&why=true")),
+                ("values", "/values?person=ada".to_owned()),
+                ("people", "/people".to_owned()),
+                ("log", "/log".to_owned()),
+                ("log-belief", "/log?person=ada".to_owned()),
+                ("log-what-if", format!("/log?person=ada&without={evidence}")),
+                ("decisions", "/decisions".to_owned()),
+                ("experiments", "/experiments".to_owned()),
+                ("model", "/model".to_owned()),
+                ("nowhere", "/nowhere".to_owned()),
+            ] {
+                pages.push((name.to_owned(), format!("{base}{path}")));
+            }
+            // What is kept is a page, too.
+            for (name, path) in
+                [("people-shared", "/people/page.html"), ("values-kept", "/values/values.html?person=ada")]
+            {
+                let file = home.path().join(format!("{name}.html"));
+                std::fs::write(&file, service.get(path).text).unwrap();
+                pages.push((name.to_owned(), format!("file://{}", file.display())));
+            }
+            for (name, address) in pages {
+                client.goto(&address).await.unwrap();
+                let dark = client.execute("return matchMedia('(prefers-color-scheme: dark)').matches", vec![]).await;
+                assert_eq!(dark.unwrap(), json!(is_dark), "the browser prefers what it was told to");
+                let opened = "document.querySelectorAll('details').forEach((details) => { details.open = true; })";
+                client.execute(opened, vec![]).await.unwrap();
+                picture(&client, &format!("wcag-{name}-{look}")).await;
+                wrong.extend(violations(&client).await.into_iter().map(|v| format!("{name}, {look}: {v}")));
+                let wide =
+                    client.execute("return document.documentElement.scrollWidth - window.innerWidth", vec![]).await;
+                if wide.unwrap().as_f64().is_some_and(|wide| wide > 0.0) {
+                    wrong.push(format!("{name}, {look}: the page is wider than the window"));
+                }
+                if name.starts_with("session-") {
+                    answer(&client, false).await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+            }
+            // A sentence to be confirmed, and the page of somebody who left.
+            client.goto(&format!("{base}/session?person={person}-{width}")).await.unwrap();
+            click(&client, "details.words summary").await;
+            let words = client.find(Locator::Css("#words")).await.unwrap();
+            words.send_keys("I think honesty is more important than loyalty.").await.unwrap();
+            words.send_keys(&Key::Enter.to_string()).await.unwrap();
+            says(&client, "article.question", "It counts only if you say yes").await;
+            wrong.extend(violations(&client).await.into_iter().map(|v| format!("confirm, {look}: {v}")));
+            click(&client, "form.leave button").await;
+            says(&client, "main", "You are signed out").await;
+            wrong.extend(violations(&client).await.into_iter().map(|v| format!("left, {look}: {v}")));
+            client.close().await.unwrap();
+        }
+        wrong.sort();
+        assert!(wrong.is_empty(), "{} violations:\n{}", wrong.len(), wrong.join("\n"));
+    });
+}
+
+#[test]
+fn a_decision_is_answered_and_an_experiment_runs_from_their_pages() {
+    with_driver(|driver| async move {
+        let home = empty_home();
+        let (asked, _) = with_decisions(home.path(), "ada");
+        let service = Service::start(home.path(), &[]);
+        let client = driver.browser(1200, 900).await;
+        client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        client.goto(&format!("{}/decisions?person=ada", service.base)).await.unwrap();
+        let card = format!("#record-{asked}");
+        says(&client, &card, "Which would you rather have?").await;
+        picture(&client, "decisions").await;
+        click(&client, &format!("{card} button[value=second]")).await;
+        says(&client, &card, "A question came first").await;
+        says(&client, "article.card", "Chosen:").await;
+        // The act is wrong: it is corrected.
+        click(&client, "article.card details summary").await;
+        click(&client, "article.card form[action$=correct] button").await;
+        says(&client, "main", "Said since").await;
+        picture(&client, "decisions-corrected").await;
+        click(&client, "form[action$=stop] button").await;
+        says(&client, "main", "; stopped").await;
+
+        client.goto(&format!("{}/experiments", service.base)).await.unwrap();
+        click(&client, "form[action='/experiments/start'] button.primary").await;
+        says(&client, "article.card h3", "at work").await;
+        picture(&client, "experiments").await;
+        click(&client, "form[action='/experiments/stop'] button").await;
+        says(&client, "article.card h3", "stopped").await;
+        // What is at work is shown anew without a reload, until it is done.
+        let toml = client.find(Locator::Css("#toml")).await.unwrap();
+        toml.send_keys(TINY_EXPERIMENT).await.unwrap();
+        let mine = "form[action='/experiments/start'] textarea + button";
+        click(&client, mine).await;
+        let report = "a[href='/experiments/mine-1']";
+        client.wait().at_most(Duration::from_secs(60)).for_element(Locator::Css(report)).await.unwrap();
+        click(&client, report).await;
+        says(&client, "h1, header", "mine").await;
+        picture(&client, "experiment-report").await;
+        client.close().await.unwrap();
+    });
+}
+
+/// An experiment of two cells.
+const TINY_EXPERIMENT: &str = r#"name = "mine"
+about = "Two cells."
+dimension = 3
+questions = 10
+measured_at = [0, 10]
+target_nats = 0.08
+seeds = [1, 2]
+strategies = ["random"]
+learners = ["single_prior"]
+[settings]
+signal_scales = [1.5]
+bands = [0.3]
+slow_drift_weight = 0.0
+[[prior]]
+name = "start"
+angle_degrees = [0.0]
+confidence = [0.2]
+[[person]]
+name = "plain"
+signal = [4.0]
+lapse_rate = 0.02
+"#;

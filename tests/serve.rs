@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use logs::{done, json as command_json};
 use serde_json::{Value, json};
-use served::{Answer, Service, coded, empty_home};
+use served::{Answer, Service, coded, empty_home, with_decisions};
 
 /// What to answer to a question, always the same.
 fn reply(turn: &Value) -> Value {
@@ -277,4 +277,197 @@ fn many_people_answer_at_once_and_everything_is_kept() {
     service.stop();
     std::thread::sleep(Duration::from_millis(10));
     assert!(done(home.path(), &["evidence", "verify"]).contains("48 of them evidence"));
+}
+
+#[test]
+fn an_open_decision_is_answered_corrected_and_stopped() {
+    let home = empty_home();
+    let (asked, of_task) = with_decisions(home.path(), "ada");
+    let service = Service::start(home.path(), &[]);
+    let path = |record: u64, what: &str| format!("/api/v1/decisions/{record}{what}");
+    let page = service.get("/api/v1/decisions").ok();
+    let records: Vec<u64> =
+        page["decisions"].as_array().unwrap().iter().map(|d| d["record"].as_u64().unwrap()).collect();
+    assert_eq!((records, &page["more_before"]), (vec![of_task, asked], &json!(false)));
+    let first = service.get("/api/v1/decisions?limit=1").ok();
+    assert_eq!((&first["decisions"][0]["record"], &first["more_before"]), (&json!(of_task), &json!(true)));
+    let before = service.get(&path(asked, "")).ok();
+    assert_eq!((&before["outcome"], &before["may_stop"]), (&json!("ask"), &json!(false)));
+    let pair = before["question"].as_array().unwrap().clone();
+    assert_eq!(pair.len(), 2);
+
+    // Others see none of it and do nothing.
+    let made = service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "bo" })).ok();
+    let bo = service.with_token(made["token"].as_str().unwrap());
+    assert_eq!(bo.get(&path(asked, "")).status, 403);
+    assert_eq!(bo.get("/api/v1/decisions?person=ada").status, 403);
+    assert_eq!(bo.get("/api/v1/decisions").ok()["decisions"], json!([]));
+    for (what, body) in
+        [("/answer", json!({ "answer": "first" })), ("/correct", json!({ "rather": 0 })), ("/stop", json!({}))]
+    {
+        assert_eq!(bo.post(&path(asked, what), &body).status, 403, "{what}");
+    }
+
+    // The answer decides.
+    let decided = service.post(&path(asked, "/answer"), &json!({ "answer": "second" })).ok();
+    assert_eq!(decided["outcome"], "act");
+    let chosen = decided["chosen"].as_u64().unwrap() as usize;
+    assert_eq!(decided["alternatives"][chosen]["text"], pair[1]);
+    assert_eq!(decided["reasons"][0]["because"].as_array().map(Vec::len), Some(1), "{}", decided["reasons"]);
+    let now = service.get(&path(asked, "")).ok();
+    assert_eq!((&now["question"], &now["is_superseded"]), (&Value::Null, &json!(true)));
+    assert_eq!(now["since"].as_array().map(Vec::len), Some(1));
+    let again = service.post(&path(asked, "/answer"), &json!({ "answer": "second" }));
+    assert_eq!((again.status, again.problem()), (409, "conflict".into()));
+
+    // What was chosen is corrected by what was not.
+    let act = decided["record"].as_u64().unwrap();
+    let same = service.post(&path(act, "/correct"), &json!({ "rather": chosen }));
+    assert_eq!((same.status, same.problem()), (422, "wrong-input".into()));
+    let corrected = service.post(&path(act, "/correct"), &json!({ "rather": 1 - chosen })).ok();
+    assert_eq!(corrected["since"].as_array().map(Vec::len), Some(1), "{}", corrected["since"]);
+    assert_eq!(service.post(&path(asked, "/correct"), &json!({ "rather": 0 })).status, 409, "it chose nothing");
+    assert_eq!(service.post(&path(act, "/stop"), &json!({})).status, 409, "it belongs to no task");
+
+    // A task whose question is open is stopped: nothing more is asked, and it cannot be answered.
+    let task = service.get(&path(of_task, "")).ok();
+    assert_eq!((&task["may_stop"], task["question"].is_array()), (&json!(true), true), "{task}");
+    assert_eq!(task["alternatives"][0]["by"], "person");
+    let stopped = service.post(&path(of_task, "/stop"), &json!({})).ok();
+    assert_eq!((&stopped["is_stopped"], &stopped["question"]), (&json!(true), &Value::Null));
+    assert_eq!(service.post(&path(of_task, "/answer"), &json!({ "answer": "first" })).status, 409);
+    assert_eq!(service.post(&path(of_task, "/stop"), &json!({})).status, 409);
+    for record in [1, 99_999] {
+        assert_eq!(service.get(&path(record, "")).status, 404);
+    }
+    assert_eq!(service.post(&path(asked, "/answer"), &json!({ "answer": "third" })).status, 400);
+    service.stop();
+    assert!(done(home.path(), &["evidence", "verify"]).contains("recorded beliefs match"));
+}
+
+#[test]
+fn the_answer_to_a_tasks_question_is_acted_on_and_recorded() {
+    let home = empty_home();
+    let (_, of_task) = with_decisions(home.path(), "ada");
+    let service = Service::start(home.path(), &[]);
+    let path = format!("/decisions/{of_task}/answer");
+    let browser = service.as_browser();
+    assert_eq!(browser.form(&path, &[("csrf", "0"), ("answer", "first")]).status, 403, "a form of another page");
+    let page = browser.get("/decisions").text;
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let answered = browser.form(&path, &[("csrf", &csrf), ("answer", "first")]);
+    assert_eq!(answered.status, 303, "{}", answered.text);
+    let log = service.get("/api/v1/log?kind=ActionTaken").ok();
+    assert_eq!(log["records"].as_array().map(Vec::len), Some(1));
+    let latest = service.get("/api/v1/decisions?limit=1").ok()["decisions"][0].clone();
+    assert_eq!((&latest["outcome"], latest["task"].is_string()), (&json!("act"), true));
+}
+
+/// A run, once it does not work any more.
+fn rested(service: &Service, run: &str) -> Value {
+    for _ in 0..1_200 {
+        let view = service.get(&format!("/api/v1/experiments/{run}")).ok();
+        if view["standing"] != "running" {
+            return view;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the run {run} does not end");
+}
+
+/// An experiment of so many cells.
+fn experiment(seeds: usize) -> String {
+    format!(
+        r#"name = "mine"
+about = "A few cells."
+dimension = 3
+questions = 10
+measured_at = [0, 10]
+target_nats = 0.08
+seeds = {:?}
+strategies = ["random"]
+learners = ["single_prior"]
+[settings]
+signal_scales = [1.5]
+bands = [0.3]
+slow_drift_weight = 0.0
+[[prior]]
+name = "start"
+angle_degrees = [0.0]
+confidence = [0.2]
+[[person]]
+name = "plain"
+signal = [4.0]
+lapse_rate = 0.02
+"#,
+        (1..=seeds).collect::<Vec<_>>()
+    )
+}
+
+#[test]
+fn experiments_run_beside_the_service_stop_go_on_and_outlive_it() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let given = service.get("/api/v1/experiments").ok();
+    assert!(given["given"].as_array().unwrap().iter().any(|g| g["name"] == "first"), "{given}");
+    for (body, status) in [
+        (json!({ "toml": "name = 7" }), 422),
+        (json!({ "given": "nothing" }), 404),
+        (json!({}), 422),
+        (json!({ "given": "first", "toml": experiment(1) }), 422),
+    ] {
+        assert_eq!(service.post("/api/v1/experiments", &body).status, status, "{body}");
+    }
+    let short = service.post("/api/v1/experiments", &json!({ "toml": experiment(3) })).ok();
+    assert_eq!((&short["run"], &short["cells"]), (&json!("mine-1"), &json!(3)));
+    let done = rested(&service, "mine-1");
+    assert_eq!(
+        (&done["standing"], &done["done"], &done["has_report"]),
+        (&json!("done"), &json!(3), &json!(true)),
+        "{done}"
+    );
+    let report = service.get("/api/v1/experiments/mine-1/report");
+    assert!(report.text.starts_with("<!") && report.policy.contains("sandbox"), "{}", report.policy);
+
+    // A long one is stopped, goes on, and is cut short with the service.
+    let long = service.post("/api/v1/experiments", &json!({ "toml": experiment(8_000) })).ok();
+    assert_eq!((&long["run"], &long["standing"]), (&json!("mine-2"), &json!("running")));
+    let second = service.post("/api/v1/experiments", &json!({ "given": "first" }));
+    assert_eq!((second.status, second.problem()), (409, "conflict".into()), "one at a time");
+    let turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    assert_eq!(turn["question"]["number"], 1, "people answer meanwhile");
+    let stopped = service.post("/api/v1/experiments/mine-2/stop", &json!({})).ok();
+    assert_eq!(stopped["standing"], "stopped");
+    assert_eq!(service.post("/api/v1/experiments/mine-2/stop", &json!({})).status, 409);
+    assert_eq!(service.post("/api/v1/experiments/mine-2/go-on", &json!({})).ok()["standing"], "running");
+    assert_eq!(service.post("/api/v1/experiments/mine-1/go-on", &json!({})).status, 409, "that one is at work");
+    service.kill();
+    let service = Service::start(home.path(), &[]);
+    let runs = service.get("/api/v1/experiments").ok()["runs"].clone();
+    let found: Vec<(&str, &str)> = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["run"].as_str().unwrap(), r["standing"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [("mine-2", "stopped"), ("mine-1", "done")]);
+    assert_eq!(service.post("/api/v1/experiments/mine-1/go-on", &json!({})).status, 409, "it is done");
+    // A folder that another program damaged fails, and says why.
+    std::fs::create_dir_all(home.path().join("experiments/mine-2/out")).unwrap();
+    std::fs::write(home.path().join("experiments/mine-2/out/cells.jsonl"), "no journal\n").unwrap();
+    service.post("/api/v1/experiments/mine-2/go-on", &json!({})).ok();
+    let failed = rested(&service, "mine-2");
+    assert_eq!(failed["standing"], "failed");
+    assert!(failed["said"].as_str().unwrap().contains("cells.jsonl"), "{failed}");
+    // The owner's only.
+    let made = service.post("/api/v1/tokens", &json!({ "role": "facilitator" })).ok();
+    let facilitator = service.with_token(made["token"].as_str().unwrap());
+    for path in ["/api/v1/experiments", "/experiments", "/api/v1/experiments/mine-1/report", "/experiments/mine-1"] {
+        assert_eq!(facilitator.get(path).status, 403, "{path}");
+    }
+    assert_eq!(facilitator.post("/api/v1/experiments", &json!({ "given": "first" })).status, 403);
+    for name in ["..", "%2e%2e%2fevidence", "mine-9"] {
+        assert_eq!(service.get(&format!("/api/v1/experiments/{name}")).status, 404, "{name}");
+    }
+    service.stop();
 }

@@ -77,7 +77,7 @@ pub fn write(
         tokens_max,
         temperature: TEMPERATURE,
         seed,
-        stop: Vec::new(),
+        ..CompletionRequest::ask("")
     };
     let completion = model.complete(&request, on_text)?;
     let interrupted = completion.ending == Ending::Interrupted;

@@ -8,6 +8,7 @@ pub mod briefing;
 pub mod consider;
 pub mod decide;
 pub mod deliberate;
+pub mod going_on;
 pub mod importance;
 pub mod in_words;
 pub mod influence;

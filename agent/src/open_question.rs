@@ -46,8 +46,13 @@ impl OpenQuestion {
             reask: false,
         };
         home.append(now, Record::QuestionAsked(asked))?;
+        Ok(Self::asked(person, source, pair))
+    }
+
+    /// A question that was put before.
+    pub fn asked(person: &PersonId, source: &SourceId, pair: [AlternativeId; 2]) -> Self {
         let from = Origin { person: person.clone(), source: source.clone(), session: None };
-        Ok(Self { from, pair })
+        Self { from, pair }
     }
 
     /// Records the answer.

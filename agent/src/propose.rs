@@ -162,7 +162,7 @@ fn list(
         tokens_max: count * TOKENS_EACH,
         temperature,
         seed,
-        stop: Vec::new(),
+        ..CompletionRequest::ask("")
     };
     let completion = model.complete(&request, &mut |_| ControlFlow::Continue(()))?;
     Ok(parse(&completion.text, count))

@@ -11,9 +11,10 @@
 
 use credence_memory::record::QuestionKind;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a sitting shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "shown", rename_all = "snake_case")]
 pub enum Shown {
     /// The sitting begins: who sits down, and what is believed so far.
@@ -58,7 +59,7 @@ impl Shown {
 }
 
 /// Who sits down, and what is believed before the first question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OpenedView {
     /// The person's name or id.
     pub name: String,
@@ -69,7 +70,7 @@ pub struct OpenedView {
 }
 
 /// Progress of something slow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// What is being done: "reading alternatives".
     pub what: String,
@@ -80,11 +81,12 @@ pub struct Progress {
 }
 
 /// A question as shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QuestionView {
     /// 1 for the first question of the sitting.
     pub number: usize,
     /// What kind of answer it asks for.
+    #[schema(value_type = String)]
     pub kind: QuestionKind,
     /// The situation's text; may be empty.
     pub situation: String,
@@ -120,7 +122,7 @@ impl QuestionView {
 
 /// A value as believed: its weight less the mean weight of the schema's values, under the mixture, in reference standard
 /// deviations of a weight. 0 is the person's own average; the unit is fixed by the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ValueView {
     /// The value's id.
     pub id: String,
@@ -147,7 +149,7 @@ pub struct ValueView {
 }
 
 /// All values, in the schema's order.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ValuesView {
     /// The values.
     pub values: Vec<ValueView>,
@@ -158,7 +160,7 @@ pub struct ValuesView {
 }
 
 /// What one piece of evidence moved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MovedView {
     /// Sequence number of the evidence record, or of the retraction.
     pub seq: u64,
@@ -175,7 +177,7 @@ pub struct MovedView {
 }
 
 /// How one value moved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ValueChange {
     /// The value's id.
     pub id: String,
@@ -188,7 +190,7 @@ pub struct ValueChange {
 }
 
 /// What is believed about the person beyond the values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PersonView {
     /// Predicted probability of giving the same answer again to a typical question.
     pub consistency: f64,
@@ -201,7 +203,7 @@ pub struct PersonView {
 }
 
 /// Why a question was chosen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyView {
     /// One or two sentences.
     pub text: String,
@@ -216,7 +218,7 @@ pub struct WhyView {
 }
 
 /// A value's part in a difference of utility.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Contribution {
     /// The feature's name.
     pub name: String,
@@ -227,7 +229,7 @@ pub struct Contribution {
 }
 
 /// A reading of free words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfirmView {
     /// The reading in one sentence: "honesty matters more to you than comfort: right?"
     pub text: String,
@@ -236,7 +238,7 @@ pub struct ConfirmView {
 }
 
 /// The end of a sitting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SummaryView {
     /// Why it ended.
     pub reason: String,
@@ -259,7 +261,7 @@ pub struct SummaryView {
 }
 
 /// What surprised, what is open, how well the person was predicted: after all their sittings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PageView {
     /// How well answers were predicted before they came; absent without answers.
     pub predicted: Option<PredictedView>,
@@ -270,7 +272,7 @@ pub struct PageView {
 }
 
 /// Predictions made before each answer, beside guesses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PredictedView {
     /// Answers that were predicted.
     pub answers: usize,
@@ -292,7 +294,7 @@ impl PredictedView {
 }
 
 /// An answer that was predicted little.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SurpriseView {
     /// The evidence record.
     pub seq: u64,
@@ -303,7 +305,7 @@ pub struct SurpriseView {
 }
 
 /// A value that is still open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OpenView {
     /// Its id.
     pub id: String,
@@ -314,7 +316,7 @@ pub struct OpenView {
 }
 
 /// What the person's side says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "said", rename_all = "snake_case")]
 pub enum Said {
     /// The alternative at this 0-based index of the question shown.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::experiment::{Cell, Experiment, ExperimentError, Provenance, Run};
 
 /// Finished cells, in the order in which they finished.
-const JOURNAL: &str = "cells.jsonl";
+pub const JOURNAL: &str = "cells.jsonl";
 /// All cells, in the order of the grid: the same bytes whenever and however often it was interrupted.
 pub const RESULTS: &str = "results.jsonl";
 /// The same as a table: one row for each measurement of each run.

@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use crate::model::{
-    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout, StateRequest, Usage,
+    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Piece,
+    Reading, Readout, StateRequest, Usage,
 };
 
 /// Prompts in one chunk of background work: a foreground call waits for at most this many (0.3 s on two slow cores).
@@ -211,20 +211,20 @@ impl LanguageModel for ModelHandle {
         Ok(all)
     }
 
-    fn complete(
+    fn write(
         &mut self,
         request: &CompletionRequest,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
-        let (pieces, heard) = channel::<String>();
+        let (pieces, heard) = channel::<Piece>();
         let (answer, answered) = channel();
         // The listener stays on the caller's thread; only its wish to stop crosses over.
         let interrupt = Arc::new(AtomicBool::new(false));
         let (request, cancel, interrupted) = (request.clone(), self.cancel.clone(), Arc::clone(&interrupt));
         let work: Work = Box::new(move |model| {
-            let result = model.complete(&request, &mut |piece| {
+            let result = model.write(&request, &mut |piece| {
                 let stop = interrupted.load(Ordering::Relaxed) || cancel.is_cancelled();
-                if stop || pieces.send(piece.to_owned()).is_err() {
+                if stop || pieces.send(piece.clone()).is_err() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
@@ -234,7 +234,7 @@ impl LanguageModel for ModelHandle {
         });
         self.send(work)?;
         for piece in heard {
-            if !interrupt.load(Ordering::Relaxed) && on_text(&piece).is_break() {
+            if !interrupt.load(Ordering::Relaxed) && on_piece(&piece).is_break() {
                 interrupt.store(true, Ordering::Relaxed);
             }
         }

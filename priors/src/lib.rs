@@ -34,7 +34,7 @@ pub use handle::{Cancel, ModelHandle};
 pub use llama::{Llama, LlamaOptions};
 pub use model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, Message, ModelError,
-    ModelIdentity, Prompt, Reading, Readout, Role, StateRequest, Usage,
+    ModelIdentity, Piece, Prompt, Reading, Readout, Role, ScoredToken, StateRequest, Usage,
 };
 
 /// An error with all its causes in one line.

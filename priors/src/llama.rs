@@ -15,8 +15,8 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::gguf::GgufHead;
 use crate::model::{
-    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Reading,
-    Readout, StateRequest, Usage,
+    Completion, CompletionRequest, Continuation, LanguageModel, LogLikelihood, ModelError, ModelIdentity, Piece,
+    Reading, Readout, StateRequest, Usage,
 };
 use crate::model_files::{ModelFiles, common_name};
 
@@ -28,6 +28,7 @@ mod copy;
 mod hidden;
 mod log;
 pub(crate) mod numbers;
+mod probable;
 pub(crate) mod raw_speed;
 mod scoring;
 mod states;
@@ -287,12 +288,12 @@ impl LanguageModel for Llama {
         self.token_states_all(prompts, layers)
     }
 
-    fn complete(
+    fn write(
         &mut self,
         request: &CompletionRequest,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
-        self.write(request, on_text)
+        self.write_request(request, on_piece)
     }
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {

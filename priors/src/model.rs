@@ -90,12 +90,15 @@ pub enum Prompt {
     /// A chat, rendered by the model's own chat template; a model without one is given the words alone, one turn after the
     /// other. The model speaks next.
     Chat(Vec<Message>),
+    /// Tokens of this model, read as they are: no beginning of text is put before them, and a control token is one. For callers
+    /// that have their own tokeniser, never for what people say.
+    Tokens(Vec<u32>),
 }
 
 /// A text to be written by the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletionRequest {
-    /// System prompt: the charter. For [`Prompt::Text`] it is put in front, followed by an empty line.
+    /// System prompt: the charter. For [`Prompt::Text`] it is put in front, followed by an empty line; [`Prompt::Tokens`] have none.
     pub system: Option<String>,
     /// What to complete.
     pub prompt: Prompt,
@@ -105,10 +108,17 @@ pub struct CompletionRequest {
     pub tokens_max: usize,
     /// Sampling temperature; 0 takes the most probable token.
     pub temperature: f32,
+    /// Share of the probability that is sampled from, the most probable tokens first; 1 samples from all.
+    pub top_p: f32,
     /// Seed of the sampler.
     pub seed: u64,
     /// The text ends before the first of these.
     pub stop: Vec<String>,
+    /// Tell ln p of every token, and of so many of the most probable ones in its place: the model's own, before temperature, `top_p`
+    /// and grammar.
+    pub probable: Option<usize>,
+    /// Tell the prompt first; with `probable` also how probable each of its tokens was after those before it.
+    pub echo: bool,
 }
 
 impl CompletionRequest {
@@ -120,10 +130,33 @@ impl CompletionRequest {
             grammar: None,
             tokens_max: 256,
             temperature: 0.0,
+            top_p: 0.95,
             seed: 0,
             stop: Vec::new(),
+            probable: None,
+            echo: false,
         }
     }
+}
+
+/// A token of a text, and how probable it was in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredToken {
+    /// What it adds to the text; may end within a character.
+    pub bytes: Vec<u8>,
+    /// ln p given everything before it, in nats; none for the first token of a text, which nothing comes before.
+    pub ln_p: Option<f64>,
+    /// The most probable tokens in its place with their ln p, the most probable first.
+    pub probable: Vec<(Vec<u8>, f64)>,
+}
+
+/// What was written since the last piece.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Piece {
+    /// The text; empty while a prompt is read.
+    pub text: String,
+    /// Its tokens, if they were asked for; one that a piece ends within comes with the next.
+    pub tokens: Vec<ScoredToken>,
 }
 
 /// Why a completion ended.
@@ -142,8 +175,10 @@ pub enum Ending {
 /// A text written by the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
-    /// The text, without the stop text.
+    /// The text, without the stop text and without the prompt.
     pub text: String,
+    /// How many tokens the prompt has.
+    pub prompt_tokens: usize,
     /// How many tokens were written.
     pub tokens: usize,
     /// Why it ended.
@@ -243,12 +278,21 @@ pub trait LanguageModel {
     /// counted from 0, as in [`StateRequest`].
     fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
 
-    /// Writes a text, handing over each piece as it comes; the listener may break off.
+    /// Writes a text, handing over each piece as it comes; the listener may break off, also while the prompt is read.
+    fn write(
+        &mut self,
+        request: &CompletionRequest,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+    ) -> Result<Completion, ModelError>;
+
+    /// As [`Self::write`], for those who want the text only.
     fn complete(
         &mut self,
         request: &CompletionRequest,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<Completion, ModelError>;
+    ) -> Result<Completion, ModelError> {
+        self.write(request, &mut |piece| on_text(&piece.text))
+    }
 
     /// The tokens of a text, without any that mark its beginning.
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
@@ -362,6 +406,14 @@ pub enum ModelError {
     /// Nothing to read: an empty prompt or an empty continuation.
     #[error("expected a text with at least one token, found {0:?}")]
     Empty(String),
+    /// A prompt of tokens has one that the model does not have.
+    #[error("token {token} is none of this model's, which are 0 to {last}")]
+    NoSuchToken {
+        /// The token.
+        token: u32,
+        /// The last of the vocabulary.
+        last: u32,
+    },
     /// The grammar is not one.
     #[error("the completion's grammar cannot be used: {0}")]
     Grammar(String),

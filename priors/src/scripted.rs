@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, LogLikelihood, ModelError, ModelIdentity,
-    Prompt, Reading, Readout, StateRequest,
+    Piece, Prompt, Reading, Readout, ScoredToken, StateRequest,
 };
 
 /// Width of the hidden state of a scripted model.
@@ -204,14 +204,15 @@ impl LanguageModel for Scripted {
         Ok(states)
     }
 
-    fn complete(
+    fn write(
         &mut self,
         request: &CompletionRequest,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
         let asked = match &request.prompt {
             Prompt::Text(text) => text.clone(),
             Prompt::Chat(messages) => messages.last().map(|m| m.content.clone()).unwrap_or_default(),
+            Prompt::Tokens(tokens) => tokens.iter().map(|token| format!("<{token}> ")).collect(),
         };
         self.check_length(&asked)?;
         let script = match (self.completions.pop_front(), self.noise) {
@@ -223,19 +224,27 @@ impl LanguageModel for Scripted {
         let mut ending = if cut.is_some() { Ending::Stop } else { Ending::EndOfText };
         let script = &script[..cut.unwrap_or(script.len())];
         let (mut text, mut tokens) = (String::new(), 0);
-        for piece in script.split_inclusive(' ') {
+        let piece = |text: &str, ln_p: Option<f64>| {
+            let probable = |_| ln_p.map(|ln_p| (text.as_bytes().to_vec(), ln_p)).into_iter().collect();
+            let scored = |n| ScoredToken { bytes: text.as_bytes().to_vec(), ln_p, probable: probable(n) };
+            Piece { text: text.to_owned(), tokens: request.probable.map(scored).into_iter().collect() }
+        };
+        for (i, word) in asked.split_inclusive(' ').enumerate().filter(|_| request.echo) {
+            let _ = on_piece(&piece(word, (i > 0).then_some(-1.0)));
+        }
+        for word in script.split_inclusive(' ') {
             if tokens == request.tokens_max {
                 ending = Ending::Length;
                 break;
             }
-            text.push_str(piece);
+            text.push_str(word);
             tokens += 1;
-            if on_text(piece).is_break() {
+            if on_piece(&piece(word, Some(-1.0))).is_break() {
                 ending = Ending::Interrupted;
                 break;
             }
         }
-        Ok(Completion { text, tokens, ending })
+        Ok(Completion { text, prompt_tokens: asked.split_whitespace().count(), tokens, ending })
     }
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {

@@ -20,7 +20,7 @@ use credence_priors::reference::ModelReference;
 use credence_priors::schema::{SchemaError, ValueSchema};
 use credence_priors::scripted::Scripted;
 use credence_priors::{
-    Cancel, CompletionRequest, Continuation, Ending, LanguageModel, Llama, ModelError, ModelHandle, Reading,
+    Cancel, CompletionRequest, Continuation, Ending, LanguageModel, Llama, ModelError, ModelHandle, Prompt, Reading,
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -145,6 +145,19 @@ fn real_model_completes_stops_and_follows_a_grammar() -> Outcome {
     assert!(matches!(model.complete(&broken, &mut |_| ControlFlow::Continue(())), Err(ModelError::Grammar(_))));
     let interrupted = model.complete(&request, &mut |_| ControlFlow::Break(()))?;
     assert_eq!(interrupted.ending, Ending::Interrupted);
+
+    // What follows is known; each token is told with how probable it was.
+    let prompt = Prompt::Text("The capital of France is".into());
+    let request = CompletionRequest { prompt, tokens_max: 1, probable: Some(5), ..CompletionRequest::ask("") };
+    let mut tokens = Vec::new();
+    model.write(&request, &mut |piece| {
+        tokens.extend(piece.tokens.iter().cloned());
+        ControlFlow::Continue(())
+    })?;
+    assert_eq!((tokens.len(), tokens[0].bytes.as_slice()), (1, &b" Paris"[..]), "{tokens:?}");
+    let read = model.read(&[reading("The capital of France is", &["Paris"])])?[0].ln_p[0];
+    let ln_p = tokens[0].ln_p.unwrap_or_default();
+    assert!((ln_p - read).abs() < 0.01, "{ln_p} as it is written, {read} as it is read");
     Ok(())
 }
 

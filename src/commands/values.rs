@@ -16,7 +16,8 @@ use credence_memory::log::Reader;
 use credence_memory::record::{Record, Retracted};
 use credence_memory::state::State;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, PersonArgs};
 use crate::exit::WrongInput;
@@ -66,13 +67,39 @@ pub(crate) struct Sheet {
     pub(crate) page: PageView,
 }
 
+/// What matters to a person, as `credence values --json` and the API tell it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SheetView {
+    /// Who.
+    #[schema(value_type = String)]
+    person: PersonId,
+    /// The last record that counts.
+    through: u64,
+    /// When that was written.
+    #[schema(value_type = Option<String>)]
+    time: Option<Timestamp>,
+    /// What the values' numbers mean.
+    unit: &'static str,
+    /// The values.
+    values: ValuesView,
+    /// What is believed beyond them.
+    beyond: PersonView,
+    /// What surprised, what is open, how well the person was predicted.
+    page: PageView,
+}
+
 impl Sheet {
-    /// As JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        json!({
-            "person": self.person, "through": self.through, "time": self.time, "unit": report::UNIT,
-            "values": self.values, "beyond": self.beyond, "page": self.page,
-        })
+    /// For machines.
+    pub(crate) fn view(&self) -> SheetView {
+        SheetView {
+            person: self.person.clone(),
+            through: self.through.0,
+            time: self.time,
+            unit: report::UNIT,
+            values: self.values.clone(),
+            beyond: self.beyond.clone(),
+            page: self.page.clone(),
+        }
     }
 }
 
@@ -89,7 +116,7 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
     };
     let sheet = sheet_of(&log_path(global)?, person(&args.person)?, args.at.map(Seq), None, &bank)?;
     let text = if args.json {
-        serde_json::to_string_pretty(&sheet.json())?
+        serde_json::to_string_pretty(&sheet.view())?
     } else if args.markdown {
         markdown::page(&sheet)
     } else if args.svg {

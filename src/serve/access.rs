@@ -38,6 +38,8 @@ pub(crate) enum Role {
     Owner,
     /// Sittings, people, the log and links to join by; no other people's tokens.
     Facilitator,
+    /// Asking the model at `/v1`; nobody's data.
+    Agent,
     /// Their own sitting, values and records.
     Participant,
     /// Becoming a participant: the token in a link to join by.
@@ -83,6 +85,14 @@ impl Caller {
         Err(Problem::forbidden("only the owner and facilitators see this"))
     }
 
+    /// That they may have the model write.
+    pub(crate) fn may_ask_the_model(&self) -> Result<(), Problem> {
+        if matches!(self.role, Role::Owner | Role::Facilitator | Role::Agent) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("only the owner, facilitators and agents ask the model"))
+    }
+
     /// That they may see and add to what is known of a person.
     pub(crate) fn must_be(&self, person: &PersonId) -> Result<(), Problem> {
         if self.sees_everybody() || self.person.as_ref() == Some(person) {
@@ -95,6 +105,9 @@ impl Caller {
     pub(crate) fn person(&self, named: Option<&str>) -> Result<PersonId, Problem> {
         let person = match named.map(str::trim).filter(|name| !name.is_empty()) {
             Some(name) => PersonId::new(name).map_err(|e| Problem::unusable(e.to_string()))?,
+            None if self.role == Role::Agent => {
+                return Err(Problem::forbidden("an agent asks the model and sees nobody's data"));
+            }
             None => self.person.clone().ok_or_else(|| Problem::malformed("say whose it is: person=NAME"))?,
         };
         self.must_be(&person)?;
@@ -195,7 +208,7 @@ impl Tokens {
 }
 
 /// A new secret.
-fn secret() -> String {
+pub(super) fn secret() -> String {
     let bytes: [u8; TOKEN_BYTES] = rand::rng().random();
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -361,6 +374,10 @@ mod tests {
         assert_eq!(caller.person(None).unwrap(), ada);
         assert_eq!(caller.person(Some("bo")).unwrap_err().status, 403);
         assert!(caller.must_be(&bo).is_err() && caller.must_see_everybody().is_err());
+        assert!(caller.may_ask_the_model().is_err());
+        let agent = tokens.caller(&tokens.make(Role::Agent, None).unwrap()).unwrap();
+        assert!(agent.may_ask_the_model().is_ok() && agent.must_see_everybody().is_err());
+        assert_eq!((agent.person(None).unwrap_err().status, agent.person(Some("ada")).unwrap_err().status), (403, 403));
     }
 
     #[test]

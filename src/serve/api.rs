@@ -26,6 +26,7 @@ use super::access::{Caller, Role};
 use super::desk::Turn;
 use super::problem::Problem;
 use super::reading::{self, LogPage, LogQuery};
+use crate::commands::values::SheetView;
 use crate::surroundings::now;
 
 /// What the document says of the whole.
@@ -55,9 +56,10 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(revoke_links))
         .routes(routes!(make_token))
         .routes(routes!(revoke_tokens))
-        .routes(routes!(decisions))
         .routes(routes!(events))
         .routes(routes!(health))
+        .merge(super::decisions::router())
+        .merge(super::experiments::router())
 }
 
 /// A JSON body; what is wrong with it is a problem like any other.
@@ -69,9 +71,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, app).await {
             Ok(Json(sent)) => Ok(Self(sent)),
-            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+            Err(rejection) => Err(unread(rejection.status(), rejection.body_text())),
         }
     }
+}
+
+/// Why a body could not be read.
+pub(super) fn unread(status: StatusCode, why: String) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE { Problem::too_large(why) } else { Problem::malformed(why) }
 }
 
 /// The query of an address, likewise.
@@ -120,7 +127,6 @@ struct Say {
     question: Option<usize>,
     /// As `credence session --json` takes it: `{"said": "choose", "index": 0}`, `{"said": "rate", "level": 4}`,
     /// `{"said": "best_and_worst", "best": 0, "worst": 2}`, `{"said": "undo"}`, `{"said": "important", "words": "honesty > privacy"}`.
-    #[schema(value_type = Object)]
     say: Said,
 }
 
@@ -158,7 +164,7 @@ async fn say(
 
 /// Why the open question was chosen.
 #[utoipa::path(get, path = "/api/v1/sittings/{sitting}/why", params(("sitting" = String, Path)),
-    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = WhyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn why(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<WhyView>, Problem> {
     let id = own(&app, &caller, &id).await?;
     Ok(Json(app.desk.run(move |desk| desk.why(&id)).await??))
@@ -229,15 +235,15 @@ pub(super) struct WhichValues {
 /// What matters to a person: now, through a record, or as if one record had not been given.
 #[utoipa::path(get, path = "/api/v1/values",
     params(("person" = Option<String>, Query), ("at" = Option<u64>, Query), ("without" = Option<u64>, Query)),
-    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = SheetView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn values(
     State(app): State<App>,
     caller: Caller,
     Asked(which): Asked<WhichValues>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<SheetView>, Problem> {
     let person = caller.person(which.person.as_deref())?;
     let sheet = reading::sheet(&app, person, which.at, which.without).await?;
-    Ok(Json(sheet.json()))
+    Ok(Json(sheet.view()))
 }
 
 /// Records of the log, in words, a page at a time.
@@ -255,17 +261,26 @@ struct Retract {
     reason: String,
 }
 
+/// What was withdrawn, and by which record.
+#[derive(Debug, Serialize, ToSchema)]
+struct WithdrawnBy {
+    /// The record that was withdrawn.
+    withdrawn: u64,
+    /// The record that withdrew it.
+    by: u64,
+}
+
 /// Withdraws a record. Belief is then, bit for bit, that of a log which never had it.
 #[utoipa::path(post, path = "/api/v1/log/{seq}/retract", params(("seq" = u64, Path)), request_body = Retract,
-    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = WithdrawnBy), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn retract(
     State(app): State<App>,
     caller: Caller,
     At(seq): At<u64>,
     Sent(sent): Sent<Retract>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<WithdrawnBy>, Problem> {
     let by = reading::retract(&app, &caller, Seq(seq), sent.reason).await?;
-    Ok(Json(serde_json::json!({ "withdrawn": seq, "by": by })))
+    Ok(Json(WithdrawnBy { withdrawn: seq, by }))
 }
 
 /// A link to join by.
@@ -296,7 +311,7 @@ async fn revoke_links(State(app): State<App>, caller: Caller) -> Result<StatusCo
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MakeToken {
-    /// What they may do: "facilitator" or "participant".
+    /// What they may do: "facilitator", "participant", or "agent", who asks the model at `/v1`.
     role: Role,
     /// The person, for a participant.
     #[serde(default)]
@@ -312,7 +327,7 @@ struct TokenMade {
     link: String,
 }
 
-/// Makes a token for a facilitator, or for a person who is known by name.
+/// Makes a token for a facilitator, for an agent, or for a person who is known by name.
 #[utoipa::path(post, path = "/api/v1/tokens", request_body = MakeToken,
     responses((status = 200, body = TokenMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn make_token(
@@ -322,17 +337,17 @@ async fn make_token(
 ) -> Result<Json<TokenMade>, Problem> {
     must_own(&caller)?;
     let person = match (sent.role, sent.person) {
-        (Role::Facilitator, None) => None,
+        (Role::Facilitator | Role::Agent, None) => None,
         (Role::Participant, Some(name)) => Some(PersonId::new(&name).map_err(|e| Problem::unusable(e.to_string()))?),
         (Role::Participant, None) => return Err(Problem::unusable("say which person the token is for")),
-        _ => return Err(Problem::unusable("a token is for a facilitator, or for a participant and their name")),
+        _ => return Err(Problem::unusable("a token is for a facilitator, an agent, or a participant and their name")),
     };
     let token = app.tokens.make(sent.role, person).map_err(|e| Problem::disk(format!("{e:#}")))?;
     let link = app.address(&format!("/open?token={token}"));
     Ok(Json(TokenMade { token, link }))
 }
 
-/// Takes every token of a role back: "facilitator" or "participant".
+/// Takes every token of a role back: "facilitator", "agent" or "participant".
 #[utoipa::path(delete, path = "/api/v1/tokens/{role}", params(("role" = Role, Path)),
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn revoke_tokens(State(app): State<App>, caller: Caller, At(role): At<Role>) -> Result<StatusCode, Problem> {
@@ -344,20 +359,8 @@ async fn revoke_tokens(State(app): State<App>, caller: Caller, At(role): At<Role
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn must_own(caller: &Caller) -> Result<(), Problem> {
-    if caller.role == Role::Owner { Ok(()) } else { Err(Problem::forbidden("only the owner hands out tokens")) }
-}
-
-/// Decisions, the latest first: what was asked, between what, and what came of it.
-#[utoipa::path(get, path = "/api/v1/decisions", params(("person" = Option<String>, Query)),
-    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn decisions(
-    State(app): State<App>,
-    caller: Caller,
-    Asked(which): Asked<WhichValues>,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let decided = reading::decisions(&app, &caller, which.person).await?;
-    Ok(Json(serde_json::json!({ "decisions": decided })))
+pub(super) fn must_own(caller: &Caller) -> Result<(), Problem> {
+    if caller.role == Role::Owner { Ok(()) } else { Err(Problem::forbidden("only the owner may do this")) }
 }
 
 /// Tells the number of the last record whenever there are new ones, as server-sent events called `head`.

@@ -57,20 +57,16 @@ pub(crate) struct Turn {
     /// Answers given in it that count.
     pub(crate) answers: usize,
     /// The open question; none while a reading waits, and none at the end.
-    #[schema(value_type = Option<Object>)]
     pub(crate) question: Option<QuestionView>,
     /// A reading of the person's words that waits for a yes or a no. It comes before the question.
-    #[schema(value_type = Option<Object>)]
     pub(crate) confirm: Option<ConfirmView>,
     /// What the last evidence moved.
-    #[schema(value_type = Option<Object>)]
     pub(crate) moved: Option<MovedView>,
     /// What there is to say besides; `problem` says that what came last could not be used.
     pub(crate) notice: Option<String>,
     /// Why what came last could not be used; nothing was recorded.
     pub(crate) problem: Option<String>,
     /// The end of the sitting.
-    #[schema(value_type = Option<Object>)]
     pub(crate) ended: Option<SummaryView>,
 }
 
@@ -260,6 +256,11 @@ impl Desk {
         // Sittings hold what counts: they are taken up anew from the log.
         self.sittings.clear();
         Ok(entry.seq)
+    }
+
+    /// Lets go of a person's sittings, after evidence that came by another way: they are taken up anew from the log.
+    pub(crate) fn forget_sittings_of(&mut self, person: &PersonId) {
+        self.sittings.retain(|_, sitting| sitting.session.person() != person);
     }
 
     fn options(&self, source: &str, seed: u64) -> SessionOptions {

@@ -2,11 +2,16 @@
 
 mod access;
 mod api;
+mod decisions;
 pub(crate) mod desk;
+mod experiments;
 mod metrics;
+mod openai;
 mod pages;
 mod problem;
 mod reading;
+mod runs;
+mod writer;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -27,6 +32,7 @@ use credence_agent::words::{self, Listener};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::Hash;
 use credence_priors::schema::ValueSchema;
+use utoipa_axum::routes;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -37,6 +43,8 @@ use api::Answered;
 use desk::DeskHandle;
 use metrics::Metrics;
 use problem::Problem;
+use runs::Runs;
+use writer::Writer;
 
 /// Bytes of a request, at most.
 const BODY_MAX: usize = 64 * 1024;
@@ -84,6 +92,8 @@ impl std::ops::Deref for App {
 /// Everything that a request may need.
 pub(crate) struct Shared {
     desk: DeskHandle,
+    writer: Writer,
+    runs: Runs,
     home: PathBuf,
     askable: Arc<Askable>,
     tokens: Tokens,
@@ -112,7 +122,7 @@ impl Shared {
     fn source(&self, caller: &Caller) -> String {
         match caller.role {
             Role::Participant => "web".into(),
-            Role::Owner | Role::Facilitator | Role::Join => "web:here".into(),
+            Role::Owner | Role::Facilitator | Role::Agent | Role::Join => "web:here".into(),
         }
     }
 }
@@ -137,7 +147,9 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let stop = handle.clone();
     // Without its desk the service is of no use: it stops, and says so by the thread's result.
     let on_end = move || stop.graceful_shutdown(Some(STOPPING));
+    let home_of = home.state().header().map(|header| header.model.gguf_hash).context("the log has no header")?;
     let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
+    let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
@@ -145,6 +157,8 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         let at = socket.local_addr()?;
         let app = App(Arc::new(Shared {
             desk,
+            writer,
+            runs: Runs::open(&root),
             home: root,
             askable,
             tokens,
@@ -181,6 +195,8 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     drop(runtime);
     // The desk ends when nobody can come to it any more: everything is on the disk then.
     thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    // A process that ends while a model computes tears down what it computes with.
+    writing.join().map_err(|_| anyhow::anyhow!("the model's thread failed"))?;
     served
 }
 
@@ -234,7 +250,9 @@ fn own_address() -> Option<IpAddr> {
 
 /// All routes, with what comes before them.
 fn router(app: App) -> Router {
-    let (api, document) = api::router().split_for_parts();
+    let (api, mut document) = api::router().routes(routes!(metrics_text)).split_for_parts();
+    let (openai, theirs) = openai::router().split_for_parts();
+    document.merge(theirs);
     let document = api::document(&document);
     let api = api
         .route(
@@ -243,22 +261,29 @@ fn router(app: App) -> Router {
                 move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) },
             ),
         )
-        .route("/metrics", get(metrics_text))
         .layer(from_fn_with_state(app.clone(), api::once));
     Router::new()
         .merge(api)
+        .merge(openai)
         .merge(pages::router())
         .fallback(|uri: axum::http::Uri| async move { Problem::no_such("page", &uri.path()) })
+        .method_not_allowed_fallback(|| async { Problem::no_such_method() })
         .layer(from_fn_with_state(app.clone(), metrics::count))
         .layer(from_fn_with_state(app.clone(), access::guard))
         .layer(from_fn(pages::problems))
+        .layer(from_fn(openai::in_their_form))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(app)
 }
 
 /// Figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain"),
+    (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn metrics_text(State(app): State<App>, caller: Caller) -> Result<impl IntoResponse, Problem> {
     caller.must_see_everybody()?;
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
-    Ok(([(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.text(head)))
+    Ok((
+        [(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        app.metrics.text(head, (app.writer.tokens(), app.writer.waiting())),
+    ))
 }

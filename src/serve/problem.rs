@@ -32,6 +32,12 @@ impl Problem {
         )
     }
 
+    /// It is there, and cannot be asked for in this way.
+    pub(crate) fn no_such_method() -> Self {
+        let detail = "this address takes other methods";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "It cannot be asked for in this way", detail)
+    }
+
     /// What was sent cannot be used.
     pub(crate) fn unusable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-input", "What was sent cannot be used", detail)
@@ -40,6 +46,11 @@ impl Problem {
     /// What was sent is not what is expected at all.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "wrong-input", "The request is malformed", detail)
+    }
+
+    /// More was sent than is taken.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
     }
 
     /// It does not fit what stands.

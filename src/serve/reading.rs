@@ -1,13 +1,12 @@
-//! What is read from the log beside the desk: values at any record, records in words, decisions. The log is read as a file, so
+//! What is read from the log beside the desk: values at any record, records in words. The log is read as a file, so
 //! nobody's answer waits for it.
 
 use std::sync::Arc;
 
-use credence_agent::{in_words, names};
 use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::Entry;
-use credence_memory::record::{Outcome, Record};
+use credence_memory::record::Record;
 use credence_memory::state::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -172,61 +171,4 @@ pub(super) async fn retract(app: &App, caller: &Caller, seq: Seq, reason: String
         desk.retract(seq, reason, now())
     });
     Ok(by.await??.0)
-}
-
-/// A decision in words.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Decided {
-    pub(super) seq: u64,
-    pub(super) person: String,
-    pub(super) situation: String,
-    /// Each alternative with the probability that it is the best.
-    pub(super) alternatives: Vec<(String, f64)>,
-    /// What came of it: "act", "ask" or "defer".
-    pub(super) outcome: &'static str,
-    /// In words.
-    pub(super) said: String,
-    pub(super) expected_regret: f64,
-    /// What spoke for the best against the next, and how much.
-    pub(super) reasons: Vec<(String, f64)>,
-}
-
-/// Decisions, the latest first.
-pub(super) async fn decisions(app: &App, caller: &Caller, named: Option<String>) -> Result<Vec<Decided>, Problem> {
-    let person = match named.as_deref().filter(|name| !name.trim().is_empty()) {
-        Some(name) => Some(caller.person(Some(name))?),
-        None if caller.sees_everybody() => None,
-        None => Some(caller.person(None)?),
-    };
-    let paths = Paths::of(&app.home);
-    aside(move || {
-        let mut state = State::new();
-        for entry in paths.read_log()? {
-            state.note(&entry?)?;
-        }
-        let made = state.decisions().iter().rev().filter(|(_, d)| person.as_ref().is_none_or(|p| d.person == *p));
-        Ok(made.take(200).map(|(seq, made)| decided(&state, *seq, made)).collect())
-    })
-    .await
-}
-
-fn decided(state: &State, seq: Seq, made: &credence_memory::record::DecisionMade) -> Decided {
-    let described = |id| state.description(id);
-    let text = |id| described(id).map_or_else(|| "?".to_owned(), |d| in_words::brief(&d.text).into_owned());
-    let situation = made.alternatives.first().and_then(described).map(|d| d.situation.clone()).unwrap_or_default();
-    let (outcome, said) = match &made.outcome {
-        Outcome::Act { alternative, .. } => ("act", format!("Chosen: {}", text(alternative))),
-        Outcome::Ask { .. } => ("ask", "A question comes first.".to_owned()),
-        Outcome::Defer { .. } => ("defer", "Left to the person.".to_owned()),
-    };
-    Decided {
-        seq: seq.0,
-        person: made.person.to_string(),
-        situation,
-        alternatives: made.alternatives.iter().map(text).zip(made.probability_best.iter().map(|p| p.get())).collect(),
-        outcome,
-        said,
-        expected_regret: made.expected_regret.get(),
-        reasons: made.reasons.iter().map(|r| (names::of_id(&r.feature), r.contribution.get())).collect(),
-    }
 }

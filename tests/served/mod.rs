@@ -1,9 +1,12 @@
 //! A service in a process of its own, and clients of it.
 #![allow(dead_code)]
 
+mod contract;
+
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use credence_agent::bank::Bank;
@@ -16,6 +19,8 @@ use credence_memory::sample::header;
 use credence_priors::schema::ValueSchema;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use contract::Contract;
 
 /// A home in key points in which nobody has said anything. It needs no model.
 pub(crate) fn empty_home() -> TempDir {
@@ -34,6 +39,56 @@ pub(crate) fn empty_home() -> TempDir {
     let mut home = Home::create(dir.path(), at, opened).unwrap();
     home.append(at, Record::PriorElicited(keyed::prior(&Bank::built_in(), &values).unwrap())).unwrap();
     dir
+}
+
+/// Decisions in a home: one that asks between two acts of the bank, and a task that asks between the same. Gives their records.
+pub(crate) fn with_decisions(home: &Path, person: &str) -> (u64, u64) {
+    use credence_agent::decide::{Bars, decide, record};
+    use credence_agent::session::record_described;
+    use credence_agent::task::{By, Proposed, TaskRun};
+    use credence_memory::ids::{AlternativeId, PersonId};
+    let (mut home, _) = Home::open(home).unwrap();
+    let at = jiff::Timestamp::from_second(1_790_000_100).unwrap();
+    let person = PersonId::new(person).unwrap();
+    let bank = Bank::built_in();
+    let mut decisions = Vec::new();
+    for question in bank.questions.iter().filter(|q| q.is_keyed() && q.alternatives.len() == 2) {
+        let texts: Vec<String> = question.alternatives.iter().map(|a| a.text.clone()).collect();
+        let described = keyed::in_built_in_bank(home.state(), &question.situation, &texts).unwrap();
+        record_described(&mut home, described, at).unwrap();
+        let ids: Vec<AlternativeId> = texts.iter().map(|t| AlternativeId::of(&question.situation, t)).collect();
+        home.believe(&person).unwrap();
+        let decided = decide(home.state(), &person, &ids, &[], Bars::default(), true).unwrap();
+        if decided.question.is_none() {
+            continue;
+        }
+        if decisions.is_empty() {
+            decisions.push(record(&mut home, &person, None, &ids, &decided, at).unwrap().0);
+            continue;
+        }
+        let proposed =
+            |alternative: &AlternativeId| Proposed { alternative: *alternative, by: By::Person, why: "given".into() };
+        let proposed: Vec<Proposed> = ids.iter().map(proposed).collect();
+        let limits = (Bars::default(), 5);
+        let mut task = TaskRun::begin(&mut home, person.clone(), &question.situation, &proposed, limits, at).unwrap();
+        task.step(&mut home, decided, at).unwrap();
+        decisions.push(home.state().decisions().last().unwrap().0.0);
+        break;
+    }
+    (decisions[0], decisions[1])
+}
+
+/// Where the service's OpenAPI document is.
+const DOCUMENT: &str = "/api/v1/openapi.json";
+
+/// A model of a few thousand random numbers that llama.cpp loads, as a file in this folder; it writes bytes.
+pub(crate) fn tiny_model(folder: &Path) -> PathBuf {
+    use credence_priors::training::{Architecture, tiny};
+    let template = "{% for m in messages %}{{ '[' + m.role + ']' + m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+    let words = tiny::Words { tokens: Vec::new(), template: Some(template.to_owned()) };
+    let path = folder.join("tiny.gguf");
+    tiny::write_with(&path, Architecture::Llama, 1, Some(&words)).unwrap();
+    path
 }
 
 /// Text as it stands in addresses and forms.
@@ -181,7 +236,20 @@ impl Service {
         self.request("POST", path, "application/x-www-form-urlencoded", Some(&body.join("&")), &[])
     }
 
+    /// Sends something; what comes back must be what the service's own document says, where it says something.
+    #[track_caller]
     fn request(&self, method: &str, path: &str, kind: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+        static CONTRACT: OnceLock<Contract> = OnceLock::new();
+        let answer = self.exchange(method, path, kind, body, headers);
+        let is_described = ["/api/v1/", "/v1/", "/health", "/metrics"].iter().any(|start| path.starts_with(start));
+        if is_described && path != DOCUMENT {
+            let text = || self.exchange("GET", DOCUMENT, "application/json", None, &[]).text;
+            CONTRACT.get_or_init(|| Contract::of(&text())).check(method, path, body, &answer);
+        }
+        answer
+    }
+
+    fn exchange(&self, method: &str, path: &str, kind: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

@@ -137,7 +137,7 @@ pub fn rehearsal(
             tokens_max: tokens,
             temperature: 0.8,
             seed: seed.wrapping_add(index as u64),
-            stop: Vec::new(),
+            ..CompletionRequest::ask("")
         };
         let Completion { text, .. } = base.complete(&request, &mut |_| std::ops::ControlFlow::Continue(()))?;
         if !text.trim().is_empty() {

@@ -48,7 +48,7 @@ pub fn read(model: &mut dyn LanguageModel, cues: &Cues, words: &str) -> Result<V
         tokens_max: TOKENS_MAX,
         temperature: 0.0,
         seed: 0,
-        stop: Vec::new(),
+        ..CompletionRequest::ask("")
     };
     let completion = model.complete(&request, &mut |_| ControlFlow::Continue(()))?;
     Ok(parse(cues, &completion.text))

@@ -1,19 +1,26 @@
 //! Writing text: a sampler, a grammar, and a cache that keeps the charter between requests.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::vocab::LlamaVocab;
 
 use super::control::Part;
+use super::probable::scored;
 use super::{Llama, common_prefix, compute_error, context_parameters, log, new_context};
-use crate::model::{Completion, CompletionRequest, Ending, ModelError, Prompt};
+use crate::model::{Completion, CompletionRequest, Ending, ModelError, Piece, Prompt, ScoredToken};
 
 /// Tokens evaluated between two looks at whether somebody wants to stop, and the unit in which the cache is reused: a
 /// prompt is always cut at the same places, so the same request has the same answer whatever was asked before.
 const CHUNK: usize = 128;
+
+/// What is done after each chunk of a prompt: it is given the context, whose rows are those of the chunk, and the place of the
+/// chunk's first token.
+type OnChunk<'a> = dyn FnMut(&LlamaContext<'static>, usize) -> Result<ControlFlow<()>, ModelError> + 'a;
 
 /// Where text is written: a context, and the tokens its cache holds.
 pub(super) struct Desk {
@@ -26,14 +33,14 @@ pub(super) struct Desk {
 }
 
 impl Llama {
-    pub(super) fn write(
+    pub(super) fn write_request(
         &mut self,
         request: &CompletionRequest,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
         let tokens = self.request_tokens(request)?;
         // One token at least must fit behind the prompt.
-        self.check_length(tokens.len() + 1, last_words(request))?;
+        self.check_length(tokens.len() + request.tokens_max.min(1), last_words(request))?;
         let mut sampler = self.sampler(request)?;
         if self.completing.is_none() {
             let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
@@ -44,11 +51,17 @@ impl Llama {
         let vocab = model.vocab();
         let room = self.context as usize;
         let desk = self.completing.as_mut().ok_or(ModelError::Gone)?;
-        let evaluated = desk.evaluate_prompt(&tokens, on_text)?;
+        // What was put before a prompt to mark its beginning is none of its tokens.
+        let begun = usize::from(!matches!(request.prompt, Prompt::Tokens(_)) && vocab.should_add_bos());
+        let evaluated = match request.echo {
+            true => desk.echo(&vocab, &tokens, begun, request.probable, on_piece)?,
+            false => desk.evaluate_prompt(&tokens, false, &mut |_, _| Ok(on_piece(&Piece::default())))?,
+        };
         self.usage.in_prompts += tokens.len() as u64;
         self.usage.evaluated += desk.evaluated as u64;
+        let prompt_tokens = tokens.len();
         let Some(mut row) = evaluated else {
-            return Ok(Completion { text: String::new(), tokens: 0, ending: Ending::Interrupted });
+            return Ok(Completion { text: String::new(), prompt_tokens, tokens: 0, ending: Ending::Interrupted });
         };
         let mut written = Written::new(&request.stop);
         let mut count = 0;
@@ -65,20 +78,25 @@ impl Llama {
             }
             sampler.try_accept(token).map_err(|error| compute_error("follow the grammar", &error))?;
             count += 1;
-            if written.push(&vocab.token_to_piece(token, false, None), on_text).is_break() {
+            let logits = || desk.context.get_logits_ith(row);
+            let scored = request.probable.map(|n| scored(&vocab, logits(), token, n)).transpose()?;
+            if written.push(&vocab.token_to_piece(token, false, None), scored, on_piece).is_break() {
                 break Ending::Interrupted;
             }
             if written.stopped {
                 break Ending::Stop;
             }
-            row = desk.evaluate(&[token])?;
+            // Nothing comes after the last one.
+            if count < request.tokens_max {
+                row = desk.evaluate(&[token], false)?;
+            }
         };
         if ending != Ending::Interrupted && ending != Ending::Stop {
             // What was held back as the beginning of a stop text was none. The listener may not care any more.
-            let _ = written.flush(on_text);
+            let _ = written.flush(on_piece);
         }
         self.usage.written += count as u64;
-        Ok(Completion { text: written.text, tokens: count, ending })
+        Ok(Completion { text: written.text, prompt_tokens, tokens: count, ending })
     }
 
     /// The whole prompt: no control token in it comes from what somebody said.
@@ -87,6 +105,7 @@ impl Llama {
             (Prompt::Text(text), None) => return self.prompt_tokens(text),
             (Prompt::Text(text), Some(system)) => return self.prompt_tokens(&format!("{system}\n\n{text}")),
             (Prompt::Chat(messages), _) => messages,
+            (Prompt::Tokens(tokens), _) => return self.given_tokens(tokens),
         };
         let parts = self.chat.parts(&self.model, request, messages);
         let tokens = match parts.as_slice() {
@@ -99,6 +118,18 @@ impl Llama {
         Ok(tokens)
     }
 
+    /// Tokens that somebody gave as numbers.
+    fn given_tokens(&self, tokens: &[u32]) -> Result<Vec<LlamaToken>, ModelError> {
+        let last = (self.model.n_vocab() - 1).cast_unsigned();
+        if let Some(&token) = tokens.iter().find(|token| **token > last) {
+            return Err(ModelError::NoSuchToken { token, last });
+        }
+        if tokens.is_empty() {
+            return Err(ModelError::Empty(String::new()));
+        }
+        Ok(tokens.iter().map(|token| LlamaToken(token.cast_signed())).collect())
+    }
+
     fn sampler(&self, request: &CompletionRequest) -> Result<LlamaSampler, ModelError> {
         let mut chain = Vec::new();
         if let Some(grammar) = &request.grammar {
@@ -109,7 +140,9 @@ impl Llama {
             chain.push(sampler);
         }
         if request.temperature > 0.0 {
-            chain.push(LlamaSampler::top_p(0.95, 1));
+            if request.top_p < 1.0 {
+                chain.push(LlamaSampler::top_p(request.top_p, 1));
+            }
             chain.push(LlamaSampler::temp(request.temperature));
             chain.push(LlamaSampler::dist(sampler_seed(request.seed)));
         } else {
@@ -124,6 +157,7 @@ fn last_words(request: &CompletionRequest) -> &str {
     match &request.prompt {
         Prompt::Text(text) => text,
         Prompt::Chat(messages) => messages.last().map_or("", |message| &message.content),
+        Prompt::Tokens(_) => "",
     }
 }
 
@@ -137,14 +171,18 @@ fn sampler_seed(seed: u64) -> u32 {
 }
 
 impl Desk {
-    /// Evaluates a prompt, keeping what the cache shares with it; returns the row of logits to sample from, or none
-    /// when the listener broke off.
+    /// Evaluates a prompt, keeping what the cache shares with it unless every token's row of logits is wanted; returns the row of
+    /// logits to sample from, or none when the listener broke off.
     fn evaluate_prompt(
         &mut self,
         tokens: &[LlamaToken],
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        every_row: bool,
+        on_chunk: &mut OnChunk<'_>,
     ) -> Result<Option<i32>, ModelError> {
-        let shared = common_prefix(&self.cached[..self.prompt], tokens).min(tokens.len() - 1) / CHUNK * CHUNK;
+        let shared = match every_row {
+            true => 0,
+            false => common_prefix(&self.cached[..self.prompt], tokens).min(tokens.len() - 1) / CHUNK * CHUNK,
+        };
         self.context
             .clear_kv_cache_seq(Some(0), Some(shared as u32), None)
             .map_err(|error| compute_error("shorten the cache", &error))?;
@@ -153,22 +191,57 @@ impl Desk {
         self.evaluated = 0;
         let mut row = 0;
         for chunk in tokens[shared..].chunks(CHUNK) {
-            row = self.evaluate(chunk)?;
+            let start = self.cached.len();
+            row = self.evaluate(chunk, every_row)?;
             self.prompt = self.cached.len();
             self.evaluated += chunk.len();
-            if on_text("").is_break() {
+            if on_chunk(&self.context, start)?.is_break() {
                 return Ok(None);
             }
         }
         Ok(Some(row))
     }
 
-    fn evaluate(&mut self, tokens: &[LlamaToken]) -> Result<i32, ModelError> {
+    /// Evaluates a prompt and tells its tokens from `begun` on, with their probabilities if so many of the most probable are wanted.
+    fn echo(
+        &mut self,
+        vocab: &LlamaVocab<'_>,
+        tokens: &[LlamaToken],
+        begun: usize,
+        probable: Option<usize>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+    ) -> Result<Option<i32>, ModelError> {
+        let mut echoed = Written::new(&[]);
+        let piece = |token: LlamaToken| vocab.token_to_piece(token, true, None);
+        for (at, &token) in tokens.iter().enumerate().skip(begun) {
+            // With probabilities, those after the first come when the one before is evaluated.
+            let first = probable.map(|_| ScoredToken { bytes: piece(token), ln_p: None, probable: Vec::new() });
+            if (probable.is_none() || at == 0) && echoed.push(&piece(token), first, on_piece).is_break() {
+                return Ok(None);
+            }
+        }
+        let row = self.evaluate_prompt(tokens, probable.is_some(), &mut |context, start| {
+            let Some(probable) = probable else { return Ok(on_piece(&Piece::default())) };
+            for (row, next) in (start + 1..=start + CHUNK).enumerate() {
+                let Some(&token) = tokens.get(next) else { break };
+                let logits = context.get_logits_ith(i32::try_from(row).unwrap_or(i32::MAX));
+                let scored = scored(vocab, logits, token, probable)?;
+                if echoed.push(&piece(token), Some(scored), on_piece).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(row.filter(|_| echoed.flush(on_piece).is_continue()))
+    }
+
+    /// Evaluates tokens after those in the cache; returns the row of logits after the last one.
+    fn evaluate(&mut self, tokens: &[LlamaToken], every_row: bool) -> Result<i32, ModelError> {
         let mut batch = LlamaBatch::new(tokens.len(), 1);
         for (offset, &token) in tokens.iter().enumerate() {
             let position = (self.cached.len() + offset) as i32;
             batch
-                .add(token, position, &[0], offset + 1 == tokens.len())
+                .add(token, position, &[0], every_row || offset + 1 == tokens.len())
                 .map_err(|error| compute_error("fill a batch", &error))?;
         }
         log::forget_errors();
@@ -178,21 +251,31 @@ impl Desk {
     }
 }
 
-/// Text written so far. Pieces may end within a character, or within a stop text: such ends are held back.
+/// Text written so far. Pieces may end within a character, or within a stop text: such ends are held back, and so are their tokens.
 struct Written<'a> {
     stop: &'a [String],
     text: String,
     held: Vec<u8>,
+    /// Tokens of which something is held back, with the bytes that they add: a control token may add none.
+    tokens: VecDeque<(usize, ScoredToken)>,
+    /// Bytes of the first of them that were said.
+    begun: usize,
     stopped: bool,
 }
 
 impl<'a> Written<'a> {
     fn new(stop: &'a [String]) -> Self {
-        Self { stop, text: String::new(), held: Vec::new(), stopped: false }
+        Self { stop, text: String::new(), held: Vec::new(), tokens: VecDeque::new(), begun: 0, stopped: false }
     }
 
-    fn push(&mut self, piece: &[u8], on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn push(
+        &mut self,
+        piece: &[u8],
+        token: Option<ScoredToken>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         self.held.extend_from_slice(piece);
+        self.tokens.extend(token.map(|token| (piece.len(), token)));
         let whole = match std::str::from_utf8(&self.held) {
             Ok(text) => text.len(),
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
@@ -205,24 +288,52 @@ impl<'a> Written<'a> {
         {
             self.stopped = true;
             self.held.clear();
-            return self.say(&text[..cut], on_text);
+            let tokens = self.told(cut, true);
+            return self.say(&text[..cut], tokens, on_piece);
         }
         let keep = self.stop.iter().map(|stop| overlap(&text, stop)).max().unwrap_or(0);
         let said = text[..text.len() - keep].to_owned();
         let mut rest = text.as_bytes()[text.len() - keep..].to_vec();
         rest.extend_from_slice(&self.held[whole..]);
         self.held = rest;
-        self.say(&said, on_text)
+        let tokens = if self.held.is_empty() { self.rest() } else { self.told(whole - keep, false) };
+        self.say(&said, tokens, on_piece)
     }
 
-    fn flush(&mut self, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
+    /// The tokens that end within the next so many bytes; with `partly` also the one that only begins there.
+    fn told(&mut self, bytes: usize, partly: bool) -> Vec<ScoredToken> {
+        let (mut told, mut left) = (Vec::new(), self.begun + bytes);
+        while let Some((length, token)) = self.tokens.pop_front() {
+            if length > left && !(partly && left > 0) {
+                self.tokens.push_front((length, token));
+                break;
+            }
+            left = left.saturating_sub(length);
+            told.push(token);
+        }
+        self.begun = if self.tokens.is_empty() { 0 } else { left };
+        told
+    }
+
+    fn flush(&mut self, on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>) -> ControlFlow<()> {
         let rest = String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned();
-        self.say(&rest, on_text)
+        let tokens = self.rest();
+        self.say(&rest, tokens, on_piece)
     }
 
-    fn say(&mut self, text: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn rest(&mut self) -> Vec<ScoredToken> {
+        self.begun = 0;
+        self.tokens.drain(..).map(|(_, token)| token).collect()
+    }
+
+    fn say(
+        &mut self,
+        text: &str,
+        tokens: Vec<ScoredToken>,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         self.text.push_str(text);
-        on_text(text)
+        on_piece(&Piece { text: text.to_owned(), tokens })
     }
 }
 
@@ -235,39 +346,58 @@ fn overlap(text: &str, stop: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn written(pieces: &[&[u8]], stop: &[&str]) -> (String, String, bool) {
+    /// What was written, what was heard, the tokens heard with it, and whether a stop text ended it.
+    fn written(pieces: &[&[u8]], stop: &[&str]) -> (String, String, Vec<Vec<u8>>, bool) {
         let stop: Vec<String> = stop.iter().map(|s| (*s).to_owned()).collect();
-        let mut heard = String::new();
+        let (mut heard, mut tokens) = (String::new(), Vec::new());
+        let mut hear = |piece: &Piece| {
+            heard.push_str(&piece.text);
+            tokens.extend(piece.tokens.iter().map(|token| token.bytes.clone()));
+            ControlFlow::Continue(())
+        };
         let mut written = Written::new(&stop);
         for piece in pieces {
-            let _ = written.push(piece, &mut |text| {
-                heard.push_str(text);
-                ControlFlow::Continue(())
-            });
+            let token = ScoredToken { bytes: piece.to_vec(), ln_p: Some(-1.0), probable: Vec::new() };
+            let _ = written.push(piece, Some(token), &mut hear);
             if written.stopped {
                 break;
             }
         }
         if !written.stopped {
-            let _ = written.flush(&mut |text| {
-                heard.push_str(text);
-                ControlFlow::Continue(())
-            });
+            let _ = written.flush(&mut hear);
         }
-        (written.text, heard, written.stopped)
+        (written.text, heard, tokens, written.stopped)
     }
 
     #[test]
     fn stop_texts_and_characters_may_span_pieces() {
-        let check = |pieces: &[&[u8]], stop: &[&str], text: &str, stopped: bool| {
-            assert_eq!(written(pieces, stop), (text.to_owned(), text.to_owned(), stopped), "{pieces:?}");
+        let check = |pieces: &[&[u8]], stop: &[&str], text: &str, told: usize, stopped: bool| {
+            let tokens = pieces[..told].iter().map(|piece| piece.to_vec()).collect();
+            assert_eq!(written(pieces, stop), (text.to_owned(), text.to_owned(), tokens, stopped), "{pieces:?}");
         };
-        check(&[b"one", b" two"], &[], "one two", false);
-        check(&[b"one\n", b"\ntwo"], &["\n\n"], "one", true);
-        check(&[b"one\n", b"two"], &["\n\n"], "one\ntwo", false);
-        check(&[b"na\xc3", b"\xafve"], &["x"], "na\u{ef}ve", false);
-        check(&[b"bad \xff byte"], &[], "bad \u{fffd} byte", false);
-        check(&[b"ends with E", b"N", b"D."], &["END"], "ends with ", true);
+        check(&[b"one", b" two"], &[], "one two", 2, false);
+        check(&[b"one\n", b"\ntwo"], &["\n\n"], "one", 1, true);
+        check(&[b"one\n", b"two"], &["\n\n"], "one\ntwo", 2, false);
+        check(&[b"na\xc3", b"\xafve"], &["x"], "na\u{ef}ve", 2, false);
+        check(&[b"bad \xff byte"], &[], "bad \u{fffd} byte", 1, false);
+        check(&[b"ends with E", b"N", b"D."], &["END"], "ends with ", 1, true);
+        check(&[b"a", b"", b"bE", b"ND"], &["END"], "ab", 3, true);
+    }
+
+    #[test]
+    fn tokens_come_with_the_text_that_they_end_in() {
+        let mut pieces = Vec::new();
+        let stop = ["END".to_owned()];
+        let mut written = Written::new(&stop);
+        for bytes in [&b"x E"[..], b"N", b"d \xc3", b"\xaf"] {
+            let token = ScoredToken { bytes: bytes.to_vec(), ln_p: Some(-1.0), probable: Vec::new() };
+            let _ = written.push(bytes, Some(token), &mut |piece| {
+                pieces.push((piece.text.clone(), piece.tokens.len()));
+                ControlFlow::Continue(())
+            });
+        }
+        let said = |text: &str, tokens: usize| (text.to_owned(), tokens);
+        assert_eq!(pieces, [said("x ", 0), said("", 0), said("ENd ", 2), said("\u{ef}", 2)]);
     }
 
     #[test]

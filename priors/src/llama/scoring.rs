@@ -234,7 +234,7 @@ fn common_beginning(first: &Query, last: &Query, tree: &Tree) -> usize {
 }
 
 /// ln softmax(logits) at `tokens`.
-fn ln_softmax_at(logits: &[f32], tokens: &[LlamaToken]) -> Result<Vec<f64>, ModelError> {
+pub(super) fn ln_softmax_at(logits: &[f32], tokens: &[LlamaToken]) -> Result<Vec<f64>, ModelError> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let not_finite = || ModelError::Compute { doing: "score", reason: "logits are not finite".to_owned() };
     if !largest.is_finite() {

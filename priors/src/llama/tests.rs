@@ -1,11 +1,14 @@
 //! What people say and how chats are put, on tiny models that llama.cpp loads.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Llama, LlamaOptions};
-use crate::model::{CompletionRequest, LanguageModel, Message, ModelError, Prompt};
+use crate::model::{
+    Completion, CompletionRequest, Continuation, Ending, LanguageModel, Message, ModelError, Prompt, ScoredToken,
+};
 use crate::training::Architecture;
 use crate::training::tiny::{self, Words};
 
@@ -79,7 +82,7 @@ fn no_spelling_of_a_token_becomes_the_token() -> Outcome {
                 let plain = CompletionRequest {
                     prompt: match &request.prompt {
                         Prompt::Text(_) => Prompt::Text("a b".to_owned()),
-                        Prompt::Chat(_) => Prompt::Chat(vec![Message::user("a b")]),
+                        Prompt::Chat(_) | Prompt::Tokens(_) => Prompt::Chat(vec![Message::user("a b")]),
                     },
                     ..CompletionRequest::ask("")
                 };
@@ -121,6 +124,86 @@ fn a_template_makes_control_tokens_and_none_is_plain_text() -> Outcome {
     assert_eq!(written(None)?, "{<s>}Be brief.{\n\n}Why?{\n\n}");
     assert_eq!(written(Some("  "))?, written(None)?);
     assert_eq!(written(Some("{{ raise_exception('not today') }}"))?, written(None)?);
+    Ok(())
+}
+
+/// What is written, the text that is told with it, and its tokens.
+fn told(model: &mut Llama, request: &CompletionRequest) -> Result<(Completion, String, Vec<ScoredToken>), ModelError> {
+    let (mut text, mut tokens) = (String::new(), Vec::new());
+    let completion = LanguageModel::write(model, request, &mut |piece| {
+        text.push_str(&piece.text);
+        tokens.extend(piece.tokens.iter().cloned());
+        ControlFlow::Continue(())
+    })?;
+    Ok((completion, text, tokens))
+}
+
+fn text(prompt: &str) -> CompletionRequest {
+    CompletionRequest { prompt: Prompt::Text(prompt.to_owned()), tokens_max: 6, ..CompletionRequest::ask("") }
+}
+
+#[test]
+fn tokens_are_told_with_how_probable_they_were() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut model = load(folder.path(), None)?;
+    let (plain, ..) = told(&mut model, &text("abc"))?;
+    let request = CompletionRequest { probable: Some(3), ..text("abc") };
+    let (completion, said, tokens) = told(&mut model, &request)?;
+    assert_eq!((&completion, &said), (&plain, &plain.text), "asking for probabilities changes nothing");
+    assert_eq!((tokens.len(), completion.prompt_tokens), (completion.tokens, 4));
+    for token in &tokens {
+        assert_eq!(token.probable.len(), 3);
+        assert!(token.probable.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+        // Without a temperature the most probable token is written.
+        assert_eq!(token.ln_p, Some(token.probable[0].1));
+        assert!(token.ln_p.is_some_and(|ln_p| ln_p < 0.0));
+    }
+    Ok(())
+}
+
+#[test]
+fn an_echo_scores_a_text_as_reading_does() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut model = load(folder.path(), None)?;
+    // Longer than what is evaluated at once.
+    let prompt = "given-".repeat(30);
+    let request = CompletionRequest { probable: Some(0), echo: true, tokens_max: 0, ..text(&format!("{prompt}text")) };
+    let (completion, said, tokens) = told(&mut model, &request)?;
+    assert_eq!((said.as_str(), completion.text.as_str()), (format!("{prompt}text").as_str(), ""));
+    assert_eq!((completion.ending, completion.tokens), (Ending::Length, 0));
+    assert_eq!(tokens.len(), 184);
+    let ln_p: f64 = tokens[180..].iter().filter_map(|token| token.ln_p).sum();
+    let read = model.log_likelihoods(&[Continuation { prompt, text: "text".to_owned() }])?[0];
+    assert!((read.ln_p - ln_p).abs() < 1e-3 && read.tokens == 4, "{read:?}, {ln_p}");
+    // Given as numbers, nothing is put before it: the first token has no probability.
+    let ids = LanguageModel::tokenize(&mut model, "ab")?;
+    let request = CompletionRequest { prompt: Prompt::Tokens(ids), ..request };
+    let (completion, said, tokens) = told(&mut model, &request)?;
+    assert_eq!((said.as_str(), completion.prompt_tokens, tokens.len()), ("ab", 2, 2));
+    assert!(tokens[0].ln_p.is_none() && tokens[1].ln_p.is_some());
+    // Without probabilities, and with what comes after.
+    let (completion, said, tokens) = told(&mut model, &CompletionRequest { echo: true, ..text("abc") })?;
+    assert_eq!((said, tokens), (format!("abc{}", completion.text), Vec::new()));
+    Ok(())
+}
+
+#[test]
+fn tokens_that_there_are_not_and_listeners_that_leave() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut model = load(folder.path(), None)?;
+    let request = CompletionRequest { prompt: Prompt::Tokens(vec![1, 9999]), ..text("") };
+    assert!(matches!(told(&mut model, &request), Err(ModelError::NoSuchToken { token: 9999, .. })));
+    let request = CompletionRequest { prompt: Prompt::Tokens(Vec::new()), ..text("") };
+    assert!(matches!(told(&mut model, &request), Err(ModelError::Empty(_))));
+    for echo in [false, true] {
+        let mut heard = 0;
+        let request = CompletionRequest { echo, probable: Some(1), ..text("abc") };
+        let completion = LanguageModel::write(&mut model, &request, &mut |_| {
+            heard += 1;
+            ControlFlow::Break(())
+        })?;
+        assert_eq!((completion.ending, completion.tokens, heard), (Ending::Interrupted, 0, 1));
+    }
     Ok(())
 }
 

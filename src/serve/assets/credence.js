@@ -63,3 +63,19 @@ document.querySelectorAll("form[data-follow]").forEach((form) => {
     timer = setTimeout(follow, 120);
   });
 });
+
+// What is at work is shown anew every two seconds, until it is done.
+const refresh = async () => {
+  const part = document.querySelector("[data-refresh]");
+  if (!part) return;
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (answer && answer.ok) {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const there = page.getElementById(part.dataset.refresh);
+    if (there && !part.contains(document.activeElement)) part.replaceWith(there);
+    // Once it is done the rest of the page changes too.
+    if (there && !there.dataset.refresh) location.reload();
+  }
+  setTimeout(refresh, 2000);
+};
+setTimeout(refresh, 2000);

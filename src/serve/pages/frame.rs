@@ -13,6 +13,9 @@ pub(super) fn page(caller: &Caller, title: &str, here: &str, content: Markup) ->
         places.insert(1, ("/people", "People"));
         places.push(("/model", "Model"));
     }
+    if caller.role == Role::Owner {
+        places.push(("/experiments", "Experiments"));
+    }
     let nav = html! {
         nav aria-label="Pages" {
             @for (path, name) in places {
@@ -25,6 +28,11 @@ pub(super) fn page(caller: &Caller, title: &str, here: &str, content: Markup) ->
         }
     };
     whole(title, Some(nav), content)
+}
+
+/// What may be wider than a phone, and then scrolls by hand or by keys.
+pub(super) fn wide(label: &str, content: Markup) -> Markup {
+    html! { div.wide tabindex="0" role="region" aria-label=(label) { (content) } }
 }
 
 /// A page of anybody.

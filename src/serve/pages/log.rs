@@ -120,12 +120,12 @@ fn compared(then: &Sheet, without: &Sheet, seq: u64) -> Markup {
     html! {
         h3 { "What if record " (seq) " had not been given?" }
         p { "First then: " (first(without)) ". First as it is: " (first(then)) "." }
-        div.wide { table {
+        (frame::wide("Values as they are and without it", html! { table {
             thead { tr { th { "value" } th.number { "as it is" } th.number { "without it" } th.number { "difference" } } }
             tbody { @for (name, with, without) in rows { tr {
                 td { (name) } td.number { (signed(with)) } td.number { (signed(without)) } td.number { (signed(without - with)) }
             } } }
-        } }
+        } }))
     }
 }
 
@@ -138,7 +138,7 @@ fn lines(caller: &Caller, asking: &Asking, records: &LogPage) -> Markup {
     html! {
         h2 { "Records" }
         @if records.records.is_empty() { p { "There is none that was asked for." } } @else {
-            div.wide { table.log {
+            (frame::wide("Records", html! { table.log {
                 thead { tr { th.number { "no." } th { "when (UTC)" } th { "what" } th { "" } } }
                 tbody { @for line in records.records.iter().rev() { tr.withdrawn[line.withdrawn] {
                     td.number { (line.seq) }
@@ -164,7 +164,7 @@ fn lines(caller: &Caller, asking: &Asking, records: &LogPage) -> Markup {
                         }
                     }
                 } } }
-            } }
+            } }))
             @if records.more_before {
                 @if let Some(first) = records.records.first() {
                     p { a href=(address(&[("before", &first.seq.to_string())])) { "Earlier records" } }

@@ -1,8 +1,10 @@
 //! The pages: made here, whole without script; a small script adds keys and spares reloads.
 
+mod decisions;
+mod experiments;
 mod frame;
 mod log;
-mod others;
+mod model;
 mod people;
 mod session;
 mod values;
@@ -19,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::access::{Caller, Role, check_csrf, no_cookie, set_cookie};
-use super::api::Asked;
+use super::api::{Asked, unread};
 use super::problem::Problem;
 
 const STYLE: &str = include_str!("../assets/credence.css");
@@ -42,8 +44,15 @@ pub(super) fn router() -> Router<App> {
         .route("/join/{token}", get(people::join_page).post(people::join))
         .route("/log", get(log::page))
         .route("/log/retract", post(log::retract))
-        .route("/decisions", get(others::decisions))
-        .route("/model", get(others::model))
+        .route("/decisions", get(decisions::page))
+        .route("/decisions/{record}/answer", post(decisions::answer))
+        .route("/decisions/{record}/correct", post(decisions::correct))
+        .route("/decisions/{record}/stop", post(decisions::stop))
+        .route("/experiments", get(experiments::page))
+        .route("/experiments/start", post(experiments::start))
+        .route("/experiments/stop", post(experiments::stop))
+        .route("/experiments/{run}", get(experiments::report))
+        .route("/model", get(model::page))
         .route("/assets/credence.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/assets/credence.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
 }
@@ -64,7 +73,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         match axum::Form::<T>::from_request(request, app).await {
             Ok(axum::Form(fields)) => Ok(Self(fields)),
-            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+            Err(rejection) => Err(unread(rejection.status(), rejection.body_text())),
         }
     }
 }
@@ -77,7 +86,8 @@ struct Token {
 
 /// Opens the service with the token in its address, which then goes into a cookie and out of the address.
 async fn open(State(app): State<App>, Asked(Token { token }): Asked<Token>) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&token).filter(|c| c.role != Role::Join).ok_or_else(Problem::who)?;
+    let caller =
+        app.tokens.caller(&token).filter(|c| !matches!(c.role, Role::Join | Role::Agent)).ok_or_else(Problem::who)?;
     let to = if caller.role == Role::Participant { "/session" } else { "/" };
     let mut response = Redirect::to(to).into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie(&token, app.is_secure));

@@ -128,7 +128,7 @@ fn body(seen: &Seen) -> Markup {
         (statements("What divides", "The groups stand apart on these, as far as is sure.", view, |i| i.surely_divides))
         details {
             summary { "Every statement" }
-            div.wide { (table(view, &(0..view.items.len()).collect::<Vec<_>>())) }
+            (frame::wide("Every statement", table(view, &(0..view.items.len()).collect::<Vec<_>>())))
         }
         p.quiet { "From " (view.people.len()) " people, through record " (seen.head) "." }
     }
@@ -145,7 +145,7 @@ fn statements(heading: &str, said: &str, view: &PeopleView, by: impl Fn(&ItemVie
     html! {
         section {
             h2 { (heading) }
-            @if order.is_empty() { p { "Nothing is sure yet." } } @else { p.quiet { (said) } div.wide { (table(view, &order)) } }
+            @if order.is_empty() { p { "Nothing is sure yet." } } @else { p.quiet { (said) } (frame::wide(heading, table(view, &order))) }
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn page(
             }
             details {
                 summary { "In numbers" }
-                div.wide { table {
+                (frame::wide("Values in numbers", html! { table {
                     thead { tr { th.number { "place" } th { "value" } th.number { "before" } th.number { "now" } th.number { "90% interval" } th { "sure" } } }
                     tbody { @for value in &ranked(&sheet.values).values { tr {
                         td.number { (value.rank) }
@@ -63,7 +63,7 @@ pub(super) async fn page(
                         td.number { (interval(value.low, value.high)) }
                         td { (match (value.sure, value.mean > 0.0) { (true, true) => "more", (true, false) => "less", _ => "" }) }
                     } } }
-                } }
+                } }))
                 p.quiet { (UNIT) }
             }
             section {
@@ -96,7 +96,7 @@ pub(super) async fn file(
         "values.html" => ("text/html; charset=utf-8", alone::page(&sheet)),
         "values.svg" => ("image/svg+xml", drawing::picture(&sheet)),
         "values.md" => ("text/markdown; charset=utf-8", markdown::page(&sheet)),
-        "values.json" => ("application/json", serde_json::to_string_pretty(&sheet.json()).unwrap_or_default()),
+        "values.json" => ("application/json", serde_json::to_string_pretty(&sheet.view()).unwrap_or_default()),
         other => return Err(Problem::no_such("file", &other)),
     };
     let disposition = format!("attachment; filename=\"{name}\"");

@@ -1,0 +1,220 @@
+//! Decisions: what was asked, considered and decided, and why. Open questions are answered here, acts corrected, tasks stopped.
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Form, csrf, frame, link, sentence};
+use crate::front::text::{clean, percent, signed};
+use crate::serve::App;
+use crate::serve::access::{Caller, check_csrf};
+use crate::serve::api::{Asked, At};
+use crate::serve::decisions::{self, DecisionQuery, DecisionView, Preferred};
+use crate::serve::problem::Problem;
+
+/// Reasons shown, at most.
+const REASONS_MAX: usize = 6;
+
+/// The page.
+pub(super) async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(query): Asked<DecisionQuery>,
+) -> Result<Response, Problem> {
+    let person = query.person.clone().unwrap_or_default();
+    let found = decisions::page(&app, &caller, query).await?;
+    let page = frame::page(
+        &caller,
+        "Decisions",
+        "/decisions",
+        html! {
+            @if caller.sees_everybody() {
+                form.row method="get" action="/decisions" {
+                    label for="person" { "Person" }
+                    input #person name="person" value=(person) maxlength="200" autocomplete="off";
+                    button type="submit" { "Show" }
+                }
+            }
+            @if found.decisions.is_empty() {
+                p { "Nothing was decided that was asked for. " code { "credence decide" } " and " code { "credence agent" } " write decisions to this log while the service is not running." }
+            }
+            @for decision in &found.decisions { (card(&caller, decision)) }
+            @if found.more_before {
+                @if let Some(last) = found.decisions.last() {
+                    p { a href=(link("/decisions", &[("person", &person), ("before", &last.record.to_string())])) { "Earlier decisions" } }
+                }
+            }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+fn card(caller: &Caller, d: &DecisionView) -> Markup {
+    html! {
+        article.card id=(format!("record-{}", d.record)) {
+            h2 { (sentence(&clean(&d.asked))) }
+            p.quiet {
+                "Record " (d.record) ", " (d.time) " UTC, for " (clean(&d.person))
+                @if let Some(task) = &d.task { ", " (clean(task)) }
+                @if d.is_superseded { "; decided again later" }
+                @if d.is_stopped { "; stopped" }
+            }
+            p { strong { (sentence(&clean(&d.decided))) } }
+            @if let Some(pair) = &d.question { (question(caller, d, pair)) }
+            (weighed(d))
+            (why(d))
+            @if !d.since.is_empty() {
+                p { "Said since: " @for (i, said) in d.since.iter().enumerate() { @if i > 0 { "; " } (clean(said)) } "." }
+            }
+            (actions(caller, d))
+        }
+    }
+}
+
+fn action(d: &DecisionView, what: &str) -> String {
+    format!("/decisions/{}/{what}", d.record)
+}
+
+fn question(caller: &Caller, d: &DecisionView, pair: &[String; 2]) -> Markup {
+    html! {
+        form.question method="post" action=(action(d, "answer")) {
+            (csrf(caller))
+            fieldset {
+                legend { "Which would you rather have?" }
+                div.answers {
+                    button.answer type="submit" name="answer" value="first" { (clean(&pair[0])) }
+                    button.answer type="submit" name="answer" value="second" { (clean(&pair[1])) }
+                    button.answer type="submit" name="answer" value="no_preference" { "no preference" }
+                }
+            }
+        }
+    }
+}
+
+fn weighed(d: &DecisionView) -> Markup {
+    let was_foreseen = d.alternatives.iter().any(|a| !a.foreseen.is_empty());
+    html! {
+        (frame::wide(&format!("What was considered for record {}", d.record), html! { table {
+            caption { "What was considered" }
+            thead { tr {
+                th scope="col" { "alternative" }
+                th.number scope="col" { "expected utility" }
+                th.number scope="col" { "chance that it is the best" }
+                @if was_foreseen { th scope="col" { "what was foreseen" } }
+            } }
+            tbody { @for (i, a) in d.alternatives.iter().enumerate() { tr {
+                th scope="row" {
+                    @if d.chosen == Some(i) { strong { (clean(&a.text)) } " (chosen)" } @else { (clean(&a.text)) }
+                    @if let Some(by) = &a.by { span.quiet { " by the " (clean(by)) } }
+                }
+                td.number {
+                    (signed(a.expected_utility))
+                    @if let Some(alone) = a.expected_utility_alone { span.quiet { " (" (signed(alone)) " alone)" } }
+                }
+                td.number { (percent(a.probability_best)) }
+                @if was_foreseen { td { @for (i, text) in a.foreseen.iter().enumerate() { @if i > 0 { br; } (clean(text)) } } }
+            } } }
+        } }))
+    }
+}
+
+fn why(d: &DecisionView) -> Markup {
+    html! {
+        @if !d.reasons.is_empty() {
+            h3 { "Why: what spoke for the best, against the next" }
+            ul { @for reason in d.reasons.iter().take(REASONS_MAX) { li {
+                (clean(&reason.name)) @if reason.size != 0.0 { " " (signed(reason.size)) }
+                @if !reason.because.is_empty() {
+                    span.quiet { ": " @for (i, said) in reason.because.iter().enumerate() { @if i > 0 { "; " } (clean(said)) } }
+                }
+            } } }
+        }
+        p.quiet {
+            "Expected regret of choosing then: " (signed(d.expected_regret)) " noise units. "
+            @if let Some(moved) = d.moved_by_wording { "In other words the judgement moves by " (signed(moved)) ". " }
+            a href=(link("/log", &[("person", &d.person), ("at", &d.record.to_string())])) { "What was believed at record " (d.record) }
+        }
+    }
+}
+
+fn actions(caller: &Caller, d: &DecisionView) -> Markup {
+    html! {
+        @if d.may_correct {
+            details {
+                summary { "That was wrong" }
+                form.row method="post" action=(action(d, "correct")) {
+                    (csrf(caller))
+                    label for=(format!("rather-{}", d.record)) { "Rather" }
+                    select id=(format!("rather-{}", d.record)) name="rather" required {
+                        @for (i, a) in d.alternatives.iter().enumerate() { @if d.chosen != Some(i) { option value=(i) { (clean(&a.text)) } } }
+                    }
+                    button type="submit" { "Correct it" }
+                }
+            }
+        }
+        @if d.may_stop {
+            form method="post" action=(action(d, "stop")) {
+                (csrf(caller))
+                button type="submit" { "Stop this task" }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AnswerForm {
+    csrf: String,
+    answer: Preferred,
+}
+
+/// Answers a decision's question, and shows what was decided then.
+pub(super) async fn answer(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Form(form): Form<AnswerForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    let made = decisions::answered(&app, &caller, record, form.answer).await?;
+    Ok(back(made))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CorrectForm {
+    csrf: String,
+    rather: usize,
+}
+
+/// Corrects what was chosen.
+pub(super) async fn correct(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Form(form): Form<CorrectForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    decisions::corrected(&app, &caller, record, form.rather).await?;
+    Ok(back(record))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StopForm {
+    csrf: String,
+}
+
+/// Stops the task.
+pub(super) async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Form(form): Form<StopForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    decisions::stopped(&app, &caller, record).await?;
+    Ok(back(record))
+}
+
+fn back(record: u64) -> Response {
+    Redirect::to(&format!("/decisions#record-{record}")).into_response()
+}

@@ -1,0 +1,159 @@
+//! Experiments: runs with their progress, starting, stopping, reports.
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Form, csrf, frame, sentence};
+use crate::front::text::clean;
+use crate::serve::App;
+use crate::serve::access::{Caller, check_csrf};
+use crate::serve::api::At;
+use crate::serve::experiments::{self, ExperimentsView, StartRun};
+use crate::serve::problem::Problem;
+use crate::serve::runs::{RunView, Standing};
+
+/// The page.
+pub(super) async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    let found = experiments::all(&app, &caller).await?;
+    let is_at_work = found.runs.iter().any(|run| run.standing == Standing::Running);
+    let page = frame::page(
+        &caller,
+        "Experiments",
+        "/experiments",
+        html! {
+            p { "An experiment simulates people whose values are known, and shows from which starts they are learned. It runs as a process of its own, at the lowest priority." }
+            // While something runs, a script fetches this part again; without script a reload does.
+            section #runs data-refresh=[is_at_work.then_some("runs")] aria-live="off" {
+                h2 { "Runs" }
+                @if found.runs.is_empty() { p { "There is none yet." } }
+                @for run in &found.runs { (card(&caller, run)) }
+            }
+            (begin(&caller, &found, is_at_work))
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+fn card(caller: &Caller, run: &RunView) -> Markup {
+    let words = match run.standing {
+        Standing::Running => "at work",
+        Standing::Stopped => "stopped",
+        Standing::Done => "done",
+        Standing::Failed => "failed",
+    };
+    let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    html! {
+        article.card data-run=(run.run) data-standing=(words) {
+            h3 { (clean(&run.run)) ": " (words) }
+            p { (sentence(&clean(&run.about))) "." }
+            p.row {
+                label for=(format!("progress-{}", run.run)) { (run.done) " of " (run.cells) " cells" }
+                progress id=(format!("progress-{}", run.run)) max=(run.cells) value=(run.done.min(run.cells)) {}
+            }
+            p.quiet { "Begun " (day(run.began)) " UTC" @if let Some(ended) = run.ended { ", ended " (day(ended)) } "." }
+            @if let Some(said) = &run.said { p.problem { (clean(said)) } }
+            div.row {
+                @if run.has_report { a.button href=(format!("/experiments/{}", run.run)) { "Report of " (run.run) } }
+                @match run.standing {
+                    Standing::Running => (act(caller, "stop", &run.run, "Stop")),
+                    Standing::Stopped | Standing::Failed => (act(caller, "start", &run.run, "Go on")),
+                    Standing::Done => {}
+                }
+            }
+        }
+    }
+}
+
+fn act(caller: &Caller, what: &str, run: &str, words: &str) -> Markup {
+    html! {
+        form method="post" action=(format!("/experiments/{what}")) {
+            (csrf(caller))
+            input type="hidden" name="run" value=(run);
+            button type="submit" { (words) " " (run) }
+        }
+    }
+}
+
+fn begin(caller: &Caller, found: &ExperimentsView, is_at_work: bool) -> Markup {
+    html! {
+        section.card {
+            h2 { "Start one" }
+            @if is_at_work { p { "One runs at a time: stop it first, or wait until it is done." } } @else {
+                form method="post" action="/experiments/start" {
+                    (csrf(caller))
+                    div.row {
+                        label for="given" { "A built-in one" }
+                        select #given name="given" {
+                            @for given in &found.given { option value=(given.name) { (given.name) " (" (given.cells) " cells)" } }
+                        }
+                        button.primary type="submit" { "Start it" }
+                    }
+                }
+                form method="post" action="/experiments/start" {
+                    (csrf(caller))
+                    label for="toml" { "Or one of your own: the text of its file (TOML)" }
+                    textarea #toml name="toml" rows="10" maxlength="60000" required spellcheck="false" placeholder="name = \"mine\"" {}
+                    button type="submit" { "Start mine" }
+                }
+            }
+            h3 { "What the built-in ones show" }
+            @for given in &found.given {
+                details {
+                    summary { (clean(&given.name)) ", " (given.cells) " cells" }
+                    p { (sentence(&clean(&given.about))) "." }
+                    pre tabindex="0" aria-label=(format!("The file of {}", given.name)) { (given.toml) }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StartForm {
+    csrf: String,
+    #[serde(default)]
+    given: Option<String>,
+    #[serde(default)]
+    toml: Option<String>,
+    /// A run that goes on.
+    #[serde(default)]
+    run: Option<String>,
+}
+
+/// Starts a run, or goes on with one.
+pub(super) async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<StartForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    match form.run {
+        Some(run) => experiments::gone_on(&app, &caller, run).await?,
+        None => experiments::started(&app, &caller, StartRun { given: form.given, toml: form.toml }).await?,
+    };
+    Ok(Redirect::to("/experiments").into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StopForm {
+    csrf: String,
+    run: String,
+}
+
+/// Stops a run.
+pub(super) async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<StopForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    experiments::stopped(&app, &caller, form.run).await?;
+    Ok(Redirect::to("/experiments").into_response())
+}
+
+/// The report of a run.
+pub(super) async fn report(State(app): State<App>, caller: Caller, At(run): At<String>) -> Result<Response, Problem> {
+    experiments::reported(&app, &caller, run).await
+}
