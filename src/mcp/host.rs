@@ -31,6 +31,10 @@ const KNOWN_MAX: usize = 8;
 /// Records of evidence named for a value, at most.
 const EVIDENCE_MAX: usize = 8;
 
+/// Who came over HTTP: with an agent's token, or with the owner's. Over standard input and output it is whoever started the process.
+pub(crate) const AGENT: &str = "agent";
+pub(crate) const OWNER: &str = "owner";
+
 type Place = Box<dyn Fn(Option<u64>) -> AnswerAt + Send + Sync>;
 
 /// A home behind a desk.
@@ -80,12 +84,14 @@ impl DeskHost {
             .map_err(|p| HostError::Home { source: p.detail.into() })?
     }
 
-    fn whom(&self, named: Option<&str>) -> Result<PersonId, HostError> {
-        match named {
-            None => Ok(self.owner.clone()),
-            Some(name) => {
-                PersonId::new(name).map_err(|e| HostError::BadInput { what: "person".into(), expected: e.to_string() })
-            }
+    /// Who is meant. An agent that came over HTTP speaks of its owner and of nobody else.
+    fn whom(&self, caller: &Caller, named: Option<&str>) -> Result<PersonId, HostError> {
+        let Some(name) = named else { return Ok(self.owner.clone()) };
+        let person =
+            PersonId::new(name).map_err(|e| HostError::BadInput { what: "person".into(), expected: e.to_string() })?;
+        match is_agent(caller) && person != self.owner {
+            true => Err(HostError::NotAllowed { what: format!("speak of {person}") }),
+            false => Ok(person),
         }
     }
 
@@ -147,6 +153,16 @@ impl DeskHost {
         decided.guard(moved, bars);
         Ok(decided)
     }
+}
+
+/// Whether a caller came over HTTP with an agent's token.
+fn is_agent(caller: &Caller) -> bool {
+    caller.principal.as_ref().is_some_and(|principal| principal.0 == AGENT)
+}
+
+/// The log has what everybody said.
+fn may_read_log(caller: &Caller) -> Result<(), HostError> {
+    if is_agent(caller) { Err(HostError::NotAllowed { what: "read the log".into() }) } else { Ok(()) }
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
@@ -227,8 +243,8 @@ fn approval(verdict: ApprovalVerdict, place: &Place) -> Approval {
 }
 
 impl Host for DeskHost {
-    async fn decide(&self, _: &Caller, asked: DecideArguments) -> Result<Decision, HostError> {
-        let person = self.whom(asked.person.as_deref())?;
+    async fn decide(&self, caller: &Caller, asked: DecideArguments) -> Result<Decision, HostError> {
+        let person = self.whom(caller, asked.person.as_deref())?;
         let situation = normal(asked.situation.trim()).into_owned();
         let texts = asked.alternatives.iter().map(|t| normal(t.trim()).into_owned()).collect();
         self.settle(Asked { person, situation, texts, may_ask: true }).await
@@ -336,8 +352,8 @@ impl Host for DeskHost {
         Ok(OutcomeNoted { record: None, words: words.into() })
     }
 
-    async fn propose_question(&self, _: &Caller, proposal: ProposalArguments) -> Result<Proposal, HostError> {
-        let person = self.whom(proposal.person.as_deref())?;
+    async fn propose_question(&self, caller: &Caller, proposal: ProposalArguments) -> Result<Proposal, HostError> {
+        let person = self.whom(caller, proposal.person.as_deref())?;
         let situation = normal(proposal.situation.trim()).into_owned();
         let texts: Vec<String> = proposal.alternatives.iter().map(|t| normal(t.trim()).into_owned()).collect();
         self.described(&situation, &texts).await?;
@@ -370,8 +386,8 @@ impl Host for DeskHost {
         })
     }
 
-    async fn get_values(&self, _: &Caller, asked: ValuesArguments) -> Result<Values, HostError> {
-        let person = self.whom(asked.person.as_deref())?;
+    async fn get_values(&self, caller: &Caller, asked: ValuesArguments) -> Result<Values, HostError> {
+        let person = self.whom(caller, asked.person.as_deref())?;
         self.at_desk(move |home| {
             known(home, &person)?;
             let view = views::values(home.state(), &person, names::value).map_err(failed)?;
@@ -388,21 +404,26 @@ impl Host for DeskHost {
         .await
     }
 
-    async fn explain(&self, _: &Caller, asked: ExplainArguments) -> Result<Explained, HostError> {
-        let person = self.whom(asked.person.as_deref())?;
+    async fn explain(&self, caller: &Caller, asked: ExplainArguments) -> Result<Explained, HostError> {
+        let person = self.whom(caller, asked.person.as_deref())?;
+        let only_of = is_agent(caller).then(|| self.owner.clone());
         self.at_desk(move |home| match (asked.record, asked.value) {
-            (Some(record), _) => explained_record(home, Seq(record)),
+            (Some(record), _) => explained_record(home, Seq(record), only_of.as_ref()),
             (None, Some(value)) => explained_value(home, &person, &value),
             (None, None) => Err(HostError::BadInput { what: "record".into(), expected: "a record or a value".into() }),
         })
         .await
     }
 
-    async fn people(&self, _: &Caller) -> Result<Vec<String>, HostError> {
+    async fn people(&self, caller: &Caller) -> Result<Vec<String>, HostError> {
+        if is_agent(caller) {
+            return Ok(vec![self.owner.to_string()]);
+        }
         self.at_desk(|home| Ok(home.state().people().keys().map(ToString::to_string).collect())).await
     }
 
-    async fn log(&self, _: &Caller, from: u64, limit: usize) -> Result<LogPage, HostError> {
+    async fn log(&self, caller: &Caller, from: u64, limit: usize) -> Result<LogPage, HostError> {
+        may_read_log(caller)?;
         self.at_desk(move |home| {
             let mut records = Vec::new();
             let mut next = None;
@@ -422,7 +443,8 @@ impl Host for DeskHost {
         .await
     }
 
-    async fn log_entry(&self, _: &Caller, seq: u64) -> Result<LogEntry, HostError> {
+    async fn log_entry(&self, caller: &Caller, seq: u64) -> Result<LogEntry, HostError> {
+        may_read_log(caller)?;
         self.at_desk(move |home| {
             let entry = home.entries().map_err(failed)?.find(|e| e.as_ref().is_ok_and(|e| e.seq.0 == seq));
             match entry {
@@ -474,9 +496,18 @@ fn in_log(home: &Home, seq: Seq, record: &Record) -> Result<LogEntry, HostError>
     })
 }
 
-fn explained_record(home: &Home, seq: Seq) -> Result<Explained, HostError> {
+/// Why a record is as it is; where `only_of` is given, of that person's decisions and approvals only.
+fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result<Explained, HostError> {
     let entry = home.entries().map_err(failed)?.find_map(|e| e.ok().filter(|e| e.seq == seq));
     let Some(entry) = entry else { return Err(HostError::NotFound { what: format!("record {seq}") }) };
+    let whose = match &entry.record {
+        Record::DecisionMade(made) => Some(&made.person),
+        Record::ApprovalNoted(noted) => Some(&noted.person),
+        _ => None,
+    };
+    if only_of.is_some_and(|owner| whose != Some(owner)) {
+        return Err(HostError::NotAllowed { what: format!("see record {seq}") });
+    }
     let mut reasons = Vec::new();
     if let Record::DecisionMade(made) = &entry.record {
         reasons.extend(made.reasons.iter().map(|reason| Reason {

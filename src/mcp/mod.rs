@@ -16,7 +16,7 @@ use crate::commands::decide::bars;
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::{Opened, bank, pack, person, schema};
 
-pub(crate) use host::DeskHost;
+pub(crate) use host::{AGENT, DeskHost, OWNER};
 pub(crate) use reading::LiveReading;
 
 /// `credence mcp`.

@@ -58,6 +58,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(revoke_tokens))
         .routes(routes!(events))
         .routes(routes!(health))
+        .merge(super::approvals::router())
         .merge(super::decisions::router())
         .merge(super::experiments::router())
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod decisions;
 pub(crate) mod desk;
 mod experiments;
@@ -20,24 +21,27 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
 use credence_agent::askable::Askable;
+use credence_agent::decide::Bars;
 use credence_agent::words::{self, Listener};
+use credence_mcp::{AnswerAt, HttpOptions, Principal, streamable_http_service};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::Hash;
 use credence_priors::schema::ValueSchema;
 use utoipa_axum::routes;
 
-use crate::cli::{Global, ModelArgs};
+use crate::cli::{Global, ModelArgs, PersonArgs};
 use crate::exit::WrongInput;
 use crate::front::signals;
-use crate::surroundings::{home, now, opening, say, schema};
+use crate::mcp::{DeskHost, LiveReading};
+use crate::surroundings::{home, now, opening, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
 use api::Answered;
 use desk::DeskHandle;
@@ -69,6 +73,9 @@ pub(crate) struct ServeArgs {
     /// A proxy before the service speaks TLS
     #[arg(long)]
     pub(crate) behind_proxy: bool,
+    /// Whose approvals and values agents mean that come over MCP (at /mcp, with an agent's token) [default: your login name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agents_of: Option<String>,
     /// A question bank of your own (JSON Lines) [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
@@ -92,6 +99,8 @@ impl std::ops::Deref for App {
 /// Everything that a request may need.
 pub(crate) struct Shared {
     desk: DeskHandle,
+    /// What agents come to over MCP; none where nobody knows whose they would be.
+    agents: Option<Arc<DeskHost>>,
     writer: Writer,
     runs: Runs,
     home: PathBuf,
@@ -149,13 +158,26 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let on_end = move || stop.graceful_shutdown(Some(STOPPING));
     let home_of = home.state().header().map(|header| header.model.gguf_hash).context("the log has no header")?;
     let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
+    let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
+    let (for_agents, with) = (global.clone(), args.model.clone());
+    let reading = LiveReading::new(move || opening(&for_agents, &with));
     let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
         socket.set_nonblocking(true)?;
         let at = socket.local_addr()?;
+        let known = hosts(at, &args.name, args.behind_proxy);
         let app = App(Arc::new(Shared {
+            agents: agents_of.map(|owner| {
+                let scheme = if is_secure { "https" } else { "http" };
+                let base = format!("{scheme}://{}", known.first().map_or("localhost", String::as_str));
+                let place = move |question: Option<u64>| AnswerAt {
+                    url: Some(format!("{base}{}", if question.is_some() { "/approvals" } else { "/decisions" })),
+                    command: None,
+                };
+                Arc::new(DeskHost::new(desk.clone(), owner, Arc::new(reading), Bars::default(), place))
+            }),
             desk,
             writer,
             runs: Runs::open(&root),
@@ -165,7 +187,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             rates: Rates::default(),
             answered: Answered::default(),
             metrics: Metrics::default(),
-            hosts: hosts(at, &args.name, args.behind_proxy),
+            hosts: known,
             is_secure,
             is_loopback,
         }));
@@ -180,7 +202,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         }
         let stop = handle.clone();
         let _watch = signals::watch(move || stop.graceful_shutdown(Some(STOPPING)));
-        let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router(app)?.into_make_service_with_connect_info::<SocketAddr>();
         match (&args.tls_cert, &args.tls_key) {
             (Some(certificate), Some(key)) => {
                 let tls = RustlsConfig::from_pem_file(certificate, key)
@@ -249,7 +271,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 /// All routes, with what comes before them.
-fn router(app: App) -> Router {
+fn router(app: App) -> anyhow::Result<Router> {
     let (api, mut document) = api::router().routes(routes!(metrics_text)).split_for_parts();
     let (openai, theirs) = openai::router().split_for_parts();
     document.merge(theirs);
@@ -262,9 +284,10 @@ fn router(app: App) -> Router {
             ),
         )
         .layer(from_fn_with_state(app.clone(), api::once));
-    Router::new()
+    Ok(Router::new()
         .merge(api)
         .merge(openai)
+        .merge(agents(&app)?)
         .merge(pages::router())
         .fallback(|uri: axum::http::Uri| async move { Problem::no_such("page", &uri.path()) })
         .method_not_allowed_fallback(|| async { Problem::no_such_method() })
@@ -273,7 +296,34 @@ fn router(app: App) -> Router {
         .layer(from_fn(pages::problems))
         .layer(from_fn(openai::in_their_form))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(app)
+        .with_state(app))
+}
+
+/// The Model Context Protocol at `/mcp`, for agents with a token.
+fn agents(app: &App) -> anyhow::Result<Router<App>> {
+    let Some(host) = app.agents.clone() else { return Ok(Router::new()) };
+    let scheme = if app.is_secure { "https" } else { "http" };
+    let options = HttpOptions {
+        allowed_hosts: app.hosts.clone(),
+        allowed_origins: app.hosts.iter().map(|host| format!("{scheme}://{host}")).collect(),
+        body_bytes_max: BODY_MAX,
+        ..HttpOptions::default()
+    };
+    let service = streamable_http_service(host, options);
+    Ok(Router::new().nest_service("/mcp", service).layer(from_fn_with_state(app.clone(), only_agents)))
+}
+
+/// That the caller is an agent, or the owner; which of them is told to the host.
+async fn only_agents(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let principal = match Caller::from_request_parts(&mut parts, &app).await {
+        Ok(caller) if caller.role == Role::Agent => Principal(crate::mcp::AGENT.into()),
+        Ok(caller) if caller.role == Role::Owner => Principal(crate::mcp::OWNER.into()),
+        Ok(_) => return Problem::forbidden("only agents and the owner come this way").into_response(),
+        Err(problem) => return problem.into_response(),
+    };
+    parts.extensions.insert(principal);
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// Figures for Prometheus.

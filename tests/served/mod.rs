@@ -115,6 +115,8 @@ pub(crate) struct Answer {
     pub kind: String,
     pub policy: String,
     pub cookie: Option<String>,
+    /// The session of the Model Context Protocol, where one began.
+    pub session: Option<String>,
     pub text: String,
 }
 
@@ -276,10 +278,11 @@ impl Service {
             |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let (kind, policy) = (header("content-type"), header("content-security-policy"));
         let cookie = Some(header("set-cookie")).filter(|c| !c.is_empty());
+        let session = Some(header("mcp-session-id")).filter(|s| !s.is_empty());
         let status = response.status().as_u16();
         let mut text = String::new();
         response.body_mut().as_reader().read_to_string(&mut text).unwrap();
-        Answer { status, kind, policy, cookie, text }
+        Answer { status, kind, policy, cookie, session, text }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A scripted home and a scripted person, for the tests of the server.
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(unreachable_pub, reason = "each test file uses a part of it")]
 
 pub mod scripted;
 

@@ -6,7 +6,13 @@ use crate::serve::access::{Caller, Role};
 
 /// A page of somebody who is known.
 pub(super) fn page(caller: &Caller, title: &str, here: &str, content: Markup) -> Markup {
-    let mut places = vec![("/session", "Session"), ("/values", "Values"), ("/log", "Log"), ("/decisions", "Decisions")];
+    let mut places = vec![
+        ("/session", "Session"),
+        ("/values", "Values"),
+        ("/log", "Log"),
+        ("/decisions", "Decisions"),
+        ("/approvals", "Approvals"),
+    ];
     if caller.sees_everybody() {
         places.insert(0, ("/", "Home"));
         places.retain(|(path, _)| *path != "/session" && *path != "/values");

@@ -1,5 +1,6 @@
 //! The pages: made here, whole without script; a small script adds keys and spares reloads.
 
+mod approvals;
 mod decisions;
 mod experiments;
 mod frame;
@@ -44,6 +45,9 @@ pub(super) fn router() -> Router<App> {
         .route("/join/{token}", get(people::join_page).post(people::join))
         .route("/log", get(log::page))
         .route("/log/retract", post(log::retract))
+        .route("/approvals", get(approvals::page))
+        .route("/approvals/questions/{question}", post(approvals::answer))
+        .route("/approvals/acts/{act}/undo", post(approvals::undo))
         .route("/decisions", get(decisions::page))
         .route("/decisions/{record}/answer", post(decisions::answer))
         .route("/decisions/{record}/correct", post(decisions::correct))

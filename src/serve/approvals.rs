@@ -1,0 +1,309 @@
+//! Approvals over the API: what agents ask, what their owner answers, what passed and what was taken back.
+
+use axum::Json;
+use axum::extract::State;
+use credence_agent::approvals::{self, ApprovalAnswer, ApproveError};
+use credence_approvals::{Approvals, By, PersonVerdict, Request, Scope, ShownHash, Stated};
+use credence_memory::ids::PersonId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::access::{Caller, Role};
+use super::api::{Asked, At, Sent};
+use super::desk::{Desk, chain};
+use super::problem::Problem;
+use crate::commands::approvals::here;
+
+/// Acts told, at most; the latest.
+const ACTS_MAX: usize = 100;
+
+/// The routes, with their part of the document.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(shown)).routes(routes!(request)).routes(routes!(answer)).routes(routes!(undo))
+}
+
+/// Whose approvals are meant.
+#[derive(Debug, Default, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Whose {
+    /// The owner; may be left out where only one person has declared tools.
+    pub(super) person: Option<String>,
+}
+
+/// A call that an agent asked for, or made.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct CallView {
+    /// Number of the question or of the act.
+    pub(super) number: u64,
+    /// The tool.
+    pub(super) tool: String,
+    /// Its arguments.
+    #[schema(value_type = Object)]
+    pub(super) arguments: serde_json::Map<String, serde_json::Value>,
+    /// The task it belongs to.
+    pub(super) task: String,
+    /// What the agent said of it.
+    pub(super) context: String,
+    /// Hash of tool and arguments: what an answer is bound to.
+    #[schema(value_type = String)]
+    pub(super) shown_hash: ShownHash,
+    /// For a question, why it is asked; for an act, who let it pass.
+    pub(super) why: String,
+}
+
+/// An owner's approvals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct ApprovalsView {
+    /// The owner.
+    pub(super) person: String,
+    /// Tools that agents may ask for.
+    pub(super) tools: Vec<String>,
+    /// Answers and undone acts so far.
+    pub(super) answers: usize,
+    /// The share of acts that may pass wrongly.
+    pub(super) share_max: f64,
+    /// Whether belief lets anything pass.
+    pub(super) is_certified: bool,
+    /// Questions that wait.
+    pub(super) open: Vec<CallView>,
+    /// Acts that passed and were not undone, the latest first.
+    pub(super) acts: Vec<CallView>,
+}
+
+/// What an agent wants to do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RequestSent {
+    /// The owner; may be left out where only one person has declared tools.
+    #[serde(default)]
+    person: Option<String>,
+    /// The request: tool, arguments, and if known task, context, reversible, affected, cost, outside, declared.
+    #[schema(value_type = Object)]
+    request: Stated,
+}
+
+/// What a person answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SaidSent {
+    /// Yes, this once.
+    Once,
+    /// Yes, such calls in this task.
+    Task,
+    /// Yes, exactly this call from now on.
+    Always,
+    /// Yes for now, but such calls are to be asked.
+    AskMe,
+    /// No.
+    No,
+    /// No, and never exactly this call.
+    Never,
+}
+
+impl SaidSent {
+    fn meant(self) -> (PersonVerdict, Scope) {
+        match self {
+            Self::Once => (PersonVerdict::Approved, Scope::Once),
+            Self::Task => (PersonVerdict::Approved, Scope::Task),
+            Self::Always => (PersonVerdict::Approved, Scope::Always),
+            Self::AskMe => (PersonVerdict::AskMe, Scope::Once),
+            Self::No => (PersonVerdict::Refused, Scope::Once),
+            Self::Never => (PersonVerdict::Refused, Scope::Always),
+        }
+    }
+}
+
+/// An answer to an open question.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AnswerSent {
+    /// The owner, likewise.
+    #[serde(default)]
+    person: Option<String>,
+    /// What they say.
+    answer: SaidSent,
+    /// Hash of what they were shown.
+    #[schema(value_type = String)]
+    shown_hash: ShownHash,
+}
+
+/// An owner's approvals: open questions and acts.
+#[utoipa::path(get, path = "/api/v1/approvals", params(Whose),
+    responses((status = 200, body = ApprovalsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn shown(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<ApprovalsView>, Problem> {
+    Ok(Json(view(&app, &caller, whose.person).await?))
+}
+
+/// May this act be done? It is recorded before this is answered.
+#[utoipa::path(post, path = "/api/v1/approvals/requests", request_body = RequestSent,
+    responses((status = 200, body = Object), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn request(
+    State(app): State<App>,
+    caller: Caller,
+    Sent(sent): Sent<RequestSent>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let verdict = app.desk.run(move |desk| {
+        // An agent may ask for anybody; what it learns is the verdict.
+        let person = match caller.role {
+            Role::Agent => owner(desk, sent.person.as_deref())?,
+            _ => owned(desk, &caller, sent.person.as_deref())?,
+        };
+        Ok::<_, Problem>(approvals::request(&mut desk.home, &person, sent.request, &here())?)
+    });
+    let verdict = verdict.await??;
+    serde_json::to_value(verdict).map(Json).map_err(|e| Problem::failed(e.to_string()))
+}
+
+/// Answers an open question. It counts only for the call with this hash.
+#[utoipa::path(post, path = "/api/v1/approvals/questions/{question}", params(("question" = u64, Path)), request_body = AnswerSent,
+    responses((status = 200, body = ApprovalsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn answer(
+    State(app): State<App>,
+    caller: Caller,
+    At(question): At<u64>,
+    Sent(sent): Sent<AnswerSent>,
+) -> Result<Json<ApprovalsView>, Problem> {
+    answered(&app, &caller, sent.person.clone(), question, sent.shown_hash, sent.answer).await?;
+    Ok(Json(view(&app, &caller, sent.person).await?))
+}
+
+/// Takes an act back: evidence that its owner would have refused it. Undoing what it did is up to whoever did it.
+#[utoipa::path(post, path = "/api/v1/approvals/acts/{act}/undo", params(("act" = u64, Path), Whose),
+    responses((status = 200, body = ApprovalsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn undo(
+    State(app): State<App>,
+    caller: Caller,
+    At(act): At<u64>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<ApprovalsView>, Problem> {
+    undone(&app, &caller, whose.person.clone(), act).await?;
+    Ok(Json(view(&app, &caller, whose.person).await?))
+}
+
+/// Records an answer.
+pub(super) async fn answered(
+    app: &App,
+    caller: &Caller,
+    person: Option<String>,
+    question: u64,
+    shown: ShownHash,
+    said: SaidSent,
+) -> Result<(), Problem> {
+    let caller = caller.clone();
+    let (verdict, scope) = said.meant();
+    let done = app.desk.run(move |desk| {
+        let person = owned(desk, &caller, person.as_deref())?;
+        let answer = ApprovalAnswer { verdict, scope, pattern: None, expires: None };
+        approvals::answer(&mut desk.home, &person, question, shown, answer, &here())?;
+        Ok(())
+    });
+    done.await?
+}
+
+/// Records that an act was taken back.
+pub(super) async fn undone(app: &App, caller: &Caller, person: Option<String>, act: u64) -> Result<(), Problem> {
+    let caller = caller.clone();
+    let done = app.desk.run(move |desk| {
+        let person = owned(desk, &caller, person.as_deref())?;
+        approvals::undo(&mut desk.home, &person, act, &here())?;
+        Ok(())
+    });
+    done.await?
+}
+
+/// An owner's approvals.
+pub(super) async fn view(app: &App, caller: &Caller, person: Option<String>) -> Result<ApprovalsView, Problem> {
+    let caller = caller.clone();
+    let view = app.desk.run(move |desk| {
+        let person = owned(desk, &caller, person.as_deref())?;
+        let approvals = approvals::of(&desk.home, &person)?;
+        Ok(in_words(&person, approvals))
+    });
+    view.await?
+}
+
+/// Everybody with a question that waits, who this caller may see.
+pub(super) async fn waiting(app: &App, caller: &Caller) -> Result<Vec<ApprovalsView>, Problem> {
+    let caller = caller.clone();
+    app.desk
+        .run(move |desk| {
+            let all = desk.home.state().all_approvals().iter();
+            let theirs = all.filter(|(person, _)| caller.must_be(person).is_ok());
+            theirs.map(|(person, approvals)| in_words(person, approvals)).collect()
+        })
+        .await
+}
+
+fn in_words(person: &PersonId, approvals: &Approvals) -> ApprovalsView {
+    let call = |number: u64, request: &Request, why: String| CallView {
+        number,
+        tool: request.tool.clone(),
+        arguments: request.arguments.clone(),
+        task: request.task.clone(),
+        context: request.context.clone(),
+        shown_hash: request.shown_hash(),
+        why,
+    };
+    let now = here().local;
+    let open = approvals.open_questions().map(|(question, request)| {
+        let why = approvals.explain(request, now).map_or_else(|_| String::new(), |e| e.summary);
+        call(question, request, why)
+    });
+    let by = |by: By| match by {
+        By::Rule => "as you said of such calls",
+        By::Belief => "by what is believed of you",
+        By::Person => "as you approved it",
+    };
+    let acts = approvals.acts().rev().take(ACTS_MAX);
+    ApprovalsView {
+        person: person.to_string(),
+        tools: approvals.settings().tools.iter().map(|tool| tool.name.clone()).collect(),
+        answers: approvals.answered_count(),
+        share_max: approvals.settings().share_max,
+        is_certified: approvals.certificate().is_some(),
+        open: open.collect(),
+        acts: acts.map(|(act, request, who)| call(act, request, by(who).to_owned())).collect(),
+    }
+}
+
+/// The owner that is meant.
+fn owner(desk: &Desk, named: Option<&str>) -> Result<PersonId, Problem> {
+    if let Some(name) = named.map(str::trim).filter(|name| !name.is_empty()) {
+        return PersonId::new(name).map_err(|e| Problem::unusable(e.to_string()));
+    }
+    let mut all = desk.home.state().all_approvals().keys();
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (None, _) => {
+            Err(Problem::unusable("nobody has declared what agents may ask for: `credence approvals declare` does"))
+        }
+        (Some(_), Some(_)) => Err(Problem::unusable("several people have agents: say whose with person=NAME")),
+    }
+}
+
+/// The owner that is meant, if this caller speaks for them.
+fn owned(desk: &Desk, caller: &Caller, named: Option<&str>) -> Result<PersonId, Problem> {
+    let person = match (&caller.person, named) {
+        (Some(person), None) => person.clone(),
+        _ => owner(desk, named)?,
+    };
+    caller.must_be(&person)?;
+    Ok(person)
+}
+
+impl From<ApproveError> for Problem {
+    fn from(error: ApproveError) -> Self {
+        match error {
+            ApproveError::Home(error) => error.into(),
+            error @ (ApproveError::NotDeclared(_) | ApproveError::NotOpen { .. }) => Self::conflict(chain(&error)),
+            error @ ApproveError::Approval(_) => Self::unusable(chain(&error)),
+        }
+    }
+}

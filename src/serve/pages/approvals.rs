@@ -1,0 +1,139 @@
+//! Approvals: what agents ask is answered here, and what passed can be taken back.
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use credence_approvals::ShownHash;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Form, csrf, frame};
+use crate::front::text::clean;
+use crate::serve::App;
+use crate::serve::access::{Caller, check_csrf};
+use crate::serve::api::At;
+use crate::serve::approvals::{self, ApprovalsView, CallView, SaidSent};
+use crate::serve::problem::Problem;
+
+/// The answers, and what stands on their buttons.
+const ANSWERS: [(&str, &str); 6] = [
+    ("once", "Yes, this once"),
+    ("task", "Yes, exactly this call in this task"),
+    ("always", "Yes, exactly this call from now on"),
+    ("ask_me", "Yes, and go on asking me about such calls"),
+    ("no", "No"),
+    ("never", "No, and never exactly this call"),
+];
+
+/// The page.
+pub(super) async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    let all = approvals::waiting(&app, &caller).await?;
+    let page = frame::page(
+        &caller,
+        "Approvals",
+        "/approvals",
+        html! {
+            @if all.is_empty() {
+                p { "No agent may ask for anything yet. " code { "credence approvals declare" } " says what agents may ask for." }
+            }
+            @for of in &all { (owner(&caller, of)) }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
+    html! {
+        section {
+            h2 { "Agents of " (clean(&of.person)) }
+            p.quiet {
+                "Tools: " (clean(&of.tools.join(", "))) ". " (of.answers) " answers so far. "
+                @if of.is_certified { "Belief lets acts pass that it is sure enough of." } @else { "Belief lets nothing pass by itself yet." }
+            }
+            @if of.open.is_empty() { p { "Nothing waits for an answer." } }
+            @for call in &of.open { (question(caller, &of.person, call)) }
+            @if !of.acts.is_empty() {
+                h3 { "What passed" }
+                ul { @for act in &of.acts { li {
+                    (what(act)) " " span.quiet { (act.why) }
+                    form.row method="post" action=(format!("/approvals/acts/{}/undo", act.number)) {
+                        (csrf(caller))
+                        input type="hidden" name="person" value=(of.person);
+                        button type="submit" aria-label=(format!("Take act {} back", act.number)) { "Take it back" }
+                    }
+                } } }
+            }
+        }
+    }
+}
+
+fn what(call: &CallView) -> Markup {
+    html! { code { (clean(&call.tool)) } @for (name, value) in &call.arguments { " " span { (clean(name)) ": " (clean(&value.to_string())) } } }
+}
+
+fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
+    let shown = serde_json::to_value(call.shown_hash)
+        .ok()
+        .and_then(|hash| hash.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    html! {
+        article.card id=(format!("question-{}", call.number)) {
+            form.question method="post" action=(format!("/approvals/questions/{}", call.number)) {
+                (csrf(caller))
+                input type="hidden" name="person" value=(person);
+                input type="hidden" name="shown_hash" value=(shown);
+                fieldset {
+                    legend { "May an agent call this?" }
+                    (frame::wide(&format!("Arguments of question {}", call.number), html! { table {
+                        caption { code { (clean(&call.tool)) } }
+                        tbody { @for (name, value) in &call.arguments { tr { th scope="row" { (clean(name)) } td { (clean(&value.to_string())) } } } }
+                    } }))
+                    @if !call.context.is_empty() { p { "The agent says: “" (clean(&call.context)) "”" } }
+                    p.quiet { (clean(&call.why)) }
+                    div.answers { @for (value, label) in ANSWERS {
+                        @if value != "task" || !call.task.is_empty() {
+                            button.answer type="submit" name="answer" value=(value) { (label) }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AnswerForm {
+    csrf: String,
+    person: String,
+    shown_hash: ShownHash,
+    answer: SaidSent,
+}
+
+/// Answers a question.
+pub(super) async fn answer(
+    State(app): State<App>,
+    caller: Caller,
+    At(question): At<u64>,
+    Form(form): Form<AnswerForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    approvals::answered(&app, &caller, Some(form.person), question, form.shown_hash, form.answer).await?;
+    Ok(Redirect::to("/approvals").into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UndoForm {
+    csrf: String,
+    person: String,
+}
+
+/// Takes an act back.
+pub(super) async fn undo(
+    State(app): State<App>,
+    caller: Caller,
+    At(act): At<u64>,
+    Form(form): Form<UndoForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    approvals::undone(&app, &caller, Some(form.person), act).await?;
+    Ok(Redirect::to("/approvals").into_response())
+}
