@@ -59,7 +59,7 @@ fn an_agent_asks_its_owner_answers_on_the_page_and_takes_an_act_back() {
     let after = service.post(&format!("/api/v1/approvals/acts/{act}/undo"), &json!({})).ok();
     assert_eq!((&after["answers"], after["acts"].as_array().map(Vec::len)), (&json!(2), Some(0)), "{after}");
     assert_eq!(service.post(&format!("/api/v1/approvals/acts/{act}/undo"), &json!({})).status, 422);
-    assert_eq!(agent.post("/api/v1/approvals/requests", &json!({"request": {"arguments": {}}})).status, 422);
+    assert_eq!(agent.post("/api/v1/approvals/requests", &json!({"request": {"arguments": {}}})).status, 400);
     service.stop();
     let listed = command_json(home.path(), &["approvals", "list", "--person", "ada"]);
     assert_eq!(listed["acts"].as_array().map(Vec::len), Some(0));

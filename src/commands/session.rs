@@ -13,13 +13,14 @@ use crate::cli::{Global, KindArg, SessionArgs, StrategyArg};
 use crate::commands::tune;
 use crate::exit::Interrupted;
 use crate::front::{self, Ending, FrontKind};
-use crate::surroundings::{bank, home, now, opening, person};
+use crate::surroundings::{bank, home, now, opening, pack, person};
 
 /// Runs `credence session`.
 pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
+    // Before the model is looked for: a mistake in a file of one's own is told at once.
+    let bank = bank(args.questions.as_deref(), pack(global, &args.model)?.as_ref())?;
     let person = person(&args.person)?;
     let mut opening = opening(global, &args.model)?;
-    let bank = bank(args.questions.as_deref(), opening.pack.as_ref())?;
     let values: Vec<&str> = opening.schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let tuning = tune::settings(global)?;

@@ -5,7 +5,7 @@
 
 const LANES: usize = 8;
 /// Newton ends when no entry of the gradient is larger.
-const GRADIENT_MAX: f64 = 1e-9;
+const GRADIENT_MAX: f64 = 1e-8;
 const NEWTON_STEPS_MAX: usize = 60;
 
 /// Rows of numbers that can be multiplied from both sides.
@@ -328,7 +328,7 @@ mod tests {
             for penalty in [10.0, 0.1, 1e-3] {
                 let fit = logistic_regression(&design, &labels, penalty, Fit::zero(d));
                 let left = gradient(&design, &labels, penalty, &fit, |z, label| logistic(z) - unit(label));
-                assert!(left < 1e-8, "logistic, {n} x {d}, {penalty}: {left}");
+                assert!(left < 2e-8, "logistic, {n} x {d}, {penalty}: {left}");
                 let warm = logistic_regression(&design, &labels, penalty, fit.clone());
                 assert!(warm.weights.iter().zip(&fit.weights).all(|(a, b)| (a - b).abs() < 1e-5));
                 let other = logistic_regression(&sparse(&design), &labels, penalty, Fit::zero(d));

@@ -21,6 +21,7 @@ li { margin: 6px 0; }
 table { border-collapse: collapse; font-size: 15px; margin-top: 10px; }
 th, td { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid #e2e8f0; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: pre; }
+.wide { overflow-x: auto; }
 summary { cursor: pointer; font-size: 19px; font-weight: 600; margin-top: 30px; }
 footer { margin-top: 40px; border-top: 1px solid #e2e8f0; padding-top: 12px; }
 @media print { body { background: #fff; font-size: 12pt; } figure { border: 0; } }
@@ -54,7 +55,7 @@ pub(crate) fn page(sheet: &Sheet) -> String {
                 }
                 details open {
                     summary { "In numbers" }
-                    table {
+                    div.wide tabindex="0" role="region" aria-label="Values in numbers" { table {
                         thead { tr { th {} th { "value" } th { "now" } th { "90% interval" } th { "sure" } } }
                         tbody { @for value in &ranked(&sheet.values).values { tr {
                             td.number { (value.rank) }
@@ -63,7 +64,7 @@ pub(crate) fn page(sheet: &Sheet) -> String {
                             td.number { (interval(value.low, value.high)) }
                             td { (match (value.sure, value.mean > 0.0) { (true, true) => "more", (true, false) => "less", _ => "" }) }
                         } } }
-                    }
+                    } }
                     p { (UNIT) }
                 }
                 footer {
