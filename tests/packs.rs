@@ -36,7 +36,7 @@ fn real_model_a_home_about_tea_is_about_tea_from_then_on() {
     let (home, folder) = (dir.path().join("home"), dir.path().join("tea"));
     done(&home, &["pack", "new", folder.to_str().unwrap()]);
     let answers = dir.path().join("answers");
-    std::fs::write(&answers, "1\n1\n1\n6\n1\nq\n").unwrap();
+    std::fs::write(&answers, "1\n1\n1\n1\n1\nq\n").unwrap();
     let session =
         ["session", "--person", "ada", "--pack", folder.to_str().unwrap(), "--answers", answers.to_str().unwrap()];
     let said = done(&home, &[&session[..], &["--seed", "1"]].concat());

@@ -106,6 +106,6 @@ fn what_cannot_be_done_is_said() {
     fails(home.path(), &["people", "quarantine"], 2, "");
     let two = tempfile::tempdir().expect("a directory");
     two_people(two.path());
-    fails(two.path(), &["people", "--source-cap", "0"], 3, "cap");
+    fails(two.path(), &["people", "--source-cap", "0"], 2, "0.001 to 1");
     fails(two.path(), &["people", "ask", "--at-hand", "eve"], 3, "eve");
 }

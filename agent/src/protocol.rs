@@ -193,6 +193,7 @@ pub struct ValueChange {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PersonView {
     /// Predicted probability of giving the same answer again to a typical question.
+    #[schema(value_type = Option<f64>)]
     pub consistency: f64,
     /// Posterior mass on low signal: answers that values hardly explain.
     pub low_signal: f64,

@@ -18,7 +18,8 @@ pub(super) fn scored(
     let ln_p = ln_softmax_at(logits, &wanted)?;
     let bytes = |token: LlamaToken| vocab.token_to_piece(token, true, None);
     let probable = wanted[1..].iter().zip(&ln_p[1..]).map(|(&token, &ln_p)| (bytes(token), ln_p)).collect();
-    Ok(ScoredToken { bytes: bytes(token), ln_p: Some(ln_p[0]), probable })
+    // Its bytes are what it adds to the text: nothing, if it is a control token.
+    Ok(ScoredToken { bytes: vocab.token_to_piece(token, false, None), ln_p: Some(ln_p[0]), probable })
 }
 
 /// The tokens of the so many largest logits, the largest first; of equal ones the first.

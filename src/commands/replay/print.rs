@@ -111,9 +111,11 @@ fn table(replayed: &SummarisedPerson) -> anyhow::Result<()> {
     for line in report::values(values, COLUMNS) {
         say(format!("  {line}"))?;
     }
+    // Nobody who said nothing can say the same again.
+    let again = if beyond.consistency.is_nan() { "unknown".to_owned() } else { format!("{:.2}", beyond.consistency) };
     say(format!(
-        "  same answer again {:.2}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {digest}",
-        beyond.consistency, beyond.low_signal, beyond.trust_in_model,
+        "  same answer again {again}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {digest}",
+        beyond.low_signal, beyond.trust_in_model,
     ))
 }
 

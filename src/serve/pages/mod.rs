@@ -204,7 +204,9 @@ pub(super) async fn problems(request: Request, next: Next) -> Response {
         .is_some_and(|accept| accept.contains("text/html"));
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<Problem>().is_none() {
+    // Other protocols say in their own form what there is not.
+    let is_ours = !["/v1/", "/mcp"].iter().any(|theirs| path.starts_with(theirs));
+    if is_ours && response.status() == StatusCode::NOT_FOUND && response.extensions().get::<Problem>().is_none() {
         response = Problem::no_such("page", &path).into_response();
     }
     let Some(problem) = response.extensions().get::<Problem>().cloned().filter(|_| wants_page) else {
