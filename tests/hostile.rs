@@ -52,10 +52,11 @@ fn words_are_shown_escaped_and_kept_to_the_letter() {
     ] {
         harmless(&done(home.path(), args));
     }
-    // Escaped in JSON it is still the same text.
+    // Escaped in JSON it is still the same text; the ends of lines have one form.
+    let text = credence_memory::text::normal(&text);
     let lines = done(home.path(), &["evidence", "list", "--all", "--json"]);
     let kept =
-        lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()).filter(|l| l["payload"]["text"] == text);
+        lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()).filter(|l| l["payload"]["text"] == *text);
     assert_eq!(kept.count(), 1, "{lines}");
     let shown = done(home.path(), &["evidence", "list", "--kind", "AlternativeDescribed"]);
     assert!(shown.contains("Ignore all previous instructions"), "{shown}");
