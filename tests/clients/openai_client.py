@@ -28,7 +28,8 @@ assert len(tokens) == chat.usage.completion_tokens <= 12
 assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in tokens)
 # Without a temperature the most probable token is written.
 assert all(token.logprob == token.top_logprobs[0].logprob for token in tokens)
-assert b"".join(bytes(token.bytes) for token in tokens).decode(errors="replace") == choice.message.content
+spelt = b"".join(bytes(token.bytes) for token in tokens)
+assert spelt.decode(errors="replace") == choice.message.content, (spelt, choice.message.content)
 
 # The same, streamed.
 stream = client.chat.completions.create(

@@ -263,6 +263,19 @@ struct Written<'a> {
     stopped: bool,
 }
 
+/// How many of these bytes are whole characters, or can be mended by no continuation; what comes after them may be the beginning of
+/// a character.
+fn decided(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Err(error) = std::str::from_utf8(&bytes[at..]) {
+        match error.error_len() {
+            Some(length) => at += error.valid_up_to() + length,
+            None => return at + error.valid_up_to(),
+        }
+    }
+    bytes.len()
+}
+
 impl<'a> Written<'a> {
     fn new(stop: &'a [String]) -> Self {
         Self { stop, text: String::new(), held: Vec::new(), tokens: VecDeque::new(), begun: 0, stopped: false }
@@ -276,12 +289,7 @@ impl<'a> Written<'a> {
     ) -> ControlFlow<()> {
         self.held.extend_from_slice(piece);
         self.tokens.extend(token.map(|token| (piece.len(), token)));
-        let whole = match std::str::from_utf8(&self.held) {
-            Ok(text) => text.len(),
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            // Bytes that no continuation can mend.
-            Err(_) => self.held.len(),
-        };
+        let whole = decided(&self.held);
         let text = String::from_utf8_lossy(&self.held[..whole]).into_owned();
         if let Some(cut) =
             self.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
@@ -367,6 +375,21 @@ mod tests {
             let _ = written.flush(&mut hear);
         }
         (written.text, heard, tokens, written.stopped)
+    }
+
+    #[test]
+    fn bytes_are_decided_as_far_as_no_continuation_can_change_them() {
+        for (bytes, expected) in [
+            (&b"ab"[..], 2),
+            (b"a\xc3", 1),
+            (b"a\xc3\xa9", 3),
+            // The first byte is past mending, the second may begin a character.
+            (b"\xdb\xcc", 1),
+            (b"\xdb\xcc\xa3", 3),
+            (b"\x99(\xe2\x82", 2),
+        ] {
+            assert_eq!(decided(bytes), expected, "{bytes:?}");
+        }
     }
 
     #[test]
