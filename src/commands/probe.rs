@@ -18,8 +18,9 @@ use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{cache, model_and_schema, say, say_json};
 
-/// How a text is put before the model: alone, and all of its tokens are read.
-const FRAME: &str = "the text alone, all tokens";
+/// How a text is put before the model. The first token's state is many times larger than any other, whatever the token is
+/// (it takes the attention that nothing else needs), so it says nothing of the text and would rule every maximum.
+const FRAME: &str = "the text alone, all tokens but the first";
 /// Depths at which layers are looked at, as shares of the model.
 const DEPTHS: [f64; 5] = [0.35, 0.5, 0.65, 0.8, 0.95];
 /// Tokens of the window of a rolling maximum.
@@ -168,6 +169,11 @@ fn sites(layers: usize) -> Vec<Site> {
     at.iter().flat_map(|layer| poolings.map(|pooling| Site { layer: *layer, pooling })).collect()
 }
 
+/// The states that are read of a text, one row a token.
+fn after_first<T>(rows: &[T]) -> &[T] {
+    rows.get(1..).unwrap_or_default()
+}
+
 /// States of examples at some sites; of each text only the pooled rows are kept.
 fn read(
     model: &mut ModelHandle,
@@ -183,7 +189,7 @@ fn read(
         let states = model.token_states(std::slice::from_ref(&example.text), &layers)?;
         let mut gathering = collector.begin();
         for (layer, rows) in layers.iter().zip(states.into_iter().next().unwrap_or_default()) {
-            gathering.push(*layer, &rows)?;
+            gathering.push(*layer, after_first(&rows))?;
         }
         collector.add(example, gathering)?;
         bar.inc(1);
@@ -368,7 +374,7 @@ pub(crate) fn read_text(model: &mut ModelHandle, probes: &[Probe], text: &str) -
         .map(|probe| {
             let at = layers.iter().position(|layer| *layer == probe.parts().site.layer).unwrap_or(0);
             let mut reader = probe.reader();
-            reader.push(states.get(at).map_or(&[], Vec::as_slice))?;
+            reader.push(states.get(at).map_or(&[], |rows| after_first(rows)))?;
             Ok(reader.reading()?)
         })
         .collect()

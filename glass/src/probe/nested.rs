@@ -114,9 +114,9 @@ pub(crate) fn choose(field: &impl Field, setting: Setting, splits: &[Split]) -> 
     let layout = Layout { labels: &labels, folds: &folds, topics: &topics };
     let mut best: Option<(f64, Way, Vec<f64>)> = None;
     for group in 0..field.groups() {
+        let of_group: Vec<&Vec<Vec<f64>>> = done.iter().skip(group).step_by(field.groups()).collect();
         for way in 0..field.ways(group) {
-            let scores: Vec<f64> =
-                (0..splits.len()).flat_map(|split| done[split * field.groups() + group][way].iter().copied()).collect();
+            let scores: Vec<f64> = of_group.iter().flat_map(|ways| ways[way].iter().copied()).collect();
             // Where no fold has both labels, all ways are alike.
             let area = area(&scores, layout).unwrap_or(0.5);
             if best.as_ref().is_none_or(|(most, ..)| area > *most) {
