@@ -1,10 +1,12 @@
-//! Pairs of acts ranked by what the model says of each: the obvious ones, and a harder bank in which words mislead.
+//! Pairs of acts ranked by what the model says of each: obvious ones, and ones in which words mislead.
 //!
 //! The harder bank was written and judged by its author alone, before any model read it: an act that sounds kind and is not,
 //! help that is left out, a promise against an emergency, fairness with a cost. Its answers are what the author believes a large
-//! majority would say; no panel was asked.
+//! majority would say; no panel was asked. The later pairs were written by somebody who had seen no other data of this program, after
+//! everything was fixed, and read a second time blind: only pairs on which both readers agree are kept. Nothing is ever chosen on them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use credence_agent::bank::Bank;
 use credence_agent::decide::Bars;
@@ -24,16 +26,82 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
 
-/// A harder pair.
+/// A line of a file of pairs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HardPair {
-    id: String,
-    /// What makes it hard.
-    trap: String,
+struct Line {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
     situation: String,
     better: String,
     worse: String,
+}
+
+/// Pairs that are reported together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairBank {
+    /// What it is called in tables.
+    pub name: String,
+    /// The pairs.
+    pub pairs: Vec<ObviousPair>,
+    /// What makes each hard, or another grouping of theirs; empty where there is none.
+    pub kinds: Vec<String>,
+}
+
+impl PairBank {
+    fn new(name: &str, pairs: Vec<ObviousPair>) -> Self {
+        Self { name: name.to_owned(), kinds: vec![String::new(); pairs.len()], pairs }
+    }
+
+    /// Reads pairs from JSON Lines: `situation`, `better`, `worse`, and perhaps `id` and `kind`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, holds no pair, or a line is none.
+    pub fn load(path: &Path) -> Result<Self, PairsError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| PairsError::File { file: file.clone(), source })?;
+        Self::parse(&text, &file)
+    }
+
+    fn parse(text: &str, file: &str) -> Result<Self, PairsError> {
+        let mut bank = Self::new(file, Vec::new());
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |source| PairsError::Line { file: file.to_owned(), line: i + 1, source };
+            let Line { id, kind, situation, better, worse } = serde_json::from_str(line).map_err(wrong)?;
+            let id = id.unwrap_or_else(|| (i + 1).to_string());
+            bank.pairs.push(ObviousPair { id, situation, better, worse, frozen: false });
+            bank.kinds.push(kind.unwrap_or_default());
+        }
+        if bank.pairs.is_empty() { Err(PairsError::Empty { file: file.to_owned() }) } else { Ok(bank) }
+    }
+
+    /// The built-in ones.
+    ///
+    /// # Errors
+    /// If an embedded file is invalid, which a test excludes.
+    pub fn built_in() -> Result<Vec<Self>, PairsError> {
+        let (open, frozen): (Vec<_>, Vec<_>) = embedded_pairs()?.into_iter().partition(|p| !p.frozen);
+        let later = Self::parse(include_str!("../data/later_pairs.jsonl"), "later_pairs.jsonl (embedded)")?;
+        let [plain, traps] = [true, false].map(|plain| {
+            let some = later.pairs.iter().zip(&later.kinds).filter(|(_, kind)| (*kind == "obvious") == plain);
+            let (pairs, kinds): (Vec<ObviousPair>, Vec<String>) = some.map(|(p, k)| (p.clone(), k.clone())).unzip();
+            (pairs, kinds)
+        });
+        Ok(vec![
+            Self::new("obvious, where templates were chosen", open),
+            Self::new("obvious, kept aside", frozen),
+            Self::new("obvious, control", embedded_control_pairs()?),
+            Self { name: "harder".into(), ..Self::hard()? },
+            Self::new("written later: obvious", plain.0),
+            Self { name: "written later: traps".into(), pairs: traps.0, kinds: traps.1 },
+        ])
+    }
+
+    fn hard() -> Result<Self, PairsError> {
+        Self::parse(include_str!("../data/hard_pairs.jsonl"), "hard_pairs.jsonl (embedded)")
+    }
 }
 
 /// Why pairs could not be ranked.
@@ -42,13 +110,29 @@ pub enum PairsError {
     /// The embedded pairs.
     #[error(transparent)]
     Cases(#[from] CasesError),
-    /// The harder pairs.
-    #[error("line {line} of hard_pairs.jsonl (embedded) is not a pair")]
-    Hard {
+    /// A file of pairs.
+    #[error("failed to read {file}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of one.
+    #[error("{file}, line {line}: expected a pair with `situation`, `better` and `worse`")]
+    Line {
+        /// The file.
+        file: String,
         /// From 1.
         line: usize,
         /// Why.
         source: serde_json::Error,
+    },
+    /// A file without pairs.
+    #[error("{file} holds no pair")]
+    Empty {
+        /// Which.
+        file: String,
     },
     /// Reading.
     #[error(transparent)]
@@ -74,12 +158,8 @@ pub struct PairsRow {
     pub bank: String,
     /// Pairs.
     pub pairs: usize,
-    /// Asking "which is better, A or B?", both orders: share ranked right.
-    pub baseline: Estimate,
-    /// The overall judgement of each act by itself: share ranked right.
-    pub ours: Estimate,
-    /// Ours less the baseline, pair by pair.
-    pub difference: Estimate,
+    /// What the model says when it is asked; absent where only what was learned is wanted.
+    pub asked: Option<Asked>,
     /// What nearly everybody would do, learned from keyed acts: share ranked right. One judgement for all banks, and nothing
     /// of any bank is in what it was learned from.
     pub learned: Option<Estimate>,
@@ -88,20 +168,19 @@ pub struct PairsRow {
     pub acted: Option<[f64; 2]>,
     /// Ids ranked wrong by what was learned.
     pub learned_wrong: Vec<String>,
-    /// Ids ranked wrong by ours.
-    pub wrong: Vec<String>,
 }
 
-/// The harder bank with its traps.
-fn hard() -> Result<Vec<(String, ObviousPair)>, PairsError> {
-    let lines = include_str!("../data/hard_pairs.jsonl").lines().enumerate();
-    lines
-        .map(|(i, line)| {
-            let p: HardPair = serde_json::from_str(line).map_err(|source| PairsError::Hard { line: i + 1, source })?;
-            let HardPair { id, trap, situation, better, worse } = p;
-            Ok((trap, ObviousPair { id, situation, better, worse, frozen: false }))
-        })
-        .collect()
+/// What the model says of pairs when it is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Asking "which is better, A or B?", both orders: share ranked right.
+    pub baseline: Estimate,
+    /// The overall judgement of each act by itself: share ranked right.
+    pub one_by_one: Estimate,
+    /// The second less the first, pair by pair.
+    pub difference: Estimate,
+    /// Ids ranked wrong one by one.
+    pub wrong: Vec<String>,
 }
 
 /// Pairs read at once: few enough that progress is seen.
@@ -110,8 +189,8 @@ const CHUNK: usize = 8;
 /// How one pair was ranked: 1 right, 0 wrong, a half for a tie.
 struct Ranked {
     id: String,
-    ours: f64,
-    baseline: f64,
+    /// One by one, and by "which is better?".
+    asked: Option<[f64; 2]>,
     learned: Option<LearnedPair>,
 }
 
@@ -165,70 +244,77 @@ fn learned(
     states.iter().map(|states| LearnedPair::of(&map.read(states), stranger).map(Some)).collect()
 }
 
-/// Ranks every bank; `progress` is told pairs done and pairs in all.
+/// Ranks banks; `progress` is told pairs done and pairs in all. With `is_asked` the model is also asked, which takes most of the time.
 ///
 /// # Errors
 /// If something cannot be read.
 pub fn run(
-    model: &mut dyn LanguageModel,
+    (model, cache): (&mut dyn LanguageModel, &mut dyn ReadingCache),
     schema: &ValueSchema,
-    cache: &mut dyn ReadingCache,
     map: Option<&ValueMap>,
+    banks: &[PairBank],
+    is_asked: bool,
     seed: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<PairsRow>, PairsError> {
-    let (open, frozen): (Vec<_>, Vec<_>) = embedded_pairs()?.into_iter().partition(|p| !p.frozen);
-    let control = embedded_control_pairs()?;
-    let (traps, hard): (Vec<_>, Vec<_>) = hard()?.into_iter().unzip();
-    let of = open.len() + frozen.len() + control.len() + hard.len();
+    let of = banks.iter().map(|bank| bank.pairs.len()).sum();
     let stranger = stranger(schema)?;
     let mut done = 0;
-    let mut ranked = |pairs: &[ObviousPair]| {
-        let mut all = Vec::with_capacity(pairs.len());
-        for chunk in pairs.chunks(CHUNK) {
+    let mut rows = Vec::new();
+    let mut by_kind: BTreeMap<String, Vec<Ranked>> = BTreeMap::new();
+    for bank in banks {
+        let mut all = Vec::with_capacity(bank.pairs.len());
+        for chunk in bank.pairs.chunks(CHUNK) {
             progress(done, of);
-            let wrong = obvious_pairs_report(model, schema, chunk, cache)?.wrong;
-            let letters = letters(model, chunk)?;
+            let asked = if is_asked { Some(ask(model, schema, cache, chunk)?) } else { None };
             let learned = learned(model, map, &stranger, chunk)?;
-            all.extend(chunk.iter().zip(letters).zip(learned).map(|((pair, baseline), learned)| Ranked {
+            all.extend(chunk.iter().zip(learned).enumerate().map(|(i, (pair, learned))| Ranked {
                 id: pair.id.clone(),
-                ours: f64::from(u8::from(!wrong.contains(&pair.id))),
-                baseline,
+                asked: asked.as_ref().map(|asked| asked[i]),
                 learned,
             }));
             done += chunk.len();
         }
-        progress(done, of);
-        Ok::<_, PairsError>(all)
-    };
-    let banks = [
-        ("obvious, where templates were chosen", ranked(&open)?),
-        ("obvious, kept aside", ranked(&frozen)?),
-        ("obvious, control", ranked(&control)?),
-        ("harder", ranked(&hard)?),
-    ];
-    let mut rows: Vec<PairsRow> =
-        banks.iter().map(|(bank, ranked)| row((*bank).to_owned(), ranked.iter().collect(), seed)).collect();
-    let all: Vec<&Ranked> = banks[..3].iter().flat_map(|(_, ranked)| ranked).collect();
-    rows.insert(3, row("obvious, all".to_owned(), all, seed));
-    let mut by_trap: BTreeMap<&str, Vec<&Ranked>> = BTreeMap::new();
-    for (trap, pair) in traps.iter().zip(&banks[3].1) {
-        by_trap.entry(trap).or_default().push(pair);
+        rows.push(row(bank.name.clone(), &all, seed));
+        for (kind, ranked) in bank.kinds.iter().zip(all).filter(|(kind, _)| !kind.is_empty()) {
+            by_kind.entry(format!("{}: {kind}", bank.name)).or_default().push(ranked);
+        }
     }
-    rows.extend(by_trap.into_iter().map(|(trap, ranked)| row(format!("harder: {trap}"), ranked, seed)));
+    progress(done, of);
+    rows.extend(by_kind.into_iter().map(|(kind, ranked)| row(kind, &ranked, seed)));
     Ok(rows)
 }
 
+/// For each pair how it was ranked one by one, and by its letter.
+fn ask(
+    model: &mut dyn LanguageModel,
+    schema: &ValueSchema,
+    cache: &mut dyn ReadingCache,
+    pairs: &[ObviousPair],
+) -> Result<Vec<[f64; 2]>, PairsError> {
+    let wrong = obvious_pairs_report(model, schema, pairs, cache)?.wrong;
+    let letters = letters(model, pairs)?;
+    Ok(pairs.iter().zip(letters).map(|(pair, by)| [f64::from(u8::from(!wrong.contains(&pair.id))), by]).collect())
+}
+
 /// One bank's figures.
-fn row(bank: String, ranked: Vec<&Ranked>, seed: u64) -> PairsRow {
-    let ours: Vec<f64> = ranked.iter().map(|r| r.ours).collect();
-    let baseline: Vec<f64> = ranked.iter().map(|r| r.baseline).collect();
+fn row(bank: String, ranked: &[Ranked], seed: u64) -> PairsRow {
     let learned: Vec<LearnedPair> = ranked.iter().filter_map(|r| r.learned).collect();
     let share =
         |acts: bool| learned.iter().filter(|pair| pair.acts == Some(acts)).count() as f64 / learned.len() as f64;
     let is_right: Vec<f64> = learned.iter().map(|pair| f64::from(u8::from(pair.odds > 0.0))).collect();
+    let (one_by_one, baseline): (Vec<f64>, Vec<f64>) =
+        ranked.iter().filter_map(|r| r.asked).map(|[ours, letter]| (ours, letter)).unzip();
+    let asked = (!one_by_one.is_empty()).then(|| Asked {
+        baseline: Estimate::bootstrap(&baseline, seed),
+        one_by_one: Estimate::bootstrap(&one_by_one, seed),
+        difference: Estimate::paired(&one_by_one, &baseline, seed),
+        wrong: ranked.iter().filter(|r| r.asked.is_some_and(|[ours, _]| ours == 0.0)).map(|r| r.id.clone()).collect(),
+    });
     PairsRow {
         bank,
+        pairs: ranked.len(),
+        asked,
         learned: (!learned.is_empty()).then(|| Estimate::bootstrap(&is_right, seed)),
         acted: (!learned.is_empty()).then(|| [share(true), share(false)]),
         learned_wrong: ranked
@@ -236,11 +322,6 @@ fn row(bank: String, ranked: Vec<&Ranked>, seed: u64) -> PairsRow {
             .filter(|r| r.learned.is_some_and(|pair| pair.odds <= 0.0))
             .map(|r| r.id.clone())
             .collect(),
-        pairs: ranked.len(),
-        baseline: Estimate::bootstrap(&baseline, seed),
-        ours: Estimate::bootstrap(&ours, seed),
-        difference: Estimate::paired(&ours, &baseline, seed),
-        wrong: ranked.iter().filter(|r| r.ours == 0.0).map(|r| r.id.clone()).collect(),
     }
 }
 
@@ -267,18 +348,29 @@ mod tests {
     use credence_priors::scripted::Scripted;
 
     #[test]
-    fn the_harder_bank_is_whole() -> Result<(), PairsError> {
-        let pairs = hard()?;
-        assert!(pairs.len() >= 60);
-        let mut ids: Vec<&str> = pairs.iter().map(|(_, p)| p.id.as_str()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), pairs.len());
-        assert!(pairs.iter().all(|(_, p)| p.better != p.worse && p.situation.ends_with(['.', '?'])));
-        // What sounds worse is not always longer or shorter: length alone ranks no better than chance (exact test, one in a thousand).
-        let longer = pairs.iter().filter(|(_, p)| p.better.len() > p.worse.len()).count();
-        assert!((20..=46).contains(&longer), "{longer} of {}", pairs.len());
+    fn the_banks_are_whole() -> Result<(), PairsError> {
+        let banks = PairBank::built_in()?;
+        assert_eq!(banks.iter().map(|b| b.pairs.len()).collect::<Vec<_>>(), [20, 20, 120, 66, 120, 117]);
+        let mut situations: Vec<&str> = banks.iter().flat_map(|b| &b.pairs).map(|p| p.situation.as_str()).collect();
+        let all = situations.len();
+        situations.sort_unstable();
+        situations.dedup();
+        assert_eq!(situations.len(), all, "no situation twice");
+        for bank in [&banks[3], &banks[5]] {
+            assert!(bank.pairs.iter().all(|p| p.better != p.worse && p.situation.ends_with(['.', '?', '"'])));
+            // What sounds worse is not always longer or shorter: length alone ranks no better than chance (exact test, one in a thousand).
+            let n = bank.pairs.len() as f64;
+            let longer = bank.pairs.iter().filter(|p| p.better.len() > p.worse.len()).count() as f64;
+            assert!((longer - n / 2.0).abs() < 3.3 * n.sqrt() / 2.0, "{}: {longer} of {n}", bank.name);
+        }
         Ok(())
+    }
+
+    #[test]
+    fn a_line_that_is_no_pair_is_named() {
+        let error = PairBank::parse("{\"situation\": \"A.\", \"better\": \"go\"}\n", "mine.jsonl").unwrap_err();
+        assert_eq!(error.to_string(), "mine.jsonl, line 1: expected a pair with `situation`, `better` and `worse`");
+        assert_eq!(PairBank::parse("\n", "mine.jsonl").unwrap_err().to_string(), "mine.jsonl holds no pair");
     }
 
     #[test]
@@ -292,10 +384,13 @@ mod tests {
             }
         }
         let schema = ValueSchema::embedded();
-        let rows = run(&mut model, &schema, &mut MemoryReadingCache::default(), None, 1, &mut |_, _| ())?;
+        let banks = [PairBank { name: "harder".into(), ..PairBank::hard()? }];
+        let mut cache = MemoryReadingCache::default();
+        let rows = run((&mut model, &mut cache), &schema, None, &banks, true, 1, &mut |_, _| ())?;
         let words = rows.iter().find(|r| r.bank == "harder: words").expect("a row for each trap");
-        assert!(words.ours.mean < 0.5, "{words:?}");
-        assert_eq!(words.wrong.len(), words.pairs - (words.ours.mean * words.pairs as f64).round() as usize);
+        let asked = words.asked.as_ref().expect("it was asked");
+        assert!(asked.one_by_one.mean < 0.5, "{words:?}");
+        assert_eq!(asked.wrong.len(), words.pairs - (asked.one_by_one.mean * words.pairs as f64).round() as usize);
         assert_eq!(rows.iter().filter(|r| r.bank.starts_with("harder: ")).map(|r| r.pairs).sum::<usize>(), 66);
         Ok(())
     }

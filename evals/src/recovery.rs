@@ -179,7 +179,8 @@ pub struct RecoveryResult {
     pub less_choices_alone: Vec<Estimate>,
     /// The ceiling less the product, likewise.
     pub below_ceiling: Vec<Estimate>,
-    /// Log loss of predictions without the published start less that with it, person by person, nats an answer; empty unless asked for.
+    /// Log loss (less that of the best constant for the same questions) without the published start less that with it, person by
+    /// person, nats an answer; empty unless asked for.
     pub published_saves: Vec<Estimate>,
     /// What each further block of features does to predictions; empty unless acts were given as a model reads them.
     #[serde(default)]
@@ -191,8 +192,8 @@ pub struct RecoveryResult {
 pub struct BlockResult {
     /// Its name.
     pub block: String,
-    /// Log loss of predictions with keys alone less that with the block too, person by person, nats an answer, at each moment: above
-    /// zero, the block pays.
+    /// Log loss (less that of the best constant for the same questions) with keys alone less that with the block too, person by person,
+    /// nats an answer, at each moment: above zero, the block pays.
     pub saves: Vec<Estimate>,
 }
 
@@ -255,7 +256,10 @@ pub fn run(
     let paired = |ours: usize, theirs: usize| {
         (0..moments.len()).map(|at| Estimate::paired(&ranks(ours, at), &ranks(theirs, at), seed)).collect::<Vec<_>>()
     };
-    let losses = |arm: usize, at: usize| of_arm(arm).iter().map(|s| s.moments[at].log_loss).collect::<Vec<f64>>();
+    // Each arm asks its own questions, and kinds of questions differ in what a guess loses: so beside the guess.
+    let losses = |arm: usize, at: usize| {
+        of_arm(arm).iter().map(|s| s.moments[at].log_loss_less_constant()).collect::<Vec<f64>>()
+    };
     let compared = if options.compare_starts { moments.len() } else { 0 };
     let published_saves = (0..compared).map(|at| Estimate::paired(&losses(3, at), &losses(0, at), seed)).collect();
     let blocks = with_blocks.iter().enumerate().map(|(k, (name, _))| BlockResult {

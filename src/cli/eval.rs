@@ -148,6 +148,12 @@ pub(crate) struct FlightModelArgs {
 /// `credence eval pairs`.
 #[derive(Debug, Args)]
 pub(crate) struct PairsArgs {
+    /// Pairs of your own instead (JSON Lines: situation, better, worse, and perhaps id and kind)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pairs: Option<PathBuf>,
+    /// Only what was learned from keyed acts, without asking the model, which takes most of the time
+    #[arg(long)]
+    pub(crate) learned_only: bool,
     /// Seed of the intervals
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

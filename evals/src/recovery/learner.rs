@@ -123,10 +123,17 @@ pub(crate) struct Found {
     sure: f64,
     sure_right: Option<f64>,
     coverage: f64,
-    pub(crate) log_loss: f64,
+    log_loss: f64,
     constant: f64,
     pub(crate) count_scoring: f64,
     pub(crate) plain_fit: f64,
+}
+
+impl Found {
+    /// Beside the best constant for the same questions, nats an answer.
+    pub(crate) fn log_loss_less_constant(&self) -> f64 {
+        self.log_loss - self.constant
+    }
 }
 
 /// One person's sitting.
@@ -365,7 +372,7 @@ pub(crate) fn over_people(sat: &[&Sat], names: &[String], seed: u64) -> Vec<Mome
                 sure_right: (!right.is_empty()).then(|| Estimate::bootstrap(&right, seed)),
                 coverage: estimate(&|f| f.coverage),
                 log_loss: estimate(&|f| f.log_loss),
-                log_loss_less_constant: estimate(&|f| f.log_loss - f.constant),
+                log_loss_less_constant: estimate(&|f| f.log_loss_less_constant()),
             }
         })
         .collect()

@@ -1,6 +1,6 @@
 //! `credence eval pairs`.
 
-use credence_evals::pairs;
+use credence_evals::pairs::{self, PairBank};
 use credence_priors::LanguageModel;
 use credence_priors::reading_cache::FileReadingCache;
 
@@ -14,8 +14,13 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
     let map = super::reading::fitted(&mut model, &schema, &readings)?;
+    let banks = match &args.pairs {
+        Some(file) => vec![PairBank::load(file)?],
+        None => PairBank::built_in()?,
+    };
     let bar = counting("pairs");
-    let rows = pairs::run(&mut model, &schema, &mut cache, Some(&map), args.seed, &mut |done, of| {
+    let asks = !args.learned_only;
+    let rows = pairs::run((&mut model, &mut cache), &schema, Some(&map), &banks, asks, args.seed, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
@@ -32,8 +37,9 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
         "bank", "pairs", "\"which is better?\"", "judged one by one", "difference", "learned"
     ))?;
     for row in rows {
-        let (baseline, ours) = (row.baseline.to_string(), row.ours.to_string());
-        let difference = row.difference.to_string();
+        let [baseline, ours, difference] = row.asked.map_or_else(<[String; 3]>::default, |asked| {
+            [asked.baseline, asked.one_by_one, asked.difference].map(|estimate| estimate.to_string())
+        });
         let learned = row.learned.map(|learned| learned.to_string()).unwrap_or_default();
         let acted = row.acted.map(|[right, wrong]| format!("{right:.2} ({wrong:.3})")).unwrap_or_default();
         say(format!(

@@ -160,12 +160,12 @@ fn say_simulated(result: &RecoveryResult) -> anyhow::Result<()> {
     line("all kinds less choices alone", &result.less_choices_alone)?;
     line("ceiling less all kinds", &result.below_ceiling)?;
     if !result.published_saves.is_empty() {
-        say("\nLog loss without the published start less that with it, nats an answer")?;
+        say("\nLog loss beside the best constant: without the published start less with it, nats an answer")?;
         line("all kinds", &result.published_saves)?;
     }
     if !result.blocks.is_empty() {
         say(
-            "\nLog loss with keys alone less that with a block that the model reads too, nats an answer (above zero: it pays)",
+            "\nLog loss beside the best constant: with keys alone less with a block that the model reads too, nats an answer (above zero: it pays)",
         )?;
     }
     result.blocks.iter().try_for_each(|b| line(&b.block, &b.saves))
