@@ -3,7 +3,7 @@
 //!     cargo run --release -p credence-mcp --example scripted
 
 #[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/common/scripted.rs"]
+#[path = "../tests/all/common/scripted.rs"]
 mod scripted;
 
 use std::sync::Arc;

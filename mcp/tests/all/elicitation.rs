@@ -1,12 +1,10 @@
 //! The open question goes to the person, in each version of the protocol: accepted, declined, cancelled, or not at all.
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::scripted::ScriptedHost;
-use common::{Declares, Does, Person, VERSIONS, call, connect, mail, poem, structured};
+use crate::common::scripted::ScriptedHost;
+use crate::common::{Declares, Does, Person, VERSIONS, call, connect, mail, poem, structured};
 use credence_mcp::Options;
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};

@@ -1,12 +1,11 @@
 //! A scripted home and a scripted person, for the tests of the server.
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(unreachable_pub, reason = "each test file uses a part of it")]
 
-pub mod scripted;
+pub(crate) mod scripted;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::scripted::ScriptedHost;
 use credence_mcp::{Options, Server};
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult,
@@ -16,12 +15,11 @@ use rmcp::service::{RequestContext, RunningService};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData, RoleClient, RoleServer, ServiceError, ServiceExt,
 };
-use scripted::ScriptedHost;
 use serde_json::{Value, json};
 
 /// What the person at the client does with a question.
 #[derive(Clone, Debug)]
-pub enum Does {
+pub(crate) enum Does {
     /// Chooses the option with this value.
     Chooses(&'static str),
     Declines,
@@ -34,7 +32,7 @@ pub enum Does {
 
 /// What the client declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Declares {
+pub(crate) enum Declares {
     Nothing,
     Forms,
     OnlyUrls,
@@ -42,20 +40,20 @@ pub enum Declares {
 
 /// A client with a person at it.
 #[derive(Clone)]
-pub struct Person {
-    pub does: Does,
-    pub declares: Declares,
-    pub version: ProtocolVersion,
-    pub seen: Arc<Mutex<Vec<ElicitRequestParams>>>,
+pub(crate) struct Person {
+    pub(crate) does: Does,
+    pub(crate) declares: Declares,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) seen: Arc<Mutex<Vec<ElicitRequestParams>>>,
 }
 
 impl Person {
-    pub fn who(does: Does, version: ProtocolVersion) -> Self {
+    pub(crate) fn who(does: Does, version: ProtocolVersion) -> Self {
         Self { does, declares: Declares::Forms, version, seen: Arc::default() }
     }
 
     /// The message and the schema of the only question seen.
-    pub fn question(&self) -> (String, Value) {
+    pub(crate) fn question(&self) -> (String, Value) {
         let seen = self.seen.lock().expect("unpoisoned");
         assert_eq!(seen.len(), 1, "{seen:?}");
         match &seen[0] {
@@ -66,7 +64,7 @@ impl Person {
         }
     }
 
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.seen.lock().expect("unpoisoned").len()
     }
 }
@@ -105,13 +103,13 @@ impl ClientHandler for Person {
 }
 
 /// The versions of the protocol that differ in how a person is asked.
-pub const VERSIONS: [ProtocolVersion; 3] =
+pub(crate) const VERSIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
-pub type Client = RunningService<RoleClient, Person>;
+pub(crate) type Client = RunningService<RoleClient, Person>;
 
 /// A client that talks to a server in this process.
-pub async fn connect(host: &Arc<ScriptedHost>, options: Options, person: Person) -> Client {
+pub(crate) async fn connect(host: &Arc<ScriptedHost>, options: Options, person: Person) -> Client {
     let (server, client) = tokio::io::duplex(1 << 16);
     let service = Server::new(host.clone(), options);
     tokio::spawn(async move {
@@ -122,7 +120,7 @@ pub async fn connect(host: &Arc<ScriptedHost>, options: Options, person: Person)
 }
 
 /// Begins a session as the person's version of the protocol says.
-pub async fn begin<T, E, A>(transport: T, person: Person) -> Client
+pub(crate) async fn begin<T, E, A>(transport: T, person: Person) -> Client
 where
     T: rmcp::transport::IntoTransport<RoleClient, E, A>,
     E: std::error::Error + Send + Sync + 'static,
@@ -136,13 +134,13 @@ where
 }
 
 /// The call of a tool.
-pub fn call(tool: &'static str, arguments: Value) -> CallToolRequestParams {
+pub(crate) fn call(tool: &'static str, arguments: Value) -> CallToolRequestParams {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
     CallToolRequestParams::new(tool).with_arguments(arguments)
 }
 
 /// The structured result of a call that went well.
-pub fn structured(result: Result<CallToolResult, ServiceError>) -> Value {
+pub(crate) fn structured(result: Result<CallToolResult, ServiceError>) -> Value {
     let result = result.expect("a result");
     assert_ne!(result.is_error, Some(true), "{result:?}");
     let value = result.structured_content.expect("structured");
@@ -152,14 +150,14 @@ pub fn structured(result: Result<CallToolResult, ServiceError>) -> Value {
 }
 
 /// The words of a call that failed as a tool fails.
-pub fn failure(result: Result<CallToolResult, ServiceError>) -> String {
+pub(crate) fn failure(result: Result<CallToolResult, ServiceError>) -> String {
     let result = result.expect("an error of the tool, not of the protocol");
     assert_eq!(result.is_error, Some(true), "{result:?}");
     result.content[0].as_text().expect("text").text.clone()
 }
 
 /// A mail, as an agent asks for it.
-pub fn mail() -> Value {
+pub(crate) fn mail() -> Value {
     json!({
         "tool": "send_mail",
         "arguments": { "to": "bo@example.org", "text": "Hello" },
@@ -171,7 +169,7 @@ pub fn mail() -> Value {
 }
 
 /// A choice between two acts.
-pub fn poem() -> Value {
+pub(crate) fn poem() -> Value {
     json!({
         "situation": "A friend asks what you think of her first poem, which is weak.",
         "alternatives": ["say kindly where it is weak", "praise it and leave it at that"]

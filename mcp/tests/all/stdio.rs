@@ -1,12 +1,10 @@
 //! The example as a child process over standard input and output.
 
-mod common;
-
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use common::{Does, Person, VERSIONS, begin, call, mail, structured};
+use crate::common::{Does, Person, VERSIONS, begin, call, mail, structured};
 use rmcp::model::ProtocolVersion;
 use serde_json::json;
 use tokio::net::unix::pipe::{Receiver, Sender};

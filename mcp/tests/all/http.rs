@@ -1,15 +1,13 @@
 //! Streamable HTTP under a router: hosts, origins, principals, sessions.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::common::scripted::ScriptedHost;
+use crate::common::{mail, poem};
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use common::scripted::ScriptedHost;
-use common::{mail, poem};
 use credence_mcp::{HttpOptions, Principal, streamable_http_service};
 use serde_json::{Value, json};
 

@@ -15,7 +15,7 @@ use credence_mcp::{
 use jiff::civil::{DateTime, date};
 
 /// The home.
-pub struct ScriptedHost(Mutex<Home>);
+pub(crate) struct ScriptedHost(Mutex<Home>);
 
 struct Home {
     approvals: Approvals,
@@ -65,22 +65,17 @@ impl Default for ScriptedHost {
 
 impl ScriptedHost {
     /// Kinds of the records, in order, without the limits that begin the log.
-    pub fn kinds(&self) -> Vec<String> {
+    pub(crate) fn kinds(&self) -> Vec<String> {
         self.lock().log[1..].iter().map(|entry| entry.kind.clone()).collect()
     }
 
-    /// The record with this number.
-    pub fn record(&self, seq: usize) -> serde_json::Value {
-        self.lock().log[seq].record.clone()
-    }
-
     /// Who called, in order.
-    pub fn callers(&self) -> Vec<Caller> {
+    pub(crate) fn callers(&self) -> Vec<Caller> {
         self.lock().callers.clone()
     }
 
     /// The state of approvals.
-    pub fn approvals(&self) -> Approvals {
+    pub(crate) fn approvals(&self) -> Approvals {
         self.lock().approvals.clone()
     }
 

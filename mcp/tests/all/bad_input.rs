@@ -1,11 +1,9 @@
 //! What is wrong, forged or injected: text stays data, and the model is told what it can do.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::scripted::ScriptedHost;
-use common::{Declares, Does, Person, VERSIONS, call, connect, failure, mail, poem, structured};
+use crate::common::scripted::ScriptedHost;
+use crate::common::{Declares, Does, Person, VERSIONS, call, connect, failure, mail, poem, structured};
 use credence_approvals::{PersonVerdict, Scope};
 use credence_mcp::{ApprovalAnswer, ApprovalArguments, Caller, Host, HostError, Options, Server};
 use rmcp::model::{CallToolResponse, ErrorCode, InputResponses, ProtocolVersion};
@@ -153,7 +151,7 @@ async fn an_answer_to_other_arguments_than_were_shown_is_none() {
         let (server, client) = tokio::io::duplex(1 << 16);
         let service = Server::new(host.clone(), Options::default());
         tokio::spawn(async move { service.serve(server).await.expect("a client").waiting().await });
-        common::begin(client, stranger).await
+        crate::common::begin(client, stranger).await
     };
     match stranger_client.call_tool_once(second(mail(), &handle)).await {
         Ok(CallToolResponse::InputRequired(_)) => {}

@@ -1,12 +1,10 @@
 //! What a client sees of the server: tools, their schemas and results, resources.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::scripted::ScriptedHost;
-use common::{Does, Person, VERSIONS, call, connect, failure, mail, poem, structured};
+use crate::common::scripted::ScriptedHost;
+use crate::common::{Does, Person, VERSIONS, call, connect, failure, mail, poem, structured};
 use credence_mcp::Options;
 use rmcp::ServiceError;
 use rmcp::model::{ErrorCode, ProtocolVersion, ReadResourceRequestParams, ResourceContents};
