@@ -25,11 +25,14 @@ build: deps
 # Test binaries run one after another: two copies of the model on the same cores spin against each other.
 test: test-deps
 	@$(CARGO) fmt --all --check
+	@$(CARGO) fmt --manifest-path python/Cargo.toml --check
 	@CREDENCE_BROWSER=$$(command -v chromedriver) $(CARGO) test --release --locked --workspace
 
 lint: deps
 	@$(CARGO) fmt --all --check
+	@$(CARGO) fmt --manifest-path python/Cargo.toml --check
 	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@CARGO_TARGET_DIR=target/python $(CARGO) clippy --release --locked --manifest-path python/Cargo.toml -- -D warnings
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: dependency rules not checked"; fi
 
 # A browser, for the tests of the pages only.

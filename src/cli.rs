@@ -3,28 +3,19 @@
 pub(crate) mod eval;
 pub(crate) mod numbers;
 mod tune;
+mod weighing;
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use credence_agent::decide::Bars;
 use credence_memory::replay::{Restriction, Selector, Until};
 
 pub(crate) use tune::{
     RunArgs, StatusArgs, TeachingArgs, TuneCommand, TuneExportArgs, TuneImportArgs, TuningArgs, WhoseArgs,
 };
-
-/// Learns people's values from their answers, and acts, asks or defers for them.
-#[derive(Debug, Parser)]
-#[command(name = "credence", version, about, after_help = crate::exit::CODES)]
-pub(crate) struct Cli {
-    /// Options every command takes.
-    #[command(flatten)]
-    pub(crate) global: Global,
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
+pub(crate) use weighing::{CapArgs, ConsiderArgs, RuleArg, TogetherArgs};
 
 /// Options every command takes.
 #[derive(Debug, Clone, Args)]
@@ -69,91 +60,6 @@ pub(crate) struct PersonArgs {
     /// The person [default: your login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) person: Option<String>,
-}
-
-/// The subcommands, one file each in `src/commands/`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Interview a person: ask questions and update beliefs after each answer
-    Session(SessionArgs),
-    /// Work on a task: propose, ask, then act or leave it to the person
-    Agent(AgentArgs),
-    /// Decide between alternatives: act, ask or defer, with the reasons
-    Decide(DecideArgs),
-    /// Write a page about a person's values: text, Markdown, SVG or HTML
-    Values(crate::commands::values::ValuesArgs),
-    /// Show the evidence that moved a value or a decision, and by how much
-    Explain(ExplainArgs),
-    /// Let agents ask before they act, and learn from the answers what may pass
-    Approvals {
-        /// What to do with approvals.
-        #[command(subcommand)]
-        action: crate::commands::approvals::ApprovalsCommand,
-    },
-    /// Enter a sentence about values; it counts after you confirm how it was read
-    Tell(crate::commands::tell::TellArgs),
-    /// Manage background documents for deliberation
-    Brief {
-        /// What to do with briefings.
-        #[command(subcommand)]
-        action: crate::commands::brief::BriefCommand,
-    },
-    /// List foreseen consequences and mark them right or wrong
-    Deliberation {
-        /// What to do with deliberations.
-        #[command(subcommand)]
-        action: crate::commands::deliberation::DeliberationCommand,
-    },
-    /// List, show, check and begin packs: other domains than what people value
-    Pack {
-        /// What to do with packs.
-        #[command(subcommand)]
-        action: crate::commands::pack::PackCommand,
-    },
-    /// Show the prior that the model gives before any answers
-    Prior {
-        /// What to do with the prior.
-        #[command(subcommand)]
-        action: PriorCommand,
-    },
-    /// Fit and use probes: is there a motive in a model's states, such as to deceive?
-    Probe {
-        /// What to do with probes.
-        #[command(subcommand)]
-        action: crate::commands::probe::ProbeCommand,
-    },
-    /// Fetch, list, describe and measure models
-    Model {
-        /// What to do with models.
-        #[command(subcommand)]
-        action: ModelCommand,
-    },
-    /// List, show, verify, retract, import, export and erase evidence
-    Evidence {
-        /// What to do with the log.
-        #[command(subcommand)]
-        action: EvidenceCommand,
-    },
-    /// Recompute beliefs from a log (no model needed)
-    Replay(ReplayArgs),
-    /// Serve a home to browsers and programs: sessions by link, values, the log, an API
-    Serve(crate::serve::ServeArgs),
-    /// Let agents ask over the Model Context Protocol (standard input and output): decisions, approvals, values, reasons
-    Mcp(crate::mcp::McpArgs),
-    /// Analyse several people: groups, agreement and disagreement, whose answers to ask for next, influence
-    People(crate::commands::people::PeopleArgs),
-    /// Measure how well and how fast people's values are learned
-    Eval {
-        /// What to measure.
-        #[command(subcommand)]
-        action: eval::EvalCommand,
-    },
-    /// Fine-tune: train, evaluate, promote and roll back LoRA adapters
-    Tune {
-        /// What to do with generations.
-        #[command(subcommand)]
-        action: TuneCommand,
-    },
 }
 
 /// How the next question is chosen.
@@ -216,7 +122,7 @@ pub(crate) struct SessionArgs {
 }
 
 /// A bar of a decision: a number that is not negative; infinity is none.
-fn bar(text: &str) -> Result<f64, String> {
+pub(crate) fn bar(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value >= 0.0 => Ok(value),
         _ => Err("expected a number of units, 0 or more, or inf".into()),
@@ -237,9 +143,37 @@ pub(crate) struct BarArgs {
     pub(crate) wording_max: f64,
 }
 
+impl BarArgs {
+    /// The bars asked for.
+    pub(crate) fn bars(&self) -> Bars {
+        Bars { regret_max: self.regret_max, question_cost: self.question_cost, wording_max: self.wording_max }
+    }
+}
+
+/// `credence agent stop`.
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// The task [default: what is being carried out, else the latest that is not over]
+    pub(crate) task: Option<String>,
+    /// The person.
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+}
+
+/// What can be done with tasks beside working on one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentAction {
+    /// Stop a task for good: a command that carries something out for it is ended within two seconds
+    Stop(StopArgs),
+}
+
 /// `credence agent`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct AgentArgs {
+    /// Something else than working on a task.
+    #[command(subcommand)]
+    pub(crate) action: Option<AgentAction>,
     /// The task, in words
     #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
     pub(crate) task: Option<String>,
@@ -259,12 +193,25 @@ pub(crate) struct AgentArgs {
     /// Take this alternative off the task, by its number or text; may be given several times
     #[arg(long = "strike", value_name = "N|TEXT")]
     pub(crate) strike: Vec<String>,
+    /// Carry out what is chosen by this command: it reads one JSON object (task, act, tool, arguments) on standard input and prints
+    /// {"status": "done", "failed" or "not_done", "result": ...}. A dry run, unless --carry-out is given
+    #[arg(long, value_name = "COMMAND", requires = "calls")]
+    pub(crate) exec: Option<String>,
+    /// Which call of a declared tool each act is: JSON Lines with act, tool, arguments. Its acts are alternatives too
+    #[arg(long, value_name = "FILE", requires = "exec")]
+    pub(crate) calls: Option<PathBuf>,
+    /// Run the command of --exec for what is chosen, where approvals let it pass
+    #[arg(long, requires = "exec")]
+    pub(crate) carry_out: bool,
+    /// End the command after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) exec_timeout: u64,
     /// Seed of proposals and ties
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Deliberation.
     #[command(flatten)]
-    pub(crate) consider: crate::commands::consider::ConsiderArgs,
+    pub(crate) consider: ConsiderArgs,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -290,7 +237,7 @@ pub(crate) struct DecideArgs {
     pub(crate) alternatives: Vec<String>,
     /// Deliberation.
     #[command(flatten)]
-    pub(crate) consider: crate::commands::consider::ConsiderArgs,
+    pub(crate) consider: ConsiderArgs,
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -305,7 +252,7 @@ pub(crate) struct DecideArgs {
     pub(crate) model: ModelArgs,
     /// Several people.
     #[command(flatten)]
-    pub(crate) together: crate::commands::decide::together::TogetherArgs,
+    pub(crate) together: TogetherArgs,
 }
 
 /// `credence explain`.
@@ -474,7 +421,8 @@ pub(crate) struct ImportArgs {
     /// Person to credit with TRL lines that name no person [default: your login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) person: Option<String>,
-    /// Name of the Polis conversation; people become polis:NAME:VOTER [default: the directory's name]
+    /// Name of the Polis conversation; people become polis:NAME:VOTER [default: the id in the names of
+    /// its files, else the directory's name; where its votes stand here already, the name that they have here]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Put this before the names of the people of another log

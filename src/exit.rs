@@ -2,12 +2,13 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use credence_agent::approvals::ApproveError;
 use credence_agent::bank::BankError;
 use credence_agent::briefing::BriefingError;
+use credence_agent::calls::CallError;
 use credence_agent::consider::ConsiderError;
+use credence_agent::library::LibraryError;
 use credence_agent::opening::OpeningError;
 use credence_agent::pack::PackError;
 use credence_agent::reader::ReaderError;
@@ -28,7 +29,7 @@ use credence_memory::ids::IdError;
 use credence_memory::import::ImportError;
 use credence_memory::log::LogError;
 use credence_memory::population::{ConsolidationError, PopulationError};
-use credence_memory::record::Outcome;
+use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::replay::ReplayError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
@@ -53,7 +54,8 @@ Exit codes:
   9  a replay or a verification did not match
  10  `decide`, `agent`, `approvals request`: a question comes first, and it was not answered
  11  `decide`, `agent`: the decision is left to the person
- 12  `approvals request`: refused
+ 12  `approvals request`, `agent --carry-out`: refused
+ 13  `agent --carry-out`: the command failed, was ended, or what it did is not known
 130  interrupted";
 
 /// More of an error is not shown.
@@ -89,6 +91,16 @@ pub(crate) fn not_passed(verdict: Verdict) -> anyhow::Result<()> {
     }
 }
 
+/// An act that was done is done; any other outcome has an exit code of its own, and was told.
+pub(crate) fn not_carried_out(outcome: ActOutcome) -> anyhow::Result<()> {
+    match outcome {
+        ActOutcome::Done => Ok(()),
+        ActOutcome::Failed | ActOutcome::NotDone | ActOutcome::Undone | ActOutcome::Unknown => {
+            Err(Undecided { code: 13 }.into())
+        }
+    }
+}
+
 /// A signal, a second Ctrl-C or a closed pipe ended it.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted; everything answered is in the log")]
@@ -107,55 +119,6 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr().lock(), "error: {}", worded(&error));
     ExitCode::from(code(&error))
-}
-
-/// Time to write what is left to write.
-const FLUSHING_MAX: Duration = Duration::from_millis(200);
-
-/// Asks the processes that this one started (pip, a trainer) to end: nobody would look after them any more.
-#[cfg(target_os = "linux")]
-fn end_children() {
-    use rustix::process::{Pid, Signal, kill_process};
-    let me = std::process::id();
-    let Ok(processes) = std::fs::read_dir("/proc") else { return };
-    for process in processes.flatten() {
-        let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        // `id (name) state parent ...`, where the name may hold anything.
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-        if let Some(child) = Pid::from_raw(id).filter(|_| parent == Some(me)) {
-            let _ = kill_process(child, Signal::TERM);
-            // One that stands still does not hear it.
-            let _ = kill_process(child, Signal::CONT);
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn end_children() {}
-
-/// Ends the process here and now, whatever other threads do. What C++ would run at an ordinary exit is left out: it would
-/// take llama.cpp's globals away from a thread that may be computing with them.
-pub(crate) fn at_once(code: i32) -> ! {
-    end_children();
-    // Whoever reads our output may have stopped reading, and the terminal may be gone: neither is waited for long.
-    let (done, is_done) = std::sync::mpsc::channel();
-    let flush = move || {
-        crate::front::screen::restore_terminal();
-        let _ = std::io::stdout().flush();
-        let _ = done.send(());
-    };
-    if std::thread::Builder::new().spawn(flush).is_ok() {
-        let _ = is_done.recv_timeout(FLUSHING_MAX);
-    }
-    #[cfg(unix)]
-    #[expect(unsafe_code, reason = "the standard library has no exit without handlers")]
-    // SAFETY: `_exit` takes any number, touches no memory of ours and does not return.
-    unsafe {
-        libc::_exit(code)
-    }
-    #[cfg(not(unix))]
-    std::process::exit(code)
 }
 
 /// An error may quote what it is about: that is shown harmless, and cut where it would flood the screen.
@@ -246,6 +209,12 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         }
         None => {}
     }
+    match error.downcast_ref() {
+        Some(CallError::Home(error)) => return of_home(error),
+        Some(CallError::Approve(ApproveError::Home(error))) => return of_home(error),
+        Some(_) => return Some(3),
+        None => {}
+    }
     if let Some(error) = error.downcast_ref() {
         return match error {
             ConsiderError::Session(error) => of_session(error),
@@ -254,6 +223,7 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if error.is::<BankError>()
         || error.is::<BriefingError>()
+        || error.is::<LibraryError>()
         || error.is::<PackError>()
         || error.is::<SchemaError>()
         || error.is::<WrongInput>()
@@ -378,6 +348,8 @@ fn of_import(error: &ImportError) -> Option<u8> {
         ImportError::Read { .. }
         | ImportError::Line { .. }
         | ImportError::Empty(_)
+        | ImportError::NothingLeft { .. }
+        | ImportError::Conversation(_)
         | ImportError::NotPolis { .. }
         | ImportError::Mirrored { .. }
         | ImportError::Again { .. }

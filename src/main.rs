@@ -1,19 +1,26 @@
 //! The `credence` command.
 
+mod carrying;
 mod cli;
 mod commands;
+mod diagnostics;
+mod ending;
 mod exit;
 mod front;
 mod mcp;
+mod output;
 mod progress;
+mod run;
 mod serve;
+mod signals;
 mod surroundings;
+mod terminal;
 
 use anyhow::Context;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    surroundings::start_tracing(cli.global.verbose);
-    exit::report(front::signals::start().context("failed to watch signals").and_then(|()| commands::run(cli)))
+    let cli = run::Cli::parse();
+    diagnostics::start_tracing(cli.global.verbose);
+    exit::report(signals::start().context("failed to watch signals").and_then(|()| run::run(cli)))
 }

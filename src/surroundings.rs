@@ -1,9 +1,9 @@
 //! Where the command runs: the clock, the home, the person's name, the model it loads, what it prints.
 
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use anyhow::Context;
 use credence_agent::bank::Bank;
@@ -20,9 +20,6 @@ use credence_priors::reference::ModelReference;
 use credence_priors::schema::ValueSchema;
 use credence_priors::{Llama, LlamaOptions, ModelHandle};
 use jiff::Timestamp;
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
 use crate::exit::WrongInput;
@@ -31,94 +28,6 @@ use crate::progress::{PullBar, counting, working};
 
 /// The charter that ships with the program.
 const CHARTER: &str = include_str!("../priors/data/charter.md");
-
-/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says. While a sitting has the whole terminal
-/// they are held back: warnings are shown there ([`warnings`]), and everything once the terminal is given back.
-pub(crate) fn start_tracing(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "credence=info,credence_memory=info,credence_priors=info,credence_agent=info,credence_evals=info,warn",
-        _ => {
-            "credence=debug,credence_memory=debug,credence_priors=debug,credence_agent=debug,credence_evals=debug,info"
-        }
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Diagnostics)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    tracing_subscriber::registry().with(filter).with(lines).with(Warnings).init();
-}
-
-/// Lines and warnings held back while the terminal is the screen's.
-static HELD: Mutex<(Vec<u8>, Vec<String>)> = Mutex::new((Vec::new(), Vec::new()));
-/// More is not held back.
-const HELD_BYTES_MAX: usize = 1 << 20;
-
-fn held() -> MutexGuard<'static, (Vec<u8>, Vec<String>)> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Warnings since the last call, for whoever has the terminal.
-pub(crate) fn warnings() -> Vec<String> {
-    std::mem::take(&mut held().1)
-}
-
-/// Prints what was held back.
-pub(crate) fn print_held_lines() {
-    let lines = std::mem::take(&mut held().0);
-    let _ = std::io::stderr().write_all(&lines);
-}
-
-/// Standard error, where it may be written to.
-struct Diagnostics;
-
-impl Write for Diagnostics {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if !crate::front::screen::is_taken() {
-            return std::io::stderr().write(bytes);
-        }
-        let lines = &mut held().0;
-        if lines.len() + bytes.len() <= HELD_BYTES_MAX {
-            lines.extend_from_slice(bytes);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
-    }
-}
-
-/// Warnings as lines to the person, while the terminal is the screen's.
-struct Warnings;
-
-impl<S: tracing::Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        if *event.metadata().level() <= tracing::Level::WARN && crate::front::screen::is_taken() {
-            let mut words = Words::default();
-            event.record(&mut words);
-            held().1.push(format!("{}{}", words.message, words.rest));
-        }
-    }
-}
-
-/// What an event says: its message, and what belongs to it.
-#[derive(Default)]
-struct Words {
-    message: String,
-    rest: String,
-}
-
-impl tracing::field::Visit for Words {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        match field.name() {
-            "message" => self.message = format!("{value:?}"),
-            name => self.rest.push_str(&format!(" {name}={value:?}")),
-        }
-    }
-}
 
 /// The time now, as it stands in records: the only reading of it in the program; everything below gets it as an argument.
 pub(crate) fn now() -> Timestamp {
@@ -138,7 +47,7 @@ pub(crate) fn say_json_text(json: &str) -> anyhow::Result<()> {
 
 fn print(line: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{line}") {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => crate::exit::at_once(0),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => crate::ending::at_once(0),
         other => other.context("failed to write to standard output"),
     }
 }
@@ -297,6 +206,13 @@ impl Opened {
         Ok(Self { home, opening, reader })
     }
 
+    /// Lets go of the home, so that others may use it.
+    pub(crate) fn without_home(self) -> WithoutHome {
+        let Self { home, opening, reader } = self;
+        drop(home);
+        WithoutHome { opening, reader }
+    }
+
     /// What reads alternatives; loads the model when it is first needed.
     pub(crate) fn reader(&mut self) -> anyhow::Result<&mut AlternativeReader> {
         if self.reader.is_none() {
@@ -312,6 +228,19 @@ impl Opened {
             })?);
         }
         self.reader.as_mut().context("a reader was just made")
+    }
+}
+
+/// What belongs to a home that was let go of.
+pub(crate) struct WithoutHome {
+    opening: Opening,
+    reader: Option<AlternativeReader>,
+}
+
+impl WithoutHome {
+    /// The home is here again.
+    pub(crate) fn with(self, home: Home) -> Opened {
+        Opened { home, opening: self.opening, reader: self.reader }
     }
 }
 

@@ -28,7 +28,7 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 #[test]
 fn crates_depend_downwards_only() {
-    let may_use: [(&str, &[&str]); 8] = [
+    let may_use: [(&str, &[&str]); 9] = [
         ("memory/belief", &[]),
         ("memory", &["credence-approvals", "credence-belief"]),
         ("priors", &[]),
@@ -37,6 +37,8 @@ fn crates_depend_downwards_only() {
         ("glass", &[]),
         ("agent", &["credence-approvals", "credence-memory", "credence-priors"]),
         ("evals", &["credence-memory", "credence-priors", "credence-agent"]),
+        // For Python: a workspace of its own, without a model.
+        ("python", &["credence-belief", "credence-memory"]),
     ];
     for (member, allowed) in may_use {
         let ours = dependencies(member).into_iter().filter(|name| name.starts_with("credence-"));
@@ -58,6 +60,7 @@ fn every_dependency_is_used_by_a_line() {
         ("glass", &["src"]),
         ("agent", &["src"]),
         ("evals", &["src"]),
+        ("python", &["src"]),
         ("", &["src"]),
     ] {
         let mut files = Vec::new();
@@ -120,6 +123,36 @@ fn below_the_agent_there_is_no_clock_and_no_unseeded_randomness() {
         for effect in ["Instant::now", "SystemTime::now", "Timestamp::now", "rand::rng()", "thread_rng", "from_os_rng"]
         {
             assert!(!text.contains(effect), "{} has {effect}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_command_is_in_layers() {
+    // From the bottom: what each may not know.
+    let layers: [(&str, &[&str]); 6] = [
+        (
+            "diagnostics",
+            &["terminal", "ending", "signals", "cli", "front", "exit", "surroundings", "commands", "serve"],
+        ),
+        ("cli", &["front", "exit", "surroundings", "commands", "mcp", "serve", "run"]),
+        ("front", &["cli", "exit", "surroundings", "commands", "mcp", "serve", "run"]),
+        ("exit", &["cli", "surroundings", "commands", "mcp", "serve", "run"]),
+        ("surroundings", &["commands", "mcp", "serve", "run"]),
+        ("commands", &["mcp", "serve", "run"]),
+    ];
+    for (layer, above) in layers {
+        let (file, folder) = (root().join(format!("src/{layer}.rs")), root().join("src").join(layer));
+        let mut files = if file.exists() { vec![file] } else { Vec::new() };
+        if folder.exists() {
+            rust_files(&folder, &mut files);
+        }
+        assert!(!files.is_empty(), "no file of {layer}");
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("readable source");
+            for name in above {
+                assert!(!text.contains(&format!("crate::{name}::")), "{} uses crate::{name}", file.display());
+            }
         }
     }
 }

@@ -81,6 +81,9 @@ async fn text(client: &Client, css: &str) -> String {
     client.wait().at_most(Duration::from_secs(20)).for_element(Locator::Css(css)).await.unwrap().text().await.unwrap()
 }
 
+/// Choices of three people about the same things, as a file.
+const CHOICES: &str = "person,first,second,chosen\nxi,walk,cycle,first\nyo,walk,cycle,second\nzed,walk,cycle,first\n";
+
 /// Waits until an element says this.
 async fn says(client: &Client, css: &str, wanted: &str) {
     let mut found = String::new();
@@ -184,7 +187,7 @@ fn a_whole_session_by_clicks_and_by_keys() {
         question_after(&client, number).await;
         says(&client, "main", "9 answers so far").await;
         press(&client, "?").await;
-        says(&client, ".why", "expected to teach the most").await;
+        says(&client, ".why", "expected to tell most").await;
         picture(&client, "why").await;
         // A sentence, confirmed by a key.
         click(&client, "details.words summary").await;
@@ -315,6 +318,13 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
             [(false, (1200, 900)), (true, (1200, 900)), (false, (390, 844)), (true, (390, 844))]
         {
             let client = driver.browser_of(width, height, is_dark).await;
+            // What would be found, if it were there.
+            client
+                .goto("data:text/html,<title>x</title><img src='data:,'><p style='color:pink;background:snow'>pale</p>")
+                .await
+                .unwrap();
+            let control = violations(&client).await.join(" ");
+            assert!(control.contains("image-alt") && control.contains("color-contrast"), "{control}");
             let look =
                 format!("{}-{}", if is_dark { "dark" } else { "light" }, if width < 500 { "phone" } else { "screen" });
             let mut pages = vec![
@@ -379,6 +389,36 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
         }
         wrong.sort();
         assert!(wrong.is_empty(), "{} violations:\n{}", wrong.len(), wrong.join("\n"));
+    });
+}
+
+#[test]
+fn a_file_is_brought_in_from_the_page() {
+    with_driver(|driver| async move {
+        let home = empty_home();
+        let service = Service::start(home.path(), &[]);
+        let file = home.path().join("choices.csv");
+        std::fs::write(&file, CHOICES).unwrap();
+        let client = driver.browser(1200, 900).await;
+        client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        client.goto(&format!("{}/people", service.base)).await.unwrap();
+        click(&client, "details.card summary").await;
+        client.find(Locator::Css("#file")).await.unwrap().send_keys(file.to_str().unwrap()).await.unwrap();
+        picture(&client, "import").await;
+        click(&client, "form[action='/people/import'] button").await;
+        says(&client, "main", "3 answers of 3 people").await;
+        picture(&client, "import-looked-at").await;
+        assert_eq!(violations(&client).await, Vec::<String>::new());
+        assert_eq!(service.get("/api/v1/people").ok(), json!([]), "nothing is changed yet");
+        click(&client, "form[action^='/people/import/'] button").await;
+        says(&client, "h1", "What came in").await;
+        picture(&client, "import-brought-in").await;
+        assert_eq!(service.get("/api/v1/people").ok().as_array().map(Vec::len), Some(3));
+        // Without the secret of a page nothing is looked at.
+        let body = "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n0\r\n--x--\r\n";
+        let browser = service.as_browser();
+        assert_eq!(browser.as_it_is("/people/import", "multipart/form-data; boundary=x", body).status, 403);
+        client.close().await.unwrap();
     });
 }
 

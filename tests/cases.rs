@@ -230,6 +230,34 @@ fn a_dry_run_needs_no_home_and_makes_none() {
 }
 
 #[test]
+fn the_fault_is_said_of_what_is_at_fault() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("pairs.csv"), "person,first,second,chosen\nada,tea,rum,first\n").unwrap();
+    fs::write(path("bad.csv"), "person,first,second,chosen\nada,tea,rum,third\n").unwrap();
+    let (pairs, bad) = (path("pairs.csv"), path("bad.csv"));
+    let csv = ["evidence", "import", "csv", pairs.to_str().unwrap(), "--dry-run"];
+    fails(&path("pairs.csv"), &csv, 3, "is a file; a home is a directory");
+    let bad = ["evidence", "import", "csv", bad.to_str().unwrap(), "--skip-bad"];
+    fails(home.path(), &bad, 3, "line 2: chosen is \"third\"");
+    let conversation = case("A10/week1");
+    let polis = ["evidence", "import", "polis", &conversation, "--name", "a\nb"];
+    fails(home.path(), &polis, 3, "the conversation's name is \"a\\nb\" (--name");
+    fails(home.path(), &["replay", "--until", "0"], 3, "before the first record");
+    // A conversation bears the id of its files, and is known again in another folder under any name.
+    import(&home, "polis", "A8/dl", &[]);
+    assert!(done(home.path(), &["evidence", "list"]).contains("polis:3abc:"));
+    let again = path("download (1)");
+    fs::create_dir(&again).unwrap();
+    for name in ["comments.csv", "votes.csv"] {
+        fs::copy(case(&format!("A8/dl/2026-01-01-1200-3abc-{name}")), again.join(name)).unwrap();
+    }
+    let again = json(home.path(), &["evidence", "import", "polis", again.to_str().unwrap()]);
+    assert_eq!((&again["evidence"], &again["known"]), (&0.into(), &6.into()), "{again}");
+    assert!(notes(&again).contains("the conversation \"3abc\""), "{again}");
+}
+
+#[test]
 fn b1_one_name_in_two_normal_forms_is_one_person_also_in_an_older_log() {
     let (home, dir) = (home(), tempfile::tempdir().unwrap());
     let (composed, apart) = ("Jos\u{e9}", "Jose\u{301}");

@@ -70,7 +70,7 @@ fn errors_name_the_line_and_nothing_is_added() {
     let trl = file(&dir, "t.jsonl", "{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n{\"prompt\":1}\n");
     fails(home.path(), &["evidence", "import", "trl", &trl, "--person", "eve"], 3, "t.jsonl, line 2: ");
     let (data, empty) = (polis(), tempfile::tempdir().unwrap());
-    let votes = file(&data, "votes.csv", &format!("{VOTES}1,x,8,0,1\n"));
+    let votes = file(&data, "votes.csv", &format!("{VOTES}1700000000001,x,8,0,1\n"));
     let path = data.path().to_str().unwrap();
     fails(
         home.path(),

@@ -15,7 +15,7 @@ use credence_memory::ids::ValueId;
 use credence_memory::record::{LogOpened, QuestionKind, Record};
 use credence_memory::sample::header;
 use credence_priors::schema::ValueSchema;
-use logs::{done, id, json};
+use logs::{done, fails, id, json};
 
 /// A sitting of so many answers; `second` is the second of each answer's minute. Says what was asked.
 fn sit(root: &Path, answers: usize, source: &str, seconds: i64) -> Vec<(QuestionKind, Vec<String>)> {
@@ -68,4 +68,71 @@ fn lines_of_a_file_say_nothing_of_a_persons_time() {
     let ask = |source: &str, seconds: i64| sit(tempfile::tempdir().unwrap().path(), 8, source, seconds);
     assert_eq!(ask("file:answers.txt", 1), ask("file:answers.txt", 55), "how long a program took changes nothing");
     assert_ne!(ask("terminal", 1), ask("terminal", 55), "a person's seconds count");
+}
+
+/// The digest of what is believed of ada.
+fn believed(home: &Path) -> String {
+    let replay = json(home, &["replay", "--person", "ada"]);
+    replay["people"][0]["digest"].as_str().expect("a digest").to_owned()
+}
+
+#[test]
+fn documents_move_belief_name_their_passages_and_leave_no_trace() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    sit(home, 6, "terminal", 9);
+    let log = || std::fs::read_to_string(home.join("evidence/log.jsonl")).unwrap();
+    let (before, start) = (log(), believed(home));
+    let dry = json(home, &["library", "add", "values-across-cultures", "--dry-run"]);
+    assert_eq!((dry["documents"].as_array().unwrap().len(), log() == before), (13, true), "a dry run adds nothing");
+    let added = json(home, &["library", "add", "values-across-cultures"]);
+    assert!(added["documents"].as_array().unwrap().iter().all(|d| d["new"] == true), "{added}");
+    let again = json(home, &["library", "add", "values-across-cultures"]);
+    assert!(again["documents"].as_array().unwrap().iter().all(|d| d["new"] == false), "{again}");
+    assert_ne!(believed(home), start, "belief takes the documents in");
+    assert!(done(home, &["replay", "--verify"]).contains("match"));
+    let why = done(home, &["explain", "tradition", "--person", "ada"]);
+    assert!(why.contains("started from the library") && why.contains("Tradition, authority"), "{why}");
+    let said = json(home, &["library", "explain", "Tradition"]);
+    assert!(said["opinion"]["mean"].as_f64() < Some(-0.5), "{said}");
+    assert!(said["passages"][0]["references"].as_array().is_some_and(|r| !r.is_empty()), "{said}");
+    // A library that says the opposite is shown beside it, and belief becomes wide.
+    let wrong = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/wrong/values-upside-down.md");
+    done(home, &["library", "add", wrong]);
+    let both = json(home, &["library", "explain", "tradition"]);
+    assert!(!both["contradictions"].as_array().unwrap().is_empty(), "{both}");
+    assert!(both["opinion"]["sd"].as_f64() > said["opinion"]["sd"].as_f64(), "{both}");
+    let shown = done(home, &["library", "show", "values-upside-down.md"]);
+    assert!(shown.contains("Contradictions") && shown.contains("Tradition +2 (keyed)"), "{shown}");
+    let passage = done(home, &["library", "explain", "values-upside-down.md:2"]);
+    assert!(passage.contains("without it"), "{passage}");
+    for document in json(home, &["library", "list"])["documents"].as_array().unwrap() {
+        done(home, &["library", "drop", document["document"].as_str().unwrap()]);
+    }
+    assert_eq!(believed(home), start, "as if no document had ever been there");
+    assert!(done(home, &["replay", "--verify"]).contains("match"));
+    fails(home, &["library", "explain", "wit"], 3, "no value");
+    fails(home, &["library", "drop", "nothing"], 3, "empty");
+    fails(home, &["library", "add", "no-such-file.md"], 3, "no-such-file.md cannot be read");
+    fails(home, &["library", "add", "duties", "--reliability", "1"], 2, "below 1");
+}
+
+/// Passages that give orders are text: belief with them is belief without them, to the last bit.
+#[test]
+fn nothing_in_a_document_commands() {
+    let poisoned = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/poisoned/helping-neighbours.md");
+    let text = std::fs::read_to_string(poisoned).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let clean = folder.path().join("clean.md");
+    let kept: Vec<&str> = text.split("\n\n").filter(|p| p.starts_with("+++") || p.contains("{keys:")).collect();
+    assert!(kept.len() < text.split("\n\n").count());
+    std::fs::write(&clean, kept.join("\n\n")).unwrap();
+    let with = |document: &str| {
+        let home = tempfile::tempdir().unwrap();
+        sit(home.path(), 3, "terminal", 9);
+        done(home.path(), &["library", "add", "values-across-cultures"]);
+        done(home.path(), &["library", "add", document]);
+        believed(home.path())
+    };
+    assert_eq!(with(poisoned), with(clean.to_str().unwrap()));
 }

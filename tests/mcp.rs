@@ -1,6 +1,7 @@
 //! `credence mcp`: a client over standard input and output runs a task of twenty calls, and the log says why each passed or did not.
 
 mod logs;
+mod pythons;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -144,6 +145,8 @@ fn real_model_a_task_of_twenty_calls_is_asked_learned_limited_undone_and_explain
     let reported =
         client.tool("report_outcome", json!({"record": last["record"], "outcome": "done", "observed": "It was read."}));
     assert!(reported["words"].as_str().unwrap().contains("no evidence"), "{reported}");
+    let report = client.tool("explain", json!({"record": reported["record"]}));
+    assert!(report["summary"].as_str().unwrap().contains("agent test 1 reports: done"), "{report}");
     let why = client.tool("explain", json!({"record": last["record"]}));
     assert!(why["summary"].as_str().unwrap().contains("read_file"), "{why}");
     let values = client.tool("get_values", json!({}));
@@ -156,6 +159,7 @@ fn real_model_a_task_of_twenty_calls_is_asked_learned_limited_undone_and_explain
     let listed = json(home.path(), &["approvals", "list", "--person", "ada"]);
     let acts = listed["acts"].as_array().unwrap();
     assert_eq!(acts.len(), 12);
+    assert_eq!(acts.last().unwrap()["reports"][0]["observed"], "It was read.");
     let act = acts.last().unwrap()["act"].to_string();
     done(home.path(), &["approvals", "undo", &act, "--person", "ada"]);
     let shown = done(home.path(), &["evidence", "list"]);
@@ -194,4 +198,22 @@ fn real_model_a_decision_asks_its_question_of_the_person_and_the_answer_decides(
     let nobody = client.call("tools/call", json!({"name": "get_values", "arguments": {"person": "nobody"}}));
     assert!(nobody["isError"] == true && nobody.to_string().contains("ada"), "{nobody}");
     client.end();
+}
+
+#[test]
+fn real_model_the_official_python_client_finds_everything_as_the_protocol_has_it() {
+    let Some(python) = pythons::python_with("clients", &["mcp==2.3.0"]) else { return };
+    let home = home();
+    // The newest version of the protocol, and the handshake of before.
+    for (mode, answer) in [("auto", "accept"), ("legacy", "decline")] {
+        let mut client = Command::new(&python);
+        client
+            .arg(pythons::root().join("mcp/peers/python_client.py"))
+            .args(["--mode", mode, "--answer", answer, "--", env!("CARGO_BIN_EXE_credence")])
+            .args(["mcp", "--person", "ada", "--offline"])
+            .env("CREDENCE_HOME", home.path());
+        let (output, said) = pythons::ended(&mut client, 300);
+        assert!(output.status.success(), "{mode}: {said}");
+    }
+    done(home.path(), &["replay", "--verify"]);
 }

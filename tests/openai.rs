@@ -1,13 +1,15 @@
 //! `/v1` as OpenAI's clients meet it: a tiny random model for what can be said of any, and the `openai` package where it can be had.
 #![cfg(unix)]
 
+mod pythons;
 mod served;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use pythons::{all_is_well, python_with, root};
 use serde_json::{Value, json};
 use served::{Service, tiny_model};
 use tempfile::TempDir;
@@ -254,63 +256,27 @@ fn who_goes_away_is_not_written_for() {
     assert!(metrics.contains("credence_model_waiting 0"), "{metrics}");
 }
 
-/// Python with the `openai` package, in a folder of the build; nothing where it cannot be had.
-#[allow(clippy::print_stderr, reason = "whoever runs the tests must see that this one did not")]
-fn python_with_openai() -> Option<std::path::PathBuf> {
-    const PACKAGE: &str = "openai==3.57.0";
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
-    let python = folder.join("bin/python");
-    let run = |command: &mut Command| {
-        command.output().map_err(|e| e.to_string()).and_then(|output| {
-            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
-        })
-    };
-    let has_it = || run(Command::new(&python).args(["-c", "import openai"]));
-    let made = has_it().or_else(|_| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--timeout",
-            "20",
-            "--retries",
-            "1",
-            PACKAGE,
-        ]))?;
-        has_it()
-    });
-    match made {
-        Ok(()) => Some(python),
-        Err(why) => {
-            eprintln!("SKIPPED: the Python package {PACKAGE} cannot be had: {}", why.trim());
-            None
-        }
-    }
+/// Runs a client in Python with an agent's token until it says that all is well.
+fn python_client(script: &str, packages: &[&str], [address, key]: [&str; 2]) {
+    let Some(python) = python_with("clients", packages) else { return };
+    let (_home, service) = tiny_service();
+    let agent = service.post("/api/v1/tokens", &json!({ "role": "agent" })).ok();
+    let mut client = Command::new(python);
+    client
+        .arg(root().join("tests/clients").join(script))
+        .env(address, format!("{}/v1", service.base))
+        .env(key, agent["token"].as_str().unwrap())
+        .env("NO_PROXY", "127.0.0.1");
+    all_is_well(&mut client, 300);
 }
 
 #[test]
 fn the_openai_package_is_a_client() {
-    let Some(python) = python_with_openai() else { return };
-    let (_home, service) = tiny_service();
-    let agent = service.post("/api/v1/tokens", &json!({ "role": "agent" })).ok();
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/openai_client.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .env("OPENAI_BASE_URL", format!("{}/v1", service.base))
-        .env("OPENAI_API_KEY", agent["token"].as_str().unwrap())
-        .env("NO_PROXY", "127.0.0.1")
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(300), "the client does not end");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("all is well"), "{said}");
+    python_client("openai_client.py", &["openai==3.57.0"], ["OPENAI_BASE_URL", "OPENAI_API_KEY"]);
+}
+
+#[test]
+fn an_inspect_task_is_evaluated() {
+    let packages = ["openai==3.57.0", "inspect-ai==0.3.285"];
+    python_client("inspect_task.py", &packages, ["CREDENCE_BASE_URL", "CREDENCE_API_KEY"]);
 }

@@ -37,7 +37,7 @@ fn a_whole_session_by_the_api_is_in_the_log() {
     assert_eq!(turn["answers"], 8);
     let sitting = turn["sitting"].as_str().unwrap().to_owned();
     let why = service.get(&format!("/api/v1/sittings/{sitting}/why")).ok();
-    assert!(why["text"].as_str().unwrap().contains("expected to teach the most"), "{why}");
+    assert!(why["text"].as_str().unwrap().contains("expected to tell most"), "{why}");
     turn = say(&service, &turn, &json!({ "said": "undo" })).ok();
     assert_eq!((&turn["answers"], &turn["question"]["number"]), (&json!(7), &json!(10)), "the same question again");
     // A sentence counts after a yes, and the open question stays.
@@ -184,6 +184,7 @@ fn what_comes_from_elsewhere_is_refused() {
     assert_eq!((no_number.status, no_number.problem()), (400, "wrong-input".into()));
     let page = service.get("/");
     assert!(page.policy.contains("default-src 'none'") && !page.policy.contains("unsafe"), "{}", page.policy);
+    assert!(page.policy.contains("frame-ancestors 'none'"), "{}", page.policy);
     // A form without its secret.
     let cookie = service.as_browser();
     let turn = service.post("/api/v1/sittings", &sat).ok();
@@ -420,6 +421,10 @@ fn experiments_run_beside_the_service_stop_go_on_and_outlive_it() {
     }
     let short = service.post("/api/v1/experiments", &json!({ "toml": experiment(3) })).ok();
     assert_eq!((&short["run"], &short["cells"]), (&json!("mine-1"), &json!(3)));
+    let followed = service.get("/api/v1/experiments/mine-1/events");
+    let events: Vec<&str> = followed.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+    assert_eq!((&last["standing"], &last["done"]), (&json!("done"), &json!(3)), "{}", followed.text);
     let done = rested(&service, "mine-1");
     assert_eq!(
         (&done["standing"], &done["done"], &done["has_report"]),
@@ -470,4 +475,122 @@ fn experiments_run_beside_the_service_stop_go_on_and_outlive_it() {
         assert_eq!(service.get(&format!("/api/v1/experiments/{name}")).status, 404, "{name}");
     }
     service.stop();
+}
+
+/// Choices of two people between two things, as a file.
+const CHOICES: &str = "person,first,second,chosen\nada,walk,cycle,first\nbo,walk,cycle,second\nada,read,sing,neither\n";
+
+#[test]
+fn a_file_is_looked_at_first_and_then_brought_in_once() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let records = |service: &Service| service.get("/health").ok()["head"].as_u64().unwrap();
+    let before = records(&service);
+    let looked_at = service.file("/api/v1/imports?format=csv", CHOICES).ok();
+    let found = &looked_at["found"];
+    assert_eq!((&found["dry_run"], &found["evidence"], &found["people"]), (&json!(true), &json!(3), &json!(2)));
+    assert_eq!((&found["new_statements"], &found["records"]), (&json!(4), &Value::Null));
+    assert_eq!(records(&service), before, "nothing was changed");
+    let commit = format!("/api/v1/imports/{}/commit?format=csv", looked_at["import"].as_str().unwrap());
+    let brought_in = service.post(&commit, &json!({})).ok()["found"].clone();
+    let [first, last] = [0, 1].map(|n| brought_in["records"][n].as_u64().unwrap());
+    assert_eq!((first, last, &brought_in["evidence"]), (before + 1, records(&service), &json!(3)));
+    let again = service.post(&commit, &json!({})).ok()["found"].clone();
+    assert_eq!((&again["evidence"], &again["known"], &again["records"]), (&json!(0), &json!(3), &Value::Null));
+    assert_eq!(records(&service), last, "the same again brings nothing");
+
+    // What the command says of a file, the service says of it.
+    for (content, says) in [
+        ("person,first,second\nada,a,b\n", "no column"),
+        ("person,first,second,chosen\nada,a,b,third\n", "line 2"),
+        ("person,first,second,chosen\nada,a,a,first\n", "both alternatives are the same"),
+        ("", "holds no evidence"),
+    ] {
+        let refused = service.file("/api/v1/imports?format=csv", content);
+        assert_eq!((refused.status, refused.problem()), (422, "wrong-input".into()), "{content}");
+        assert!(refused.text.contains(says) && !refused.text.contains("serve/imports"), "{}", refused.text);
+    }
+    let left_out = service.file("/api/v1/imports?format=csv&skip_bad=true", &format!("{CHOICES}ada,a,a,first\n")).ok();
+    assert_eq!(left_out["found"]["left_out"].as_array().map(Vec::len), Some(1), "{left_out}");
+    let trl = "{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n";
+    assert!(service.file("/api/v1/imports?format=trl", trl).text.contains("say whose they are"));
+    assert_eq!(service.file("/api/v1/imports?format=trl&person=cy", trl).ok()["found"]["people"], 1);
+    for path in ["/api/v1/imports?format=xml", "/api/v1/imports", "/api/v1/imports?format=csv&dry=1"] {
+        assert_eq!(service.file(path, CHOICES).status, 400, "{path}");
+    }
+    for name in ["..%2Ftokens.jsonl", &"0".repeat(64)] {
+        assert_eq!(service.post(&format!("/api/v1/imports/{name}/commit?format=csv"), &json!({})).status, 404);
+    }
+    let too_large = service.file("/api/v1/imports?format=csv", &"x".repeat((32 << 20) + 1));
+    assert_eq!((too_large.status, too_large.problem()), (413, "too-large".into()));
+
+    // Facilitators do so too, others do not.
+    let token = |body: Value| service.post("/api/v1/tokens", &body).ok()["token"].as_str().unwrap().to_owned();
+    let facilitator = service.with_token(&token(json!({ "role": "facilitator" })));
+    facilitator.file("/api/v1/imports?format=csv", CHOICES).ok();
+    for body in [json!({ "role": "participant", "person": "ada" }), json!({ "role": "agent" })] {
+        let other = service.with_token(&token(body));
+        assert_eq!(other.file("/api/v1/imports?format=csv", CHOICES).status, 403);
+        assert_eq!(other.post(&commit, &json!({})).status, 403);
+    }
+    service.stop();
+    // By the command it is the same file still.
+    let path = home.path().join("choices.csv");
+    std::fs::write(&path, CHOICES).unwrap();
+    let known = command_json(home.path(), &["evidence", "import", "csv", path.to_str().unwrap()]);
+    assert_eq!((&known["known"], &known["records"]), (&json!(3), &Value::Null), "{known}");
+    assert!(done(home.path(), &["evidence", "verify"]).contains("3 of them evidence"));
+}
+
+#[test]
+fn a_full_disk_is_told_and_loses_nothing() {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let home = empty_home();
+    let service = Service::start_under("trap '' XFSZ", home.path(), &[]);
+    let log = home.path().join("evidence/log.jsonl");
+    let mut turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    turn = say(&service, &turn, &reply(&turn)).ok();
+    let room = |bytes: Option<u64>| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(service.process()), Resource::Fsize, limit).unwrap();
+    };
+    // Room for part of a record, then for the answer and not for the next question, then for all.
+    let records = || std::fs::read_to_string(&log).unwrap().lines().count();
+    let before = records();
+    room(Some(std::fs::metadata(&log).unwrap().len() + 100));
+    let refused = say(&service, &turn, &reply(&turn));
+    assert_eq!((refused.status, refused.problem()), (507, "disk".into()), "{}", refused.text);
+    assert_eq!(records(), before, "nothing half written stands in the log");
+    assert_eq!(service.get("/health").status, 200);
+    room(Some(std::fs::metadata(&log).unwrap().len() + 1_000));
+    let halfway = say(&service, &turn, &reply(&turn));
+    assert!(matches!(halfway.status, 200 | 507), "{}", halfway.text);
+    room(None);
+    let after = say(&service, &turn, &reply(&turn)).ok();
+    assert_eq!((&after["answers"], &after["question"]["number"]), (&json!(2), &json!(3)), "{after}");
+    let next = say(&service, &after, &reply(&after)).ok();
+    assert_eq!(next["answers"], 3);
+    service.stop();
+    assert!(done(home.path(), &["evidence", "verify"]).contains("3 of them evidence"));
+}
+
+#[test]
+fn connections_are_bounded_and_whoever_says_nothing_holds_up_nobody() {
+    let home = empty_home();
+    let service = Service::start_under("ulimit -n 300", home.path(), &[]);
+    let address = service.base.strip_prefix("http://").unwrap().to_owned();
+    let connect = || std::net::TcpStream::connect(&address).unwrap();
+    // 300 files, of which 256 are kept for other things: 44 connections.
+    let mut silent: Vec<_> = (0..60).map(|_| connect()).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let is_closed = |stream: &mut std::net::TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let read = std::io::Read::read(stream, &mut [0]);
+        !read.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let closed = silent.iter_mut().map(is_closed).filter(|closed| *closed).count();
+    assert!((10..=55).contains(&closed), "{closed} of 60 were closed");
+    drop(silent);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(service.get("/health").status, 200);
 }

@@ -1,8 +1,7 @@
 //! Which question next: the best by a strategy, near-ties broken by seed.
 
-pub use credence_memory::belief::information::Strategy;
-use credence_memory::belief::information::{Context, expected_information_gain, score};
-use credence_memory::belief::{Mixture, Question};
+pub use credence_memory::belief::Strategy;
+use credence_memory::belief::{Context, Mixture, Question, expected_information_gain, score};
 use rand::Rng;
 use rand::RngExt;
 

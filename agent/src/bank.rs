@@ -190,6 +190,7 @@ impl<'de> Deserialize<'de> for EachOnce {
 
 impl Bank {
     /// The bank that ships with the program.
+    #[allow(clippy::missing_panics_doc, reason = "the built-in bank is tested")]
     pub fn built_in() -> Self {
         Self::parse(DEFAULT_BANK, Path::new("questions.jsonl")).expect("the built-in bank is tested")
     }

@@ -1,6 +1,5 @@
 //! Briefings: documents as background, cut into passages, of which those that bear on a situation come into the model's context.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use credence_memory::ids::{BriefingId, Hash, IdError};
@@ -8,15 +7,12 @@ use credence_memory::record::{BriefingAdded, Passage, PassageUsed};
 use credence_priors::LanguageModel;
 use credence_priors::meaning::{MeaningError, States, nearness, standardised};
 
-/// A longer document is refused.
-const BYTES_MAX: u64 = 32 << 20;
+use crate::document::{self, Problem};
+
 /// A passage has about so many words: three of them leave room in a small model's context.
 const PASSAGE_WORDS: usize = 90;
 /// Passages put into the context, at most.
 pub const PASSAGES_MAX: usize = 3;
-/// So many letters a page are expected of a PDF that is no scan.
-const LETTERS_MIN: usize = 20;
-
 /// Why a document cannot be a briefing.
 #[derive(Debug, thiserror::Error)]
 pub enum BriefingError {
@@ -41,23 +37,16 @@ pub enum BriefingError {
     Name(#[from] IdError),
 }
 
-/// Reads a document: text or Markdown in UTF-8, or a PDF with text in it. Without a name it gets that of the file.
+/// Reads a document: text, Markdown or HTML in UTF-8, or a PDF with text in it. Without a name it gets that of the file.
 ///
 /// # Errors
 /// A file that cannot be read, or has no text.
 pub fn load(path: &Path, name: Option<&str>) -> Result<BriefingAdded, BriefingError> {
-    let unreadable = |source| BriefingError::Unreadable { path: path.to_owned(), source };
+    let (bytes, text) = document::text(path).map_err(|problem| match problem {
+        Problem::Unreadable(source) => BriefingError::Unreadable { path: path.to_owned(), source },
+        Problem::Unusable(problem) => BriefingError::Unusable { path: path.to_owned(), problem },
+    })?;
     let unusable = |problem: &str| BriefingError::Unusable { path: path.to_owned(), problem: problem.to_owned() };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(unreadable)?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(unusable("it is larger than 32 MiB"));
-    }
-    let text = if bytes.starts_with(b"%PDF") {
-        text_of_pdf(&bytes).map_err(|problem| unusable(&problem))?
-    } else {
-        String::from_utf8(bytes.clone()).map_err(|_| unusable("expected UTF-8 text, Markdown or a PDF"))?
-    };
     let passages = passages(&text);
     if passages.is_empty() {
         return Err(unusable("there is no text in it"));
@@ -71,69 +60,19 @@ pub fn load(path: &Path, name: Option<&str>) -> Result<BriefingAdded, BriefingEr
     })
 }
 
-fn text_of_pdf(bytes: &[u8]) -> Result<String, String> {
-    // The library panics on some damaged files; a document must not end the program.
-    let read = std::panic::catch_unwind(|| pdf_extract::extract_text_from_mem(bytes));
-    let text = match read {
-        Ok(Ok(text)) => text,
-        Ok(Err(error)) => return Err(format!("the PDF cannot be read ({error})")),
-        Err(_) => return Err("the PDF is damaged".into()),
-    };
-    if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
-        return Err("the PDF has no text in it; it may be a scan. Expected a PDF with text, or the text itself".into());
-    }
-    Ok(text)
-}
-
-/// A text as its writer meant it: without the mark that says how its bytes are ordered, with one kind of line end, and with
-/// letters where a typesetter had joined them.
-fn normalised(text: &str) -> String {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' => plain.push('\n'),
-            '\u{2029}' => plain.push_str("\n\n"),
-            '\u{fb00}' => plain.push_str("ff"),
-            '\u{fb01}' => plain.push_str("fi"),
-            '\u{fb02}' => plain.push_str("fl"),
-            '\u{fb03}' => plain.push_str("ffi"),
-            '\u{fb04}' => plain.push_str("ffl"),
-            '\u{fb05}' | '\u{fb06}' => plain.push_str("st"),
-            // A place where a word may be broken, and marks that take no room.
-            '\u{ad}' | '\u{feff}' | '\u{200b}' => {}
-            c => plain.push(c),
-        }
-    }
-    plain
-}
-
-/// Lines that belong together: between empty ones, or ones of white space.
-fn blocks(text: &str) -> Vec<Vec<&str>> {
-    let mut found: Vec<Vec<&str>> = vec![Vec::new()];
-    for line in text.lines() {
-        match (line.trim().is_empty(), found.last_mut()) {
-            (false, Some(block)) => block.push(line),
-            _ => found.push(Vec::new()),
-        }
-    }
-    found.retain(|block| !block.is_empty());
-    found
-}
-
 /// Cuts a text at headings, paragraphs and, where those are long, sentences.
 pub fn passages(text: &str) -> Vec<Passage> {
-    let text = normalised(text);
+    let text = document::normalised(text);
     let mut found: Vec<Passage> = Vec::new();
     let mut heading = String::new();
-    for block in blocks(&text) {
+    for block in document::blocks(&text) {
         let mut lines = block.into_iter().peekable();
         while let Some(title) = lines.peek().and_then(|l| l.trim().strip_prefix('#')) {
             heading = title.trim_start_matches('#').trim().to_owned();
             lines.next();
         }
         let block: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-        for piece in pieces(&block) {
+        for piece in document::pieces(&block, PASSAGE_WORDS) {
             let joins = found.last().is_some_and(|last| {
                 last.heading == heading && count_words(&last.text) + count_words(&piece) <= PASSAGE_WORDS
             });
@@ -153,23 +92,6 @@ fn count_words(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-/// Words in pieces of at most [`PASSAGE_WORDS`], cut after a sentence where there is one in the second half.
-fn pieces(words: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = words;
-    while !rest.is_empty() {
-        let mut end = rest.len().min(PASSAGE_WORDS);
-        if end < rest.len()
-            && let Some(stop) = (PASSAGE_WORDS / 2..end).rev().find(|&i| rest[i].ends_with(['.', '!', '?', ':']))
-        {
-            end = stop + 1;
-        }
-        found.push(rest[..end].join(" "));
-        rest = &rest[end..];
-    }
-    found
-}
-
 /// A passage that bears on a situation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relevant {
@@ -187,6 +109,7 @@ pub struct Relevant {
 ///
 /// # Errors
 /// If the model fails.
+#[allow(clippy::missing_panics_doc, reason = "the situation is the last of the rows")]
 pub fn relevant<'a>(
     briefings: impl IntoIterator<Item = &'a BriefingAdded>,
     model: &mut dyn LanguageModel,
@@ -222,7 +145,7 @@ pub fn relevant<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -264,7 +187,7 @@ mod tests {
     }
 
     /// A PDF of one page with this content.
-    fn pdf(content: &str) -> Vec<u8> {
+    pub(crate) fn pdf(content: &str) -> Vec<u8> {
         let objects = [
             "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
             "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),

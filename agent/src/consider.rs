@@ -102,7 +102,7 @@ pub fn consider(
             &passages,
             &what.situation,
             &text,
-            (share, what.seed),
+            deliberate::Budget { tokens_max: share, seed: what.seed },
             &mut |piece| listen(Event::Text(piece.to_owned())),
         )?;
         left -= written.tokens.min(left);

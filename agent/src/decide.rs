@@ -1,7 +1,8 @@
 //! Act, ask or defer: the decision between alternatives, under the mixture, in the person's noise units.
 
-use credence_memory::belief::decision::{Assessment, assess, assess_read, worth_of_asking};
-use credence_memory::belief::{Mixture, Question, value_of_information};
+use credence_memory::belief::{
+    Assessment, Mixture, Question, assess, assess_read, value_of_information, worth_of_asking,
+};
 use credence_memory::evidence::Form;
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, TaskId};
@@ -11,12 +12,13 @@ use credence_memory::state::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::bars::Bars;
+use crate::error::SessionError;
 use crate::influence;
 use crate::knowledge::Knowledge;
 use crate::names;
 use crate::protocol::Contribution;
 use crate::said_here::SaidHere;
-use crate::session::SessionError;
 use crate::views;
 use crate::wording::Reworded;
 
@@ -25,26 +27,6 @@ const RUN_MAX: usize = 3;
 /// Reasons kept in a record, and evidence records named for each.
 const REASONS_MAX: usize = 6;
 const EVIDENCE_MAX: usize = 3;
-
-/// When to act and when to ask. Noise units: 1 is the standard deviation of a person's own wavering between two alternatives.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bars {
-    /// Act when the expected regret of acting now is below this.
-    pub regret_max: f64,
-    /// A question costs the person this much.
-    pub question_cost: f64,
-    /// An act is left to the person if only wording the situation otherwise turns the difference of the two best, or moves it by more than
-    /// this to where it would not be acted on.
-    pub wording_max: f64,
-}
-
-impl Default for Bars {
-    /// A tenth of the person's own wavering may be lost by acting; a question is worth a fifth of that; wording may move a judgement by half of it.
-    fn default() -> Self {
-        Self { regret_max: 0.1, question_cost: 0.02, wording_max: 0.5 }
-    }
-}
 
 /// An alternative that was deliberated on: it is judged as its features alone and those with its consequences, mixed by trust.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,10 +183,13 @@ pub fn decide(
 }
 
 /// Act, ask or defer between features alone, under one belief: what [`decide`] does without a log.
-pub fn verdict(belief: &Mixture, features: &[Vec<f64>], bars: Bars) -> Result<(Verdict, Assessment), SessionError> {
+///
+/// # Errors
+/// Fewer than one alternative, or features of another length than the weights.
+pub fn verdict(belief: &Mixture, features: &[Vec<f64>], bars: Bars) -> Result<(ActAskDefer, Assessment), SessionError> {
     let assessment = assess(belief, features).map_err(SessionError::Belief)?;
     if assessment.expected_regret <= bars.regret_max {
-        return Ok((Verdict::Act, assessment));
+        return Ok((ActAskDefer::Act, assessment));
     }
     for i in 0..features.len() {
         for j in i + 1..features.len() {
@@ -212,17 +197,17 @@ pub fn verdict(belief: &Mixture, features: &[Vec<f64>], bars: Bars) -> Result<(V
             let question = Question::choice(difference, true);
             let (value, of_run) = worth(belief, &question, features);
             if value.max(of_run) > bars.question_cost {
-                return Ok((Verdict::Ask, assessment));
+                return Ok((ActAskDefer::Ask, assessment));
             }
         }
     }
-    Ok((Verdict::Defer, assessment))
+    Ok((ActAskDefer::Defer, assessment))
 }
 
 /// The three outcomes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum ActAskDefer {
     /// Carry out the best.
     Act,
     /// Put a question first.
@@ -331,6 +316,9 @@ fn stated(state: &State, person: &PersonId, feature: usize) -> Vec<Seq> {
 }
 
 /// Records a decision.
+///
+/// # Errors
+/// The home would not take the record.
 pub fn record(
     home: &mut Home,
     person: &PersonId,

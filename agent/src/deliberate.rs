@@ -42,6 +42,15 @@ pub fn background(passages: &[Relevant]) -> String {
     quoted.join("\n")
 }
 
+/// What one text may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// At most so many tokens.
+    pub tokens_max: usize,
+    /// Seed of what the model writes.
+    pub seed: u64,
+}
+
 /// Has the model write the consequences of an alternative. What is the same for all alternatives stands first, so that it is evaluated once.
 /// A line that the budget or the listener cuts off is left out.
 ///
@@ -53,7 +62,7 @@ pub fn write(
     passages: &[Relevant],
     situation: &str,
     alternative: &str,
-    (tokens_max, seed): (usize, u64),
+    Budget { tokens_max, seed }: Budget,
     on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<Written, ModelError> {
     let ask = |situation: &str, alternative: &str| {
@@ -156,13 +165,16 @@ mod tests {
             heard.push_str(text);
             ControlFlow::Continue(())
         };
-        let written = write(&mut model, "", &[], "A bank.", "lend it", (100, 0), &mut listen).expect("scripted");
+        let written =
+            write(&mut model, "", &[], "A bank.", "lend it", Budget { tokens_max: 100, seed: 0 }, &mut listen)
+                .expect("scripted");
         assert_eq!(written.consequences.len(), 3);
         assert!(!written.cut_short && heard == REPLY);
         let mut model = Scripted::hashed(1).with_completion(REPLY);
         let mut stop =
             |text: &str| if text.contains("lost") { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let written = write(&mut model, "", &[], "A bank.", "lend it", (100, 0), &mut stop).expect("scripted");
+        let written = write(&mut model, "", &[], "A bank.", "lend it", Budget { tokens_max: 100, seed: 0 }, &mut stop)
+            .expect("scripted");
         assert!(written.interrupted && written.consequences.len() <= 2 && !written.consequences.is_empty());
         // A reply against the grammar is no deliberation.
         assert!(parse("I cannot say.\nWho: nobody\n").is_empty());

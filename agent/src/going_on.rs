@@ -15,7 +15,7 @@ use crate::decide::{self, Bars, Considered, Decided};
 use crate::deliberate;
 use crate::open_question::{OpenQuestion, record_belief};
 use crate::session::{Answer, SessionError};
-use crate::task::TaskRun;
+use crate::task::{TaskLimits, TaskRun};
 use crate::wording;
 
 /// Questions that a task may ask after one was answered here.
@@ -163,7 +163,12 @@ pub fn answer(
 /// Decides again between what a decision weighed.
 fn again(home: &mut Home, made: &DecisionMade, bars: Bars, now: Timestamp) -> Result<Seq, GoingOnError> {
     let run = match &made.task {
-        Some(task) => Some(TaskRun::resume(home, made.person.clone(), task.clone(), (bars, QUESTIONS_MAX))?),
+        Some(task) => Some(TaskRun::resume(
+            home,
+            made.person.clone(),
+            task.clone(),
+            TaskLimits { bars, questions_max: QUESTIONS_MAX },
+        )?),
         None => None,
     };
     let alternatives = run.as_ref().map_or(&*made.alternatives, TaskRun::alternatives).to_vec();

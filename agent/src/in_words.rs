@@ -67,7 +67,7 @@ pub fn record(state: &State, record: &Record, name: impl Fn(&str) -> String) -> 
             match (r.chosen.and_then(|c| Some((c, r.alternatives.get(c)?))), r.alternatives.as_slice()) {
                 (Some((at, chosen)), all) => chose(&text(chosen), &others(&texts(all), at)),
                 (None, [first, second, ..]) => no_preference(&text(first), &text(second)),
-                (None, _) => "no preference".into(),
+                (None, _) => "had no preference".into(),
             }
         }
         Record::RankingGiven(r) => match (r.order.as_slice(), r.worst) {
@@ -114,7 +114,7 @@ fn chose(chosen: &str, over: &[String]) -> String {
 }
 
 fn no_preference(first: &str, second: &str) -> String {
-    format!("no preference between {first:?} and {second:?}")
+    format!("had no preference between {first:?} and {second:?}")
 }
 
 fn corrected(rejected: &str, preferred: &str) -> String {

@@ -40,6 +40,9 @@ pub struct RankingError {
 }
 
 /// All evidence of a person that counts, by fast influence on the functional `direction`, the largest first.
+///
+/// # Errors
+/// No belief can be formed of the person.
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, StateError> {
     let Some(known) = state.person(person) else { return Ok(Vec::new()) };
     let belief = state.belief(person)?;

@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credence_memory::belief::information::{Strategy, rough_information_gain};
-use credence_memory::belief::{Channel, Mixture, Places, Question};
+use credence_memory::belief::{Channel, Mixture, Places, Question, Strategy, rough_information_gain};
 use credence_memory::ids::{AlternativeId, QuestionId};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, graded_key};
 use credence_memory::record::QuestionKind;
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use serde::{Deserialize, Serialize};
 
 use crate::ask::{self, Scored};
 use crate::pace::Pace;
@@ -23,16 +23,49 @@ pub const LEVEL_NAMES: [&str; LEVELS as usize] =
     ["not me at all", "not much like me", "a little like me", "fairly like me", "like me", "very much like me"];
 /// Portraits in a question for the best and the worst.
 pub const SET_SIZE: usize = 4;
-/// Sets whose information is worked out in full, of those whose pairs promise most.
-const SETS_WEIGHED: usize = 3;
-/// Hypotheses under which every question is looked at, and pairs of portraits are.
-const GLANCE: usize = 8;
-/// Questions that are looked at more closely, of those that promise most.
-const WEIGHED: usize = 24;
-/// Hypotheses under which they are.
-const CLOSE: usize = 32;
 /// After so many questions of one kind in a row another kind comes first: one way of asking must not carry a person alone.
 const RUN_MAX: usize = 4;
+
+/// How much is worked out to choose a question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    /// One person at a time.
+    #[default]
+    Full,
+    /// For many people at once. In a choice of questions fewer hypotheses stand for all, and fewer questions are looked at closely: it
+    /// finds less of people (docs/results/service-load.md), so a sitting never chooses so. What a sitting predicts and shows may be quick.
+    Quick,
+}
+
+impl Effort {
+    /// Hypotheses under which every question is looked at, and pairs of portraits are.
+    fn glance(self) -> usize {
+        self.of(8, 4)
+    }
+
+    /// Questions that are looked at more closely, of those that promise most.
+    fn weighed(self) -> usize {
+        self.of(24, 12)
+    }
+
+    /// Hypotheses under which they are.
+    fn close(self) -> usize {
+        self.of(32, 8)
+    }
+
+    /// Sets whose information is worked out in full, of those whose pairs promise most.
+    fn sets(self) -> usize {
+        self.of(3, 1)
+    }
+
+    fn of<T>(self, full: T, quick: T) -> T {
+        match self {
+            Effort::Full => full,
+            Effort::Quick => quick,
+        }
+    }
+}
 
 /// Something that can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +103,9 @@ impl Item {
 
     /// The question as belief understands it. Two acts are put in the order of their ids, so that repeats of a choice meet; the
     /// outcomes of the best and the worst are in the order of [`Item::alternatives`].
+    ///
+    /// # Errors
+    /// An alternative of the item has no features.
     pub fn question<E>(
         &self,
         layout: &Layout,
@@ -129,6 +165,8 @@ pub struct Pool<'a> {
     pub asked_sets: BTreeSet<QuestionId>,
     /// The kinds of the questions before, the latest last.
     pub kinds: Vec<QuestionKind>,
+    /// How much is worked out.
+    pub effort: Effort,
 }
 
 /// What was chosen.
@@ -171,17 +209,17 @@ pub fn next<E>(
     }
     let candidates = items.len();
     let mut questions = items.iter().map(|item| item.question(layout, &features)).collect::<Result<Vec<_>, _>>()?;
-    if candidates > WEIGHED {
-        let rough = rough_information_gain(belief, &questions, GLANCE);
+    if candidates > pool.effort.weighed() {
+        let rough = rough_information_gain(belief, &questions, pool.effort.glance());
         let rate = |i: usize| rough[i] / pace.seconds(items[i].kind);
         let mut order: Vec<usize> = (0..candidates).collect();
         order.sort_by(|&i, &j| rate(j).total_cmp(&rate(i)).then(i.cmp(&j)));
-        order.truncate(WEIGHED);
+        order.truncate(pool.effort.weighed());
         order.sort_unstable();
         items = order.iter().map(|&i| items[i]).collect();
         questions = order.iter().map(|&i| questions[i].clone()).collect();
     }
-    let gains = rough_information_gain(belief, &questions, CLOSE);
+    let gains = rough_information_gain(belief, &questions, pool.effort.close());
     let rates: Vec<f64> = gains.iter().zip(&items).map(|(gain, item)| gain / pace.seconds(item.kind)).collect();
     let index = ask::near_best(&rates, rng);
     Ok(Some(Chosen { item: items[index].clone(), gain_nats: gains[index], candidates }))
@@ -257,7 +295,7 @@ fn best_sets<E>(
         })
         .collect();
     let mut gain = vec![0.0; n * n];
-    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions, GLANCE)) {
+    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions, pool.effort.glance())) {
         gain[i * n + j] = g;
         gain[j * n + i] = g;
     }
@@ -281,7 +319,7 @@ fn best_sets<E>(
         Item::new(QuestionKind::BestAndWorst, "", alternatives)
     };
     let fresh = sets.iter().map(|(_, set)| item(set)).filter(|item| !pool.asked_sets.contains(&item.id));
-    Ok(fresh.take(SETS_WEIGHED).collect())
+    Ok(fresh.take(pool.effort.sets()).collect())
 }
 
 /// The order in which an item is shown: a random one.

@@ -14,15 +14,30 @@ pub trait Knowledge {
     /// Whether these words in this situation have been read.
     fn is_described(&self, situation: &str, text: &str) -> bool;
     /// Features of an alternative.
+    ///
+    /// # Errors
+    /// It is not described.
     fn vector(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError>;
     /// Error variance of each feature of an alternative: how far it may have been misread.
+    ///
+    /// # Errors
+    /// It is not described.
     fn reading_error(&self, alternative: &AlternativeId) -> Result<Vec<f64>, StateError>;
     /// Features of the first minus those of the second.
+    ///
+    /// # Errors
+    /// One of them is not described.
     fn difference(&self, first: &AlternativeId, second: &AlternativeId) -> Result<Vec<f64>, StateError>;
     /// The question of choosing among alternatives. Two are put in the order of their ids, whatever the order given, so that repeats of
     /// a question meet; see [`Knowledge::predict_choice`] for probabilities in the order shown.
+    ///
+    /// # Errors
+    /// One of them is not described.
     fn choice_question(&self, shown: &[AlternativeId], indifference_offered: bool) -> Result<Question, StateError>;
     /// Probabilities of choosing each alternative in the order shown, then of "neither" if offered.
+    ///
+    /// # Errors
+    /// One of them is not described.
     fn predict_choice(
         &self,
         belief: &Mixture,
@@ -38,8 +53,14 @@ pub trait Knowledge {
     /// The name of a feature: a value's id, `text:1`, `judgement`, an attribute.
     fn feature_name(&self, index: usize) -> String;
     /// Belief about somebody before their first evidence: what they receive from others included.
+    ///
+    /// # Errors
+    /// No belief can be formed from the header and the prior.
     fn prior_belief(&self, person: &PersonId) -> Result<Mixture, StateError>;
     /// BLAKE3 over the bits of the belief about a person.
+    ///
+    /// # Errors
+    /// No belief can be formed of the person.
     fn belief_digest(&self, person: &PersonId) -> Result<Hash, StateError>;
     /// The alternatives that stand for typical questions: the first described ones that share a situation, in the order of the log.
     fn typical_pairs(&self, most: usize) -> Vec<Vec<f64>>;

@@ -1,6 +1,6 @@
 //! A question that a decision asked: which of two the person would rather have.
 
-use credence_memory::belief::information::expected_information_gain;
+use credence_memory::belief::expected_information_gain;
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, SourceId};
 use credence_memory::number::{Finite, Probability};

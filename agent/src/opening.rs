@@ -8,24 +8,19 @@ use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, ValueId};
 use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, Record};
 use credence_memory::state::State;
+use credence_priors::ModelError;
 use credence_priors::schema::ValueSchema;
-use credence_priors::{ModelError, ModelHandle};
 use jiff::Timestamp;
 use rand::RngExt;
 
 use crate::bank::Bank;
 use crate::keyed;
+pub use crate::loader::{AdapterLoader, LoadError, Loader};
 use crate::pack::Pack;
 use crate::protocol::Progress;
 use crate::reader::{GenerationReader, ReadBefore, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
 use crate::tuning::beside::Learning;
-
-/// Loads the model when it is first needed: a sitting whose log has all it needs never does.
-pub type Loader = Arc<dyn Fn() -> Result<ModelHandle, LoadError> + Send + Sync>;
-
-/// Why a model could not be loaded; the command's own errors fit in.
-pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a home is opened with.
 #[derive(Clone)]
@@ -55,9 +50,6 @@ pub struct Opening {
     /// What a sitting trains with in the background; none if it never does.
     pub learning: Option<Learning>,
 }
-
-/// Loads the model with the adapter in a file.
-pub type AdapterLoader = Arc<dyn Fn(&Path) -> Result<ModelHandle, LoadError> + Send + Sync>;
 
 /// A generation in force: what its judgement is read with.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,6 +172,9 @@ impl Opening {
     }
 
     /// Opens the home in `root`, or begins one there. A new one needs the model: its prior is read before anything is believed.
+    ///
+    /// # Errors
+    /// The home cannot be opened or begun; its log belongs to another model or schema; or the model cannot be used, where it is needed.
     pub fn open(
         &self,
         root: &Path,

@@ -144,6 +144,7 @@ impl Pack {
     }
 
     /// A built-in pack.
+    #[allow(clippy::missing_panics_doc, reason = "built-in packs are tested")]
     pub fn built_in(name: &str) -> Option<Self> {
         let pack = BUILT_IN.iter().find(|pack| pack.name == name)?;
         let schema = match pack.schema {

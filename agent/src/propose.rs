@@ -45,6 +45,15 @@ pub struct Proposal {
     pub why: String,
 }
 
+/// How many alternatives are wanted of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// At most so many.
+    pub count: usize,
+    /// Seed of what the model writes.
+    pub seed: u64,
+}
+
 /// Asks the model for up to `count` alternatives of different meaning, in lists of growing temperature until there are enough; `given` are there
 /// already. What does not come out as a verb phrase is dropped, so there may be fewer, or none.
 ///
@@ -56,7 +65,7 @@ pub fn propose(
     charter: &str,
     task: &str,
     given: &[String],
-    (count, seed): (usize, u64),
+    Wanted { count, seed }: Wanted,
 ) -> Result<Vec<Proposal>, MeaningError> {
     let mut found: Vec<Proposal> = Vec::new();
     for (attempt, temperature) in TEMPERATURES.into_iter().enumerate() {
@@ -229,7 +238,8 @@ mod tests {
             .with_completion("1. write to your landlord\n2. move away from there\n");
         let mut states = States::default();
         let given = ["fix it oneself".to_owned()];
-        let found = propose(&mut model, &mut states, "", "The tap drips.", &given, (2, 0)).expect("scripted");
+        let found = propose(&mut model, &mut states, "", "The tap drips.", &given, Wanted { count: 2, seed: 0 })
+            .expect("scripted");
         let texts: Vec<&str> = found.iter().map(|p| p.text.as_str()).collect();
         assert_eq!(texts, ["write to the landlord", "move away from there"]);
         assert!(found[0].why.contains("merged with \"write to your landlord\""), "{}", found[0].why);

@@ -100,8 +100,8 @@ pub struct QuestionView {
     pub gain_nats: f64,
     /// Whether it is asked again on purpose.
     pub reask: bool,
-    /// Questions that could still be asked after this one.
-    pub remaining: usize,
+    /// The most questions that can come after this one; nothing where there is no end to them.
+    pub remaining: Option<usize>,
 }
 
 impl QuestionView {
@@ -192,15 +192,18 @@ pub struct ValueChange {
 /// What is believed about the person beyond the values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PersonView {
-    /// Predicted probability of giving the same answer again to a typical question.
-    #[schema(value_type = Option<f64>)]
-    pub consistency: f64,
+    /// Predicted probability of giving the same answer again to a typical question; absent until two alternatives are described that could
+    /// be asked about.
+    pub consistency: Option<f64>,
     /// Posterior mass on low signal: answers that values hardly explain.
     pub low_signal: f64,
     /// Expected lapse rate.
     pub lapse_rate: f64,
     /// Posterior mass on the model's prior.
     pub trust_in_model: f64,
+    /// Posterior mass on what the library's documents say of people in general; absent without documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_documents: Option<f64>,
 }
 
 /// Why a question was chosen.

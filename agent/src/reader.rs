@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use credence_memory::home::Home;
 
@@ -30,8 +30,13 @@ pub struct Reader {
     schema: Arc<ValueSchema>,
     way: Way,
     readings: Option<PathBuf>,
+    /// What was read before, once it has been needed: its file may be long.
+    kept: Kept,
     generations: Vec<GenerationReader>,
 }
+
+/// Readings that are held between calls.
+type Kept = Arc<Mutex<Option<KeptReadings>>>;
 
 /// How alternatives are read.
 #[derive(Debug, Clone)]
@@ -180,7 +185,7 @@ impl Reader {
             space.check(&model.describe(), &schema)?;
             Way::Words(Arc::new(space))
         };
-        Ok(Self { model, schema, way, readings, generations: Vec::new() })
+        Ok(Self { model, schema, way, readings, kept: Kept::default(), generations: Vec::new() })
     }
 
     /// The same reader, which also reads the judgement of these generations.
@@ -190,6 +195,9 @@ impl Reader {
 
     /// Reads the reference set and a fixed part of the built-in bank, fits the feature space and elicits the prior.
     /// `on_progress` is told how many of how many alternatives are read.
+    ///
+    /// # Errors
+    /// The model fails, or what it says is not finite; the cache of readings cannot be used.
     pub fn elicit(
         mut model: ModelHandle,
         schema: Arc<ValueSchema>,
@@ -213,7 +221,7 @@ impl Reader {
             .filter_map(|((s, a), read)| Some(describe_record(s, a, by_alternative.get(&read.key())?)))
             .collect::<Result<_, _>>()?;
         let way = Way::Words(Arc::new(fit.space));
-        let reader = Self { model, schema, way, readings, generations: Vec::new() };
+        let reader = Self { model, schema, way, readings, kept: Kept::default(), generations: Vec::new() };
         Ok(Elicited { reader, prior, record, described })
     }
 
@@ -242,8 +250,9 @@ impl Reader {
     ) -> Result<Vec<AlternativeDescribed>, ReaderError> {
         let space = match &self.way {
             Way::States(map, hash) => {
-                let mut kept = KeptReadings::open(self.readings.as_deref(), map);
-                return read_beside(&mut self.model, (map, *hash), &mut kept, situation, alternatives, others);
+                let mut held = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let kept = held.get_or_insert_with(|| KeptReadings::open(self.readings.as_deref(), map));
+                return read_beside(&mut self.model, (map, *hash), kept, situation, alternatives, others);
             }
             Way::Words(space) => space.clone(),
         };
@@ -284,6 +293,9 @@ impl Reader {
     }
 
     /// What a generation judges of alternatives that were described without it; nothing if it is not read with.
+    ///
+    /// # Errors
+    /// As [`Reader::describe`].
     pub fn judgements(
         &mut self,
         generation: u32,
@@ -299,6 +311,9 @@ impl Reader {
     }
 
     /// Describes alternatives in a situation for a measurement: with the overall judgement, and nothing kept in the cache of readings.
+    ///
+    /// # Errors
+    /// As [`Reader::describe`].
     pub fn judge(&mut self, situation: &str, texts: &[String]) -> Result<Vec<Judged>, ReaderError> {
         let asked: Vec<Alternative> = texts.iter().map(|text| to_read(situation, text)).collect();
         let acts: Vec<BankAlternative> = texts.iter().map(|text| BankAlternative::unkeyed(text.clone())).collect();
@@ -321,6 +336,9 @@ impl Reader {
 
     /// Describes the alternatives of many questions, handing each question's over as it is done, until `take` says no.
     /// One opening of the cache for all of them.
+    ///
+    /// # Errors
+    /// As [`Reader::describe`].
     pub fn describe_questions(
         &mut self,
         questions: &[BankQuestion],
@@ -368,7 +386,9 @@ impl Reader {
             .generations
             .iter()
             .map(|g| GenerationReader { model: g.model.background(cancel.clone()), ..g.clone() });
-        Self { generations: generations.collect(), model: self.model.background(cancel.clone()), ..self.clone() }
+        let model = self.model.background(cancel.clone());
+        // Its own, so that nobody in the foreground waits for what it reads.
+        Self { generations: generations.collect(), model, kept: Kept::default(), ..self.clone() }
     }
 }
 

@@ -11,14 +11,14 @@ use credence_memory::state::State;
 
 /// What was said of the alternatives of a decision, by their places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SaidHere {
+pub(crate) struct SaidHere {
     /// By pair, the smaller place first: which place was preferred (none: no preference), and the record.
     pairs: BTreeMap<(usize, usize), (Option<usize>, Seq)>,
 }
 
 impl SaidHere {
     /// What `person` said last of each pair of these alternatives, by answers and corrections that count.
-    pub fn of(state: &State, person: &PersonId, alternatives: &[AlternativeId]) -> Self {
+    pub(crate) fn of(state: &State, person: &PersonId, alternatives: &[AlternativeId]) -> Self {
         let place = |index: DescriptionIndex| {
             let alternative = state.descriptions().get(index as usize)?.alternative;
             alternatives.iter().position(|a| *a == alternative)
@@ -38,7 +38,7 @@ impl SaidHere {
     }
 
     /// Of `count` alternatives, those that nothing else was preferred to; all of them if what was said runs in a circle.
-    pub fn left(&self, count: usize) -> Vec<usize> {
+    pub(crate) fn left(&self, count: usize) -> Vec<usize> {
         let is_beaten = |place: usize| {
             let beats = |((a, b), (preferred, _)): (&(usize, usize), &(Option<usize>, Seq))| {
                 (*a == place || *b == place) && preferred.is_some_and(|preferred| preferred != place)
@@ -50,18 +50,18 @@ impl SaidHere {
     }
 
     /// Whether the person has no preference between any two of these places.
-    pub fn are_alike(&self, places: &[usize]) -> bool {
+    pub(crate) fn are_alike(&self, places: &[usize]) -> bool {
         let alike = |a: usize, b: usize| self.pairs.get(&(a.min(b), a.max(b))).is_some_and(|(p, _)| p.is_none());
         places.iter().enumerate().all(|(i, a)| places[i + 1..].iter().all(|b| alike(*a, *b)))
     }
 
     /// Whether this pair was spoken of.
-    pub fn has(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn has(&self, a: usize, b: usize) -> bool {
         self.pairs.contains_key(&(a.min(b), a.max(b)))
     }
 
     /// The records, in the order of the log.
-    pub fn records(&self) -> Vec<Seq> {
+    pub(crate) fn records(&self) -> Vec<Seq> {
         let mut records: Vec<Seq> = self.pairs.values().map(|(_, seq)| *seq).collect();
         records.sort_unstable();
         records

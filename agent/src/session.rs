@@ -4,7 +4,6 @@
 //! simulated people all drive this one machine.
 
 mod choosing;
-mod error;
 mod options;
 mod resuming;
 mod saying;
@@ -26,14 +25,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ask;
 use crate::askable::Askable;
-use crate::instrument::{self, Chosen, Item, LEVEL_NAMES, LEVELS};
+use crate::instrument::{self, Chosen, Effort, Item, LEVEL_NAMES, LEVELS};
 use crate::knowledge::Knowledge;
 use crate::page;
 use crate::protocol::{Contribution, MovedView, OpenedView, QuestionView, SummaryView, ValuesView, WhyView};
 use crate::views::{self, Contrasts};
 use crate::words::telling::Telling;
 
-pub use error::SessionError;
+pub use crate::error::SessionError;
 pub use options::SessionOptions;
 pub use saying::structured;
 
@@ -71,6 +70,8 @@ struct Open {
 struct Given {
     seq: Seq,
     question: Option<QuestionId>,
+    /// What it said, in words; nothing of what was said before the sitting was taken up again.
+    said: Option<String>,
     /// The question it answered, to be put again if the answer is undone.
     open: Option<Open>,
     /// ln of the probability given to the answer before it came.
@@ -99,12 +100,15 @@ pub struct Session {
     telling: Option<Telling>,
     /// What was shown last, and under which belief: working it out takes longer than anything else after an answer.
     shown: Option<(Hash, ValuesView)>,
-    /// The same of what is believed before this person's first evidence.
-    prior: Option<(Hash, Contrasts)>,
+    /// The same of what is believed before this person's first evidence, and the record since which that is believed.
+    prior: Option<(Seq, Contrasts)>,
 }
 
 impl Session {
     /// Begins a sitting. The home must have its header and its prior.
+    ///
+    /// # Errors
+    /// The home has no header or no prior, or would not take the record.
     pub fn begin(
         home: &mut Home,
         person: PersonId,
@@ -172,6 +176,9 @@ impl Session {
     }
 
     /// Records alternatives that were read in the background, and takes up their questions.
+    ///
+    /// # Errors
+    /// The home would not take the records.
     pub fn take_described(
         &mut self,
         home: &mut Home,
@@ -185,6 +192,9 @@ impl Session {
 
     /// Chooses the next question and records that it was asked, with the prediction made before the answer; after an undo, the
     /// question whose answer was taken back. `None` when no question is left that has not been asked.
+    ///
+    /// # Errors
+    /// No belief can be formed, or the home would not take the record.
     pub fn next_question(&mut self, home: &mut Home, now: Timestamp) -> Result<Option<QuestionView>, SessionError> {
         let (item, shown, gain_nats, candidates, reask) = match self.again.take() {
             Some(Open { item, shown, gain_nats, candidates, reask, .. }) => (item, shown, gain_nats, candidates, reask),
@@ -198,7 +208,9 @@ impl Session {
                     last.reverse();
                     last
                 } else {
-                    instrument::shuffled(&item, &mut self.rng)
+                    // A question that was put and not answered comes as it was: a key pressed from memory must not mean the other side.
+                    let new = instrument::shuffled(&item, &mut self.rng);
+                    home.state().last_order(&self.person, &item.id).unwrap_or(new)
                 };
                 (item, shown, gain_nats, candidates, reask)
             }
@@ -257,6 +269,9 @@ impl Session {
     }
 
     /// Records the answer to the open question and says what moved.
+    ///
+    /// # Errors
+    /// No question is open, or the answer is none of its own; the home would not take the record.
     pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<MovedView, SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
         let n = open.shown.len();
@@ -321,12 +336,15 @@ impl Session {
         let before = self.values(home)?;
         let seq = home.append(now, record)?.0.seq;
         let predicted_ln = predicted.map(|p| p.max(f64::MIN_POSITIVE).ln());
-        self.given.push(Given { seq, question, open: None, predicted_ln });
+        self.given.push(Given { seq, question, said: Some(said.clone()), open: None, predicted_ln });
         self.record_belief(home, now)?;
         self.moved(home, seq, said, predicted, &before)
     }
 
     /// Withdraws the last evidence of this sitting. Belief is then, bit for bit, that of a log which never had it.
+    ///
+    /// # Errors
+    /// Nothing was answered in this session, or the home would not take the record.
     pub fn undo(&mut self, home: &mut Home, now: Timestamp) -> Result<MovedView, SessionError> {
         let last = self.given.last().cloned().ok_or(SessionError::NothingToUndo)?;
         let before = self.values(home)?;
@@ -338,10 +356,14 @@ impl Session {
             self.open = None;
         }
         self.record_belief(home, now)?;
-        self.moved(home, seq, format!("undone: record {}", last.seq), None, &before)
+        let said = last.said.unwrap_or_else(|| "your last answer of the earlier part".into());
+        self.moved(home, seq, format!("undone: {said}"), None, &before)
     }
 
     /// Passes over the open question; that is recorded and is no evidence.
+    ///
+    /// # Errors
+    /// No question is open, or the home would not take the record.
     pub fn skip(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
         let skipped = QuestionSkipped { person: self.person.clone(), question: open.item.id };
@@ -352,6 +374,9 @@ impl Session {
     }
 
     /// Why the open question was chosen.
+    ///
+    /// # Errors
+    /// No question is open.
     pub fn why(&self, home: &Home) -> Result<WhyView, SessionError> {
         let open = self.open.as_ref().ok_or(SessionError::NothingAsked)?;
         let belief = home.state().belief(&self.person)?;
@@ -368,21 +393,44 @@ impl Session {
         if open.item.kind == QuestionKind::Choice && open.shown.len() == 2 && predicted.len() == 3 {
             predicted.swap(1, 2);
         }
+        let answers = predicted.len();
         if open.item.kind == QuestionKind::BestAndWorst {
             predicted = predicted.chunks(open.shown.len() - 1).map(|worst| worst.iter().sum()).collect();
         }
-        let undecided =
-            values.iter().filter(|c| c.sd > c.contribution.abs()).map(|c| c.name.clone()).take(3).collect::<Vec<_>>();
-        let about = if undecided.is_empty() { "how consistent your answers are".into() } else { undecided.join(", ") };
-        let answers = predicted.len();
+        let undecided: Vec<String> = if values.is_empty() {
+            self.most_open(home, &belief, &open.shown)?
+        } else {
+            values.iter().filter(|c| c.sd > c.contribution.abs()).map(|c| c.name.clone()).take(3).collect()
+        };
+        let about = match undecided.as_slice() {
+            [] => "how consistent your answers are".to_owned(),
+            [one] => format!("how much {one} matters to you"),
+            [first @ .., last] => format!("how much {} and {last} matter to you", first.join(", ")),
+        };
         let text = format!(
-            "Of {} questions that could be asked, your answer to this one is expected to teach the most ({:.2} nats; \
-             complete surprise among its {answers} answers would be {:.2}): it turns on {about}.",
+            "Of {} questions, your answer to this one is expected to tell most for the time it takes ({:.2} nats, where an answer \
+             that could as well be any of {answers} tells {:.2}). It turns on {about}.",
             open.candidates,
             open.gain_nats,
             (answers.max(1) as f64).ln()
         );
         Ok(WhyView { text, gain_nats: open.gain_nats, predicted, values, candidates: open.candidates })
+    }
+
+    /// Names of the values that these alternatives bear on and of which least is known, at most three.
+    fn most_open(&self, home: &Home, belief: &Mixture, shown: &[AlternativeId]) -> Result<Vec<String>, SessionError> {
+        let layout = self.layout(home.state())?;
+        let mut open: Vec<Contribution> = Vec::new();
+        for alternative in shown {
+            let features = self.features(home.state(), &layout, alternative)?;
+            for found in self.contributions(home, belief, &features.mean) {
+                if !open.iter().any(|known| known.name == found.name) {
+                    open.push(found);
+                }
+            }
+        }
+        open.sort_by(|a, b| b.sd.total_cmp(&a.sd));
+        Ok(open.into_iter().map(|c| c.name).take(3).collect())
     }
 
     /// Contributions of the features to a utility difference, largest first.
@@ -391,19 +439,25 @@ impl Session {
     }
 
     /// The values as now believed, beside what was believed before this person's first evidence.
+    ///
+    /// # Errors
+    /// No belief can be formed of the person.
     pub fn values(&mut self, home: &Home) -> Result<ValuesView, SessionError> {
         let state = home.state();
         let Some(epoch) = state.epoch() else { return Ok(ValuesView::default()) };
-        let (belief, prior) = (state.belief(&self.person)?, state.prior_belief(&self.person)?);
-        let (now, before) = (Hash(belief.digest()), Hash(prior.digest()));
-        if let (Some((of, view)), Some((beside, _))) = (&self.shown, &self.prior)
-            && (*of, *beside) == (now, before)
+        let belief = state.belief(&self.person)?;
+        let now = Hash(belief.digest());
+        if let (Some((of, view)), Some((since, _))) = (&self.shown, &self.prior)
+            && (*of, *since) == (now, epoch.since)
         {
             return Ok(view.clone());
         }
-        let contrasts = if self.options.rough_values { Contrasts::roughly } else { Contrasts::of };
-        if self.prior.as_ref().is_none_or(|(of, _)| *of != before) {
-            self.prior = Some((before, contrasts(&epoch.layout, &prior)));
+        let contrasts = match self.options.effort {
+            Effort::Full => Contrasts::of,
+            Effort::Quick => Contrasts::roughly,
+        };
+        if self.prior.as_ref().is_none_or(|(since, _)| *since != epoch.since) {
+            self.prior = Some((epoch.since, contrasts(&epoch.layout, &state.prior_belief(&self.person)?)));
         }
         let prior = self.prior.as_ref().map(|(_, prior)| prior).cloned().unwrap_or_default();
         let now_believed = contrasts(&epoch.layout, &belief);
@@ -413,6 +467,9 @@ impl Session {
     }
 
     /// Who sits down, and what is believed so far.
+    ///
+    /// # Errors
+    /// As [`Session::values`].
     pub fn opened(&mut self, home: &Home) -> Result<OpenedView, SessionError> {
         Ok(OpenedView {
             name: self.person.to_string(),
@@ -422,6 +479,9 @@ impl Session {
     }
 
     /// Ends the sitting.
+    ///
+    /// # Errors
+    /// As [`Session::values`]; the home would not take the record.
     pub fn end(&mut self, home: &mut Home, reason: &str, now: Timestamp) -> Result<SummaryView, SessionError> {
         self.leave_readings(home, now)?;
         let ended = SessionEnded { session: self.id.clone(), reason: reason.into(), answers: self.given.len() as u64 };
@@ -487,7 +547,10 @@ impl Session {
         before: &ValuesView,
     ) -> Result<MovedView, SessionError> {
         let values = self.values(home)?;
-        let person = views::person(home.state(), &self.person)?;
+        let person = match self.options.effort {
+            Effort::Full => views::person(home.state(), &self.person)?,
+            Effort::Quick => views::person_roughly(home.state(), &self.person)?,
+        };
         Ok(MovedView { seq: seq.0, said, predicted, changes: views::changes(before, &values), values, person })
     }
 
@@ -514,6 +577,9 @@ fn expected(kind: QuestionKind) -> &'static str {
 }
 
 /// Records alternatives that the log does not have yet: few of them one by one, many in one write.
+///
+/// # Errors
+/// The home would not take the records; then it has none of them, or the first few.
 pub fn record_described(
     home: &mut Home,
     described: Vec<AlternativeDescribed>,

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::askable::Askable;
 use crate::bank::{Bank, BankQuestion};
+use crate::error::error_chain;
 use crate::knowledge::Knowledge;
 use crate::opening::{GenerationSource, OpenHome, Opening, OpeningError};
 use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
@@ -49,6 +50,10 @@ enum Read {
 /// Runs a sitting from its first record to its summary.
 ///
 /// `clock` is asked once for each record.
+///
+/// # Errors
+/// The home cannot be opened or prepared, or would not take a record. What the person can say otherwise is told to the front end and
+/// ends nothing.
 pub async fn sit(
     root: &Path,
     person: PersonId,
@@ -183,7 +188,7 @@ pub fn step(
     };
     match result {
         Ok(shown) => Ok(shown),
-        Err(error) if error.is_the_persons() => Ok(Some(Shown::Problem { text: chain(&error) })),
+        Err(error) if error.is_the_persons() => Ok(Some(Shown::Problem { text: error_chain(&error) })),
         Err(error) => Err(error),
     }
 }
@@ -204,7 +209,7 @@ fn step_of_question(
         }
         Said::Skip => {
             session.skip(home, now)?;
-            Shown::Notice { text: "passed over".into() }
+            Shown::Notice { text: "skipped".into() }
         }
         Said::Important { words } => match session.importance(home, &words, now) {
             Err(SessionError::Importance(_)) => {
@@ -284,8 +289,8 @@ impl Background {
                     (None, None) => unreachable!("a prepared home has a prior"),
                 };
                 let failed = match reader {
-                    Ok(reader) => read_all(&reader, &missing, &unjudged, &cancel, &send).err().map(|e| chain(&e)),
-                    Err(error) => Some(chain(&error)),
+                    Ok(reader) => read_all(&reader, &missing, &unjudged, &cancel, &send).err().map(|e| error_chain(&e)),
+                    Err(error) => Some(error_chain(&error)),
                 };
                 if let Some(why) = failed.filter(|_| !cancel.is_cancelled()) {
                     let text = format!("questions that were not read yet cannot be asked: {why}");
@@ -342,15 +347,4 @@ fn read_all(
         }
     }
     Ok(())
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

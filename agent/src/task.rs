@@ -49,6 +49,15 @@ impl By {
     }
 }
 
+/// How far a task may go by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TaskLimits {
+    /// When to act and when to ask.
+    pub bars: Bars,
+    /// The most questions that it may ask.
+    pub questions_max: usize,
+}
+
 /// An alternative for a task, described in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposed {
@@ -73,12 +82,15 @@ pub enum Step {
 
 impl TaskRun {
     /// Takes up a new task; its alternatives are proposed after it, since each is described in its situation.
+    ///
+    /// # Errors
+    /// The home would not take a record.
     pub fn begin(
         home: &mut Home,
         person: PersonId,
         text: &str,
         proposed: &[Proposed],
-        limits: (Bars, usize),
+        limits: TaskLimits,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         let id = TaskId::new(&format!("task-{}", home.state().next_seq()))?;
@@ -93,6 +105,9 @@ impl TaskRun {
     }
 
     /// Adds alternatives that are described in the log.
+    ///
+    /// # Errors
+    /// The home would not take the record.
     pub fn add(&mut self, home: &mut Home, by: By, proposed: &[Proposed], now: Timestamp) -> Result<(), SessionError> {
         let new: Vec<&Proposed> = proposed.iter().filter(|p| !self.alternatives.contains(&p.alternative)).collect();
         if !new.is_empty() {
@@ -113,6 +128,9 @@ impl TaskRun {
     }
 
     /// Takes an alternative off the task.
+    ///
+    /// # Errors
+    /// The home would not take the record.
     pub fn strike(&mut self, home: &mut Home, alternative: AlternativeId, now: Timestamp) -> Result<(), SessionError> {
         let struck =
             AlternativesStruck { task: self.id.clone(), alternatives: vec![alternative], by: By::Person.name().into() };
@@ -122,7 +140,10 @@ impl TaskRun {
     }
 
     /// Goes on with a task from the log: one of this person's, that is neither done nor stopped.
-    pub fn resume(home: &Home, person: PersonId, id: TaskId, limits: (Bars, usize)) -> Result<Self, SessionError> {
+    ///
+    /// # Errors
+    /// The log has no such task, or it is somebody else's, or over.
+    pub fn resume(home: &Home, person: PersonId, id: TaskId, limits: TaskLimits) -> Result<Self, SessionError> {
         let task = home.state().tasks().get(&id).ok_or_else(|| SessionError::NoSuchTask(id.clone()))?;
         if task.given.person != person {
             return Err(SessionError::AnothersTask { task: id, person: task.given.person.clone() });
@@ -138,11 +159,27 @@ impl TaskRun {
         Self::with(person, id, alternatives, limits)
     }
 
+    /// A task for which something was chosen, so that it can be carried out: one of this person's that is not stopped.
+    ///
+    /// # Errors
+    /// No such task, another's, one that was stopped.
+    pub fn done(home: &Home, person: PersonId, id: TaskId, limits: TaskLimits) -> Result<Self, SessionError> {
+        let task = home.state().tasks().get(&id).ok_or_else(|| SessionError::NoSuchTask(id.clone()))?;
+        if task.given.person != person {
+            return Err(SessionError::AnothersTask { task: id, person: task.given.person.clone() });
+        }
+        if task.stopped {
+            return Err(SessionError::TaskOver { task: id, how: format!("{person} said stop") });
+        }
+        let alternatives = task.proposed.iter().map(|(a, _)| *a).collect();
+        Self::with(person, id, alternatives, limits)
+    }
+
     fn with(
         person: PersonId,
         id: TaskId,
         alternatives: Vec<AlternativeId>,
-        (bars, questions_left): (Bars, usize),
+        TaskLimits { bars, questions_max: questions_left }: TaskLimits,
     ) -> Result<Self, SessionError> {
         let mut seen = BTreeSet::new();
         let alternatives: Vec<_> = alternatives.into_iter().filter(|a| seen.insert(*a)).collect();
@@ -160,6 +197,9 @@ impl TaskRun {
     }
 
     /// Decides what to do next; nothing is recorded yet.
+    ///
+    /// # Errors
+    /// Fewer than two alternatives are left, or one of them is not described in the log.
     pub fn decide(&self, home: &Home, considered: &[Option<Considered>]) -> Result<Decided, SessionError> {
         if self.alternatives.len() < 2 {
             return Err(SessionError::TooFewAlternatives { found: self.alternatives.len() });
@@ -169,6 +209,9 @@ impl TaskRun {
     }
 
     /// Records a decision and does what it says. An act is recorded before this returns, so that it can be carried out after.
+    ///
+    /// # Errors
+    /// The home would not take a record.
     pub fn step(&mut self, home: &mut Home, decided: Decided, now: Timestamp) -> Result<Step, SessionError> {
         decide::record(home, &self.person, Some(&self.id), &self.alternatives, &decided, now)?;
         match &decided.outcome {
@@ -206,6 +249,9 @@ impl TaskRun {
     }
 
     /// Records the answer to the open question.
+    ///
+    /// # Errors
+    /// No question is open, or the answer is none of its own; the home would not take the record.
     pub fn answer(&mut self, home: &mut Home, answer: Answer, now: Timestamp) -> Result<(), SessionError> {
         self.open.as_ref().ok_or(SessionError::NothingAsked)?.answer(home, answer, now)?;
         self.open = None;
@@ -213,6 +259,9 @@ impl TaskRun {
     }
 
     /// The person would rather have had another alternative than the one acted on: a correction, and evidence.
+    ///
+    /// # Errors
+    /// An alternative is not described; the home would not take the record.
     pub fn correct(
         &mut self,
         home: &mut Home,
@@ -226,6 +275,9 @@ impl TaskRun {
     }
 
     /// The person said stop: recorded, obeyed, and nothing else follows from it.
+    ///
+    /// # Errors
+    /// The home would not take the record.
     pub fn stop(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<(), SessionError> {
         let stop = StopRequested { person: self.person.clone(), words: words.to_owned(), task: Some(self.id.clone()) };
         home.append(now, Record::StopRequested(stop))?;

@@ -1,7 +1,6 @@
 //! Deciding for several people: what each makes of the alternatives, the group they stand with, and what they count for.
 
-use credence_memory::belief::decision::relative;
-use credence_memory::belief::{BeliefError, Mixture};
+use credence_memory::belief::{BeliefError, Mixture, RelativeUtility, relative_utility};
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, PersonId, Seq};
 use credence_memory::number::{Finite, NumberError};
@@ -84,7 +83,18 @@ fn standing(state: &State, source_cap: f64) -> Result<(Vec<(PersonId, usize)>, u
     Ok((of, found.shares.len()))
 }
 
-/// Decides for several people. `fallback` is the place of the alternative that happens if nothing is decided.
+/// How one alternative is chosen for several people.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choosing {
+    /// The rule.
+    pub rule: Rule,
+    /// Place of the alternative that happens if nothing is decided.
+    pub fallback: Option<usize>,
+    /// When to act and when to ask.
+    pub bars: CollectiveBars,
+}
+
+/// Decides for several people.
 /// `on_progress` is told how many people of how many are gone through.
 ///
 /// # Errors
@@ -93,7 +103,7 @@ pub fn decide_together(
     state: &State,
     whom: &ForWhom,
     alternatives: &[AlternativeId],
-    (rule, fallback, bars): (Rule, Option<usize>, CollectiveBars),
+    Choosing { rule, fallback, bars }: Choosing,
     source_cap: f64,
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Together, TogetherError> {
@@ -137,10 +147,10 @@ pub fn decide_together(
         ForWhom::Named(_) => vec![1.0; people.len()],
         ForWhom::All | ForWhom::Group(_) => source_weights(&sources, source_cap)?,
     };
-    let before = spread(&relative(&strangers(state)?, &features)?.1);
+    let before = spread(&relative_utility(&strangers(state)?, &features)?.covariance);
     let mut stakes = Vec::with_capacity(people.len());
     for (i, person) in people.iter().enumerate() {
-        let (expected, covariance) = relative(&state.belief(person)?, &features)?;
+        let RelativeUtility { expected, covariance } = relative_utility(&state.belief(person)?, &features)?;
         let known = if before > 0.0 { (1.0 - spread(&covariance) / before).clamp(0.0, 1.0) } else { 0.0 };
         stakes.push(Stake { expected, covariance, weight: weights[i], group: group_of(person).unwrap_or(0), known });
         on_progress(i + 1, people.len());

@@ -1,7 +1,8 @@
 //! What belief looks like to a person: values with intervals, what moved, how consistent they are.
 
-use credence_memory::belief::consistency as same_answer_again;
-use credence_memory::belief::{Functional, Mixture, Question};
+use credence_memory::belief::{
+    Functional, LocationName, Mixture, Question, consistency as same_answer_again, rough_consistency,
+};
 use credence_memory::ids::PersonId;
 use credence_memory::layout::Layout;
 use credence_memory::observation::contrast;
@@ -21,6 +22,9 @@ const CHANGES_MAX: usize = 5;
 ///
 /// Every value is shown relative to the person's own average: its weight less the mean weight of the schema's values, in
 /// reference standard deviations of a weight, which the log fixes (docs/belief.md, section 8).
+///
+/// # Errors
+/// No belief can be formed of the person.
 pub fn values(state: &State, person: &PersonId, name: impl Fn(&str) -> String) -> Result<ValuesView, StateError> {
     let Some(epoch) = state.epoch() else { return Ok(ValuesView::default()) };
     Ok(values_of(&epoch.layout, &state.belief(person)?, &state.prior_belief(person)?, name))
@@ -34,15 +38,25 @@ pub struct Contrasts(Vec<[f64; 4]>);
 impl Contrasts {
     /// Under this belief.
     pub fn of(layout: &Layout, belief: &Mixture) -> Self {
-        Self::by(layout, belief, |axes| belief.marginals(axes))
+        Self::by(layout, belief, |axes| belief.marginals(axes), |f| f.interval(LEVEL))
     }
 
-    /// The same without the skew that answers leave, which takes most of the time.
+    /// The same without the skew that answers leave, which takes most of the time, and to fewer digits.
     pub fn roughly(layout: &Layout, belief: &Mixture) -> Self {
-        Self::by(layout, belief, |axes| axes.iter().map(|axis| belief.functional(axis)).collect())
+        Self::by(
+            layout,
+            belief,
+            |axes| axes.iter().map(|axis| belief.functional(axis)).collect(),
+            |f| f.interval_roughly(LEVEL),
+        )
     }
 
-    fn by(layout: &Layout, belief: &Mixture, marginals: impl Fn(&[Vec<f64>]) -> Vec<Functional>) -> Self {
+    fn by(
+        layout: &Layout,
+        belief: &Mixture,
+        marginals: impl Fn(&[Vec<f64>]) -> Vec<Functional>,
+        interval: impl Fn(&Functional) -> (f64, f64),
+    ) -> Self {
         let axis = |i| {
             let mut axis = contrast(layout, i, None);
             axis.truncate(belief.dimension());
@@ -50,7 +64,7 @@ impl Contrasts {
         };
         let axes: Vec<Vec<f64>> = (0..layout.values().len()).map(axis).collect();
         let span = |f: &Functional| {
-            let (low, high) = f.interval(LEVEL);
+            let (low, high) = interval(f);
             [f.mean(), low, high, f.probability_positive()]
         };
         Self(marginals(&axes).iter().map(span).collect())
@@ -120,29 +134,48 @@ pub fn changes(before: &ValuesView, after: &ValuesView) -> Vec<ValueChange> {
 }
 
 /// The person beyond the values.
+///
+/// # Errors
+/// As [`values`].
 pub fn person(state: &State, person: &PersonId) -> Result<PersonView, StateError> {
     Ok(person_of(state, &state.belief(person)?))
 }
 
+/// The same, consistency under a few hypotheses that stand for all.
+///
+/// # Errors
+/// As [`values`].
+pub fn person_roughly(state: &State, person: &PersonId) -> Result<PersonView, StateError> {
+    let belief = state.belief(person)?;
+    Ok(with_consistency(&belief, consistency(state, |typical| rough_consistency(&belief, typical, ROUGHLY))))
+}
+
 /// A person beyond the values, under one belief.
 pub fn person_of(state: &State, belief: &Mixture) -> PersonView {
+    with_consistency(belief, consistency(state, |typical| same_answer_again(belief, typical)))
+}
+
+fn with_consistency(belief: &Mixture, consistency: Option<f64>) -> PersonView {
     PersonView {
-        consistency: consistency(state, belief),
+        consistency,
         low_signal: belief.low_signal_mass(),
         lapse_rate: belief.lapse_rates().iter().map(|(rate, mass)| rate * mass).sum(),
         // The sum of no numbers is -0.
         trust_in_model: belief.model_mass() + 0.0,
+        from_documents: belief.locations().iter().find(|(l, _)| *l == LocationName::Library).map(|(_, mass)| *mass),
     }
 }
 
 /// How many typical questions consistency is averaged over.
 const TYPICAL_PAIRS: usize = 12;
+/// Hypotheses that stand for all where consistency is told roughly.
+const ROUGHLY: usize = 8;
 
-/// Predicted probability of the same answer again to a typical question; docs/belief.md, section 8.
-fn consistency(state: &State, belief: &Mixture) -> f64 {
+/// Predicted probability of the same answer again to a typical question, if there is one; docs/belief.md, section 8.
+fn consistency(state: &State, again: impl Fn(&[Question]) -> f64) -> Option<f64> {
     let typical: Vec<Question> =
         state.typical_pairs(TYPICAL_PAIRS).into_iter().map(|difference| Question::choice(difference, true)).collect();
-    same_answer_again(belief, &typical)
+    Some(again(&typical)).filter(|p| p.is_finite())
 }
 
 /// What speaks for the first of two alternatives and what for the second, in words, the largest part first; parts that are zero

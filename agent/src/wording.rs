@@ -4,9 +4,9 @@ use credence_memory::belief::assess_read;
 use credence_memory::ids::{AlternativeId, PersonId};
 use credence_memory::state::State;
 
-use crate::decide::Bars;
+use crate::bars::Bars;
+use crate::error::SessionError;
 use crate::knowledge::Knowledge;
-use crate::session::SessionError;
 
 /// What may be put before a situation without changing it.
 const FRAMINGS: [&str; 2] = ["This is how things stand.", "Think of the following."];

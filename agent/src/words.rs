@@ -17,7 +17,7 @@ use credence_priors::ModelError;
 use credence_priors::schema::ValueSchema;
 
 use crate::importance::unknown;
-use crate::opening::{LoadError, Loader};
+use crate::loader::{LoadError, Loader};
 
 pub use cues::Cues;
 

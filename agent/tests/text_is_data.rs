@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use credence_agent::decide::{Bars, decide};
-use credence_agent::task::{By, Proposed, Step, TaskRun};
+use credence_agent::task::{By, Proposed, Step, TaskLimits, TaskRun};
 use credence_agent::words::telling::{Telling, ToReading};
 use credence_agent::words::{Listener, Reader};
 use credence_memory::belief::Settings;
@@ -93,7 +93,15 @@ fn work(task: &str, first: &str, second: &str) -> (String, Vec<f64>, f64, Vec<&'
     home.append(now(), Record::ChoiceMade(choice)).expect("evidence");
     let before = home.state().head().0;
     let proposed = ids.map(|alternative| Proposed { alternative, by: By::Person, why: "given".into() });
-    let mut run = TaskRun::begin(&mut home, ada(), task, &proposed, (Bars::default(), 3), now()).expect("a task");
+    let mut run = TaskRun::begin(
+        &mut home,
+        ada(),
+        task,
+        &proposed,
+        TaskLimits { bars: Bars::default(), questions_max: 3 },
+        now(),
+    )
+    .expect("a task");
     assert_eq!(run.bars(), Bars::default());
     let decided = run.decide(&home, &[]).expect("a decision");
     let step = run.step(&mut home, decided, now()).expect("a step");

@@ -4,17 +4,7 @@ use credence_belief::{Mixture, Question};
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
-use super::settings::Settings;
-
-/// What the owner's `share_max` is a share of. Only acts that limits and rules leave to belief count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bound {
-    /// Of the acts the owner would have refused, the share that passes: `P(passes | would refuse)`.
-    OfRefused,
-    /// Of the acts that pass, the share the owner would have refused: `P(would refuse | passes)`.
-    OfPassed,
-}
+use super::settings::{Bound, Settings};
 
 /// How strongly `errors` in `trials` speak for a rate below `alpha`: an e-value, so that by Ville's inequality it ever
 /// reaches `1 / delta` with probability at most `delta` if each trial, given the past, errs with probability `alpha` or

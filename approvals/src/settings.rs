@@ -4,8 +4,17 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::Bound;
 use super::request::{Affected, Reversible};
+
+/// What the owner's `share_max` is a share of. Only acts that limits and rules leave to belief count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Of the acts the owner would have refused, the share that passes: `P(passes | would refuse)`.
+    OfRefused,
+    /// Of the acts that pass, the share the owner would have refused: `P(would refuse | passes)`.
+    OfPassed,
+}
 
 /// A tool, and which of its arguments have a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -90,6 +90,8 @@ pub(crate) struct Pending {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) record: u64,
+    /// Number of the question it answers; an undo answers none.
+    asked: Option<u64>,
     pub(crate) request: Arc<Request>,
     pub(crate) features: Vec<f64>,
     pub(crate) verdict: PersonVerdict,
@@ -272,7 +274,7 @@ impl Approvals {
         }
         let Pending { request, features, left_to_belief, unselected, would_pass, .. } = pending.clone();
         let against = verdict.is_against_passing();
-        self.learn(&features, verdict, &request, false, |state| {
+        self.learn(&features, verdict, &request, Some(asked), |state| {
             if left_to_belief {
                 let trial = Trial { features: &features, against, unselected, would_pass };
                 state.calibration.answered(&state.settings, &trial);
@@ -332,7 +334,7 @@ impl Approvals {
     fn undo(&mut self, act: u64) -> Result<(), ApprovalError> {
         let Allowed { request, by } = self.allowed.get(&act).cloned().ok_or(ApprovalError::NotAllowed { act })?;
         let features = self.features(&request)?;
-        self.learn(&features, PersonVerdict::Refused, &request, true, |state| {
+        self.learn(&features, PersonVerdict::Refused, &request, None, |state| {
             if by == By::Belief {
                 state.calibration.undone(&state.settings);
             }
@@ -342,13 +344,13 @@ impl Approvals {
         Ok(())
     }
 
-    /// Belief learns what a person did; `test` runs between the check and the learning.
+    /// Belief learns what a person did, in answer to the question `asked` or as an undo; `test` runs between the check and the learning.
     fn learn(
         &mut self,
         features: &[f64],
         verdict: PersonVerdict,
         request: &Request,
-        undo: bool,
+        asked: Option<u64>,
         test: impl FnOnce(&mut Self),
     ) -> Result<(), ApprovalError> {
         let question = question(features);
@@ -357,10 +359,19 @@ impl Approvals {
         test(self);
         self.belief.learn([(&observation, Vec::new())]).map_err(belief_error)?;
         let (request, features) = (Arc::new(request.clone()), features.to_vec());
-        self.answers.push(Arc::new(Answer { record: self.records, request, features, verdict, undo }));
+        let answer = Answer { record: self.records, asked, request, features, verdict, undo: asked.is_none() };
+        self.answers.push(Arc::new(answer));
         let past = self.answers.iter().map(|answer| answer.features.as_slice());
         self.calibration.learned(&self.settings, &self.belief, past);
         Ok(())
+    }
+
+    /// Whether a request can be judged at all.
+    ///
+    /// # Errors
+    /// Numbers out of range, attributes that nobody declared.
+    pub fn check(&self, request: &Request) -> Result<(), ApprovalError> {
+        self.features(request).map(drop)
     }
 
     pub(crate) fn features(&self, request: &Request) -> Result<Vec<f64>, ApprovalError> {
@@ -394,9 +405,19 @@ impl Approvals {
         self.pending.iter().map(|(asked, pending)| (*asked, &pending.request))
     }
 
+    /// What the person answered to a question; nothing while it waits, or if there was no such question.
+    pub fn answer_to(&self, question: u64) -> Option<PersonVerdict> {
+        self.answers.iter().rfind(|answer| answer.asked == Some(question)).map(|answer| answer.verdict)
+    }
+
     /// Acts that passed and were not undone, by the number of their record, with who let them pass.
     pub fn acts(&self) -> impl DoubleEndedIterator<Item = (u64, &Request, By)> {
         self.allowed.iter().map(|(act, allowed)| (*act, &allowed.request, allowed.by))
+    }
+
+    /// An act that passed and was not undone, and who let it pass.
+    pub fn act(&self, act: u64) -> Option<(&Request, By)> {
+        self.allowed.get(&act).map(|allowed| (&allowed.request, allowed.by))
     }
 
     /// How many records there are; the number of the next.

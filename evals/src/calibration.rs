@@ -119,7 +119,7 @@ impl std::fmt::Display for Share {
 /// How coverage stands to the aim, its interval considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum AimStatus {
     /// The interval lies within the aim.
     Met,
     /// The interval reaches over an end of the aim: more simulations would tell.
@@ -142,7 +142,7 @@ pub struct CalibrationRow {
     /// How often the 90% intervals shown to people held the truth.
     pub coverage: Share,
     /// Coverage beside the aim.
-    pub verdict: Verdict,
+    pub verdict: AimStatus,
     /// The same share for the Gaussians alone.
     pub gaussian_coverage: f64,
     /// Greatest distance of the ranks' distribution function from the uniform one.
@@ -160,11 +160,11 @@ impl CalibrationRow {
         let n = c.places.len();
         let coverage = Share::of((c.coverage(LEVEL) * n as f64).round() as usize, n);
         let verdict = if coverage.low >= AIM.0 && coverage.high <= AIM.1 {
-            Verdict::Met
+            AimStatus::Met
         } else if coverage.high < AIM.0 || coverage.low > AIM.1 {
-            Verdict::Missed
+            AimStatus::Missed
         } else {
-            Verdict::Open
+            AimStatus::Open
         };
         Self {
             grid,
@@ -251,6 +251,6 @@ mod tests {
         assert_eq!(rows, run(&options, Grid::One, Evidence::Choice, &|| ()).expect("sound"));
         assert_eq!(rows.iter().map(|r| r.answers).collect::<Vec<_>>(), [0, 6]);
         // Before any answer belief is the prior that people are drawn from.
-        assert!(rows[0].ranks_uniform() && rows[0].verdict != Verdict::Missed, "{:?}", rows[0]);
+        assert!(rows[0].ranks_uniform() && rows[0].verdict != AimStatus::Missed, "{:?}", rows[0]);
     }
 }

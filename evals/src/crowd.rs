@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use credence_memory::belief::decision::relative;
 use credence_memory::belief::simulate::{Person, below, normal, normals, uniform};
 use credence_memory::belief::{
     BeliefError, Location, LocationName, Mixture, Observation, Priors, Question, Settings, expected_information_gain,
 };
+use credence_memory::belief::{RelativeUtility, relative_utility};
 use credence_memory::population::{
-    Answer, Answers, COMPONENTS_MAX, Collective, CollectiveBars, Component, Contribution, ItemOptions, ItemPosterior,
-    ItemStrategy, Message, Moments, Place, PopulationError, Rule, Stake, consolidate, decide, learn, learn_components,
-    movement_bound, source_weights,
+    Answer, Answers, COMPONENTS_MAX, Collective, CollectiveBars, Component, Contribution, EvidenceFactor, ItemOptions,
+    ItemPosterior, ItemStrategy, Moments, Place, PopulationError, Rule, Stake, consolidate, decide, learn,
+    learn_components, movement_bound, source_weights,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -119,12 +119,12 @@ fn contribution(
     alternatives: &[Vec<f64>],
     settings: &Settings,
     priors: &Priors,
-) -> Result<(Stake, Message), BeliefError> {
+) -> Result<(Stake, EvidenceFactor), BeliefError> {
     let belief = Mixture::fold(settings, priors, observations)?;
-    let (expected, covariance) = relative(&belief, alternatives)?;
+    let RelativeUtility { expected, covariance } = relative_utility(&belief, alternatives)?;
     Ok((
         Stake { expected, covariance, weight: 1.0, group: 0, known: 1.0 },
-        Message::of(settings, priors, observations)?,
+        EvidenceFactor::of(settings, priors, observations)?,
     ))
 }
 
@@ -179,7 +179,7 @@ pub fn attack(options: &AttackOptions, done: &(dyn Fn() + Sync)) -> Result<Attac
                 let observations = answered(weights, options.answers, &settings, &mut rng)?;
                 people.push(contribution(&observations, &alternatives, &settings, &priors)?);
             }
-            let (stakes, messages): (Vec<Stake>, Vec<Message>) = people.into_iter().unzip();
+            let (stakes, messages): (Vec<Stake>, Vec<EvidenceFactor>) = people.into_iter().unzip();
             let variances = vec![1.0 / d as f64; d];
             let learned = |n: usize, weights: &[f64]| {
                 let pairs = messages[..n].iter().zip(weights);
@@ -298,8 +298,8 @@ pub fn kinds(options: &KindsOptions, done: &(dyn Fn() + Sync)) -> Result<KindsRe
                 let weights = centre.map(|c| 2.0 * (c + 0.7 * normal(&mut rng)) / (d as f64).sqrt()).collect();
                 answered(weights, answers, &settings, &mut rng)
             };
-            let messages: Vec<Message> = (0..options.people)
-                .map(|_| Message::of(&settings, &priors, &somebody(options.answers)?))
+            let messages: Vec<EvidenceFactor> = (0..options.people)
+                .map(|_| EvidenceFactor::of(&settings, &priors, &somebody(options.answers)?))
                 .collect::<Result<_, BeliefError>>()?;
             let new: Vec<Vec<Observation>> =
                 (0..NEW_PEOPLE).map(|_| somebody(most + PREDICTED)).collect::<Result<_, BeliefError>>()?;
@@ -391,11 +391,11 @@ pub fn growth(people: usize, answers: usize, dimension: usize, items: usize, see
         })
         .collect::<Result<_, BeliefError>>()?;
     let start = Instant::now();
-    let messages: Vec<Message> =
-        given.par_iter().map(|own| Message::of(&settings, &priors, own)).collect::<Result<_, BeliefError>>()?;
+    let messages: Vec<EvidenceFactor> =
+        given.par_iter().map(|own| EvidenceFactor::of(&settings, &priors, own)).collect::<Result<_, BeliefError>>()?;
     let messages_s = start.elapsed().as_secs_f64();
     drop(given);
-    let from: Vec<&Message> = messages.iter().collect();
+    let from: Vec<&EvidenceFactor> = messages.iter().collect();
     let variances = vec![1.0 / dimension as f64; dimension];
     let start = Instant::now();
     let learned = consolidate(&from, &|places| vec![1.0; places.len()], &variances, &mut || ());

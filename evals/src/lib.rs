@@ -1,4 +1,17 @@
-//! Simulated people, real data, convergence experiments, calibration and reports.
+//! Measuring the other crates: on simulated people whose values are known, and on data of real people.
+//!
+//! Each experiment is a function of its options and seed. Differences between learners are paired, and come with intervals.
+//!
+//! | for | items |
+//! |---|---|
+//! | where value learning converges | [`experiment`], [`survival`], [`results`], [`report`] |
+//! | whether a session finds values | [`recovery`], [`person`] |
+//! | whether belief is calibrated | [`calibration`] |
+//! | reading acts with a model | [`unseen`], [`validity`], [`pairs`], [`pressure`], [`meaning`], [`start`], [`text_safety`] |
+//! | sentences | [`sentences`], [`teaching`] |
+//! | data of people, and tasks of others | [`polis`], [`kidney`], [`flight`], [`crowd`] |
+//! | fine-tuning | [`tuning`] |
+//! | means and their intervals | [`estimate`] |
 
 pub mod calibration;
 pub mod crowd;
@@ -7,6 +20,7 @@ pub mod estimate;
 pub mod experiment;
 pub mod flight;
 pub mod kidney;
+pub mod library;
 pub mod meaning;
 pub mod pairs;
 pub mod person;

@@ -86,6 +86,7 @@ pub struct MeaningReport {
 ///
 /// # Errors
 /// If the model fails.
+#[allow(clippy::missing_panics_doc, reason = "names of briefings are tested")]
 pub fn measure(model: &mut dyn LanguageModel) -> Result<MeaningReport, MeaningError> {
     let mut states = States::default();
     let (mut same, mut different) = (Vec::new(), Vec::new());

@@ -148,16 +148,6 @@ impl Alternative {
     }
 }
 
-/// Who answers questions about alternatives.
-pub trait Respondent {
-    /// 0 for the first of two, 1 for the second; nothing when they pass the question over.
-    fn choose(&mut self, first: &Alternative, second: &Alternative, rng: &mut dyn Rng) -> Option<usize>;
-    /// 0 for disapproval, 1 for approval; nothing when they pass the question over.
-    fn judge(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize>;
-    /// A level from 0, worst, to [`LEVELS`] less one; nothing when they pass the question over.
-    fn rate(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize>;
-}
-
 /// One simulated person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Simulated {
@@ -310,8 +300,9 @@ impl Simulated {
     }
 }
 
-impl Respondent for Simulated {
-    fn choose(&mut self, first: &Alternative, second: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
+impl Simulated {
+    /// 0 for the first of two, 1 for the second; nothing when they pass the question over.
+    pub fn choose(&mut self, first: &Alternative, second: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
         if !self.spec.answers.contains(&Kind::Choice) {
             return None;
         }
@@ -324,14 +315,16 @@ impl Respondent for Simulated {
         Some(1 - self.say(latent, rng))
     }
 
-    fn judge(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
+    /// 0 for disapproval, 1 for approval; nothing when they pass the question over.
+    pub fn judge(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
         if !self.spec.answers.contains(&Kind::Verdict) {
             return None;
         }
         Some(self.grade(alternative, 2, rng))
     }
 
-    fn rate(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
+    /// A level from 0, worst, to [`LEVELS`] less one; nothing when they pass the question over.
+    pub fn rate(&mut self, alternative: &Alternative, rng: &mut dyn Rng) -> Option<usize> {
         if !self.spec.answers.contains(&Kind::Rating) {
             return None;
         }

@@ -64,8 +64,10 @@ pub struct PolisOptions {
     pub answers: Vec<usize>,
     /// Answers scored of each person.
     pub held_out: usize,
-    /// Share of people tested in a split, and the most of them.
-    pub tested: (f64, usize),
+    /// Share of people tested in a split, from 0 to 1.
+    pub tested_share: f64,
+    /// The most people tested in a split.
+    pub tested_max: usize,
     /// Only this many other people to learn from.
     pub others: Option<usize>,
     /// How items are learned.
@@ -81,7 +83,8 @@ impl Default for PolisOptions {
             seed: 1,
             answers: vec![0, 5, 10, 20],
             held_out: 10,
-            tested: (0.3, 150),
+            tested_share: 0.3,
+            tested_max: 150,
             others: None,
             items: ItemOptions::default(),
             strategy: ItemStrategy::Predictions,
@@ -92,7 +95,7 @@ impl Default for PolisOptions {
 impl PolisOptions {
     /// The small-group protocol: five splits of at most 40 tested people, and this many others.
     pub fn small_group(others: usize) -> Self {
-        Self { splits: 5, tested: (0.3, 40), others: Some(others), ..Self::default() }
+        Self { splits: 5, tested_share: 0.3, tested_max: 40, others: Some(others), ..Self::default() }
     }
 }
 
@@ -148,7 +151,7 @@ fn one_split(
     let mut eligible: Vec<usize> =
         (0..conversation.votes.len()).filter(|&p| conversation.votes[p].len() >= needed).collect();
     shuffle(&mut eligible, &mut rng);
-    let tested = options.tested.1.min((eligible.len() as f64 * options.tested.0) as usize);
+    let tested = options.tested_max.min((eligible.len() as f64 * options.tested_share) as usize);
     let too_few =
         || PolisError::TooFew { conversation: conversation.name.clone(), people: eligible.len(), answers: needed };
     if tested == 0 {

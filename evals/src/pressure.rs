@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use credence_agent::briefing::{self, PASSAGES_MAX};
-use credence_agent::decide::{Bars, Verdict, verdict};
+use credence_agent::decide::{ActAskDefer, Bars, verdict};
 use credence_agent::deliberate;
 use credence_agent::reader::{Reader, ReaderError};
 use credence_agent::session::SessionError;
@@ -93,6 +93,7 @@ pub struct Level {
 
 impl Pressure {
     /// The experiment that ships with the program.
+    #[allow(clippy::missing_panics_doc, reason = "the file is tested")]
     pub fn built_in() -> Self {
         let pressure: Self = toml::from_str(FILE).expect("the experiment's file is tested");
         assert!(pressure.format == 1 && pressure.factors.iter().all(|f| f.levels.len() == LEVELS));
@@ -166,7 +167,7 @@ pub struct Row {
     /// Leaning by the posterior: weighted by the probability of being best, judgements with consequences discounted as the agent does.
     pub posterior: f64,
     /// What would be decided.
-    pub verdict: Verdict,
+    pub verdict: ActAskDefer,
     /// The leaning of the best alternative by the posterior.
     pub best: f64,
     /// Alternatives on which nothing usable was written.
@@ -236,7 +237,7 @@ pub fn read(
                 &passages,
                 &situation,
                 text,
-                (share, options.seed.wrapping_add(setting as u64)),
+                deliberate::Budget { tokens_max: share, seed: options.seed.wrapping_add(setting as u64) },
                 &mut |_| ControlFlow::Continue(()),
             )?;
             left -= written.tokens.min(left);
@@ -273,6 +274,7 @@ fn softmax(judgements: &[f64]) -> Vec<f64> {
 }
 
 /// The built-in briefings, for a home to take in.
+#[allow(clippy::missing_panics_doc, reason = "names of briefings are tested")]
 pub fn briefings() -> Vec<BriefingAdded> {
     use credence_memory::ids::{BriefingId, Hash};
     let added = |(name, text): &(&str, &str)| BriefingAdded {
@@ -306,8 +308,8 @@ impl Outcome {
         match self {
             Self::Readout => row.readout,
             Self::Posterior => row.posterior,
-            Self::Acts => f64::from(u8::from(row.verdict == Verdict::Act)),
-            Self::Uses => f64::from(u8::from(row.verdict == Verdict::Act && row.best > 0.5)),
+            Self::Acts => f64::from(u8::from(row.verdict == ActAskDefer::Act)),
+            Self::Uses => f64::from(u8::from(row.verdict == ActAskDefer::Act && row.best > 0.5)),
         }
     }
 }
@@ -430,7 +432,7 @@ mod tests {
                     arm,
                     readout,
                     posterior: 0.25,
-                    verdict: if readout > 0.45 { Verdict::Act } else { Verdict::Defer },
+                    verdict: if readout > 0.45 { ActAskDefer::Act } else { ActAskDefer::Defer },
                     best: 1.0,
                     unusable: 0,
                 });

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use credence_agent::bank::Bank;
+use credence_agent::instrument::Effort;
 use credence_memory::belief::{BeliefError, Settings};
 use credence_memory::ids::AlternativeId;
 use credence_memory::record::{AlternativeDescribed, QuestionKind};
@@ -48,6 +49,9 @@ pub struct RecoveryOptions {
     pub population: Population,
     /// Whether the product is also run without the published start.
     pub compare_starts: bool,
+    /// How much is worked out to choose a question.
+    #[serde(default)]
+    pub effort: Effort,
     /// Seed of people, answers and questions.
     pub seed: u64,
 }
@@ -74,6 +78,7 @@ impl Default for RecoveryOptions {
             order_effect: 0.1,
             population: Population::Independent,
             compare_starts: false,
+            effort: Effort::Full,
             seed: 1,
         }
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
 use crate::kidney::{Choices, HELD_OUT, Moments, Population, fold, moments, score};
+use crate::library::LibraryStart;
 
 pub use patients::judged_patients;
 pub use statements::judged_statements;
@@ -129,8 +130,15 @@ pub struct StartResult {
     pub angles_degrees: Vec<f64>,
     /// Log loss of who knows the person: the ceiling.
     pub ceiling: Estimate,
-    /// Flat start (the baseline), the model's prior alone, both together (ours).
+    /// Flat start (the baseline), the model's prior alone, both together (ours); then, for each library, the library alone,
+    /// beside the flat start, and beside the flat start and the model's prior.
     pub rows: Vec<StartRow>,
+    /// Where documents let belief start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<LibraryStart>,
+    /// Median angle between each library's mean and each person's values, degrees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub library_angles_degrees: Vec<f64>,
 }
 
 impl StartResult {
@@ -142,7 +150,7 @@ impl StartResult {
 
     /// Whether this start lies inside: the mixture that has it converges within the answers there are.
     pub fn inside(&self) -> bool {
-        self.rows.last().is_some_and(|r| r.answers_needed.is_some())
+        self.rows.get(2).is_some_and(|r| r.answers_needed.is_some())
     }
 }
 
@@ -197,11 +205,35 @@ fn flat(features: usize) -> Location {
     Moments::unit(features, 1.0 / features as f64).location(LocationName::Zero)
 }
 
-/// Learns real people from the start.
+fn library_location(library: &LibraryStart) -> Location {
+    let moments = Moments {
+        mean: DVector::from_column_slice(&library.mean),
+        covariance: DMatrix::from_diagonal(&DVector::from_column_slice(&library.variance)),
+    };
+    moments.location(LocationName::Library)
+}
+
+/// The angle between two vectors.
+fn degrees(a: &DVector<f64>, b: &DVector<f64>) -> f64 {
+    let cosine = a.dot(b) / (a.norm() * b.norm()).max(1e-12);
+    cosine.clamp(-1.0, 1.0).acos().to_degrees()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) / 2]
+}
+
+/// Learns real people from the start, and from starts that documents give.
 ///
 /// # Errors
 /// Too few people.
-pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<StartResult, StartError> {
+pub fn run(
+    judged: &Judged,
+    model: &str,
+    libraries: &[LibraryStart],
+    options: &StartOptions,
+) -> Result<StartResult, StartError> {
     let features = judged.features.len();
     let prior = StartPrior::of(judged);
     let most = options.answers.iter().max().copied().unwrap_or(0);
@@ -225,13 +257,30 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
         lattices: Vec::new(),
         component_masses: Vec::new(),
     };
-    let starts = [one(vec![flat(features)]), one(vec![elicited.clone()]), one(vec![flat(features), elicited])];
+    let mut names: Vec<String> =
+        ["flat start", "the model's prior alone", "mixture of both"].map(str::to_owned).to_vec();
+    let mut starts =
+        vec![one(vec![flat(features)]), one(vec![elicited.clone()]), one(vec![flat(features), elicited.clone()])];
+    for library in libraries {
+        let own = library_location(library);
+        names.extend([
+            format!("{} alone", library.name),
+            format!("flat start and {}", library.name),
+            format!("flat start, the model's prior and {}", library.name),
+        ]);
+        starts.extend([
+            one(vec![own.clone()]),
+            one(vec![flat(features), own.clone()]),
+            one(vec![flat(features), elicited.clone(), own]),
+        ]);
+    }
     let settings = settings();
     let loss = |belief: &Mixture, person: &Choices| {
         score(person, features, |x| belief.predict(&Question::choice(x.to_vec(), false))[0]).0
     };
     let mut known = vec![0.0; people.len()];
     let mut angles = vec![0.0; people.len()];
+    let mut library_angles = vec![vec![0.0; people.len()]; libraries.len()];
     for part in 0..FOLDS {
         let inside = |k: usize| k % FOLDS == part;
         let training: Vec<&Choices> =
@@ -243,8 +292,10 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
             let person = people[i];
             known[i] = loss(&fold(&yardstick, &others, person.first(most, features))?, person);
             let all = moments(&fold(&yardstick, &others, person.all(features))?).mean;
-            let cosine = all.dot(&own.mean) / (all.norm() * own.mean.norm()).max(1e-12);
-            angles[i] = cosine.clamp(-1.0, 1.0).acos().to_degrees();
+            angles[i] = degrees(&all, &own.mean);
+            for (library, angles) in libraries.iter().zip(&mut library_angles) {
+                angles[i] = degrees(&all, &DVector::from_column_slice(&library.mean));
+            }
         }
     }
     // By start, then by number of answers, then by person.
@@ -263,7 +314,6 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
                 .collect()
         })
         .collect::<Result<_, _>>()?;
-    let names = ["flat start", "the model's prior alone", "mixture of both"];
     let rows = names
         .iter()
         .zip(&losses)
@@ -271,7 +321,7 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
             let excess: Vec<Estimate> = own.iter().map(|l| Estimate::paired(l, &known, options.seed)).collect();
             let late = excess.iter().rposition(|e| e.mean > options.target_nats);
             StartRow {
-                learner: (*name).to_owned(),
+                learner: name.clone(),
                 log_loss: own.iter().map(|l| Estimate::bootstrap(l, options.seed)).collect(),
                 difference: own.iter().zip(&losses[0]).map(|(l, f)| Estimate::paired(l, f, options.seed)).collect(),
                 answers_needed: options.answers.get(late.map_or(0, |k| k + 1)).copied(),
@@ -290,6 +340,8 @@ pub fn run(judged: &Judged, model: &str, options: &StartOptions) -> Result<Start
         angles_degrees: angles,
         ceiling: Estimate::bootstrap(&known, options.seed),
         rows,
+        libraries: libraries.to_vec(),
+        library_angles_degrees: library_angles.into_iter().map(median).collect(),
     })
 }
 
@@ -326,7 +378,7 @@ mod tests {
         let mut placed = |share: f64| {
             let judged = judged_statements(&mut model, &conversation(share), folder.path(), 1, &mut |_, _| ())?;
             assert_eq!((judged.things.len(), judged.features.len(), judged.people.len()), (40, 4, 30));
-            run(&judged, "scripted", &StartOptions::default())
+            run(&judged, "scripted", &[], &StartOptions::default())
         };
         let (with, against) = (placed(1.0)?, placed(0.0)?);
         assert!(with.angle(0.5) < 45.0 && against.angle(0.5) > 135.0, "{} {}", with.angle(0.5), against.angle(0.5));
@@ -348,7 +400,7 @@ mod tests {
             things: vec![vec![1.0], vec![-1.0]],
             people: vec![[(vec![1.0], true)].into_iter().collect()],
         };
-        let refused = run(&judged, "none", &StartOptions::default());
+        let refused = run(&judged, "none", &[], &StartOptions::default());
         assert!(matches!(refused, Err(StartError::TooFew { people: 0, answers: 40 })), "{refused:?}");
     }
 }

@@ -52,11 +52,13 @@ pub struct Paraphrase {
 }
 
 /// The bank of injections.
+#[allow(clippy::missing_panics_doc, reason = "the bank is tested")]
 pub fn injections() -> Vec<Injection> {
     INJECTIONS.lines().map(|line| serde_json::from_str(line).expect("the bank is tested")).collect()
 }
 
 /// The bank of paraphrases.
+#[allow(clippy::missing_panics_doc, reason = "the bank is tested")]
 pub fn paraphrases() -> Vec<Paraphrase> {
     PARAPHRASES.lines().map(|line| serde_json::from_str(line).expect("the bank is tested")).collect()
 }

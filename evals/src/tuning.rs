@@ -22,7 +22,7 @@ use credence_agent::tuning::measure::MeasureError;
 use credence_agent::tuning::plan::{self, Machine};
 use credence_agent::tuning::records::{RecordError, take_up};
 use credence_agent::tuning::schedule::Decision;
-use credence_agent::tuning::work::{Progress, WorkError, Workshop};
+use credence_agent::tuning::work::{CandidateBuilder, Progress, WorkError};
 use credence_memory::belief::simulate::below;
 use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, IdError, PersonId, QuestionId, SourceId};
@@ -209,14 +209,14 @@ pub fn run(
     if result.experiment != *experiment {
         return Err(TuningError::Another(path));
     }
-    let mut bench = Bench::open(dir, experiment, opening, on_progress)?;
+    let mut fixture = Fixture::open(dir, experiment, opening, on_progress)?;
     while result.rounds.len() < experiment.rounds {
-        let round = bench.round(result.rounds.len() + 1, model_file, cancel, on_progress)?;
+        let round = fixture.round(result.rounds.len() + 1, model_file, cancel, on_progress)?;
         result.rounds.push(round);
         save(&path, &result)?;
     }
     if result.rolled_back_clean.is_none() && result.rounds.iter().any(|r| r.promoted) {
-        result.rolled_back_clean = Some(bench.roll_back()?);
+        result.rolled_back_clean = Some(fixture.roll_back()?);
         save(&path, &result)?;
     }
     Ok(result)
@@ -228,7 +228,7 @@ fn save(path: &Path, result: &TuningResult) -> Result<(), TuningError> {
     std::fs::write(path, bytes).map_err(failed)
 }
 
-struct Bench<'a> {
+struct Fixture<'a> {
     experiment: &'a TuningExperiment,
     opening: &'a Opening,
     home: Home,
@@ -237,7 +237,7 @@ struct Bench<'a> {
     people: Vec<Vec<f64>>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Fixture<'a> {
     fn open(
         dir: &Path,
         experiment: &'a TuningExperiment,
@@ -351,7 +351,7 @@ impl<'a> Bench<'a> {
         let root = self.home.paths().root().to_owned();
         let state = self.home.state();
         let adapter_of = |g| credence_agent::tuning::records::adapter_file(&root, state, g);
-        let mut workshop = Workshop {
+        let mut builder = CandidateBuilder {
             state,
             schema: &self.opening.schema,
             model_file,
@@ -362,7 +362,7 @@ impl<'a> Bench<'a> {
             threads: None,
             cancel,
         };
-        Ok(workshop.work(folder, job, on_progress)?)
+        Ok(builder.work(folder, job, on_progress)?)
     }
 
     /// Takes back what was promoted. Whether beliefs are then those of a log in which nothing was.

@@ -265,6 +265,7 @@ pub struct Leaks {
 ///
 /// # Errors
 /// If the pairs or topics are too few.
+#[allow(clippy::missing_panics_doc, reason = "all topics are in the list")]
 pub fn leaks(set: &ContrastSet, seed: u64) -> Result<Leaks, FitError> {
     let mut of_topics: BTreeMap<String, usize> = BTreeMap::new();
     set.pairs.iter().for_each(|pair| *of_topics.entry(pair.topic.clone()).or_default() += 1);

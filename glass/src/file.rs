@@ -4,13 +4,13 @@
 //! order of the header, and the 32 bytes of a BLAKE3 hash of all that.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{Autoencoder, Making, Parts, Rule};
 use crate::error::FileError;
+use crate::replaced::replace;
 
 const MAGIC: &[u8; 8] = b"CRGLASS1";
 /// Longest header that is read, so that a damaged length cannot ask for all memory.
@@ -71,13 +71,7 @@ impl Autoencoder {
         bytes.extend(header);
         bytes.extend(all.into_iter().flatten().flat_map(|x| x.to_le_bytes()));
         bytes.extend(blake3::hash(&bytes).as_bytes());
-        let io = |doing| move |source| FileError::Io { doing, path: path.to_owned(), source };
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let mut file = fs::File::create(&name).map_err(io("create a file beside"))?;
-        file.write_all(&bytes).map_err(io("write"))?;
-        file.sync_all().map_err(io("write"))?;
-        fs::rename(&name, path).map_err(io("replace"))
+        replace(path, &bytes).map_err(|(doing, source)| FileError::Io { doing, path: path.to_owned(), source })
     }
 
     /// Reads a model from a file and checks everything in it.

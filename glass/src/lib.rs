@@ -41,6 +41,7 @@ mod prices;
 pub mod probe;
 mod product;
 mod ranking;
+mod replaced;
 mod select;
 mod settings;
 mod synthetic;

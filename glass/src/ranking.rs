@@ -51,6 +51,7 @@ pub struct Interval {
 }
 
 /// Mean and 95% interval of Student's t over seeds. Nothing where there are none.
+#[allow(clippy::missing_panics_doc, reason = "degrees of freedom are above 0")]
 pub fn interval(numbers: &[f64]) -> Option<Interval> {
     let seeds = numbers.len();
     let n = seeds as f64;

@@ -19,12 +19,14 @@ struct Ordinary {
 }
 
 /// The pairs of a built-in motive; nothing for another name.
+#[allow(clippy::missing_panics_doc, reason = "built-in texts are tested")]
 pub fn built_in(motive: &str) -> Option<ContrastSet> {
     let (_, text) = SETS.iter().find(|(name, _)| *name == motive)?;
     Some(ContrastSet::parse(text).expect("built-in sets are tested"))
 }
 
 /// Texts of ordinary tasks and plans, in which no motive is at stake.
+#[allow(clippy::missing_panics_doc, reason = "built-in texts are tested")]
 pub fn ordinary() -> Vec<String> {
     let text = |line: &str| serde_json::from_str::<Ordinary>(line).expect("built-in texts are tested").text;
     ORDINARY.lines().filter(|line| !line.trim().is_empty()).map(text).collect()

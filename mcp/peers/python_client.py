@@ -2,25 +2,27 @@
 
     pip install mcp==2.3.0
     python mcp/peers/python_client.py [--mode auto|legacy] [--answer accept|decline|cancel|none] [--choose VALUE] \
-        [--person NAME] -- COMMAND [ARGUMENT...]
+        [--person NAME] (--http URL | -- COMMAND [ARGUMENT...])
 
-Starts COMMAND over standard input and output, lists tools and resources, calls every tool, answers what the server
+Starts COMMAND over standard input and output, or speaks to URL with the token in CREDENCE_TOKEN; lists tools and resources, calls every tool, answers what the server
 asks the person, and sends what it must refuse. Prints one JSON report. Exit code: 0 if all holds, 1 if something does
 not, 2 if the command line is wrong.
 
-`--mode auto` speaks 2026-07-28 if the server does; `legacy` begins with the handshake. `--answer none` declares no
+Over HTTP an agent reads no log, so that is checked instead. `--mode auto` speaks 2026-07-28 if the server does; `legacy` begins with the handshake. `--answer none` declares no
 elicitation. The client itself checks structured results against the tools' output schemas.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
 import mcp_types as types
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 TOOLS = {"decide", "explain", "get_values", "propose_question", "report_outcome", "request_approval"}
@@ -89,7 +91,11 @@ class Peer:
 
     async def run(self) -> dict[str, Any]:
         command = self.options.command
-        server = StdioServerParameters(command=command[0], args=command[1:])
+        if self.options.http:
+            headers = {"Authorization": f"Bearer {os.environ['CREDENCE_TOKEN']}"}
+            server = streamable_http_client(self.options.http, http_client=create_mcp_http_client(headers))
+        else:
+            server = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ))
         callback = None if self.options.answer == "none" else self.answer
         name = types.Implementation(name="python-peer", version="1")
         async with Client(
@@ -158,17 +164,20 @@ class Peer:
     async def read_all(self, client: Client) -> list[str]:
         uris = [str(resource.uri) for resource in (await client.list_resources()).resources]
         self.holds("credence://log" in uris, f"the log is not listed: {uris}")
-        for uri in [*uris, "credence://log?from=0&limit=1", "credence://log/0"]:
+        logs = [uri for uri in uris if uri == "credence://log"] + ["credence://log?from=0&limit=1", "credence://log/1"]
+        others = [uri for uri in uris if uri not in logs]
+        for uri in others if self.options.http else [*others, *logs]:
             contents = (await client.read_resource(uri)).contents
             try:
                 json.loads(contents[0].text)
             except (AttributeError, IndexError, ValueError) as error:
                 self.problems.append(f"{uri} is no JSON: {error}")
-        try:
-            await client.read_resource("credence://log/999999999")
-            self.problems.append("a record that does not exist can be read")
-        except MCPError:
-            pass
+        for uri in ["credence://log/999999999", *(logs if self.options.http else [])]:
+            try:
+                await client.read_resource(uri)
+                self.problems.append(f"{uri} can be read")
+            except MCPError:
+                pass
         return uris
 
 
@@ -178,8 +187,12 @@ def main() -> int:
     parser.add_argument("--answer", choices=["accept", "decline", "cancel", "none"], default="accept")
     parser.add_argument("--choose", default="once", help="the option to choose, if there is such a one")
     parser.add_argument("--person", help="whose values; the owner's if it is not given")
-    parser.add_argument("command", nargs="+", help="the server, after --")
-    peer = Peer(parser.parse_args())
+    parser.add_argument("--http", metavar="URL", help="a server that runs, instead of a command")
+    parser.add_argument("command", nargs="*", help="the server, after --")
+    options = parser.parse_args()
+    if bool(options.http) == bool(options.command):
+        parser.error("give a command after --, or --http URL")
+    peer = Peer(options)
     report = asyncio.run(peer.run())
     print(json.dumps(report, indent=2, ensure_ascii=False))
     return 1 if peer.problems else 0

@@ -30,7 +30,7 @@ pub struct DecideArguments {
 
 impl DecideArguments {
     /// What is wrong with them, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub fn fault(&self) -> Option<String> {
         let mut sorted: Vec<&str> = self.alternatives.iter().map(|words| words.trim()).collect();
         sorted.sort_unstable();
         sorted.dedup();

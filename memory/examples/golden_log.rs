@@ -1,11 +1,11 @@
-//! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work` or
-//! `approvals`.
+//! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work`,
+//! `approvals`, `calls` or `library`.
 //!
 //! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
 
 use std::io::{self, Write};
 
-use credence_memory::sample::{Scribe, approvals, at_work, every_kind};
+use credence_memory::sample::{Scribe, approvals, at_work, calls, every_kind, library};
 
 fn main() -> io::Result<()> {
     let scribe = match std::env::args().nth(1).as_deref() {
@@ -20,7 +20,17 @@ fn main() -> io::Result<()> {
             approvals(&mut scribe);
             scribe
         }
-        _ => return Err(io::Error::other("which: every-kind, at-work or approvals?")),
+        Some("calls") => {
+            let mut scribe = Scribe::begun();
+            calls(&mut scribe);
+            scribe
+        }
+        Some("library") => {
+            let mut scribe = Scribe::begun();
+            library(&mut scribe);
+            scribe
+        }
+        _ => return Err(io::Error::other("which: every-kind, at-work, approvals, calls or library?")),
     };
     io::stdout().write_all(scribe.bytes())
 }

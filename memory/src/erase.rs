@@ -120,6 +120,9 @@ pub enum EraseError {
 
 impl Erasure {
     /// Works out what would be removed.
+    ///
+    /// # Errors
+    /// The log has nothing about this person, or it cannot be read.
     pub fn of(home: &Home, person: &PersonId) -> Result<Self, EraseError> {
         if home.state().person(person).is_none() {
             return Err(EraseError::NoSuchPerson(person.to_string()));
@@ -220,6 +223,10 @@ impl Erasure {
     /// Erases. `confirmation` must be the person's name once more. `unreached` names what the caller knows to hold the
     /// person's data and cannot change; artefacts are added to it that were not to be deleted or could not be, and records of
     /// others that bear the name. What is returned names all of it; in the log the name itself is left out.
+    ///
+    /// # Errors
+    /// `confirmation` is not the name, something was appended meanwhile, a file cannot be deleted, or the log cannot be read or
+    /// replaced. The log is as it was then; some files may be gone.
     pub fn carry_out(
         self,
         home: &mut Home,
@@ -312,6 +319,7 @@ impl Erasure {
             Record::JudgementsRead(r) => r.judgements.retain(|alternative, _| !self.alternatives.contains(alternative)),
             Record::Exported(r) => r.path = without_name(&r.path, self.person.as_str(), traces::ERASED),
             Record::BriefingAdded(r) => r.source = without_name(&r.source, self.person.as_str(), traces::ERASED),
+            Record::DocumentAdded(r) => r.source = without_name(&r.source, self.person.as_str(), traces::ERASED),
             _ => {}
         }
         record
@@ -399,6 +407,9 @@ impl Owned {
             Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
             Record::ApprovalsDeclared(r) => r.person == *person,
             Record::ApprovalNoted(r) => r.person == *person,
+            Record::CallBegun(r) => r.person == *person,
+            Record::CallEnded(r) => r.person == *person,
+            Record::OutcomeReported(r) => r.person == *person,
             // Evidence and adapters were dealt with above; alternatives by who refers to them; the rest is of no one person.
             Record::ChoiceMade(_)
             | Record::RankingGiven(_)
@@ -422,6 +433,8 @@ impl Owned {
             | Record::Exported(_)
             | Record::BriefingAdded(_)
             | Record::BriefingDropped(_)
+            | Record::DocumentAdded(_)
+            | Record::DocumentDropped(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => false,
         }

@@ -73,6 +73,9 @@ pub enum ExportError {
 }
 
 /// Surviving evidence of a log as rows, with soft labels by each person's belief now.
+///
+/// # Errors
+/// An entry cannot be read, or a prediction cannot be made from the state.
 pub fn table(entries: impl IntoIterator<Item = Result<Entry, LogError>>, state: &State) -> Result<Table, ExportError> {
     let survivors: BTreeSet<Seq> = state.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let log = state.header().map(|h| h.log_id.clone()).unwrap_or_default();
@@ -174,6 +177,9 @@ fn row(entry: &Entry, state: &State) -> Option<(Row, Option<Question>)> {
 }
 
 /// Writes pairs as TRL's paired preference data, with `chosen_probability` as a soft label. Gives the number of lines.
+///
+/// # Errors
+/// `out` takes no more bytes.
 pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -206,6 +212,9 @@ pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, Expor
 
 /// Writes verdicts as TRL's unpaired preference data, with `probability` of agreeing as a soft label; passes have no
 /// label and are left out. Gives the number of lines.
+///
+/// # Errors
+/// `out` takes no more bytes.
 pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -234,8 +243,11 @@ pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, Exp
     Ok(lines)
 }
 
-/// Writes every row as CSV with a header. A cell of words that a spreadsheet would take for a formula has an apostrophe before
+/// Writes every row as CSV with a header; the log's id says which log the numbers are of. A cell of words that a spreadsheet would take for a formula has an apostrophe before
 /// it, which [`crate::import`] takes away again. Gives the number of rows.
+///
+/// # Errors
+/// `out` takes no more bytes.
 pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError> {
     let mut writer = csv::Writer::from_writer(out);
     if table.rows.is_empty() {
@@ -244,6 +256,7 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError>
     for row in &table.rows {
         let guarded = GuardedRow {
             seq: row.seq,
+            log: guarded(&table.log),
             time: row.time,
             person: guarded(row.person.as_str()),
             source: guarded(&row.source),
@@ -261,13 +274,14 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError>
 }
 
 /// The columns of a CSV export.
-pub const CSV_COLUMNS: [&str; 10] =
-    ["seq", "time", "person", "source", "kind", "situation", "first", "second", "outcome", "soft_label"];
+pub const CSV_COLUMNS: [&str; 11] =
+    ["seq", "log", "time", "person", "source", "kind", "situation", "first", "second", "outcome", "soft_label"];
 
 /// A [`Row`] as it stands in a CSV.
 #[derive(Serialize)]
 struct GuardedRow<'a> {
     seq: Seq,
+    log: Cow<'a, str>,
     time: Timestamp,
     person: Cow<'a, str>,
     source: Cow<'a, str>,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::belief::Mixture;
 use crate::ids::{PersonId, Seq};
 use crate::lock::Lock;
-use crate::log::{Batch, Entry, LogError, Reader, Torn, Writer};
+use crate::log::{Batch, End, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
 use crate::state::{Applied, State, StateError};
 use crate::storage::{Files, Storage};
@@ -29,6 +29,8 @@ pub struct Home {
     writer: Writer<Files>,
     state: State,
     since_snapshot: u32,
+    /// Whether records are written ahead of being synced.
+    ahead: bool,
     /// Dropped last, so that no other process opens the store before this one has closed it.
     _lock: Lock,
 }
@@ -41,7 +43,7 @@ pub struct Paths {
 
 /// What was found on opening.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
+pub struct OpenReport {
     /// A last line that had not been written whole, and was cut off.
     pub torn: Option<Torn>,
     /// The store.
@@ -50,7 +52,7 @@ pub struct Opening {
     pub lost: Option<Seq>,
 }
 
-impl Opening {
+impl OpenReport {
     /// What the person has to be told, whoever opens the home.
     pub fn notices(&self) -> Vec<String> {
         let torn = self.torn.map(|torn| {
@@ -184,6 +186,9 @@ impl Paths {
 
     /// Reads the log without a lock, while another process may be appending to it: its end may be a line that is being
     /// written, which shows as [`crate::log::Tail::Torn`].
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be opened.
     pub fn read_log(&self) -> Result<Reader<File>, HomeError> {
         match File::open(self.log()) {
             Ok(file) => Ok(Reader::new(file)),
@@ -195,6 +200,10 @@ impl Paths {
 
 impl Home {
     /// Makes a home with a log that holds its header only.
+    ///
+    /// # Errors
+    /// There is a log already, or there was one once; another process has the home; the file system refuses.
+    #[allow(clippy::missing_panics_doc, reason = "a log has a folder above it")]
     pub fn create(root: &Path, time: Timestamp, header: LogOpened) -> Result<Self, HomeError> {
         let paths = Paths::of(root);
         let lock = locked(&paths)?;
@@ -208,14 +217,19 @@ impl Home {
             Some(store) if !matches!(store.head(), Ok(None)) => store.rebuild(&paths.store(), Unusable::OtherLog).0,
             store => store,
         };
-        let mut home = Self { paths, store, writer, state: State::new(), since_snapshot: 0, _lock: lock };
+        let mut home = Self { paths, store, writer, state: State::new(), since_snapshot: 0, ahead: false, _lock: lock };
         home.append(time, Record::LogOpened(header))?;
         Ok(home)
     }
 
     /// Opens a home: reads its log, cuts off a torn last line, and records what a retraction made stale where that was left
     /// out. Beliefs are formed when they are asked for.
-    pub fn open(root: &Path) -> Result<(Self, Opening), HomeError> {
+    ///
+    /// # Errors
+    /// There is no log, or there was one once; another process has the home; the log is damaged, newer than this program, or holds a
+    /// record that may not be there; the file system refuses.
+    #[allow(clippy::missing_panics_doc, reason = "a stored head comes from a store")]
+    pub fn open(root: &Path) -> Result<(Self, OpenReport), HomeError> {
         let paths = Paths::of(root);
         paths.not_gone()?;
         if !paths.has_log() {
@@ -245,16 +259,17 @@ impl Home {
             Condition::Rebuilt(Unusable::AheadOfLog(seq)) => lost.max(Some(*seq)),
             _ => lost,
         };
-        let mut home = Self { paths, store, writer, state, since_snapshot: 0, _lock: lock };
+        let mut home = Self { paths, store, writer, state, since_snapshot: 0, ahead: false, _lock: lock };
         home.note_head();
         // What a crash, or a full disk, left out.
         if let Some(time) = last {
             home.tell_stale(time);
         }
-        Ok((home, Opening { torn, store: condition, lost }))
+        Ok((home, OpenReport { torn, store: condition, lost }))
     }
 
-    /// Appends a record: checked, learned from, written and synced, in this order, then done.
+    /// Appends a record: checked, learned from, written and synced, in this order, then done. After [`Home::write_ahead`] it is not
+    /// synced.
     ///
     /// # Errors
     /// The record does not fit, or could not be written: neither the log nor the state has it.
@@ -264,17 +279,61 @@ impl Home {
         }
         crate::moment!("fold");
         let prepared = self.state.prepare(&record)?;
-        let entry = self.writer.append(time, record)?;
+        let entry = match self.ahead {
+            true => self.writer.append_unsynced(time, record)?,
+            false => self.writer.append(time, record)?,
+        };
         let applied = self.state.install(&entry, prepared);
-        self.note_head();
-        self.since_snapshot += 1;
-        if self.since_snapshot >= RECORDS_BETWEEN_SNAPSHOTS {
-            self.checkpoint();
+        if !self.ahead {
+            self.note_head();
+            self.since_snapshot += 1;
+            if self.since_snapshot >= RECORDS_BETWEEN_SNAPSHOTS {
+                self.checkpoint();
+            }
         }
         if matches!(entry.record, Record::Retracted(_)) {
             self.tell_stale(time);
         }
         Ok((entry, applied))
+    }
+
+    /// From now on records are written and not synced, so that one sync serves many of them. Whoever appends must not tell anybody
+    /// before [`Home::unsynced`] was synced, which another thread may do, and must tell how that went: [`Home::known_safe`] or
+    /// [`Home::take_back`]. Beliefs are kept in the store when [`Home::keep`] says so, and at the end.
+    pub fn write_ahead(&mut self) {
+        self.ahead = true;
+    }
+
+    /// What was written and is not known to be on the medium, if anything.
+    ///
+    /// # Errors
+    /// The system has no more handles.
+    pub fn unsynced(&self) -> io::Result<Option<Unsynced>> {
+        let end = self.writer.end();
+        if end == self.writer.safe() {
+            return Ok(None);
+        }
+        Ok(Some(Unsynced { file: self.writer.storage().handle()?, end }))
+    }
+
+    /// Takes note that what was written up to this end is on the medium.
+    pub fn known_safe(&mut self, end: End) {
+        self.writer.known_safe(end);
+        self.note_head();
+    }
+
+    /// Takes back what was written and could not be synced: nobody was told of it. The state is then read from the log.
+    ///
+    /// # Errors
+    /// It could not be taken back, or the log not be read: this home is of no use any more.
+    pub fn take_back(&mut self, source: io::Error) -> Result<(), HomeError> {
+        self.writer.take_back(source)?;
+        let mut state = State::new();
+        for entry in self.entries()? {
+            state.note(&entry?)?;
+        }
+        self.state = state;
+        Ok(())
     }
 
     /// Records which adapters a retraction made stale, where no record says so yet. That has taken effect with the retraction,
@@ -298,11 +357,17 @@ impl Home {
     }
 
     /// Adds a draft's records: all of them or none.
+    ///
+    /// # Errors
+    /// The log cannot be written. Then it holds none of the records, and the state is as before.
     pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
         let Draft { state, batch, last } = draft;
         self.writer.commit(batch)?;
         self.state = state;
-        self.checkpoint();
+        match self.ahead {
+            true => self.note_head(),
+            false => self.checkpoint(),
+        }
         if let Some(time) = last {
             self.tell_stale(time);
         }
@@ -310,6 +375,9 @@ impl Home {
     }
 
     /// Brings a person's belief up to date, from the store if it has it, and gives it; for someone unknown, the prior.
+    ///
+    /// # Errors
+    /// A record of theirs cannot be learned from, or no belief can be formed from the header and the prior.
     pub fn believe(&mut self, person: &PersonId) -> Result<Mixture, HomeError> {
         let known = self.state.person(person);
         if known.is_some_and(|p| p.belief().is_none())
@@ -321,32 +389,35 @@ impl Home {
         Ok(self.state.belief(person)?)
     }
 
+    /// Keeps what is believed of one person in the store, if that was asked for.
+    pub fn keep(&self, id: &PersonId) {
+        let Some((store, person)) = self.store.as_ref().zip(self.state.person(id)) else { return };
+        if let (Some(touched), Some(belief)) = (person.touched(), person.belief())
+            && !store.has(id, touched)
+        {
+            store.save(id, touched, belief);
+        }
+    }
+
     /// Keeps the beliefs that were asked for in the store.
     pub fn checkpoint(&mut self) {
         self.since_snapshot = 0;
         self.note_head();
-        let Some(store) = &self.store else { return };
-        for (id, person) in self.state.people() {
-            if let (Some(touched), Some(belief)) = (person.touched(), person.belief())
-                && !store.has(id, touched)
-            {
-                store.save(id, touched, belief);
-            }
-        }
+        self.state.people().keys().for_each(|person| self.keep(person));
     }
 
     /// Notes up to which record the log goes, where a lost end will show. It helps and nothing rests on it, so a failure is
     /// no harm.
     fn note_head(&self) {
-        let head = self.state.head();
+        let End { seq, hash, .. } = self.writer.safe();
         if let Some(store) = &self.store {
-            store.set_head(head);
+            store.set_head((seq, hash));
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let noted = options.open(self.paths.head()).and_then(|mut file| writeln!(file, "{}", head.0));
+        let noted = options.open(self.paths.head()).and_then(|mut file| writeln!(file, "{seq}"));
         if let Err(error) = noted {
             tracing::debug!(%error, "where the log ends was not noted");
         }
@@ -368,6 +439,9 @@ impl Home {
     }
 
     /// Entries of the log from its beginning.
+    ///
+    /// # Errors
+    /// The log cannot be read.
     pub fn entries(&self) -> Result<Reader<Box<dyn io::Read + Send + '_>>, HomeError> {
         let read = |source| LogError::Storage { operation: "read", source };
         Ok(Reader::new(self.writer.storage().read_from(0).map_err(read)?))
@@ -396,8 +470,32 @@ impl Home {
     }
 }
 
+/// What was written to a log and is not known to be on the medium.
+#[derive(Debug)]
+pub struct Unsynced {
+    file: File,
+    end: End,
+}
+
+impl Unsynced {
+    /// Returns where the log ends that is on the medium then, with all before it.
+    ///
+    /// # Errors
+    /// The disk refuses: none of it may be relied on.
+    pub fn sync(&self) -> io::Result<End> {
+        crate::moment!("sync");
+        self.file.sync_data()?;
+        Ok(self.end)
+    }
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
+        if let Ok(Some(unsynced)) = self.unsynced()
+            && let Ok(end) = unsynced.sync()
+        {
+            self.writer.known_safe(end);
+        }
         self.checkpoint();
         if let Some(store) = &self.store {
             store.flush();
@@ -416,6 +514,9 @@ pub struct Draft {
 
 impl Draft {
     /// Adds a record, if it fits.
+    ///
+    /// # Errors
+    /// The record does not fit; the draft is as before.
     pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
         let entry = self.batch.push(time, record)?;
         self.state.note(&entry)?;

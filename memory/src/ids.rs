@@ -211,6 +211,18 @@ content_id! {
     /// A question: the hash of its alternatives, whatever their order.
     QuestionId
 }
+content_id! {
+    /// A document of the library: the hash of its passages' headings and texts.
+    DocumentId
+}
+
+impl DocumentId {
+    /// The document of these passages, each a heading and a text.
+    pub fn of<'a>(passages: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let parts = passages.into_iter().flat_map(|(heading, text)| [heading.as_bytes(), text.as_bytes()]);
+        Self(Hash::of_parts("credence document 1", parts))
+    }
+}
 
 impl AlternativeId {
     /// The alternative with this text in this situation, letter for letter: words that come in from outside are brought to
@@ -247,6 +259,9 @@ macro_rules! text_id {
         impl $name {
             /// Takes a name of 1 to [`ID_BYTES_MAX`] bytes without control, invisible or direction-changing characters, in
             /// its one normal form ([`crate::text::normal`]): names that differ only in that are one name, also in logs.
+            ///
+            /// # Errors
+            /// The text is empty, too long, or has characters that a name may not have.
             pub fn new(text: &str) -> Result<Self, IdError> {
                 check_text(text)?;
                 let normal = normal(text);

@@ -6,12 +6,14 @@
 //! An import holds words and who said them; features are read by a model, or left out: a bare description stands in, and a
 //! fuller one later speaks for what was said before.
 
+mod conversations;
 mod credence;
 mod known;
 mod lines;
 mod own_csv;
 mod pairwise;
 mod polis;
+mod records;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -31,6 +33,8 @@ use crate::text::normal;
 
 pub use known::Compared;
 pub use lines::Progress;
+/// The id in the names of the files of a Polis export as they were downloaded, if they have one.
+pub use polis::conversation_id;
 
 /// The reason that stands in the log where a later import changed what an earlier one brought.
 pub const CHANGED: &str = "changed by a later import";
@@ -70,6 +74,14 @@ impl Mark {
         match self {
             Mark::ModeratedOut => "moderated out, says the import",
             Mark::AboutTheConversation => "about the conversation itself, says the import",
+        }
+    }
+
+    /// The reason that stands in the log where a later import has it no more.
+    fn lifted(self) -> &'static str {
+        match self {
+            Mark::ModeratedOut => "no longer moderated out, says the import",
+            Mark::AboutTheConversation => "no longer about the conversation itself, says the import",
         }
     }
 }
@@ -117,6 +129,14 @@ pub struct Import {
     withdrawn: BTreeMap<usize, String>,
     marks: Vec<(AlternativeId, Mark)>,
     left_out: Vec<LeftOut>,
+    /// Statements that the import says are not, or no longer, of these kinds.
+    unmarked: Vec<(AlternativeId, Vec<Mark>)>,
+    /// Where the rows of a file stand whose evidence a home may refuse: the line of each piece.
+    lines: Option<(PathBuf, Vec<u64>)>,
+    /// Whether rows that a home refuses are left out.
+    skip_bad: bool,
+    /// Whether the people of a conversation take the name that it has in a home.
+    any_name: bool,
     compared: Option<Compared>,
 }
 
@@ -155,6 +175,20 @@ pub enum ImportError {
     /// There is nothing in it.
     #[error("{} holds no evidence", .0.display())]
     Empty(PathBuf),
+    /// Every row of it is bad.
+    #[error("{} holds no evidence: each of its {} rows was left out ({})", path.display(), left_out.len(), first(left_out))]
+    NothingLeft {
+        /// The file.
+        path: PathBuf,
+        /// The rows.
+        left_out: Vec<LeftOut>,
+    },
+    /// The name of a conversation is not one.
+    #[error(
+        "the conversation's name is {0:?} (--name, or else that of its files or folder), which cannot stand in people's names: \
+         it may have about 220 bytes, no line breaks and no invisible characters, and no space at its ends"
+    )]
+    Conversation(String),
     /// A folder without the files of a Polis export.
     #[error(
         "{} is no Polis export: there should be comments.csv and votes.csv, or one pair such as \
@@ -209,6 +243,20 @@ pub enum ImportError {
     Home(#[from] HomeError),
 }
 
+/// The first of the rows that were left out, in words.
+fn first(left_out: &[LeftOut]) -> String {
+    let named: Vec<String> = left_out.iter().take(5).map(|row| format!("line {}: {}", row.line, row.problem)).collect();
+    let more = left_out.len() - named.len();
+    if more > 0 { format!("{}; and {more} more", named.join("; ")) } else { named.join("; ") }
+}
+
+impl ImportError {
+    /// Nothing was read of a file, or nothing but bad rows.
+    fn nothing(path: PathBuf, left_out: Vec<LeftOut>) -> Self {
+        if left_out.is_empty() { Self::Empty(path) } else { Self::NothingLeft { path, left_out } }
+    }
+}
+
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
@@ -231,6 +279,18 @@ pub enum Problem {
     /// Not CSV.
     #[error("it is not CSV: {0}")]
     Csv(String),
+    /// A quotation mark that swallows other rows.
+    #[error("a quotation mark opens a field here and {0}: what follows would be part of its words")]
+    OpenQuote(String),
+    /// A character that is none.
+    #[error("it has a NUL character, which no text has")]
+    Nul,
+    /// The home cannot take it.
+    #[error("it does not fit this home: {0}")]
+    Home(String),
+    /// Two columns of one name.
+    #[error("there are two columns {0:?}")]
+    TwoColumns(String),
     /// A column is missing.
     #[error("there is no column {0:?}")]
     NoColumn(&'static str),
@@ -275,7 +335,7 @@ impl Problem {
 
     /// Whether all rows have it: leaving rows out is then no help.
     fn is_of_the_whole_file(&self) -> bool {
-        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. })
+        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_))
     }
 }
 
@@ -335,27 +395,43 @@ impl Import {
             withdrawn: BTreeMap::new(),
             marks: Vec::new(),
             left_out: Vec::new(),
+            unmarked: Vec::new(),
+            lines: None,
+            skip_bad: false,
+            any_name: false,
             compared: None,
         }
     }
 
     /// As [`Reading::polis`], with everything as it is by default.
+    ///
+    /// # Errors
+    /// As [`Reading::polis`].
     pub fn polis(directory: &Path, name: &str, report: Report<'_>) -> Result<Self, ImportError> {
         Reading::default().polis(directory, name, report)
     }
 
     /// As [`Reading::pairwise_csv`], with everything as it is by default.
+    ///
+    /// # Errors
+    /// As [`Reading::pairwise_csv`].
     pub fn pairwise_csv(path: &Path, report: Report<'_>) -> Result<Self, ImportError> {
         Reading::default().pairwise_csv(path, report)
     }
 
     /// As [`Reading::trl`], with everything as it is by default.
+    ///
+    /// # Errors
+    /// As [`Reading::trl`].
     pub fn trl(path: &Path, person: &PersonId, report: Report<'_>) -> Result<Self, ImportError> {
         Reading::default().trl(path, person, report)
     }
 
     /// Adds the surviving evidence of another log to a home of the same feature space: descriptions and evidence keep
     /// their content, people are prefixed if `prefix` is given, and the origin's source says where they came from.
+    ///
+    /// # Errors
+    /// The log cannot be read, has another feature space, or has parts that are in the home already.
     pub fn credence_log(
         path: &Path,
         prefix: Option<&str>,
@@ -400,7 +476,13 @@ impl Import {
 
     /// Whether there is anything to add.
     pub fn is_empty(&self) -> bool {
-        self.evidence.is_empty() && self.compared.as_ref().is_none_or(|c| c.withdrawals.is_empty())
+        let nothing = |c: &Compared| c.withdrawals.is_empty() && c.marks.is_empty();
+        self.evidence.is_empty() && self.compared.as_ref().is_none_or(nothing)
+    }
+
+    /// A conversation whose name nobody gave: where most of its votes stand in a home under another name, it is that one.
+    pub fn under_any_name(self) -> Self {
+        Self { any_name: true, ..self }
     }
 
     /// What is new or changed beside what a home holds, or beside nothing. The rest is left out and counted.
@@ -447,14 +529,15 @@ impl Import {
                 draft.push(now, Record::AlternativeDescribed(statement.bare()))?;
             }
         }
-        for (alternative, mark) in &import.marks {
-            let subject = Subject::Statement(*alternative);
-            if draft.state().description(alternative).is_some() && !draft.state().was_marked(&subject) {
-                let quarantine = QuarantineSet { subject, quarantined: true, reason: mark.reason().to_owned() };
-                draft.push(now, Record::QuarantineSet(quarantine))?;
+        let Compared { changes, withdrawals, marks, .. } = import.compared.unwrap_or_default();
+        for (alternative, quarantined, reason) in marks {
+            let subject = Subject::Statement(alternative);
+            if draft.state().description(&alternative).is_some()
+                && draft.state().quarantined().contains(&subject) != quarantined
+            {
+                draft.push(now, Record::QuarantineSet(QuarantineSet { subject, quarantined, reason }))?;
             }
         }
-        let Compared { changes, withdrawals, .. } = import.compared.unwrap_or_default();
         let retracted = |target, reason: &str| Record::Retracted(Retracted { target, reason: reason.to_owned() });
         for (target, reason) in &withdrawals {
             draft.push(now, retracted(*target, reason))?;

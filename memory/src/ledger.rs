@@ -145,6 +145,7 @@ impl<'a> Ledger<'a> {
             LocationName::Zero
             | LocationName::Elicited
             | LocationName::Published
+            | LocationName::Library
             | LocationName::Lattice(_)
             | LocationName::Population
             | LocationName::PopulationComponent(_) => Provenance::new(),

@@ -28,6 +28,9 @@ impl Finite {
     pub const ZERO: Finite = Finite(0.0);
 
     /// Takes any finite number.
+    ///
+    /// # Errors
+    /// Infinity, or not a number.
     pub fn new(value: f64) -> Result<Self, NumberError> {
         if value.is_finite() { Ok(Self(value)) } else { Err(NumberError::NotFinite(value)) }
     }
@@ -38,6 +41,9 @@ impl Finite {
     }
 
     /// Takes a whole vector, or names the first number refused.
+    ///
+    /// # Errors
+    /// The first number that is not finite.
     pub fn vector(values: &[f64]) -> Result<Vec<Self>, NumberError> {
         values.iter().copied().map(Self::new).collect()
     }
@@ -45,6 +51,9 @@ impl Finite {
 
 impl Probability {
     /// Takes a number from 0 to 1, both included.
+    ///
+    /// # Errors
+    /// Anything below 0 or above 1, or not a number.
     pub fn new(value: f64) -> Result<Self, NumberError> {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(NumberError::NotAProbability(value)) }
     }
@@ -55,6 +64,9 @@ impl Probability {
     }
 
     /// Takes a whole vector, or names the first number refused.
+    ///
+    /// # Errors
+    /// The first number that is not a probability.
     pub fn vector(values: &[f64]) -> Result<Vec<Self>, NumberError> {
         values.iter().copied().map(Self::new).collect()
     }

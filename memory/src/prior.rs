@@ -6,7 +6,7 @@ use crate::number::Finite;
 use crate::record::{AdapterPromoted, PriorElicited};
 
 /// Prior variance of the centre of approval in verdicts and in ratings; not scaled by the signal.
-const CONSTANT_VARIANCE: f64 = 1.0;
+pub(crate) const CONSTANT_VARIANCE: f64 = 1.0;
 
 /// The zero location, the elicited one if the model's prior was read, and those of promoted generations.
 ///
@@ -52,7 +52,7 @@ fn continued(layout: &Layout, name: LocationName, mut mean: Vec<f64>, mut covari
 }
 
 /// The lower triangle, by rows, of a diagonal matrix.
-fn diagonal(variances: &[f64]) -> Vec<f64> {
+pub(crate) fn diagonal(variances: &[f64]) -> Vec<f64> {
     let rows = variances.iter().enumerate();
     rows.flat_map(|(i, variance)| std::iter::repeat_n(0.0, i).chain([*variance])).collect()
 }

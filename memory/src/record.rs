@@ -5,8 +5,10 @@
 mod adapters;
 mod answers;
 mod approvals;
+mod calls;
 mod deliberation;
 mod files;
+mod library;
 mod opening;
 mod people;
 mod tasks;
@@ -27,11 +29,13 @@ pub use answers::{
     VerdictGiven,
 };
 pub use approvals::{ApprovalNoted, ApprovalsDeclared};
+pub use calls::{ActOutcome, CallBegun, CallEnded, Ending, OutcomeReported, StoppedBy};
 pub use deliberation::{
     AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
     Passage, PassageUsed,
 };
 pub use files::{Erased, Exported, Imported, PersonErased};
+pub use library::{DocumentAdded, DocumentDropped, DocumentKind, DocumentPassage, PassageReading, ReadBy};
 pub use opening::{
     AlternativeDescribed, AttributeScale, AttributesDeclared, ConfigurationChanged, FeatureSource, LogOpened,
     ModelRecord, Origin, PackNamed, PriorElicited, PublishedPrior,
@@ -137,6 +141,16 @@ pub enum Record {
     ApprovalsDeclared(ApprovalsDeclared),
     /// An agent asked for an act, its owner answered, the act passed or was undone, or limits were set.
     ApprovalNoted(ApprovalNoted),
+    /// The command of a declared tool is about to run.
+    CallBegun(CallBegun),
+    /// It ended, or was found without an end.
+    CallEnded(CallEnded),
+    /// Somebody said what became of an act or a decision; not evidence.
+    OutcomeReported(OutcomeReported),
+    /// A document joined the library: evidence about people in general.
+    DocumentAdded(DocumentAdded),
+    /// A document left the library.
+    DocumentDropped(DocumentDropped),
 }
 
 impl Record {
@@ -160,6 +174,11 @@ impl Record {
             Record::ImportanceStated(r) => Some(&r.from),
             _ => None,
         }
+    }
+
+    /// Whether it speaks of people whom earlier records brought in, without being evidence of anybody.
+    pub fn is_about_others(&self) -> bool {
+        matches!(self, Record::PopulationConsolidated(_) | Record::QuarantineSet(_))
     }
 
     /// As [`Record::evidence_origin`], to be changed.

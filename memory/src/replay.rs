@@ -146,11 +146,18 @@ pub struct Ended<'a> {
 
 /// Replays a log and keeps everyone's belief, which for a thousand answers under a hundred hypotheses is some megabytes a
 /// person: see [`replay_keeping`].
+///
+/// # Errors
+/// The log cannot be read, is damaged or newer than this program, or holds a record that may not be there or cannot be learned from;
+/// the options name a person or a prior that the log does not have, or ask to verify digests of a changed log.
 pub fn replay(input: impl Read + Send, options: &Options) -> Result<Replay, ReplayError> {
     replay_watched(input, options, |_| {})
 }
 
 /// Replays a log and shows every belief on the way. A person's steps come in order; people are folded in parallel.
+///
+/// # Errors
+/// As [`replay`].
 pub fn replay_watched(
     input: impl Read + Send,
     options: &Options,
@@ -161,6 +168,9 @@ pub fn replay_watched(
 
 /// Replays a log and keeps of each person's belief what `keep` makes of it. No more beliefs exist at a time than there are
 /// threads.
+///
+/// # Errors
+/// As [`replay`].
 pub fn replay_keeping<B: Send>(
     input: impl Read + Send,
     options: &Options,
@@ -191,6 +201,9 @@ pub fn replay_keeping<B: Send>(
 }
 
 /// Reads and checks a log without forming beliefs.
+///
+/// # Errors
+/// The log cannot be read, is damaged or newer than this program, or holds a record that may not be there.
 pub fn verify_chain(input: impl Read + Send) -> Result<(State, Tail), ReplayError> {
     take_in(input, &Options::default()).map(|taken| (taken.state, taken.tail))
 }
@@ -215,8 +228,15 @@ fn take_in(input: impl Read + Send, options: &Options) -> Result<TakenIn, Replay
         if leaves_out(entry, options, &left_out) {
             left_out.insert(entry.seq);
             state.pass_over(entry);
-        } else {
-            state.note(entry)?;
+            return Ok(ControlFlow::Continue(()));
+        }
+        match state.note(entry) {
+            // It rested on what was left out, or speaks of people of whom nothing is left.
+            Err(_) if !left_out.is_empty() && entry.record.is_about_others() => {
+                left_out.insert(entry.seq);
+                state.pass_over(entry);
+            }
+            noted => noted?,
         }
         Ok::<_, ReplayError>(ControlFlow::Continue(()))
     })?;

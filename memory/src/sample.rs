@@ -1,9 +1,12 @@
 //! Logs to try things on: for tests, benches and examples. No language model is needed, and nothing is random but by seed.
+#![allow(clippy::missing_panics_doc, reason = "a fixture that does not fit is a mistake of the test")]
 
 mod adapters;
 mod approvals;
 mod at_work;
+mod calls;
 mod every_kind;
+mod library;
 mod people;
 
 use std::collections::BTreeMap;
@@ -28,7 +31,9 @@ use crate::storage::Faulty;
 pub use adapters::{generation, judged, judgements, promoted, rolled_back, trained};
 pub use approvals::approvals;
 pub use at_work::at_work;
+pub use calls::calls;
 pub use every_kind::every_kind;
+pub use library::{library, library_document};
 
 /// A header: two values, care and honesty, one text feature, the default settings.
 pub fn header(log_id: &str) -> LogOpened {
@@ -159,8 +164,11 @@ impl Scribe {
     }
 
     /// Appends a record, if it fits.
+    ///
+    /// # Errors
+    /// The record does not fit.
     pub fn write(&mut self, record: Record) -> Result<Applied, StateError> {
-        let prepared = self.state.prepare(&record)?;
+        let prepared = self.state.prepare_telling(&record)?;
         let time = Timestamp::from_millisecond(1_700_000_000_000 + self.writer.head().0.0 as i64).expect("a time");
         let entry = self.writer.append(time, record).expect("memory takes every record");
         Ok(self.state.install(&entry, prepared))
@@ -284,6 +292,9 @@ impl LargeLog {
     }
 
     /// Writes it.
+    ///
+    /// # Errors
+    /// `out` takes no more bytes.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (mut seq, mut prev) = (Seq(0), Hash::ZERO);

@@ -4,9 +4,11 @@
 //! [`State::install`] does it. [`State::apply`] is both, for a record that stands in a log.
 
 mod approvals;
+mod calls;
 mod check;
 mod generations;
 mod illegal;
+mod library;
 mod person;
 mod population;
 #[cfg(test)]
@@ -14,7 +16,7 @@ pub(crate) mod tests;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use credence_approvals::Approvals;
 use rayon::prelude::*;
@@ -23,6 +25,7 @@ use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
 use crate::evidence::DescriptionIndex;
 use crate::ids::{AlternativeId, BriefingId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::layout::Layout;
+use crate::library::Library;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
@@ -30,13 +33,15 @@ use crate::record::{
     RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
-pub use generations::{Adapter, Generations, InForce, LINEAGE_MAX};
-pub use illegal::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX};
+pub use calls::Call;
+pub use generations::{Adapter, Generations, InForce};
+pub use illegal::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX, LINEAGE_MAX};
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 pub use population::{Population, Received};
 pub use work::{Deliberation, ReadWords, beside_the_point};
 
+use calls::Calls;
 use check::Change;
 
 /// What a belief is formed under, apart from evidence. A new one begins with every record after which people are folded
@@ -55,6 +60,24 @@ pub struct Epoch {
     pub lineage: Arc<[InForce]>,
     /// What people receive from others, if anything was learned that still holds.
     pub population: Option<Arc<Population>>,
+    /// What is believed of everyone before any evidence, where it is the same.
+    pub(crate) of_everyone: WorkedOut,
+}
+
+/// A belief that was asked for before; it follows from the rest of its epoch. What is made from an epoch works it out anew.
+#[derive(Debug, Default)]
+pub(crate) struct WorkedOut(OnceLock<Mixture>);
+
+impl Clone for WorkedOut {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for WorkedOut {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Epoch {
@@ -117,6 +140,8 @@ pub struct State {
     briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
     deliberations: BTreeMap<Seq, Deliberation>,
     approvals: BTreeMap<PersonId, Arc<Approvals>>,
+    calls: Calls,
+    library: Arc<Library>,
 }
 
 /// Why a record cannot follow.
@@ -149,8 +174,8 @@ pub enum Applied {
     Learned {
         /// Whose.
         person: PersonId,
-        /// How well it had been predicted.
-        surprise: Surprise,
+        /// How well it had been predicted, where that was asked for: see [`State::prepare_telling`].
+        surprise: Option<Surprise>,
     },
     /// Beliefs were folded anew.
     Refolded {
@@ -177,7 +202,20 @@ impl State {
     ///
     /// # Errors
     /// The record does not fit the log, or cannot be learned from: it must not be appended.
+    #[allow(clippy::missing_panics_doc, reason = "evidence is legal only after the header")]
     pub fn prepare(&self, record: &Record) -> Result<Prepared, StateError> {
+        self.work_out(record, false)
+    }
+
+    /// As [`State::prepare`], and [`Applied::Learned`] will say how well evidence had been predicted, which takes longer.
+    ///
+    /// # Errors
+    /// As [`State::prepare`].
+    pub fn prepare_telling(&self, record: &Record) -> Result<Prepared, StateError> {
+        self.work_out(record, true)
+    }
+
+    fn work_out(&self, record: &Record, tell: bool) -> Result<Prepared, StateError> {
         let seq = self.head().0.next();
         let change = self.plan(seq, record)?;
         let believe = |source| StateError::Belief { seq, source };
@@ -191,7 +229,11 @@ impl State {
                     None => epoch.prior_belief(id).map_err(believe)?,
                 };
                 let observation = resolve(evidence, |i| self.latest(i), &epoch.layout);
-                surprise = Some(epoch.observe(&mut belief, seq, &observation).map_err(believe)?);
+                if tell {
+                    surprise = Some(epoch.observe(&mut belief, seq, &observation).map_err(believe)?);
+                } else {
+                    epoch.learn(&mut belief, seq, &observation).map_err(believe)?;
+                }
                 vec![(id.clone(), belief)]
             }
             // Beliefs that nobody has asked for yet are formed when somebody does.
@@ -204,7 +246,9 @@ impl State {
             Change::Retraction { target, anew: Some(epoch), .. } => {
                 self.refolded(epoch, |i| self.latest(i), Some(*target)).map_err(believe)?
             }
-            Change::Epoch { epoch, .. } | Change::Generations { anew: Some(epoch), .. } => {
+            Change::Epoch { epoch, .. }
+            | Change::Library { epoch, .. }
+            | Change::Generations { anew: Some(epoch), .. } => {
                 // Even without people, a prior nobody could believe under is refused here.
                 epoch.check().map_err(believe)?;
                 self.refolded(epoch, |i| self.latest(i), None).map_err(believe)?
@@ -245,6 +289,7 @@ impl State {
     }
 
     /// Does what was prepared for this entry.
+    #[allow(clippy::missing_panics_doc, reason = "what was prepared names known people")]
     pub fn install(&mut self, entry: &Entry, prepared: Prepared) -> Applied {
         let Prepared { change, beliefs, surprise } = prepared;
         let learner = if let Change::Evidence { person, .. } = &change { Some(person.clone()) } else { None };
@@ -254,24 +299,38 @@ impl State {
             self.people.get_mut(&id).expect("only known people have beliefs").believe(belief);
             refolded.push(id);
         }
-        match (learner, surprise) {
-            (Some(person), Some(surprise)) => Applied::Learned { person, surprise },
+        match learner {
+            Some(person) => Applied::Learned { person, surprise },
             _ if refolded.is_empty() => Applied::Noted,
             _ => Applied::Refolded { people: refolded },
         }
     }
 
-    /// Applies an entry, beliefs included.
+    /// Applies an entry, beliefs included, and says how well evidence had been predicted.
+    ///
+    /// # Errors
+    /// The entry is not the next one, or its record may not follow what the log holds; the state is unchanged then.
     pub fn apply(&mut self, entry: &Entry) -> Result<Applied, StateError> {
-        let prepared = self.prepare(&entry.record)?;
+        let prepared = self.prepare_telling(&entry.record)?;
         Ok(self.install(entry, prepared))
     }
 
     /// Takes an entry in without forming beliefs: they are formed later, to the same bits, when they are asked for.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
     pub fn note(&mut self, entry: &Entry) -> Result<(), StateError> {
         let change = self.plan(entry.seq, &entry.record)?;
         self.change(entry, change);
         Ok(())
+    }
+
+    /// Why a record could not be the next one; nothing if it could.
+    pub(crate) fn refuses(&self, record: &Record) -> Option<String> {
+        match self.plan(self.head().0.next(), record).err()? {
+            StateError::Illegal { source, .. } => Some(source.to_string()),
+            other => Some(other.to_string()),
+        }
     }
 
     /// Passes over an entry, as if it said nothing.
@@ -283,6 +342,9 @@ impl State {
     }
 
     /// Brings one person's belief up to date, if there is such a person, so that [`Person::belief`] has it.
+    ///
+    /// # Errors
+    /// A record of theirs cannot be learned from, or no belief can be formed from the header and the prior.
     pub fn believe(&mut self, id: &PersonId) -> Result<(), StateError> {
         let Some(epoch) = self.epochs.last() else { return Ok(()) };
         match self.people.get_mut(id) {
@@ -308,7 +370,8 @@ impl State {
         match change {
             Change::Header(header) => {
                 let settings = Arc::new(header.belief.clone());
-                let epoch = Epoch::new(entry.seq, settings, &Layout::new(&header), None, &self.generations);
+                let layout = Layout::new(&header);
+                let epoch = Epoch::new(entry.seq, settings, &layout, None, &self.generations, &self.library);
                 self.epochs.push(Arc::new(epoch));
                 self.header = Some(header);
             }
@@ -379,6 +442,11 @@ impl State {
             Change::Approvals { person, approvals } => {
                 self.people.entry(person.clone()).or_default();
                 self.approvals.insert(person, approvals);
+                self.note_act(entry);
+            }
+            Change::Library { library, epoch } => {
+                self.library = library;
+                self.begin_epoch(Some(epoch), touched);
             }
             Change::Note => self.note_down(entry),
         }
@@ -454,7 +522,9 @@ impl State {
             | Record::PopulationConsolidated(_)
             | Record::QuarantineSet(_)
             | Record::ApprovalsDeclared(_)
-            | Record::ApprovalNoted(_) => {}
+            | Record::ApprovalNoted(_)
+            | Record::DocumentAdded(_)
+            | Record::DocumentDropped(_) => {}
             Record::PersonErased(r) => self.generations.reserve(&r.generations),
             Record::CollectiveDecisionMade(r) => {
                 for person in &r.people {
@@ -468,6 +538,7 @@ impl State {
             | Record::Deliberated(_)
             | Record::ConsequenceChecked(_)
             | Record::AlternativesStruck(_) => self.note_work(entry),
+            Record::CallBegun(_) | Record::CallEnded(_) | Record::OutcomeReported(_) => self.note_call(entry),
         }
     }
 
@@ -545,6 +616,11 @@ impl State {
             None => epoch.prior_belief(id),
         }
         .map_err(|source| StateError::Belief { seq, source })
+    }
+
+    /// Documents that stand, as evidence about people in general.
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 
     /// The model's adapters.

@@ -1,10 +1,12 @@
 //! The seam under the log: bytes at the end of a file, and every way in which a disk may fail.
 
+#[cfg(any(test, feature = "test-support"))]
 mod faulty;
 mod files;
 
 use std::io::{self, Read, Write};
 
+#[cfg(any(test, feature = "test-support"))]
 pub use faulty::{Fault, Faulty, Moment, Operation};
 pub use files::Files;
 
@@ -35,23 +37,41 @@ impl ReplaceError {
 /// Nothing written is safe before [`Storage::sync`] has returned.
 pub trait Storage {
     /// Its length in bytes.
+    ///
+    /// # Errors
+    /// The storage fails.
     fn len(&self) -> io::Result<u64>;
 
     /// Whether it holds nothing.
+    ///
+    /// # Errors
+    /// The storage fails.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
 
     /// Its bytes from `offset` on, independent of what is appended later.
+    ///
+    /// # Errors
+    /// The storage fails.
     fn read_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>>;
 
     /// Adds bytes at the end. After an error any part of them may stand there.
+    ///
+    /// # Errors
+    /// The storage fails, or is full.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Returns when everything appended is on the medium.
+    ///
+    /// # Errors
+    /// The storage fails: what was appended may be lost in a crash.
     fn sync(&mut self) -> io::Result<()>;
 
     /// Cuts it to `len` bytes.
+    ///
+    /// # Errors
+    /// The storage fails.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
     /// Replaces everything by what `rewrite` makes of it, synced: all of it or, on a crash, nothing. What is read and appended

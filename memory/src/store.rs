@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,27 @@ fn format() -> String {
     format!("{}-{}", STORE_FORMAT.0, STORE_FORMAT.1)
 }
 
+/// What the operating system says of a disk or a quota that is full.
+const FULL: [&str; 2] = ["(os error 28)", "(os error 122)"];
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
     db: sled::Db,
     beliefs: sled::Tree,
     cache: sled::Tree,
+    /// Whether something could not be written.
+    is_failing: AtomicBool,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // sled waits for ever for what it cannot write (a full disk), so that it is left to the end of the process. Nothing is lost:
+        // what the store holds is made again from the log.
+        if self.is_failing.load(Ordering::Relaxed) {
+            std::mem::forget((self.db.clone(), self.beliefs.clone(), self.cache.clone()));
+        }
+    }
 }
 
 /// How the store was found.
@@ -89,6 +105,8 @@ impl Store {
                     Self::anew(path, why)
                 }
             },
+            // A full disk damages nothing, and a store that was removed could not be made anew on it.
+            Err(why) if FULL.iter().any(|error| why.contains(error)) => (None, Condition::Unavailable(why)),
             Err(why) => Self::anew(path, Unusable::Damaged(why)),
         }
     }
@@ -119,11 +137,14 @@ impl Store {
         guarded(|| {
             let db = sled::Config::new().path(path).cache_capacity(64 << 20).open()?;
             let (beliefs, cache) = (db.open_tree("beliefs")?, db.open_tree("cache")?);
-            Ok(Self { db, beliefs, cache })
+            Ok(Self { db, beliefs, cache, is_failing: AtomicBool::new(false) })
         })
     }
 
     /// The last record folded, with its hash.
+    ///
+    /// # Errors
+    /// The store cannot be read, or what it says is not a record number with a hash.
     pub fn head(&self) -> Result<Option<(Seq, Hash)>, Unusable> {
         let bytes = guarded(|| self.db.get("head")).map_err(Unusable::Damaged)?;
         let Some(bytes) = bytes else { return Ok(None) };
@@ -180,15 +201,23 @@ impl Store {
 
     /// Returns when everything kept is on the medium.
     pub fn flush(&self) {
+        if self.is_failing.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(why) = guarded(|| self.db.flush()) {
+            self.is_failing.store(true, Ordering::Relaxed);
             tracing::warn!(why, "the store could not be flushed");
         }
     }
 
     fn put(&self, tree: &sled::Tree, key: &[u8], value: &impl Serialize) {
+        if self.is_failing.load(Ordering::Relaxed) {
+            return;
+        }
         let Some(bytes) = sealed(key, value) else { return };
         crate::moment!("store");
         if let Err(why) = guarded(|| tree.insert(key, bytes)) {
+            self.is_failing.store(true, Ordering::Relaxed);
             tracing::warn!(why, "the store could not be written; it will be behind");
         }
     }

@@ -4,7 +4,7 @@
 use crate::model::ModelError;
 
 /// Instruction sets llama.cpp was compiled with, such as `AVX2`: set by `build.rs` from the `GGML_*` variables.
-pub fn compiled_with() -> impl Iterator<Item = &'static str> {
+pub(crate) fn compiled_with() -> impl Iterator<Item = &'static str> {
     env!("CREDENCE_GGML_INSTRUCTIONS").split(',').filter(|name| !name.is_empty())
 }
 
@@ -12,7 +12,7 @@ pub fn compiled_with() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// [`ModelError::Processor`] if instructions are missing.
-pub fn check() -> Result<(), ModelError> {
+pub(crate) fn check() -> Result<(), ModelError> {
     check_against(compiled_with(), has)
 }
 

@@ -259,26 +259,44 @@ impl ModelIdentity {
 }
 
 /// A language model as the rest of Credence sees it. Two implementations: [`crate::llama::Llama`] and
-/// [`crate::scripted::Scripted`]; [`crate::handle::ModelHandle`] is either, owned by another thread.
+/// [`crate::scripted::Scripted`]; [`crate::ModelHandle`] is either, owned by another thread.
 pub trait LanguageModel {
     /// For each reading, ln p of every continuation asked for, in the same order.
+    ///
+    /// # Errors
+    /// A prompt that is empty or longer than the context, or a model that fails.
     fn read(&mut self, readings: &[Reading]) -> Result<Vec<Readout>, ModelError>;
 
     /// For each continuation, ln p of its whole text after its prompt.
+    ///
+    /// # Errors
+    /// A prompt that is empty or longer than the context, or a model that fails.
     fn log_likelihoods(&mut self, continuations: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError>;
 
     /// For each prompt, the last layer's normalised hidden state at its last token; every vector has
     /// [`ModelIdentity::width`] entries.
+    ///
+    /// # Errors
+    /// A prompt that is empty or longer than the context, or a model that fails.
     fn hidden(&mut self, prompts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
 
     /// For each request, in its order of layers, the mean state over its part of the prompt.
+    ///
+    /// # Errors
+    /// A prompt that is empty or longer than the context, or a model that fails.
     fn states(&mut self, requests: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
 
     /// For each prompt, in the order of `layers`, the states of all its tokens: tokens x width, one token after another. Layers are
     /// counted from 0, as in [`StateRequest`].
+    ///
+    /// # Errors
+    /// A prompt that is empty or longer than the context, or a model that fails.
     fn token_states(&mut self, prompts: &[String], layers: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError>;
 
     /// Writes a text, handing over each piece as it comes; the listener may break off, also while the prompt is read.
+    ///
+    /// # Errors
+    /// A prompt that is longer than the context, a grammar that is none, or a model that fails. Breaking off is no error.
     fn write(
         &mut self,
         request: &CompletionRequest,
@@ -286,6 +304,9 @@ pub trait LanguageModel {
     ) -> Result<Completion, ModelError>;
 
     /// As [`Self::write`], for those who want the text only.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
     fn complete(
         &mut self,
         request: &CompletionRequest,
@@ -295,12 +316,21 @@ pub trait LanguageModel {
     }
 
     /// The tokens of a text, without any that mark its beginning.
+    ///
+    /// # Errors
+    /// The model fails.
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
 
     /// The tokens of a prompt as it is read, with the one that marks the beginning of text if the model has one.
+    ///
+    /// # Errors
+    /// The model fails.
     fn prompt_tokens(&mut self, text: &str) -> Result<Vec<u32>, ModelError>;
 
     /// How many tokens a text has.
+    ///
+    /// # Errors
+    /// The model fails.
     fn count_tokens(&mut self, text: &str) -> Result<usize, ModelError> {
         Ok(self.tokenize(text)?.len())
     }

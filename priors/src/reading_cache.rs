@@ -8,9 +8,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::alternative::RawReading;
 use crate::checked_lines;
 use crate::model::ModelIdentity;
-use crate::readout::RawReading;
 use crate::schema::ValueSchema;
 
 /// Raw readings by [`crate::readout::Alternative::key`], for one model and one schema.
@@ -19,6 +19,9 @@ pub trait ReadingCache {
     fn get(&self, key: &str) -> Option<RawReading>;
 
     /// Keeps a reading under `key`.
+    ///
+    /// # Errors
+    /// It cannot be written.
     fn put(&mut self, key: &str, reading: &RawReading) -> Result<(), ReadingCacheError>;
 }
 

@@ -2,73 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use super::{ModelArgs, TeachingArgs, TuningArgs};
-
-/// `credence eval ...`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum EvalCommand {
-    /// The flight task: beside exact Bayes, on the same draws
-    Flight(FlightArgs),
-    /// The flight task with the language model as the learner, alone and as the mixture's prior
-    FlightModel(FlightModelArgs),
-    /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
-    Kidney(KidneyArgs),
-    /// Pairs of acts ranked by the model: obvious ones, and a harder bank in which words mislead
-    Pairs(PairsArgs),
-    /// How well a model reads the values that an act serves, on held-out keyed acts
-    Validity(crate::commands::eval::reading::ValidityArgs),
-    /// People learned from answers to keyed questions, then their choices in situations that nobody keyed
-    Unseen(crate::commands::eval::reading::UnseenArgs),
-    /// Check a model's prior against real people's answers: is it inside the region of convergence?
-    Start(StartArgs),
-    /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
-    Run {
-        /// The experiment (TOML), or the name of a built-in one
-        #[arg(value_name = "FILE|NAME")]
-        experiment: PathBuf,
-        /// Where results go [default: eval-NAME, or eval-NAME-2 and so on after a change of the file]
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
-    /// Whether intervals hold the truth as often as they say: simulated people, every kind of evidence
-    Calibration(crate::commands::eval::calibration::CalibrationArgs),
-    /// List the built-in experiments
-    List {
-        /// Print this one's file, to change and run
-        name: Option<String>,
-    },
-    /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
-    Polis(crate::commands::eval::polis::PolisArgs),
-    /// Does a session recover a person's values? Simulated people, after 10 to 60 answers and after ten minutes
-    Recovery(crate::commands::eval::recovery::RecoveryArgs),
-    /// Simulated crowds: what an attack moves, and how work grows with the number of people
-    Crowd {
-        /// What to simulate.
-        #[command(subcommand)]
-        action: crate::commands::eval::crowd::CrowdCommand,
-    },
-    /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
-    Tuning(TuningArgs),
-    /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
-    Teaching(TeachingArgs),
-    /// How often sentences about values are read right
-    Sentences(crate::commands::eval_agent::SentencesArgs),
-    /// How far pressure moves the agent towards taking funds that are not its own, with and without deliberation
-    Pressure(crate::commands::eval_agent::PressureArgs),
-    /// How far injected instructions, and wordings that change nothing, move a judgement
-    Text(crate::commands::eval_agent::TextArgs),
-    /// How well hidden states tell which proposals say the same, and which passages bear on a situation
-    Meaning(crate::commands::eval_agent::MeasureArgs),
-    /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
-    Decisions(crate::commands::eval_agent::MeasureArgs),
-    /// Write report.html, one page that needs nothing else, from a run's results
-    Report {
-        /// The folder of a run
-        dir: PathBuf,
-    },
-}
+use super::ModelArgs;
 
 /// `credence eval kidney`.
 #[derive(Debug, Args)]
@@ -180,6 +116,9 @@ pub(crate) struct StartArgs {
     /// Convergence target: mean excess log loss per answer over an observer who knows the person
     #[arg(long, value_name = "NATS", default_value_t = 0.05)]
     pub(crate) target: f64,
+    /// Documents keyed for what people chose by, a file or a folder; may be given several times: where they let belief start
+    #[arg(long = "library", value_name = "FILE|DIR")]
+    pub(crate) libraries: Vec<PathBuf>,
     /// A run of `credence eval run region`: the start is drawn on its map
     #[arg(long, value_name = "DIR")]
     pub(crate) map: Option<PathBuf>,

@@ -1,34 +1,57 @@
 //! `credence agent`: the loop on a task.
 
+mod carry;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use credence_agent::calls::{self, is_same};
 use credence_agent::decide::Considered;
-use credence_agent::propose::{Proposal, propose, standing};
+use credence_agent::propose::{Proposal, Wanted, propose, standing};
 use credence_agent::session::Answer;
-use credence_agent::task::{By, Proposed, Step, TaskRun};
+use credence_agent::task::{By, Proposed, Step, TaskLimits, TaskRun};
 use credence_agent::words::{Reader, WordsError};
+use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, TaskId};
 use credence_priors::meaning::States;
 
-use crate::cli::{AgentArgs, Global};
+use crate::carrying;
+use crate::cli::{AgentAction, AgentArgs, Global, StopArgs};
+use crate::commands::approvals::here;
 use crate::commands::consider::{deliberate, guard};
-use crate::commands::decide::{as_json, bars, print, text};
+use crate::commands::decide::{as_json, print, text};
 use crate::commands::tell::{Answering, tell};
 use crate::exit::{WrongInput, undecided};
 use crate::progress::working;
-use crate::surroundings::{Opened, now, person, say, say_json};
+use crate::surroundings::{Opened, home, now, person, say, say_json};
+use carry::Exec;
 
+/// A stop waits so long for whoever has the home.
+const WAIT_FOR_HOME: Duration = Duration::from_secs(10);
 /// A line of so many words that answers nothing is a sentence about what matters.
 const SENTENCE_WORDS: usize = 3;
 
 /// Runs `credence agent`.
 pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
+    if let Some(AgentAction::Stop(stop)) = &args.action {
+        return stopped(global, stop);
+    }
     let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
-    let limits = (bars(&args.bars), args.steps);
+    let found = carrying::settle(&mut opened.home)?;
+    carrying::tell(&opened.home, &found);
+    let exec = Exec::of(args, &opened.home, &person)?;
+    let limits = TaskLimits { bars: args.bars.bars(), questions_max: args.steps };
+    let mut chosen = None;
     let (run, situation) = match (&args.resume, &args.task) {
+        (Some(id), _) if exec.is_some() && is_chosen(&opened, &TaskId::new(id)?) => {
+            let id = TaskId::new(id)?;
+            let run = TaskRun::done(&opened.home, person, id.clone(), limits)?;
+            chosen = carry::chosen_before(opened.home.state(), &id)?;
+            (run, opened.home.state().tasks()[&id].given.text.clone())
+        }
         (Some(id), _) => {
             let id = TaskId::new(id)?;
             let mut run = TaskRun::resume(&opened.home, person, id.clone(), limits)?;
@@ -38,7 +61,7 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
             (run, situation)
         }
         (None, Some(task)) => {
-            let given = if args.proposals == 0 { asked_for(args)? } else { args.alternatives.clone() };
+            let given = if args.proposals == 0 { asked_for(args, exec.as_ref())? } else { args.alternatives.clone() };
             let (mine, always) = proposals(&mut opened, args, task)?;
             // All at once: what is read of each is how it differs from the others.
             let whose = [(mine, By::Model), (always, By::Program), (by_person(&given), By::Person)];
@@ -54,8 +77,11 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
     };
     let stdin = std::io::stdin();
     let interactive = stdin.is_terminal();
-    let mut work =
-        Work { opened, run, situation, args, input: Box::new(stdin.lock()), interactive, considered: Vec::new() };
+    let (input, considered) = (Box::new(stdin.lock()), Vec::new());
+    let mut work = Work { opened, run, situation, args, input, interactive, considered, exec };
+    if let Some(chosen) = chosen {
+        return work.carry(chosen);
+    }
     for what in &args.strike {
         let alternative = work.named(what)?;
         work.run.strike(&mut work.opened.home, alternative, now())?;
@@ -66,9 +92,42 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
     work.go()
 }
 
+/// Whether something was chosen for a task.
+fn is_chosen(opened: &Opened, task: &TaskId) -> bool {
+    opened.home.state().tasks().get(task).is_some_and(|task| !task.actions.is_empty())
+}
+
+/// Runs `credence agent stop`. Whoever has the home just now is waited for a little: a running command lets go of it.
+fn stopped(global: &Global, args: &StopArgs) -> anyhow::Result<()> {
+    let person = person(&args.person)?;
+    let task = args.task.as_deref().map(TaskId::new).transpose()?;
+    let root = home(global)?;
+    let last = Instant::now() + WAIT_FOR_HOME;
+    let mut home = loop {
+        match Home::open(&root) {
+            Ok((home, _)) => break home,
+            Err(HomeError::InUse(_)) if Instant::now() < last => std::thread::sleep(Duration::from_millis(20)),
+            Err(error) => {
+                return Err(error).with_context(|| format!("failed to open the home {}", root.display()));
+            }
+        }
+    };
+    let stopped = calls::stop(&mut home, &person, task.as_ref(), now())?;
+    if stopped.is_empty() {
+        let which = task.map_or_else(|| "no task".to_owned(), |task| format!("no task {task}"));
+        anyhow::bail!(WrongInput(format!("there is {which} of {person} that could be stopped")));
+    }
+    stopped.iter().try_for_each(|task| say(format!("{task} is stopped; what is being carried out for it is ended")))
+}
+
 /// The alternatives given, and as many more as the person says on lines, if these are too few to decide between.
-fn asked_for(args: &AgentArgs) -> anyhow::Result<Vec<String>> {
+fn asked_for(args: &AgentArgs, exec: Option<&Exec>) -> anyhow::Result<Vec<String>> {
     let mut given = args.alternatives.clone();
+    for act in exec.into_iter().flat_map(Exec::acts) {
+        if !given.iter().any(|known| is_same(known, act)) {
+            given.push(act.to_owned());
+        }
+    }
     if given.len() >= 2 {
         return Ok(given);
     }
@@ -101,7 +160,7 @@ fn proposals(opened: &mut Opened, args: &AgentArgs, task: &str) -> anyhow::Resul
     let charter = opened.opening.charter.clone();
     let mut model = opened.reader()?.model().clone();
     let mut states = States::open(opened.opening.readings.as_deref(), &model);
-    let wanted = (args.proposals, args.seed);
+    let wanted = Wanted { count: args.proposals, seed: args.seed };
     let _working = working("proposing alternatives");
     let mine = propose(&mut model, &mut states, &charter, task, &args.alternatives, wanted)?;
     let known: Vec<String> = mine.iter().map(|p| p.text.clone()).chain(args.alternatives.iter().cloned()).collect();
@@ -133,6 +192,8 @@ struct Work<'a> {
     interactive: bool,
     /// What was deliberated on, with the alternative it belongs to.
     considered: Vec<(AlternativeId, Option<Considered>)>,
+    /// How acts are carried out, if they are.
+    exec: Option<Exec>,
 }
 
 /// What a line led to.
@@ -161,9 +222,10 @@ impl Work<'_> {
         say("")
     }
 
-    fn go(&mut self) -> anyhow::Result<()> {
+    fn go(mut self) -> anyhow::Result<()> {
         loop {
             let considered = self.consider()?;
+            self.opened.home.believe(self.run.person())?;
             let mut decided = self.run.decide(&self.opened.home, &considered)?;
             let (person, bars) = (self.run.person().clone(), self.run.bars());
             guard(&mut self.opened, &person, &self.situation, self.run.alternatives(), &mut decided, bars)?;
@@ -178,10 +240,7 @@ impl Work<'_> {
             }
             let outcome = decided.outcome.clone();
             let heard = match step {
-                Step::Act(done, _) => {
-                    self.say(format!("\nChosen: {}. Carrying it out is yours, or the caller's.", text(home, &done)))?;
-                    return self.react(done);
-                }
+                Step::Act(done, _) => return self.carry(done),
                 Step::Ask(pair, _) => {
                     self.say(format!(
                         "\nWhich would you rather have?\n  1  {}\n  2  {}\n  =  no preference    q  leave it for later    stop  end the task\n  + TEXT  add an alternative    - N  strike one    or say in a sentence what matters",
@@ -302,7 +361,8 @@ impl Work<'_> {
     }
 
     /// The person's reaction to an act: nothing, the number of what they would rather have had, which is a correction, or words.
-    fn react(&mut self, done: AlternativeId) -> anyhow::Result<()> {
+    /// `act`: its number, where it was carried out, by which it can be taken back.
+    fn react(mut self, done: AlternativeId, act: Option<u64>) -> anyhow::Result<()> {
         let alternatives = self.run.alternatives().to_vec();
         self.say("Was that right? Return for yes, \"stop\", the number of what you would rather have had, or a sentence about what matters:")?;
         for (i, a) in alternatives.iter().enumerate() {
@@ -311,6 +371,11 @@ impl Work<'_> {
         while let Some(line) = self.line()? {
             match line.as_str() {
                 "" | "yes" | "y" | "q" => return Ok(()),
+                "undo" if act.is_some() => {
+                    let owner = self.run.person().clone();
+                    act.map_or(Ok(()), |act| carry::undo(&mut self.opened.home, &owner, act, &here()))?;
+                    return Ok(self.run.stop(&mut self.opened.home, &line, now())?);
+                }
                 "stop" | "undo" | "don't" => return Ok(self.run.stop(&mut self.opened.home, &line, now())?),
                 _ => {}
             }

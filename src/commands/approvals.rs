@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use credence_agent::approvals::{self, ApprovalAnswer, ApprovalVerdict, Now, call_in_words, pattern_in_words};
+use credence_agent::calls;
 use credence_approvals::{ActPattern, Bound, By, Limits, PersonVerdict, Request, Scope, Settings, ShownHash, Stated};
 use credence_memory::home::Home;
 use credence_memory::ids::PersonId;
+use credence_memory::state::{Call, State};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use rand::RngExt;
@@ -282,7 +284,7 @@ fn put(home: &mut Home, whose: &PersonId, question: u64, verdict: &ApprovalVerdi
 }
 
 /// A call as a person is to judge it: every argument whole.
-fn shown(request: &Request) -> String {
+pub(crate) fn shown(request: &Request) -> String {
     let mut lines = vec![format!("  {}", request.tool)];
     lines.extend(request.arguments.iter().map(|(name, value)| format!("    {name}: {value}")));
     if !request.context.is_empty() {
@@ -291,7 +293,8 @@ fn shown(request: &Request) -> String {
     lines.join("\n")
 }
 
-fn open_question(home: &Home, whose: &PersonId, question: u64) -> Option<Request> {
+/// An open question's request.
+pub(crate) fn open_question(home: &Home, whose: &PersonId, question: u64) -> Option<Request> {
     let mut open = home.state().approvals(whose)?.open_questions();
     open.find(|(asked, _)| *asked == question).map(|(_, request)| request.clone())
 }
@@ -360,11 +363,20 @@ fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
         let open = approvals.open_questions().map(|(question, request)| {
             serde_json::json!({"question": question, "request": request, "shown_hash": request.shown_hash()})
         });
-        let acts =
-            approvals.acts().map(|(act, request, by)| serde_json::json!({"act": act, "request": request, "by": by}));
+        let acts = approvals.acts().map(|(act, request, by)| {
+            let mut entry = serde_json::json!({"act": act, "request": request, "by": by});
+            became(&state, whose, act, &mut entry);
+            entry
+        });
+        let undone = undone(&state, whose, approvals).map(|(act, call)| {
+            let mut entry = serde_json::json!({"act": act, "request": call.request});
+            became(&state, whose, act, &mut entry);
+            entry
+        });
         return say_json(&serde_json::json!({
             "open": open.collect::<Vec<_>>(),
             "acts": acts.collect::<Vec<_>>(),
+            "undone_and_carried_out": undone.collect::<Vec<_>>(),
         }));
     }
     let mut nothing = true;
@@ -380,8 +392,49 @@ fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
             By::Person => "you approved it",
         };
         say(format!("act {act}  {}  ({by})", call_in_words(request)))?;
+        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
+    }
+    for (act, call) in undone(&state, whose, approvals) {
+        nothing = false;
+        say(format!("act {act}  {}  (you took it back)", call_in_words(&call.request)))?;
+        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
     }
     if nothing { say("nothing was asked yet") } else { Ok(()) }
+}
+
+/// Acts that were carried out, or tried, and taken back.
+fn undone<'a>(
+    state: &'a State,
+    whose: &'a PersonId,
+    approvals: &'a credence_approvals::Approvals,
+) -> impl Iterator<Item = (u64, &'a Call)> {
+    let theirs = state.calls().values().filter(move |call| call.begun.person == *whose);
+    theirs.map(|call| (call.begun.act, call)).filter(move |(act, _)| approvals.act(*act).is_none())
+}
+
+/// Adds what became of an act.
+fn became(state: &State, whose: &PersonId, act: u64, entry: &mut serde_json::Value) {
+    let record = state.record_of_act(whose, act);
+    let call = state.call_of_act(whose, act).map(|(seq, call)| {
+        serde_json::json!({"record": seq, "ended": call.ended.as_ref().map(|(_, ended)| ended), "in_words": calls::end_in_words(call)})
+    });
+    let reports: Vec<_> = record.map(|seq| state.outcomes(seq)).unwrap_or_default().iter().map(|(_, r)| r).collect();
+    entry["record"] = serde_json::json!(record);
+    entry["call"] = serde_json::json!(call);
+    entry["reports"] = serde_json::json!(reports);
+}
+
+/// How many calls of an owner came to what.
+fn carried_out(state: &State, whose: &PersonId) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut counted = std::collections::BTreeMap::new();
+    for call in state.calls().values().filter(|call| call.begun.person == *whose) {
+        let word = match &call.ended {
+            Some((_, ended)) => calls::outcome_in_words(ended.outcome),
+            None => "without an end so far",
+        };
+        *counted.entry(word).or_default() += 1;
+    }
+    counted
 }
 
 fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
@@ -401,6 +454,7 @@ fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
             "withdrawals": approvals.withdrawals(),
             "tools": settings.tools,
             "limits": approvals.limits(),
+            "carried_out": carried_out(&state, whose),
         }));
     }
     let tools: Vec<&str> = settings.tools.iter().map(|tool| tool.name.as_str()).collect();
@@ -420,6 +474,11 @@ fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
                 settings.tested_min
             ))?;
         }
+    }
+    let counted = carried_out(&state, whose);
+    if !counted.is_empty() {
+        let counted: Vec<String> = counted.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        say(format!("carried out: {}", counted.join(", ")))?;
     }
     for (name, patterns) in
         [("never", &approvals.limits().deny), ("always", &approvals.limits().allow), ("only", &approvals.limits().only)]

@@ -2,12 +2,11 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use clap::Args;
 use credence_agent::briefing;
 use credence_agent::consider::{Consideration, Event, consider};
 use credence_agent::decide::{Bars, Considered, Decided};
@@ -16,23 +15,10 @@ use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, BriefingId, PersonId, TaskId};
 use credence_memory::record::{Consequence, Outcome, Record};
 
+use crate::cli::ConsiderArgs;
 use crate::exit::WrongInput;
 use crate::front::clean_text;
 use crate::surroundings::{Opened, now, say};
-
-/// How much is considered before a decision.
-#[derive(Debug, Args, Clone)]
-pub(crate) struct ConsiderArgs {
-    /// Write the consequences of each alternative and judge it with and without them; Ctrl-C ends the writing
-    #[arg(long)]
-    pub(crate) deliberate: bool,
-    /// The most tokens to write, for all alternatives together
-    #[arg(long, value_name = "N", default_value_t = 480, value_parser = crate::cli::numbers::count::<0, 100000>)]
-    pub(crate) deliberation_tokens: usize,
-    /// A document as background (text, Markdown or PDF), used with --deliberate, which it implies; kept until `credence brief drop`
-    #[arg(long = "brief", value_name = "FILE")]
-    pub(crate) briefs: Vec<PathBuf>,
-}
 
 /// Adds a document to the home's briefings, unless the same is there already. Says under which name, and whether it is new.
 pub(crate) fn add_briefing(home: &mut Home, path: &Path, name: Option<&str>) -> anyhow::Result<(BriefingId, bool)> {
@@ -85,7 +71,7 @@ pub(crate) fn deliberate(
     };
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    let _watch = crate::front::signals::watch_interrupt(move || flag.store(true, Ordering::SeqCst));
+    let _watch = crate::signals::watch_interrupt(move || flag.store(true, Ordering::SeqCst));
     let mut reader = opened.reader()?.clone();
     let considered = consider(
         &mut opened.home,

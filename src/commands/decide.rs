@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal};
 
 use anyhow::Context;
 use credence_agent::bank::BankAlternative;
-use credence_agent::decide::{Bars, Decided, decide, record};
+use credence_agent::decide::{Decided, decide, record};
 use credence_agent::keyed;
 use credence_agent::knowledge::Knowledge;
 use credence_agent::open_question::OpenQuestion;
@@ -14,10 +14,12 @@ use credence_agent::session::{Answer, record_described};
 use credence_agent::{in_words, names};
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
-use credence_memory::record::{AlternativeDescribed, Outcome};
+use credence_memory::record::{AlternativeDescribed, Consequence, Outcome, Reason};
 use credence_memory::text::normal;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::cli::{BarArgs, DecideArgs, Global};
+use crate::cli::{DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::{WrongInput, undecided};
 use crate::progress::working;
@@ -35,7 +37,9 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
     let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
     let ids = opened.describe(&args.situation, &args.alternatives)?;
-    let bars = bars(&args.bars);
+    // Formed once, and not anew for every reason.
+    opened.home.believe(&person)?;
+    let bars = args.bars.bars();
     let considered = deliberate(&mut opened, &args.consider, (&person, None), &args.situation, &ids, (0, args.json))?;
     let stdin = std::io::stdin();
     let mut answers = stdin.lock();
@@ -100,11 +104,6 @@ fn answered(
     }
 }
 
-/// The bars asked for.
-pub(crate) fn bars(args: &BarArgs) -> Bars {
-    Bars { regret_max: args.regret_max, question_cost: args.question_cost, wording_max: args.wording_max }
-}
-
 /// Refuses alternatives that leave nothing to decide.
 pub(crate) fn check(alternatives: &[String]) -> anyhow::Result<()> {
     if alternatives.len() < 2 {
@@ -124,35 +123,128 @@ pub(crate) fn check(alternatives: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A decision, as `credence decide --json` and `credence agent --json` tell it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DecisionJson {
+    /// Its record in the log.
+    record: u64,
+    /// What was decided.
+    #[schema(value_type = OutcomeJson)]
+    decision: Outcome,
+    /// What was weighed.
+    alternatives: Vec<AlternativeJson>,
+    /// Expected regret of acting on the best, noise units.
+    expected_regret: f64,
+    /// What spoke for the best against the next, by feature.
+    #[schema(value_type = Vec<ReasonJson>)]
+    reasons: Vec<Reason>,
+    /// The same in words.
+    in_words: Vec<ReasonInWords>,
+    /// The question that comes first, or would.
+    question: Option<QuestionJson>,
+    /// What was foreseen of each alternative; empty if nothing was deliberated on.
+    deliberations: Vec<Option<DeliberationJson>>,
+    /// Expected utilities without what was foreseen, noise units.
+    expected_utility_alone: Option<Vec<f64>>,
+    /// How far the difference of the two best moved when the situation was only worded otherwise, noise units.
+    moved_by_wording: Option<f64>,
+}
+
+/// What was decided.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase", tag = "verdict")]
+#[allow(dead_code, reason = "describes a record's outcome")]
+enum OutcomeJson {
+    /// Do an alternative, by its id.
+    Act { alternative: String },
+    /// Put a question first, by its id.
+    Ask { question: String },
+    /// Leave it to the person.
+    Defer { because: String },
+}
+
+/// A feature's part in the decision.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes a record's reason")]
+struct ReasonJson {
+    /// A value's id, "judgement", "text:1", an attribute.
+    feature: String,
+    /// Expected contribution to the difference of utilities, noise units.
+    contribution: f64,
+    /// The evidence records that moved this weight most.
+    evidence: Vec<u64>,
+}
+
+/// An alternative that was weighed.
+#[derive(Debug, Serialize, ToSchema)]
+struct AlternativeJson {
+    text: String,
+    /// Noise units.
+    expected_utility: f64,
+    probability_best: f64,
+}
+
+/// A question about two alternatives.
+#[derive(Debug, Serialize, ToSchema)]
+struct QuestionJson {
+    /// The two.
+    between: Vec<String>,
+    /// What one answer is expected to be worth to this decision, noise units.
+    value: f64,
+    /// The same of a short run of answers, for each.
+    value_of_run: f64,
+}
+
+/// What was foreseen of an alternative.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliberationJson {
+    /// Its record.
+    record: u64,
+    /// What was foreseen: what it is about, and the text.
+    #[schema(value_type = Vec<ConsequenceJson>)]
+    consequences: Vec<Consequence>,
+    /// Share of the judgement with consequences.
+    trust: f64,
+}
+
+/// Something that was foreseen.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes a record's consequence")]
+struct ConsequenceJson {
+    /// What it is about.
+    kind: String,
+    /// In the model's words.
+    text: String,
+}
+
 /// A decision as one JSON object.
-pub(crate) fn as_json(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Decided) -> serde_json::Value {
+pub(crate) fn as_json(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Decided) -> DecisionJson {
     let a = &decided.assessment;
-    let alternatives: Vec<_> = ids
-        .iter()
-        .enumerate()
-        .map(|(i, id)| {
-            serde_json::json!({
-                "text": text(home, id), "expected_utility": a.expected_utility[i], "probability_best": a.probability_best[i],
-            })
-        })
-        .collect();
-    let question = decided.question.as_ref().map(|q| {
-        serde_json::json!({
-            "between": [text(home, &q.alternatives[0]), text(home, &q.alternatives[1])],
-            "value": q.value, "value_of_run": q.value_of_run,
-        })
+    let alternatives = ids.iter().enumerate().map(|(i, id)| AlternativeJson {
+        text: text(home, id),
+        expected_utility: a.expected_utility[i],
+        probability_best: a.probability_best[i],
     });
-    let deliberations: Vec<_> = consequences(home, decided)
-        .iter()
-        .map(|c| {
-            c.map(|(seq, foreseen, trust)| serde_json::json!({"record": seq, "consequences": foreseen, "trust": trust}))
-        })
-        .collect();
-    serde_json::json!({
-        "record": seq.0, "decision": decided.outcome, "alternatives": alternatives, "expected_regret": a.expected_regret,
-        "reasons": decided.reasons, "in_words": reasons(home, ids, decided), "question": question, "deliberations": deliberations,
-        "expected_utility_alone": decided.alone.as_ref().map(|a| &a.expected_utility), "moved_by_wording": decided.moved_by_wording,
-    })
+    let question = decided.question.as_ref().map(|q| QuestionJson {
+        between: q.alternatives.iter().map(|id| text(home, id)).collect(),
+        value: q.value,
+        value_of_run: q.value_of_run,
+    });
+    let deliberations = consequences(home, decided).into_iter().map(|c| {
+        c.map(|(record, foreseen, trust)| DeliberationJson { record, consequences: foreseen.to_vec(), trust })
+    });
+    DecisionJson {
+        record: seq.0,
+        decision: decided.outcome.clone(),
+        alternatives: alternatives.collect(),
+        expected_regret: a.expected_regret,
+        reasons: decided.reasons.clone(),
+        in_words: reasons(home, ids, decided),
+        question,
+        deliberations: deliberations.collect(),
+        expected_utility_alone: decided.alone.as_ref().map(|a| a.expected_utility.clone()),
+        moved_by_wording: decided.moved_by_wording,
+    }
 }
 
 /// A decision in words.
@@ -217,7 +309,7 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
 const REASONS_SHOWN: usize = 6;
 
 /// What speaks for one of the two best alternatives, in words.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ReasonInWords {
     /// What it is.
     name: String,

@@ -7,17 +7,87 @@ mod flight;
 mod flight_model;
 mod kidney;
 mod learning;
+pub(crate) mod library;
 mod pairs;
 pub(crate) mod polis;
 pub(crate) mod reading;
 pub(crate) mod recovery;
 mod start;
 
-use anyhow::Context;
+use std::path::PathBuf;
 
-use crate::cli::Global;
-use crate::cli::eval::EvalCommand;
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::cli::eval::{FlightArgs, FlightModelArgs, KidneyArgs, PairsArgs, StartArgs};
+use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::eval_agent::{self, PressureArgs};
+
+/// `credence eval ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// The flight task: beside exact Bayes, on the same draws
+    Flight(FlightArgs),
+    /// The flight task with the language model as the learner, alone and as the mixture's prior
+    FlightModel(FlightModelArgs),
+    /// Who gets the kidney: real people's next choices, beside hierarchical Bayes
+    Kidney(KidneyArgs),
+    /// Pairs of acts ranked by the model: obvious ones, and a harder bank in which words mislead
+    Pairs(PairsArgs),
+    /// How well a model reads the values that an act serves, on held-out keyed acts
+    Validity(reading::ValidityArgs),
+    /// People learned from answers to keyed questions, then their choices in situations that nobody keyed
+    Unseen(reading::UnseenArgs),
+    /// Check a model's prior against real people's answers: is it inside the region of convergence?
+    Start(StartArgs),
+    /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
+    Run {
+        /// The experiment (TOML), or the name of a built-in one
+        #[arg(value_name = "FILE|NAME")]
+        experiment: PathBuf,
+        /// Where results go [default: eval-NAME, or eval-NAME-2 and so on after a change of the file]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Whether intervals hold the truth as often as they say: simulated people, every kind of evidence
+    Calibration(calibration::CalibrationArgs),
+    /// List the built-in experiments
+    List {
+        /// Print this one's file, to change and run
+        name: Option<String>,
+    },
+    /// Votes on public statements: how soon a new person's are predicted, beside a logistic factor model
+    Polis(polis::PolisArgs),
+    /// Does a session recover a person's values? Simulated people, after 10 to 60 answers and after ten minutes
+    Recovery(recovery::RecoveryArgs),
+    /// Simulated crowds: what an attack moves, and how work grows with the number of people
+    Crowd {
+        /// What to simulate.
+        #[command(subcommand)]
+        action: crowd::CrowdCommand,
+    },
+    /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
+    Tuning(TuningArgs),
+    /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
+    Teaching(TeachingArgs),
+    /// How often sentences about values are read right
+    Sentences(eval_agent::SentencesArgs),
+    /// How far pressure moves the agent towards taking funds that are not its own, with and without deliberation
+    Pressure(eval_agent::PressureArgs),
+    /// How far injected instructions, and wordings that change nothing, move a judgement
+    Text(eval_agent::TextArgs),
+    /// How well a model's states tell what the passages of documents say of values, beside their authors' keys
+    Library(library::LibraryEvalArgs),
+    /// How well hidden states tell which proposals say the same, and which passages bear on a situation
+    Meaning(eval_agent::MeasureArgs),
+    /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
+    Decisions(eval_agent::MeasureArgs),
+    /// Write report.html, one page that needs nothing else, from a run's results
+    Report {
+        /// The folder of a run
+        dir: PathBuf,
+    },
+}
 
 /// The experiment that reads a model rather than simulated people; `credence eval pressure` has its options.
 const PRESSURE: &str = "pressure";
@@ -32,6 +102,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Validity(args) => reading::validity(global, &args),
         EvalCommand::Unseen(args) => reading::unseen(global, &args),
         EvalCommand::Start(args) => start::run(global, &args),
+        EvalCommand::Library(args) => library::run(global, &args),
         EvalCommand::Run { experiment, out } if experiment.to_str() == Some(PRESSURE) => {
             let rows = out.map(|dir| dir.join("pressure.jsonl"));
             if let Some(dir) = rows.as_ref().and_then(|p| p.parent()) {

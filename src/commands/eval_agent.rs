@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use credence_agent::decide::{Bars, Verdict};
+use credence_agent::decide::{ActAskDefer, Bars};
 use credence_agent::opening::Opening;
 use credence_agent::words::{Listener, Reader, WordsError};
 use credence_evals::pressure::{Arm, Pressure, PressureOptions, Row, effects, flat_trust, read};
@@ -209,7 +209,7 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
     ))?;
     for arm in Arm::ALL {
         let of_arm: Vec<&Row> = rows.iter().filter(|r| r.arm == arm).collect();
-        let share = |v: Verdict| of_arm.iter().filter(|r| r.verdict == v).count();
+        let share = |v: ActAskDefer| of_arm.iter().filter(|r| r.verdict == v).count();
         let mean =
             |f: &dyn Fn(&Row) -> f64| Estimate::bootstrap(&of_arm.iter().map(|r| f(r)).collect::<Vec<_>>(), args.seed);
         say(format!(
@@ -217,9 +217,9 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
             arm.name(),
             mean(&|r| r.readout),
             mean(&|r| r.posterior),
-            share(Verdict::Act),
-            share(Verdict::Ask),
-            share(Verdict::Defer),
+            share(ActAskDefer::Act),
+            share(ActAskDefer::Ask),
+            share(ActAskDefer::Defer),
             of_arm.iter().map(|r| r.unusable).sum::<usize>()
         ))?;
     }

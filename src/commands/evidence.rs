@@ -1,8 +1,8 @@
 //! `credence evidence`: list, show, verify, retract, import, export and erase.
 
 mod erase;
-mod export;
-mod import;
+pub(crate) mod export;
+pub(crate) mod import;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
-use credence_agent::{approvals, in_words, names};
+use credence_agent::{approvals, calls, in_words, names};
 use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::{Entry, Reader, Tail};
@@ -21,6 +21,7 @@ use credence_memory::text::normal;
 use crate::cli::{EvidenceCommand, Global};
 use crate::commands::replay::verified;
 use crate::exit::{DidNotMatch, WrongInput};
+use crate::front::text::counted;
 use crate::surroundings::{log_path, now, open_home, open_log, read_state, say, say_json_text};
 
 /// Runs `credence evidence ...`.
@@ -71,11 +72,19 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                     found = true;
                     let mut value: serde_json::Value = serde_json::from_str(line)?;
                     // Beside what stands in the log: what it says, with texts and names in place of hashes and ids.
-                    if let (Some(fields), Some(said)) =
-                        (value.as_object_mut(), in_words::record(&state, &entry.record, names::value))
-                    {
+                    let said = in_words::record(&state, &entry.record, names::value);
+                    let is_evidence = said.is_some();
+                    let said = said.or_else(|| calls::record_in_words(&state, &entry.record));
+                    if let (Some(fields), Some(said)) = (value.as_object_mut(), said) {
                         fields.insert("in_words".into(), said.into());
-                        fields.insert("withdrawn".into(), is_withdrawn(&state, entry.seq).into());
+                        if is_evidence {
+                            fields.insert("withdrawn".into(), is_withdrawn(&state, entry.seq).into());
+                        }
+                    }
+                    // What became of it since.
+                    let became = became(&state, &entry);
+                    if let (Some(fields), false) = (value.as_object_mut(), became.is_empty()) {
+                        fields.insert("became".into(), became.into());
                     }
                     say_json_text(&serde_json::to_string_pretty(&value)?)?;
                 }
@@ -112,6 +121,22 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                 retracted.seq
             ))
         }
+    }
+}
+
+/// What became of the act or decision that a record is about, in words.
+fn became(state: &State, entry: &Entry) -> Vec<String> {
+    let act = match &entry.record {
+        Record::ApprovalNoted(r) => {
+            let entries = state.approvals(&r.person).map_or(0, credence_approvals::Approvals::records);
+            let act = (0..entries).find(|act| state.record_of_act(&r.person, *act) == Some(entry.seq));
+            act.map(|act| (r.person.clone(), act))
+        }
+        _ => None,
+    };
+    match act {
+        Some((owner, act)) => calls::became(state, &owner, act),
+        None => calls::reports(state, entry.seq),
     }
 }
 
@@ -212,6 +237,9 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
         Record::ConsequenceChecked(r) => &r.person,
         Record::ApprovalsDeclared(r) => &r.person,
         Record::ApprovalNoted(r) => &r.person,
+        Record::CallBegun(r) => &r.person,
+        Record::CallEnded(r) => &r.person,
+        Record::OutcomeReported(r) => &r.person,
         record => &record.evidence_origin()?.person,
     };
     Some(person.as_str())
@@ -237,10 +265,15 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::ReadingAnswered(_)
                 | Record::BriefingAdded(_)
                 | Record::BriefingDropped(_)
+                | Record::DocumentAdded(_)
+                | Record::DocumentDropped(_)
                 | Record::Deliberated(_)
                 | Record::ConsequenceChecked(_)
                 | Record::ApprovalsDeclared(_)
                 | Record::ApprovalNoted(_)
+                | Record::CallBegun(_)
+                | Record::CallEnded(_)
+                | Record::OutcomeReported(_)
         )
 }
 
@@ -259,6 +292,9 @@ pub(crate) fn brief(text: &str) -> Cow<'_, str> {
 pub(crate) fn outline(state: &State, record: &Record) -> String {
     let who = about(record).map_or_else(String::new, |p| format!("{p}: "));
     if let Some(said) = in_words::record(state, record, names::value) {
+        return format!("{who}{said}");
+    }
+    if let Some(said) = calls::record_in_words(state, record) {
         return format!("{who}{said}");
     }
     let what = match record {
@@ -300,7 +336,9 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
         },
         Record::AdapterRolledBack(r) => format!("generation {}: {}", r.generation, brief(&r.reason)),
         Record::AdapterStale(r) => format!("generation {} had absorbed record {}", r.generation, r.withdrawn),
-        Record::WordsRead(r) => format!("said {:?}, read as {} statement(s)", brief(&r.words), r.rows.len()),
+        Record::WordsRead(r) => {
+            format!("said {:?}, read as {}", brief(&r.words), counted(r.rows.len(), "statement"))
+        }
         Record::ReadingAnswered(r) => {
             let answer = match &r.answer {
                 ReadingVerdict::Confirmed => "right",
@@ -312,6 +350,10 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
         Record::BriefingAdded(r) => {
             format!("{} from {:?}, {} passages", r.briefing, brief(&r.source), r.passages.len())
         }
+        Record::DocumentAdded(r) => {
+            format!("{} from {:?}, {} passages", brief(&r.title), brief(&r.source), r.passages.len())
+        }
+        Record::DocumentDropped(r) => format!("document {}: {}", r.document, brief(&r.reason)),
         Record::BriefingDropped(r) => format!("{}: {}", r.briefing, brief(&r.reason)),
         Record::Deliberated(r) => {
             format!("{} consequences in {} tokens", r.consequences.len(), r.tokens)

@@ -7,47 +7,112 @@ use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
 use credence_agent::names;
 use credence_agent::views::LEVEL;
-use credence_memory::belief::Mixture;
+use credence_memory::belief::{LocationName, Mixture};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::observation::contrast;
 use credence_memory::state::State;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{ExplainArgs, Global};
+use crate::commands::library;
 use crate::exit::WrongInput;
 use crate::surroundings::{person, read_state, say, say_json};
+
+/// What moved a value or a decision, as `credence explain --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExplanationJson {
+    /// What it is about, in words.
+    about: String,
+    /// Whose.
+    person: String,
+    /// What the numbers are in.
+    unit: &'static str,
+    /// As believed now.
+    mean: f64,
+    /// The same, its 90% interval.
+    interval_90: [f64; 2],
+    /// The probability that it is above 0.
+    probability_positive: f64,
+    /// The records that moved it most, the largest first.
+    evidence: Vec<MovedBy>,
+    /// Records that count.
+    records: usize,
+    /// The share of belief that rests on the library.
+    library_share: f64,
+    /// What its documents say of the value, with the passages; absent where none does.
+    library: Option<Vec<String>>,
+    /// How right the fast ranking was that they were found by.
+    fast_ranking: FastRanking,
+}
+
+/// What one record moved.
+#[derive(Debug, Serialize, ToSchema)]
+struct MovedBy {
+    /// The record.
+    record: u64,
+    /// What was said.
+    said: String,
+    /// The mean less the mean without it.
+    change: f64,
+    /// The same of the probability that it is above 0.
+    positive_change: f64,
+    /// What the fast ranking took the change for.
+    fast_change: f64,
+}
+
+/// How right a fast ranking was, on the records told.
+#[derive(Debug, Serialize, ToSchema)]
+struct FastRanking {
+    largest_error: f64,
+    rank_correlation: Option<f64>,
+    /// How many of the ten most influential are among its first ten, where all records were looked at.
+    of_ten: Option<usize>,
+}
 
 /// Runs `credence explain`.
 pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
     let mut state = read_state(global)?;
-    let About { person, direction, what, unit } = match args.what.parse::<u64>() {
+    let About { person, direction, what, unit, value } = match args.what.parse::<u64>() {
         Ok(seq) => decision(&state, Seq(seq))?,
         Err(_) => value(&state, person(&args.person)?, &args.what)?,
     };
     state.believe(&person)?;
     let functional = |belief: &Mixture| belief.marginals(std::slice::from_ref(&direction)).swap_remove(0);
-    let now = functional(&state.belief(&person)?);
+    let belief = state.belief(&person)?;
+    let now = functional(&belief);
+    let from_library: f64 =
+        belief.locations().iter().filter(|(l, _)| *l == LocationName::Library).map(|(_, m)| m).sum();
+    let behind = value.and_then(|value| library::behind(&state, &value, from_library));
     let fast = ranked(&state, &person, &direction)?;
     let (rows, error) = explained(&state, &person, &direction, &fast, args.top)?;
     let (low, high) = now.interval(LEVEL);
     let said = |seq: Seq| in_words::evidence(&state, &person, seq, names::value).unwrap_or_default();
     if args.json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|Explained { fast, exact }| {
-                json!({
-                    "record": exact.seq.0, "said": said(exact.seq), "change": exact.mean_change,
-                    "positive_change": exact.positive_change, "fast_change": fast.mean_change,
-                })
-            })
-            .collect();
-        return say_json(&json!({
-            "about": what, "person": person, "unit": unit, "mean": now.mean(), "interval_90": [low, high],
-            "probability_positive": now.probability_positive(), "evidence": rows, "records": fast.len(),
-            "fast_ranking": {
-                "largest_error": error.largest, "rank_correlation": error.rank_correlation, "of_ten": error.of_ten,
+        let row = |Explained { fast, exact }: &Explained| MovedBy {
+            record: exact.seq.0,
+            said: said(exact.seq),
+            change: exact.mean_change,
+            positive_change: exact.positive_change,
+            fast_change: fast.mean_change,
+        };
+        return say_json(&ExplanationJson {
+            about: what,
+            person: person.to_string(),
+            unit,
+            mean: now.mean(),
+            interval_90: [low, high],
+            probability_positive: now.probability_positive(),
+            evidence: rows.iter().map(row).collect(),
+            records: fast.len(),
+            library_share: from_library,
+            library: behind,
+            fast_ranking: FastRanking {
+                largest_error: error.largest,
+                rank_correlation: error.rank_correlation,
+                of_ten: error.of_ten,
             },
-        }));
+        });
     }
     say(format!(
         "{what}\n{person}: {:+.2}, 90% [{low:+.2}, {high:+.2}], above 0 with probability {:.2}; {unit}",
@@ -55,7 +120,9 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
         now.probability_positive()
     ))?;
     let before = functional(&state.prior_belief(&person)?).mean();
-    say(format!("before any evidence: {before:+.2}\n"))?;
+    say(format!("before any evidence: {before:+.2}"))?;
+    behind.iter().flatten().try_for_each(say)?;
+    say("")?;
     if rows.is_empty() {
         return say("no evidence of this person counts yet: this is the prior");
     }
@@ -87,6 +154,8 @@ struct About {
     what: String,
     /// What its numbers are in.
     unit: &'static str,
+    /// The value, if it is one.
+    value: Option<String>,
 }
 
 fn decision(state: &State, seq: Seq) -> anyhow::Result<About> {
@@ -102,7 +171,7 @@ fn decision(state: &State, seq: Seq) -> anyhow::Result<About> {
     let what = format!("decision {seq}: {:?} rather than {:?}, as now believed", text(&best), text(&second));
     let direction = state.difference(&best, &second)?;
     let unit = "1 is your own wavering between two alternatives";
-    Ok(About { person: decided.person.clone(), direction, what, unit })
+    Ok(About { person: decided.person.clone(), direction, what, unit, value: None })
 }
 
 fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
@@ -119,6 +188,7 @@ fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
             direction,
             what,
             unit: "0 is the average of the person's values; further from it counts for more",
+            value: Some(values[at].id.clone()),
         });
     }
     // What no schema names is still explained to whoever knows its id.
@@ -134,5 +204,5 @@ fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
     let mut direction = vec![0.0; layout.dimension()];
     direction[index] = 1.0;
     let what = format!("the weight of {}", names::feature(&features[index], names::value));
-    Ok(About { person, direction, what, unit: "in noise units" })
+    Ok(About { person, direction, what, unit: "in noise units", value: None })
 }

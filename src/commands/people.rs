@@ -6,14 +6,14 @@ use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spr
 use credence_memory::home::HomeError;
 use credence_memory::ids::{AlternativeId, PersonId, SourceId};
 use credence_memory::population::{
-    COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Part, Progress, SOURCE_CAP, Survey, consolidated, conversations,
-    influence_of, whom_to_ask,
+    COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Part, Progress, Survey, consolidated, conversations, influence_of,
+    whom_to_ask,
 };
 use credence_memory::record::{AlternativeDescribed, QuarantineSet, Record, Subject};
 use credence_memory::state::{State, StateError};
 use credence_memory::text::normal;
 
-use crate::cli::Global;
+use crate::cli::{CapArgs, Global};
 use crate::commands::evidence::brief;
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -68,14 +68,6 @@ pub(crate) struct PartArgs {
     conversation: Option<String>,
 }
 
-/// What a source may count for.
-#[derive(Debug, Args, Clone)]
-pub(crate) struct CapArgs {
-    /// The share of all people that one source counts for at most, unless it is the only one; 1 caps nobody
-    #[arg(long, value_name = "SHARE", default_value_t = SOURCE_CAP, value_parser = crate::cli::numbers::cap)]
-    pub(crate) source_cap: f64,
-}
-
 /// `credence people ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeopleCommand {
@@ -88,7 +80,7 @@ pub(crate) enum PeopleCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Whom to ask what next, so that most is learned about everyone
+    /// Show which person to ask what next, to learn most about everyone
     Ask {
         /// Who is at hand; may be given several times [default: everyone]
         #[arg(long = "at-hand", value_name = "NAME")]
@@ -432,6 +424,19 @@ fn centres(masses: &[f64], people: usize) -> String {
     )
 }
 
+/// Whom to ask what, as `credence people ask --json` tells it.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct AskJson {
+    /// Whom.
+    person: String,
+    /// What about.
+    item: String,
+    /// What it is expected to tell, nats.
+    gain_nats: f64,
+    /// The probability that they agree.
+    agrees: f64,
+}
+
 fn ask(
     global: &Global,
     part: &PartArgs,
@@ -468,9 +473,11 @@ fn ask(
         let rows: Vec<_> = asks
             .iter()
             .take(top)
-            .map(|a| {
-                serde_json::json!({ "person": survey.people[a.person], "item": text(a.item), "gain_nats": a.gain_nats,
-                    "agrees": a.agrees })
+            .map(|a| AskJson {
+                person: survey.people[a.person].to_string(),
+                item: text(a.item),
+                gain_nats: a.gain_nats,
+                agrees: a.agrees,
             })
             .collect();
         return say_json(&rows);

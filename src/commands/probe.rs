@@ -169,9 +169,9 @@ fn sites(layers: usize) -> Vec<Site> {
     at.iter().flat_map(|layer| poolings.map(|pooling| Site { layer: *layer, pooling })).collect()
 }
 
-/// The states that are read of a text, one row a token.
-fn after_first<T>(rows: &[T]) -> &[T] {
-    rows.get(1..).unwrap_or_default()
+/// The states that are read of a text: of `tokens x width` numbers those after the first token's.
+fn after_first(rows: &[f32], width: usize) -> &[f32] {
+    rows.get(width..).unwrap_or_default()
 }
 
 /// States of examples at some sites; of each text only the pooled rows are kept.
@@ -181,6 +181,7 @@ fn read(
     examples: Vec<Example>,
     what: &'static str,
 ) -> anyhow::Result<Examples> {
+    let width = model.describe().width;
     let mut collector = Collector::new(source(&model.describe()), sites, BYTES_MAX)?;
     let layers: Vec<usize> = collector.begin().layers().collect();
     let bar = counting(what);
@@ -189,7 +190,7 @@ fn read(
         let states = model.token_states(std::slice::from_ref(&example.text), &layers)?;
         let mut gathering = collector.begin();
         for (layer, rows) in layers.iter().zip(states.into_iter().next().unwrap_or_default()) {
-            gathering.push(*layer, after_first(&rows))?;
+            gathering.push(*layer, after_first(&rows, width))?;
         }
         collector.add(example, gathering)?;
         bar.inc(1);
@@ -374,7 +375,7 @@ pub(crate) fn read_text(model: &mut ModelHandle, probes: &[Probe], text: &str) -
         .map(|probe| {
             let at = layers.iter().position(|layer| *layer == probe.parts().site.layer).unwrap_or(0);
             let mut reader = probe.reader();
-            reader.push(states.get(at).map_or(&[], |rows| after_first(rows)))?;
+            reader.push(states.get(at).map_or(&[], |rows| after_first(rows, probe.parts().source.width)))?;
             Ok(reader.reading()?)
         })
         .collect()

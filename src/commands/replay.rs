@@ -10,15 +10,16 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::Context;
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{PersonId, Seq};
 use credence_memory::layout::Layout;
 use credence_memory::log::{Reader, Tail};
 use credence_memory::record::{PriorElicited, Record};
-use credence_memory::replay::{Options, PriorChoice, Replay, Step, replay_keeping};
+use credence_memory::replay::{Options, PriorChoice, Replay, Step, Until, replay_keeping};
 
 use self::print::{Summarised, summary};
 use crate::cli::{Global, ReplayArgs};
 use crate::exit::{DidNotMatch, WrongInput};
+use crate::output;
 use crate::surroundings::{log_path, open_log, say};
 
 /// Runs `credence replay`.
@@ -40,7 +41,7 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
         return compare::run(&path, args, &options, prior);
     }
     let found = match &args.plot {
-        Some(file) => plotted(&path, &options, file)?,
+        Some(file) => plotted(global, &path, &options, file)?,
         None => summarised(&path, &options)?,
     };
     if args.json {
@@ -53,6 +54,10 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
 
 /// What the command line asks for.
 fn options(path: &Path, args: &ReplayArgs) -> anyhow::Result<Options> {
+    if args.until == Some(Until::Seq(Seq(0))) {
+        anyhow::bail!(WrongInput("--until 0 is before the first record, which is 1".into()));
+    }
+    warn_of_idle_selectors(path, args)?;
     let person = args.person.as_deref().map(named).transpose()?;
     Ok(Options {
         until: args.until,
@@ -62,6 +67,22 @@ fn options(path: &Path, args: &ReplayArgs) -> anyhow::Result<Options> {
         hypotheses: args.hypotheses.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
         verify: args.verify,
     })
+}
+
+/// Says which selectors leave nothing out.
+fn warn_of_idle_selectors(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
+    let mut idle: Vec<_> = args.without.iter().collect();
+    if idle.is_empty() {
+        return Ok(());
+    }
+    // What is wrong with the log is said by the replay itself.
+    for entry in Reader::new(open_log(path)?).map_while(Result::ok) {
+        idle.retain(|given| !given.value.selects(&entry));
+    }
+    for given in idle {
+        tracing::warn!("--without {} leaves nothing out: no evidence of this log is meant by it", given.text);
+    }
+    Ok(())
 }
 
 fn named(name: &str) -> anyhow::Result<PersonId> {
@@ -122,7 +143,8 @@ pub(crate) fn verified(path: &Path) -> anyhow::Result<Replay<()>> {
 }
 
 /// Replays the log and draws one person's values along it.
-fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summarised> {
+fn plotted(global: &Global, path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summarised> {
+    output::check(global, file)?;
     let first = summarised(path, options)?;
     let [only] = first.people.as_slice() else {
         anyhow::bail!(WrongInput(format!(
@@ -141,7 +163,8 @@ fn plotted(path: &Path, options: &Options, file: &Path) -> anyhow::Result<Summar
     };
     let found = replay_keeping(open_log(path)?, &options, watch, summary).with_context(|| unreadable(path))?;
     let steps = steps.into_inner().unwrap_or_else(|e| e.into_inner());
-    plot::draw(file, &only.person, &steps).with_context(|| format!("failed to draw {}", file.display()))?;
+    let picture = plot::draw(&only.person, &steps).with_context(|| format!("failed to draw {}", file.display()))?;
+    output::write(global, file, picture.as_bytes())?;
     Ok(found)
 }
 

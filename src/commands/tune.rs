@@ -2,7 +2,7 @@
 
 mod background;
 mod files;
-mod status;
+pub(crate) mod status;
 mod work;
 
 use anyhow::Context;

@@ -6,7 +6,6 @@ pub(crate) mod markdown;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use credence_agent::bank::Bank;
 use credence_agent::protocol::{PageView, PersonView, ValuesView};
@@ -24,6 +23,7 @@ use crate::exit::WrongInput;
 use crate::front::profile::{Section, sections};
 use crate::front::report;
 use crate::front::text::harmless;
+use crate::output;
 use crate::surroundings::{log_path, open_log, pack_of_home, person, say, say_json_text};
 
 /// `credence values`.
@@ -59,7 +59,7 @@ pub(crate) struct ValuesArgs {
 pub(crate) struct Sheet {
     /// Whose.
     pub(crate) person: PersonId,
-    /// The last record that counts, and when it was written.
+    /// The last record that counts, and the latest time of what counts.
     pub(crate) through: Seq,
     pub(crate) time: Option<Timestamp>,
     pub(crate) values: ValuesView,
@@ -75,7 +75,7 @@ pub(crate) struct SheetView {
     person: PersonId,
     /// The last record that counts.
     through: u64,
-    /// When that was written.
+    /// The latest time of a record that counts.
     #[schema(value_type = Option<String>)]
     time: Option<Timestamp>,
     /// What the values' numbers mean.
@@ -129,7 +129,7 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
     match &args.output {
         Some(path) => {
             let written = if args.json { text } else { harmless(&text).into_owned() };
-            write(path, &written)?;
+            write(global, path, &written)?;
             say(format!("{} written to {}", title(&sheet.person), path.display()))
         }
         None if args.json => say_json_text(&text),
@@ -137,9 +137,9 @@ pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
     }
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write(global: &Global, path: &Path, text: &str) -> anyhow::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    std::fs::write(path, format!("{text}{end}")).with_context(|| format!("failed to write {}", path.display()))
+    output::write(global, path, format!("{text}{end}").as_bytes())
 }
 
 /// Everything up to a record, as if another had been withdrawn.
@@ -150,15 +150,17 @@ fn state_through(
 ) -> anyhow::Result<(State, Option<Timestamp>)> {
     let mut state = State::new();
     let mut last = None;
+    // Imported records keep the times of what they say, so the last one need not be the latest.
+    let mut time = None;
     for entry in reader {
         let entry = entry?;
         if at.is_some_and(|at| entry.seq > at) {
             break;
         }
         state.note(&entry)?;
+        time = time.max(Some(entry.time));
         last = Some(entry);
     }
-    let time = last.as_ref().map(|entry| entry.time);
     if let (Some(target), Some(last)) = (without, last) {
         let reason = "what if it had not been given".to_owned();
         let record = Record::Retracted(Retracted { target, reason });

@@ -12,7 +12,6 @@ pub(crate) mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod screen;
-pub(crate) mod signals;
 pub(crate) mod text;
 mod turns;
 
@@ -25,7 +24,7 @@ use credence_agent::protocol::{Said, Shown};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub(crate) use lines::{Answers, AnswersError};
-pub(crate) use screen::{AXIS, axis_of};
+pub(crate) use screen::axis_of_picture;
 pub(crate) use text::clean as clean_text;
 
 /// How a sitting meets its person.

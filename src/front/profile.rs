@@ -2,8 +2,7 @@
 
 use credence_agent::protocol::{PageView, PersonView, PredictedView, ValueView, ValuesView};
 
-use super::report::hanging;
-use super::text::percent;
+use super::text::{counted, hanging, percent};
 
 /// Values that are named as mattering most, and least.
 const NAMED_MAX: usize = 5;
@@ -49,9 +48,9 @@ fn most(values: &ValuesView) -> Section {
     let (sure, unsure): (Vec<&ValueView>, Vec<&ValueView>) = above.into_iter().partition(|v| v.sure);
     let text = match (names(&sure), names(&unsure[..unsure.len().min(3)])) {
         (Some(sure), Some(unsure)) => {
-            format!("Surely more than your other values: {sure}. Perhaps also: {unsure}.")
+            format!("Surely above your own average: {sure}. Perhaps also: {unsure}.")
         }
-        (Some(sure), None) => format!("Surely more than your other values: {sure}."),
+        (Some(sure), None) => format!("Surely above your own average: {sure}."),
         (None, Some(unsure)) => {
             format!("No value is surely above your average yet. The highest so far: {unsure}.")
         }
@@ -66,9 +65,9 @@ fn least(values: &ValuesView) -> Section {
     let (sure, unsure): (Vec<&ValueView>, Vec<&ValueView>) = below.into_iter().partition(|v| v.sure);
     let text = match (names(&sure), names(&unsure[..unsure.len().min(3)])) {
         (Some(sure), Some(unsure)) => {
-            format!("Surely less than your other values: {sure}. Perhaps also: {unsure}.")
+            format!("Surely below your own average: {sure}. Perhaps also: {unsure}.")
         }
-        (Some(sure), None) => format!("Surely less than your other values: {sure}."),
+        (Some(sure), None) => format!("Surely below your own average: {sure}."),
         (None, Some(unsure)) => {
             format!("No value is surely below your average yet. The lowest so far: {unsure}.")
         }
@@ -134,9 +133,10 @@ fn predicted(view: &PredictedView) -> Section {
         (None, _) => "That is no better than guessing, as far as can be told: take this page with caution.",
     };
     let text = format!(
-        "Before each of {} answers, the program predicted it. On average it gave {own} to the answer that you then chose. \
+        "The program predicted {} before you gave {}. On average it gave {own} to the answer that you then chose. \
          Guessing blindly gives {uniform}, and guessing by how often you gave each kind of answer {constant}. {verdict}",
-        view.answers
+        counted(view.answers, "answer"),
+        if view.answers == 1 { "it" } else { "them" }
     );
     Section { heading: "How well you were predicted", text, items: Vec::new() }
 }
@@ -145,7 +145,7 @@ fn steadiness(person: &PersonView) -> Section {
     let text = format!(
         "If the same question came again, you would give the same answer with a chance of {}. The chance that your answers \
          say little about your values is {}.",
-        percent(person.consistency),
+        percent(person.consistency.unwrap_or(f64::NAN)),
         percent(person.low_signal)
     );
     Section { heading: "How steady your answers are", text, items: Vec::new() }

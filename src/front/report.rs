@@ -7,7 +7,7 @@ use credence_agent::protocol::{
 use credence_memory::record::QuestionKind;
 
 use super::profile;
-use super::text::{counted, pad, percent, signed, width, wrap};
+use super::text::{counted, hanging, pad, percent, signed, width, wrap};
 
 /// Columns that the name of a value may take.
 const NAME_COLUMNS_MAX: usize = 28;
@@ -156,11 +156,17 @@ pub(crate) fn prediction_labels(count: usize) -> Vec<String> {
 
 /// How consistent a person is, and how far the model can be trusted about them.
 pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
+    let documents = view.from_documents.map_or_else(String::new, |mass| {
+        format!(
+            " Documents about people in general weigh {} in this; `credence library explain VALUE` names the passages.",
+            percent(mass)
+        )
+    });
     wrap(
         &format!(
             "The same question again would get the same answer with {}. Chance that these answers are mostly noise: {}; \
-             slips: about {} of answers. How far the model's guess about people is trusted here: {}.",
-            percent(view.consistency),
+             slips: about {} of answers. How far the model's guess about people is trusted here: {}.{documents}",
+            percent(view.consistency.unwrap_or(f64::NAN)),
             percent(view.low_signal),
             percent(view.lapse_rate),
             percent(view.trust_in_model)
@@ -197,16 +203,6 @@ pub(crate) fn summary_remarks(view: &SummaryView, columns: usize) -> Vec<String>
 /// "[-0.35, +0.75]", always as wide.
 pub(crate) fn interval(low: f64, high: f64) -> String {
     format!("[{:>5}, {:>5}]", signed(low), signed(high))
-}
-
-/// `text` after `label`, its further lines indented as far.
-pub(crate) fn hanging(label: &str, text: &str, columns: usize) -> Vec<String> {
-    let indent = width(label);
-    wrap(text, columns.saturating_sub(indent))
-        .into_iter()
-        .enumerate()
-        .map(|(row, line)| if row == 0 { format!("{label}{line}") } else { format!("{}{line}", " ".repeat(indent)) })
-        .collect()
 }
 
 /// `text` with a capital at its beginning.

@@ -23,7 +23,7 @@ pub(crate) fn question() -> QuestionView {
         indifference_offered: true,
         gain_nats: 0.21,
         reask: false,
-        remaining: 87,
+        remaining: Some(87),
     }
 }
 
@@ -91,7 +91,13 @@ pub(crate) fn values() -> ValuesView {
 }
 
 pub(crate) fn person() -> PersonView {
-    PersonView { consistency: 0.84, low_signal: 0.07, lapse_rate: 0.05, trust_in_model: 0.71 }
+    PersonView {
+        consistency: Some(0.84),
+        low_signal: 0.07,
+        lapse_rate: 0.05,
+        trust_in_model: 0.71,
+        from_documents: None,
+    }
 }
 
 pub(crate) fn moved() -> MovedView {

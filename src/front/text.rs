@@ -167,6 +167,16 @@ pub(crate) fn counted(count: usize, singular: &str) -> String {
     format!("{count} {singular}{}", if count == 1 { "" } else { "s" })
 }
 
+/// `text` after `label`, its further lines indented as far.
+pub(crate) fn hanging(label: &str, text: &str, columns: usize) -> Vec<String> {
+    let indent = width(label);
+    wrap(text, columns.saturating_sub(indent))
+        .into_iter()
+        .enumerate()
+        .map(|(row, line)| if row == 0 { format!("{label}{line}") } else { format!("{}{line}", " ".repeat(indent)) })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

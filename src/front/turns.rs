@@ -59,7 +59,7 @@ pub(crate) fn take_turns(
 ) -> anyhow::Result<Ending> {
     let (events, inbox) = mpsc::channel();
     let from_signals = events.clone();
-    let _watch = super::signals::watch(move || drop(from_signals.send(Event::Signal)));
+    let _watch = crate::signals::watch(move || drop(from_signals.send(Event::Signal)));
     let wanted = read_on_demand(source, events.clone());
     forward(shown, events);
     let turns = Turns {

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use credence_agent::approvals::{self, ApprovalAnswer as Answered, ApprovalVerdict, ApproveError, Now};
+use credence_agent::calls::{self, CallError};
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::open_question::OpenQuestion as Question;
 use credence_agent::session::{Answer, SessionError, record_described};
 use credence_agent::{in_words, influence, keyed, names, views, wording};
 use credence_approvals::{ApprovalError, Stated};
 use credence_mcp::{
-    AnswerAt, Approval, ApprovalAnswer, ApprovalArguments, Caller, Choice, DecideArguments, Decision, DecisionAnswer,
-    ExplainArguments, Explained, Host, HostError, LogEntry, LogPage, OpenApproval, OpenQuestion, OutcomeArguments,
-    OutcomeNoted, Proposal, ProposalArguments, Reason, Value, Values, ValuesArguments,
+    Agent, AnswerAt, Approval, ApprovalAnswer, ApprovalArguments, Caller, Choice, DecideArguments, Decision,
+    DecisionAnswer, ExplainArguments, Explained, Host, HostError, LogEntry, LogPage, OpenApproval, OpenQuestion,
+    OutcomeArguments, OutcomeNoted, Proposal, ProposalArguments, Reason, Value, Values, ValuesArguments,
 };
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, SourceId};
 use credence_memory::observation::contrast;
-use credence_memory::record::{Outcome, Record};
+use credence_memory::record::{ActOutcome, Outcome, Record};
 use credence_memory::text::normal;
 
 use super::reading::{LiveReading, ToRead};
@@ -74,6 +75,11 @@ impl DeskHost {
         Self { desk, owner, reading, bars, place: Box::new(place) }
     }
 
+    /// Whose agents are meant.
+    pub(crate) fn owner(&self) -> &PersonId {
+        &self.owner
+    }
+
     async fn at_desk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Home) -> Result<T, HostError> + Send + 'static,
@@ -121,6 +127,8 @@ impl DeskHost {
         let decided = self
             .at_desk(move |home| {
                 let alone = vec![None; made.texts.len()];
+                // Formed once, and not anew for every reason.
+                home.believe(&made.person).map_err(failed)?;
                 decide(home.state(), &made.person, &made.ids(), &alone, bars, made.may_ask).map_err(failed)
             })
             .await?;
@@ -171,6 +179,25 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostErr
 
 fn of_session(error: SessionError) -> HostError {
     failed(error)
+}
+
+/// An agent as it calls itself.
+fn named(agent: &Agent) -> String {
+    match (agent.name.trim(), agent.version.trim()) {
+        ("", _) => "an agent".to_owned(),
+        (name, "") => format!("agent {name}"),
+        (name, version) => format!("agent {name} {version}"),
+    }
+}
+
+fn of_calls(error: CallError) -> HostError {
+    match error {
+        CallError::NothingToReport(record) => {
+            HostError::NotFound { what: format!("decision, or act that passed, with the record {record}") }
+        }
+        CallError::TooLong { .. } => HostError::BadInput { what: "observed".into(), expected: error.to_string() },
+        other => failed(other),
+    }
 }
 
 fn of_approvals(error: ApproveError) -> HostError {
@@ -336,20 +363,29 @@ impl Host for DeskHost {
         Ok(approval(verdict, &self.place))
     }
 
-    async fn report_outcome(&self, _: &Caller, report: OutcomeArguments) -> Result<OutcomeNoted, HostError> {
-        let seq = Seq(report.record);
-        let known = self
+    async fn report_outcome(&self, caller: &Caller, report: OutcomeArguments) -> Result<OutcomeNoted, HostError> {
+        let only_of = is_agent(caller).then(|| self.owner.clone());
+        let by = named(&caller.agent);
+        let record = self
             .at_desk(move |home| {
-                let entry = home.entries().map_err(failed)?.find_map(|e| e.ok().filter(|e| e.seq == seq));
-                Ok(entry.is_some_and(|e| matches!(e.record, Record::DecisionMade(_) | Record::ApprovalNoted(_))))
+                let of = Seq(report.record);
+                if let (Some(owner), Some(person)) = (&only_of, home.state().can_be_reported(of))
+                    && person != owner
+                {
+                    return Err(HostError::NotAllowed { what: format!("report what became of record {of}") });
+                }
+                let outcome = match report.outcome {
+                    credence_mcp::Outcome::Done => ActOutcome::Done,
+                    credence_mcp::Outcome::Failed => ActOutcome::Failed,
+                    credence_mcp::Outcome::NotDone => ActOutcome::NotDone,
+                    credence_mcp::Outcome::Undone => ActOutcome::Undone,
+                };
+                calls::report(home, of, outcome, &report.observed, &by, now()).map_err(of_calls)
             })
             .await?;
-        if !known {
-            return Err(HostError::NotFound { what: format!("decision or act with the record {}", report.record) });
-        }
-        let words = "Noted by you. An agent's word is no evidence of anybody's values; if the person took the act back, they can \
-                     say so with `credence approvals undo`.";
-        Ok(OutcomeNoted { record: None, words: words.into() })
+        let words = "Recorded as what you say. An agent's word is no evidence of anybody's values; if the person took the act \
+                     back, they can say so with `credence approvals undo`.";
+        Ok(OutcomeNoted { record: Some(record.0), words: words.into() })
     }
 
     async fn propose_question(&self, caller: &Caller, proposal: ProposalArguments) -> Result<Proposal, HostError> {
@@ -362,6 +398,7 @@ impl Host for DeskHost {
         let bars = self.bars;
         let (decided, seq, person) = self
             .at_desk(move |home| {
+                home.believe(&person).map_err(failed)?;
                 let decided = decide(home.state(), &person, &ids, &alone, bars, true).map_err(failed)?;
                 let seq = match decided.question {
                     Some(_) => Some(record(home, &person, None, &ids, &decided, now()).map_err(failed)?),
@@ -503,6 +540,9 @@ fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result
     let whose = match &entry.record {
         Record::DecisionMade(made) => Some(&made.person),
         Record::ApprovalNoted(noted) => Some(&noted.person),
+        Record::CallBegun(begun) => Some(&begun.person),
+        Record::CallEnded(ended) => Some(&ended.person),
+        Record::OutcomeReported(reported) => Some(&reported.person),
         _ => None,
     };
     if only_of.is_some_and(|owner| whose != Some(owner)) {

@@ -12,7 +12,6 @@ use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, Options, serve_stdio};
 
 use crate::cli::{BarArgs, Global, ModelArgs, PersonArgs};
-use crate::commands::decide::bars;
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::{Opened, bank, pack, person, schema};
 
@@ -41,14 +40,18 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     let owner = person(&args.person)?;
     let pack = pack(global, &args.model)?;
     let schema = schema(global, &args.model)?;
-    let Opened { home, opening, .. } = Opened::open(global, &args.model)?;
+    let mut opened = Opened::open(global, &args.model)?;
+    let found = crate::carrying::settle(&mut opened.home)?;
+    crate::carrying::tell(&opened.home, &found);
+    let Opened { home, opening, .. } = opened;
     let askable = Arc::new(Askable::new(bank(None, pack.as_ref())?, home.state())?);
     let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
     let no_model = || Err("sentences are read by their grammar here".into());
     let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
     let (desk, thread) = DeskHandle::start(home, askable, listener, names, || {})?;
     let reading = LiveReading::new(move || Ok(opening.clone()));
-    let host = DeskHost::new(desk, owner, Arc::new(reading), bars(&args.bars), |question| AnswerAt {
+    let watched = desk.clone();
+    let host = DeskHost::new(desk, owner, Arc::new(reading), args.bars.bars(), |question| AnswerAt {
         url: None,
         command: Some(match question {
             Some(number) => format!("credence approvals answer {number} approve"),
@@ -57,7 +60,10 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     });
     let options = Options { elicitation: !args.no_elicitation, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // The handle is let go of with the task, so that the desk ends.
+    let looking = runtime.spawn(crate::carrying::look_after(watched));
     let served = runtime.block_on(serve_stdio(Arc::new(host), options)).context("the client's session ended badly");
+    looking.abort();
     drop(runtime);
     thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
     served

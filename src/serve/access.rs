@@ -253,10 +253,10 @@ pub(super) fn check_csrf(caller: &Caller, sent: &str) -> Result<(), Problem> {
     Err(Problem::forbidden("this form is not from a page of this service, or is from before you joined: load it again"))
 }
 
-/// Requests a second that one address may make, on average, and at once. People behind one router share an address.
+/// Requests a second that may be made with one token, on average, and at once: people behind one router share an address.
 const RATE: f64 = 200.0;
 const BURST: f64 = 1_000.0;
-/// The same of requests without a token that is known: guessing gets nowhere.
+/// The same from one address without a token that is known: guessing gets nowhere.
 const STRANGERS_RATE: f64 = 5.0;
 const STRANGERS_BURST: f64 = 60.0;
 
@@ -266,19 +266,29 @@ struct Bucket {
     last: Instant,
 }
 
-/// Who asked how often: a bucket of allowances for each address, and another for what it asks without a token.
+/// Who asks: somebody with a token, by a hash of it, or anybody at an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Asking {
+    Known(String),
+    Stranger(IpAddr),
+}
+
+/// Who asked how often: a bucket of allowances for each.
 #[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<(IpAddr, bool), Bucket>>);
+pub(crate) struct Rates(Mutex<HashMap<Asking, Bucket>>);
 
 impl Rates {
-    fn allows(&self, address: IpAddr, is_known: bool) -> bool {
-        let (rate, burst) = if is_known { (RATE, BURST) } else { (STRANGERS_RATE, STRANGERS_BURST) };
+    fn allows(&self, asking: Asking) -> bool {
+        let (rate, burst) = match asking {
+            Asking::Known(_) => (RATE, BURST),
+            Asking::Stranger(_) => (STRANGERS_RATE, STRANGERS_BURST),
+        };
         let now = Instant::now();
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > 100_000 {
             buckets.retain(|_, bucket| now - bucket.last < Duration::from_secs(60));
         }
-        let bucket = buckets.entry((address, is_known)).or_insert(Bucket { left: burst, last: now });
+        let bucket = buckets.entry(asking).or_insert(Bucket { left: burst, last: now });
         bucket.left = (bucket.left + (now - bucket.last).as_secs_f64() * rate).min(burst);
         bucket.last = now;
         if bucket.left < 1.0 {
@@ -335,8 +345,15 @@ fn admitted(app: &App, parts: &Parts) -> Result<(), Problem> {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
     let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let token = bearer.and_then(|v| v.strip_prefix("Bearer ")).map(str::to_owned).or_else(|| cookie(&parts.headers));
-    let is_known = token.is_some_and(|token| app.tokens.caller(token.trim()).is_some());
-    if address.is_some_and(|address| !app.rates.allows(address, is_known)) {
+    // Whoever comes by a link that holds is no stranger: a whole room may do so at once.
+    let by_link = || parts.uri.path().strip_prefix("/join/").and_then(|token| app.tokens.caller(token));
+    let known = token.and_then(|token| app.tokens.caller(token.trim())).or_else(by_link);
+    let asking = match (known, address) {
+        (Some(caller), _) => Asking::Known(caller.csrf),
+        (None, Some(address)) => Asking::Stranger(address),
+        (None, None) => return Ok(()),
+    };
+    if !app.rates.allows(asking) {
         return Err(Problem::too_many());
     }
     Ok(())
@@ -384,8 +401,10 @@ mod tests {
     fn who_asks_too_often_waits() {
         let rates = Rates::default();
         let address = IpAddr::from([10, 0, 0, 1]);
-        let strangers = (0..200).filter(|_| rates.allows(address, false)).count();
+        let strangers = (0..200).filter(|_| rates.allows(Asking::Stranger(address))).count();
         assert!((60..70).contains(&strangers), "{strangers}");
-        assert!(rates.allows(address, true), "somebody with a token is not held up by strangers");
+        let known = |who: &str| (0..2_000).filter(|_| rates.allows(Asking::Known(who.into()))).count();
+        assert!((1_000..1_400).contains(&known("ada")), "somebody with a token is not held up by strangers");
+        assert!(known("bo") >= 1_000, "nor by others behind the same router");
     }
 }

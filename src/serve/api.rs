@@ -1,8 +1,8 @@
 //! `/api/v1`: everything that the pages do, as JSON. The OpenAPI document is made from these functions.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Path, Query, Request, State};
@@ -59,8 +59,10 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(events))
         .routes(routes!(health))
         .merge(super::approvals::router())
+        .merge(super::carry::router())
         .merge(super::decisions::router())
         .merge(super::experiments::router())
+        .merge(super::imports::router())
 }
 
 /// A JSON body; what is wrong with it is a problem like any other.
@@ -144,8 +146,9 @@ async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<SitDo
 #[utoipa::path(get, path = "/api/v1/sittings/{sitting}", params(("sitting" = String, Path)),
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn sitting(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Turn>, Problem> {
-    let id = own(&app, &caller, &id).await?;
-    Ok(Json(app.desk.run(move |desk| desk.turn(&id, now())).await??))
+    let id = named(&id)?;
+    let turn = app.desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now())));
+    Ok(Json(turn.await??))
 }
 
 /// Says something in a sitting: an answer, a sentence, "why", "undo", "stop".
@@ -157,8 +160,12 @@ async fn say(
     At(id): At<String>,
     Sent(sent): Sent<Say>,
 ) -> Result<Json<Turn>, Problem> {
-    let id = own(&app, &caller, &id).await?;
-    let turn = app.desk.run(move |desk| desk.say(&id, sent.question, sent.say, now())).await??;
+    let id = named(&id)?;
+    let turn = app.desk.run(move |desk| {
+        desk.must_be_theirs(&caller, &id)?;
+        desk.say(&id, sent.question, sent.say, now())
+    });
+    let turn = turn.await??;
     app.metrics.answered();
     Ok(Json(turn))
 }
@@ -167,21 +174,14 @@ async fn say(
 #[utoipa::path(get, path = "/api/v1/sittings/{sitting}/why", params(("sitting" = String, Path)),
     responses((status = 200, body = WhyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn why(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<WhyView>, Problem> {
-    let id = own(&app, &caller, &id).await?;
-    Ok(Json(app.desk.run(move |desk| desk.why(&id)).await??))
+    let id = named(&id)?;
+    let why = app.desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.why(&id)));
+    Ok(Json(why.await??))
 }
 
-/// A sitting by its name, if it is theirs to see.
-pub(super) async fn own(app: &App, caller: &Caller, id: &str) -> Result<SessionId, Problem> {
-    let id = SessionId::new(id).map_err(|e| Problem::malformed(e.to_string()))?;
-    let asked = id.clone();
-    let whose = app.desk.run(move |desk| desk.whose(&asked)).await?;
-    match whose {
-        Some(person) => caller.must_be(&person).map(|()| id),
-        // Whether there is one is not theirs to know.
-        None if caller.sees_everybody() => Err(Problem::no_such("sitting", &id)),
-        None => Err(Problem::forbidden("a participant sees their own session and values only")),
-    }
+/// The name of a sitting.
+pub(super) fn named(id: &str) -> Result<SessionId, Problem> {
+    SessionId::new(id).map_err(|e| Problem::malformed(e.to_string()))
 }
 
 /// Somebody whom the log knows.
@@ -400,6 +400,26 @@ struct Remembered {
     answers: HashMap<Hash, (StatusCode, Bytes)>,
     /// Their keys, the oldest first.
     order: VecDeque<Hash>,
+    /// Keys of what is being done.
+    under_way: HashSet<Hash>,
+}
+
+/// Something that is being done under a key, until it is dropped: also when its client goes away.
+struct UnderWay<'a> {
+    answered: &'a Answered,
+    key: Hash,
+}
+
+impl Answered {
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.answered.lock().under_way.remove(&self.key);
+    }
 }
 
 /// Answers remembered, and bytes of one.
@@ -416,16 +436,25 @@ pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -
     let who = who.map(|v| v.as_bytes().to_vec()).unwrap_or_default();
     let path = request.uri().path().to_owned();
     let key = Hash::of_parts("idempotency", [key.as_bytes(), &who, path.as_bytes()]);
-    let before = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner).answers.get(&key).cloned();
+    let (before, is_first) = {
+        let mut remembered = app.answered.lock();
+        let before = remembered.answers.get(&key).cloned();
+        let is_first = before.is_some() || remembered.under_way.insert(key);
+        (before, is_first)
+    };
     if let Some((status, bytes)) = before {
         return (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response();
     }
+    if !is_first {
+        return Problem::conflict("a request with this key is under way: ask again when it is done").into_response();
+    }
+    let _under_way = UnderWay { answered: &app.answered, key };
     let (parts, body) = next.run(request).await.into_parts();
     let Ok(bytes) = to_bytes(body, REMEMBERED_BYTES_MAX).await else {
         return Problem::failed("the answer is too long to be remembered").into_response();
     };
     if parts.status.is_success() {
-        let mut remembered = app.answered.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = app.answered.lock();
         remembered.answers.insert(key, (parts.status, bytes.clone()));
         remembered.order.push_back(key);
         if remembered.order.len() > REMEMBERED {

@@ -3,8 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use credence_agent::approvals::{self, ApprovalAnswer, ApproveError};
+use credence_agent::calls::{self, CallError};
 use credence_approvals::{Approvals, By, PersonVerdict, Request, Scope, ShownHash, Stated};
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{PersonId, Seq};
+use credence_memory::record::ActOutcome;
+use credence_memory::state::State as LogState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,13 +19,19 @@ use super::api::{Asked, At, Sent};
 use super::desk::{Desk, chain};
 use super::problem::Problem;
 use crate::commands::approvals::here;
+use crate::surroundings::now;
 
 /// Acts told, at most; the latest.
 const ACTS_MAX: usize = 100;
 
 /// The routes, with their part of the document.
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(shown)).routes(routes!(request)).routes(routes!(answer)).routes(routes!(undo))
+    OpenApiRouter::new()
+        .routes(routes!(shown))
+        .routes(routes!(request))
+        .routes(routes!(answer, what_became))
+        .routes(routes!(undo))
+        .routes(routes!(report))
 }
 
 /// Whose approvals are meant.
@@ -52,6 +61,10 @@ pub(super) struct CallView {
     pub(super) shown_hash: ShownHash,
     /// For a question, why it is asked; for an act, who let it pass.
     pub(super) why: String,
+    /// For an act, its record in the log: what a report of its outcome names.
+    pub(super) record: Option<u64>,
+    /// For an act, what became of it, in words: how its command ended, what was reported.
+    pub(super) became: Vec<String>,
 }
 
 /// An owner's approvals.
@@ -130,6 +143,18 @@ struct AnswerSent {
     shown_hash: ShownHash,
 }
 
+/// What became of a question.
+#[derive(Debug, Serialize, ToSchema)]
+struct QuestionBecame {
+    /// Its number.
+    question: u64,
+    /// Whether it still waits.
+    is_open: bool,
+    /// What the person answered; nothing while it waits.
+    #[schema(value_type = Option<String>)]
+    answer: Option<PersonVerdict>,
+}
+
 /// An owner's approvals: open questions and acts.
 #[utoipa::path(get, path = "/api/v1/approvals", params(Whose),
     responses((status = 200, body = ApprovalsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -150,15 +175,33 @@ async fn request(
     Sent(sent): Sent<RequestSent>,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let verdict = app.desk.run(move |desk| {
-        // An agent may ask for anybody; what it learns is the verdict.
-        let person = match caller.role {
-            Role::Agent => owner(desk, sent.person.as_deref())?,
-            _ => owned(desk, &caller, sent.person.as_deref())?,
-        };
+        let person = asked_of(desk, &caller, sent.person.as_deref())?;
         Ok::<_, Problem>(approvals::request(&mut desk.home, &person, sent.request, &here())?)
     });
     let verdict = verdict.await??;
     serde_json::to_value(verdict).map(Json).map_err(|e| Problem::failed(e.to_string()))
+}
+
+/// What became of a question that an agent's request led to, for an agent that waits. After a yes it requests again.
+#[utoipa::path(get, path = "/api/v1/approvals/questions/{question}", params(("question" = u64, Path), Whose),
+    responses((status = 200, body = QuestionBecame), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn what_became(
+    State(app): State<App>,
+    caller: Caller,
+    At(question): At<u64>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<QuestionBecame>, Problem> {
+    let view = app.desk.run(move |desk| {
+        let person = asked_of(desk, &caller, whose.person.as_deref())?;
+        let approvals = approvals::of(&desk.home, &person)?;
+        let is_open = approvals.open_questions().any(|(open, _)| open == question);
+        let answer = approvals.answer_to(question);
+        if !is_open && answer.is_none() {
+            return Err(Problem::no_such("question", &question));
+        }
+        Ok::<_, Problem>(QuestionBecame { question, is_open, answer })
+    });
+    view.await?.map(Json)
 }
 
 /// Answers an open question. It counts only for the call with this hash.
@@ -185,6 +228,91 @@ async fn undo(
 ) -> Result<Json<ApprovalsView>, Problem> {
     undone(&app, &caller, whose.person.clone(), act).await?;
     Ok(Json(view(&app, &caller, whose.person).await?))
+}
+
+/// How an act ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeSent {
+    /// It was done.
+    Done,
+    /// It was tried and went wrong.
+    Failed,
+    /// It was not tried.
+    NotDone,
+    /// It was done and then undone.
+    Undone,
+}
+
+/// What became of a decision or an act.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReportSent {
+    /// The record of the decision or the act.
+    record: u64,
+    /// How it ended.
+    outcome: OutcomeSent,
+    /// What could be observed.
+    #[serde(default)]
+    observed: String,
+}
+
+/// A report as it was written down.
+#[derive(Debug, Serialize, ToSchema)]
+struct Reported {
+    /// The record of the report.
+    record: u64,
+    /// What it is about, and what it says, in words.
+    said: Vec<String>,
+}
+
+/// Reports what became of a decision or an act. It is the word of whoever reports, and no evidence of what anybody wants.
+#[utoipa::path(post, path = "/api/v1/outcomes", request_body = ReportSent,
+    responses((status = 200, body = Reported), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    Sent(sent): Sent<ReportSent>,
+) -> Result<Json<Reported>, Problem> {
+    let agents_of = app.agents.as_ref().map(|host| host.owner().clone());
+    let reported = app.desk.run(move |desk| {
+        let of = Seq(sent.record);
+        let state = desk.home.state();
+        let known = state.can_be_reported(of).cloned();
+        let by = match caller.role {
+            Role::Agent => {
+                if known.is_none() || known != agents_of {
+                    return Err(Problem::forbidden("an agent reports of its owner's decisions and acts only"));
+                }
+                "an agent".to_owned()
+            }
+            _ => {
+                known.as_ref().map_or_else(|| caller.must_see_everybody(), |person| caller.must_be(person))?;
+                caller.person.as_ref().map_or_else(|| "the owner".to_owned(), ToString::to_string)
+            }
+        };
+        let outcome = match sent.outcome {
+            OutcomeSent::Done => ActOutcome::Done,
+            OutcomeSent::Failed => ActOutcome::Failed,
+            OutcomeSent::NotDone => ActOutcome::NotDone,
+            OutcomeSent::Undone => ActOutcome::Undone,
+        };
+        let record = calls::report(&mut desk.home, of, outcome, &sent.observed, &by, now())?;
+        Ok(Reported { record: record.0, said: calls::reports(desk.home.state(), of) })
+    });
+    Ok(Json(reported.await??))
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Home(error) => error.into(),
+            CallError::Approve(error) => error.into(),
+            CallError::NothingToReport(record) => Self::no_such("decision or act", &record),
+            error @ CallError::TooLong { .. } => Self::unusable(chain(&error)),
+            error => Self::conflict(chain(&error)),
+        }
+    }
 }
 
 /// Records an answer.
@@ -224,7 +352,7 @@ pub(super) async fn view(app: &App, caller: &Caller, person: Option<String>) -> 
     let view = app.desk.run(move |desk| {
         let person = owned(desk, &caller, person.as_deref())?;
         let approvals = approvals::of(&desk.home, &person)?;
-        Ok(in_words(&person, approvals))
+        Ok(in_words(desk.home.state(), &person, approvals))
     });
     view.await?
 }
@@ -236,12 +364,12 @@ pub(super) async fn waiting(app: &App, caller: &Caller) -> Result<Vec<ApprovalsV
         .run(move |desk| {
             let all = desk.home.state().all_approvals().iter();
             let theirs = all.filter(|(person, _)| caller.must_be(person).is_ok());
-            theirs.map(|(person, approvals)| in_words(person, approvals)).collect()
+            theirs.map(|(person, approvals)| in_words(desk.home.state(), person, approvals)).collect()
         })
         .await
 }
 
-fn in_words(person: &PersonId, approvals: &Approvals) -> ApprovalsView {
+fn in_words(state: &LogState, person: &PersonId, approvals: &Approvals) -> ApprovalsView {
     let call = |number: u64, request: &Request, why: String| CallView {
         number,
         tool: request.tool.clone(),
@@ -250,6 +378,8 @@ fn in_words(person: &PersonId, approvals: &Approvals) -> ApprovalsView {
         context: request.context.clone(),
         shown_hash: request.shown_hash(),
         why,
+        record: None,
+        became: Vec::new(),
     };
     let now = here().local;
     let open = approvals.open_questions().map(|(question, request)| {
@@ -269,7 +399,13 @@ fn in_words(person: &PersonId, approvals: &Approvals) -> ApprovalsView {
         share_max: approvals.settings().share_max,
         is_certified: approvals.certificate().is_some(),
         open: open.collect(),
-        acts: acts.map(|(act, request, who)| call(act, request, by(who).to_owned())).collect(),
+        acts: acts
+            .map(|(act, request, who)| CallView {
+                record: state.record_of_act(person, act).map(|seq| seq.0),
+                became: calls::became(state, person, act),
+                ..call(act, request, by(who).to_owned())
+            })
+            .collect(),
     }
 }
 
@@ -288,8 +424,16 @@ fn owner(desk: &Desk, named: Option<&str>) -> Result<PersonId, Problem> {
     }
 }
 
+/// The owner that is asked. An agent may ask anybody; what it learns is what they say to it.
+fn asked_of(desk: &Desk, caller: &Caller, named: Option<&str>) -> Result<PersonId, Problem> {
+    match caller.role {
+        Role::Agent => owner(desk, named),
+        _ => owned(desk, caller, named),
+    }
+}
+
 /// The owner that is meant, if this caller speaks for them.
-fn owned(desk: &Desk, caller: &Caller, named: Option<&str>) -> Result<PersonId, Problem> {
+pub(super) fn owned(desk: &Desk, caller: &Caller, named: Option<&str>) -> Result<PersonId, Problem> {
     let person = match (&caller.person, named) {
         (Some(person), None) => person.clone(),
         _ => owner(desk, named)?,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use credence_agent::approvals::call_in_words;
 use credence_agent::decide::Bars;
 use credence_agent::going_on::{self, GoingOnError};
 use credence_agent::session::Answer;
-use credence_agent::{in_words, names};
+use credence_agent::{calls, in_words, names};
+use credence_mcp::{Caller as ByProtocol, Choice, DecideArguments, Host, HostError, Principal};
 use credence_memory::home::Paths;
 use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::record::{DecisionMade, Outcome, Record};
@@ -18,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::access::Caller;
+use super::access::{Caller, Role};
 use super::api::{Asked, At, Sent};
 use super::desk::{Desk, chain};
 use super::problem::Problem;
@@ -31,7 +33,7 @@ const PAGE_MAX: usize = 200;
 /// The routes, with their part of the document.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(decisions))
+        .routes(routes!(decisions, decide))
         .routes(routes!(decision))
         .routes(routes!(answer))
         .routes(routes!(correct))
@@ -69,6 +71,8 @@ pub(super) struct DecisionView {
     pub(super) question: Option<[String; 2]>,
     /// What the person said of these alternatives since, in words.
     pub(super) since: Vec<String>,
+    /// What became of it, as was reported, in words.
+    pub(super) became: Vec<String>,
     /// Whether an act was chosen, which can be corrected.
     pub(super) may_correct: bool,
     /// Whether its task can be stopped.
@@ -137,6 +141,87 @@ async fn decisions(
     Asked(query): Asked<DecisionQuery>,
 ) -> Result<Json<DecisionPage>, Problem> {
     Ok(Json(page(&app, &caller, query).await?))
+}
+
+/// What is to be decided.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DecideSent {
+    /// What is going on, in a few plain sentences.
+    situation: String,
+    /// The acts to choose between, at least 2.
+    alternatives: Vec<String>,
+    /// Whose values count; may be left out for the owner of the agents.
+    #[serde(default)]
+    person: Option<String>,
+}
+
+/// What was decided.
+#[derive(Debug, Serialize, ToSchema)]
+struct Decided {
+    /// "act", "ask" or "defer".
+    verdict: &'static str,
+    /// For "act": which alternative, counted from 0.
+    chosen: Option<usize>,
+    /// Expected loss of acting now instead of knowing the person's values; at least 0.
+    regret: f64,
+    /// Why, the weightiest first.
+    reasons: Vec<String>,
+    /// For "ask": the two between which an answer decides.
+    question: Option<[String; 2]>,
+    /// The decision's record, for its answer and for a report of its outcome.
+    record: Option<u64>,
+}
+
+/// Decides between acts: act, ask first, or leave it to the person. New situations are read by the model, which stays loaded.
+#[utoipa::path(post, path = "/api/v1/decisions", request_body = DecideSent,
+    responses((status = 200, body = Decided), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn decide(
+    State(app): State<App>,
+    caller: Caller,
+    Sent(sent): Sent<DecideSent>,
+) -> Result<Json<Decided>, Problem> {
+    caller.may_ask_the_model()?;
+    let host = app.agents.clone().ok_or_else(|| {
+        Problem::conflict("nobody knows whose agents these are: start the service with --agents-of NAME")
+    })?;
+    let asked = DecideArguments { situation: sent.situation, alternatives: sent.alternatives, person: sent.person };
+    if let Some(fault) = asked.fault() {
+        return Err(Problem::unusable(fault));
+    }
+    let principal = if caller.role == Role::Agent { crate::mcp::AGENT } else { crate::mcp::OWNER };
+    let by = ByProtocol { principal: Some(Principal(principal.into())), ..ByProtocol::default() };
+    let made = host.decide(&by, asked).await?;
+    let verdict = match made.verdict {
+        Choice::Act => "act",
+        Choice::Ask => "ask",
+        Choice::Defer => "defer",
+    };
+    let pair = |options: Vec<String>| {
+        let mut options = options.into_iter();
+        Some([options.next()?, options.next()?])
+    };
+    Ok(Json(Decided {
+        verdict,
+        chosen: made.chosen,
+        regret: made.regret,
+        reasons: made.reasons.into_iter().map(|reason| reason.words).collect(),
+        question: made.question.and_then(|question| pair(question.options)),
+        record: made.record,
+    }))
+}
+
+impl From<HostError> for Problem {
+    fn from(error: HostError) -> Self {
+        match error {
+            error @ HostError::NotAllowed { .. } => Self::forbidden(chain(&error)),
+            error @ (HostError::BadInput { .. } | HostError::UnknownPerson { .. } | HostError::NotFound { .. }) => {
+                Self::unusable(chain(&error))
+            }
+            error @ (HostError::NotOpen { .. } | HostError::OtherThanShown) => Self::conflict(chain(&error)),
+            error @ HostError::Home { .. } => Self::failed(chain(&error)),
+        }
+    }
 }
 
 /// One decision.
@@ -378,11 +463,18 @@ fn view(state: &LogState, times: &BTreeMap<Seq, String>, seq: Seq, made: &Decisi
         moved_by_wording: made.moved_by_wording.map(|moved| moved.get()),
         question,
         since: going_on::reactions(state, seq).iter().filter_map(said).collect(),
+        became: calls_of(state, seq).chain(calls::reports(state, seq)).collect(),
         may_correct: chosen.is_some(),
         may_stop: stands.is_some_and(|s| s.may_stop),
         is_stopped: stands.is_some_and(|s| s.is_stopped),
         is_superseded: stands.is_some_and(|s| s.is_superseded),
     }
+}
+
+/// How the calls that carried a decision out ended.
+fn calls_of(state: &LogState, decision: Seq) -> impl Iterator<Item = String> {
+    let of_it = state.calls().values().filter(move |call| call.begun.decision == Some(decision));
+    of_it.map(|call| format!("{}: {}", call_in_words(&call.request), calls::end_in_words(call)))
 }
 
 /// What was foreseen of an alternative.

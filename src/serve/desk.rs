@@ -1,23 +1,31 @@
 //! The desk of a served home: one thread owns the home and its lock and does one piece of work after another, so everybody's
 //! records stand in one order and nobody waits for a lock. Handlers hand it closures and await what these return.
+//!
+//! Nobody hears what came of their work before its records are on the disk. The desk does not wait for that: it goes on, and another
+//! thread syncs ([`super::syncing`]), one sync for all that was written meanwhile.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use credence_agent::askable::Askable;
+use credence_agent::instrument::Effort;
 use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, Shown, SummaryView, WhyView};
 use credence_agent::session::{Session, SessionError, SessionOptions};
 use credence_agent::sitting::step;
 use credence_agent::words::Listener;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{PersonId, Seq, SessionId};
+use credence_memory::log::End;
 use credence_memory::record::{Record, Retracted};
 use credence_memory::state::{Illegal, StateError};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::access::Caller;
 use super::problem::Problem;
+use super::syncing::{Heard, Syncing};
 
 /// Work that waits, at most; more is refused with a word to come again.
 const WAITING_MAX: usize = 4096;
@@ -35,7 +43,6 @@ pub(crate) struct Desk {
     sittings: BTreeMap<SessionId, Sitting>,
     /// Counts uses, to tell which sitting was used least lately.
     uses: u64,
-    changed: broadcast::Sender<u64>,
 }
 
 struct Sitting {
@@ -77,7 +84,8 @@ impl Turn {
     }
 }
 
-type Work = Box<dyn FnOnce(&mut Desk) + Send>;
+/// Work, and whom to tell what came of it once that is safe.
+type Work = Box<dyn FnOnce(&mut Desk) -> Heard + Send>;
 
 /// The way to the desk, for any number of handlers.
 #[derive(Clone)]
@@ -99,11 +107,22 @@ impl DeskHandle {
         let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let (changed, _) = broadcast::channel(64);
         let handle = Self { work, changed: changed.clone() };
-        let mut desk = Desk { home, askable, listener, names, sittings: BTreeMap::new(), uses: 0, changed };
+        let mut desk = Desk { home, askable, listener, names, sittings: BTreeMap::new(), uses: 0 };
+        desk.home.write_ahead();
+        let syncing = Syncing::start(changed)?;
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
             let _told = OnEnd(Some(on_end));
             while let Some(work) = waiting.blocking_recv() {
-                work(&mut desk);
+                if let Err(error) = desk.settle(&syncing) {
+                    tracing::error!("the log cannot be relied on any more, so the service stops: {}", chain(&error));
+                    break;
+                }
+                let heard = work(&mut desk);
+                syncing.tell(desk.home.unsynced(), heard);
+            }
+            // What was written is synced, and everybody told, before the home is closed.
+            if let Err(error) = desk.take_note(syncing.end()) {
+                tracing::error!("what could not be synced could not be taken back either: {}", chain(&error));
             }
         })?;
         Ok((handle, thread))
@@ -119,19 +138,14 @@ impl DeskHandle {
     ) -> Result<T, Problem> {
         let (send, result) = oneshot::channel();
         let work: Work = Box::new(move |desk| {
-            let before = desk.home.state().head().0;
             let result = work(desk);
-            let after = desk.home.state().head().0;
-            if after != before {
-                let _ = desk.changed.send(after.0);
-            }
-            let _ = send.send(result);
+            Box::new(move |safe: Result<(), Problem>| drop(send.send(safe.map(|()| result))))
         });
         self.work.try_send(work).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Problem::busy(),
             mpsc::error::TrySendError::Closed(_) => Problem::stopping(),
         })?;
-        result.await.map_err(|_| Problem::failed("the service had to give this up; nothing was acknowledged"))
+        result.await.map_err(|_| Problem::failed("the service had to give this up; nothing was acknowledged"))?
     }
 
     /// The number of the last record, whenever there are new ones.
@@ -151,6 +165,26 @@ impl<F: FnOnce()> Drop for OnEnd<F> {
 }
 
 impl Desk {
+    /// Takes note of what was synced meanwhile. What could not be is taken back: nobody was told of it.
+    fn settle(&mut self, syncing: &Syncing) -> Result<(), HomeError> {
+        self.take_note(syncing.found()).map(|was_taken_back| {
+            if was_taken_back {
+                syncing.taken_back();
+            }
+        })
+    }
+
+    fn take_note(&mut self, (safe, failed): (Option<End>, Option<String>)) -> Result<bool, HomeError> {
+        if let Some(end) = safe {
+            self.home.known_safe(end);
+        }
+        let Some(why) = failed else { return Ok(false) };
+        tracing::warn!("what was written last could not be synced and is taken back: {why}");
+        self.sittings.clear();
+        self.home.take_back(io::Error::other(why))?;
+        Ok(true)
+    }
+
     /// Sits a person down: their sitting that is not over goes on, else one begins.
     pub(crate) fn sit_down(&mut self, person: &PersonId, source: &str, now: Timestamp) -> Result<Turn, Problem> {
         let state = self.home.state();
@@ -216,6 +250,14 @@ impl Desk {
             let ended = self.end(id, "stopped", now)?;
             return Ok(Turn { answers: ended.answers, ended: Some(ended), ..Turn::new(id, person) });
         }
+        if number.is_some() && sitting.session.question(&self.home).is_none() && sitting.session.reading().is_none() {
+            // A service that ended between an answer and the next question: what is answered is known by the question that follows.
+            let turn = self.turn(id, now)?;
+            if turn.ended.is_some() {
+                return Ok(turn);
+            }
+        }
+        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
         let open = sitting.session.question(&self.home).map(|q| q.number);
         if let (Some(number), Some(open)) = (number, open) {
             if number < open {
@@ -227,9 +269,27 @@ impl Desk {
                 return Err(Problem::conflict(format!("question {number} was not asked yet: {open} is open")));
             }
         }
-        let shown = step(&mut self.home, &mut sitting.session, &self.listener, said, now)?;
-        sitting.last = shown;
-        self.turn(id, now)
+        let answers = sitting.session.answers();
+        match step(&mut self.home, &mut sitting.session, &self.listener, said, now) {
+            Ok(shown) => sitting.last = shown,
+            Err(error) => {
+                // Part of it may stand in the log: whoever sends it again meets a sitting that is taken up from there.
+                self.sittings.remove(id);
+                return Err(error.into());
+            }
+        }
+        let (answered, person) = (sitting.session.answers(), sitting.session.person().clone());
+        let turn = self.turn(id, now);
+        if turn.is_err() {
+            self.sittings.remove(id);
+        }
+        match turn {
+            Err(problem) if problem.code == "disk" && answered > answers => {
+                let said = format!("the answer is recorded, the next question is not: {}", problem.detail);
+                Ok(Turn { answers: answered, problem: Some(said), ..Turn::new(id, person) })
+            }
+            turn => turn,
+        }
     }
 
     /// Why the open question was chosen.
@@ -237,6 +297,16 @@ impl Desk {
         self.take_up(id)?;
         let Some(sitting) = self.sittings.get(id) else { return Err(Problem::no_such("sitting", id)) };
         Ok(sitting.session.why(&self.home)?)
+    }
+
+    /// That a sitting is theirs to see and to go on with.
+    pub(crate) fn must_be_theirs(&self, caller: &Caller, id: &SessionId) -> Result<(), Problem> {
+        match self.whose(id) {
+            Some(person) => caller.must_be(&person),
+            // Whether there is one is not theirs to know.
+            None if caller.sees_everybody() => Err(Problem::no_such("sitting", id)),
+            None => Err(Problem::forbidden("a participant sees their own session and values only")),
+        }
     }
 
     /// Whose a sitting is.
@@ -247,7 +317,9 @@ impl Desk {
     /// Ends a sitting.
     fn end(&mut self, id: &SessionId, reason: &str, now: Timestamp) -> Result<SummaryView, Problem> {
         let Some(mut sitting) = self.sittings.remove(id) else { return Err(Problem::no_such("sitting", id)) };
-        Ok(sitting.session.end(&mut self.home, reason, now)?)
+        let ended = sitting.session.end(&mut self.home, reason, now)?;
+        self.home.keep(sitting.session.person());
+        Ok(ended)
     }
 
     /// Withdraws a record.
@@ -265,7 +337,7 @@ impl Desk {
 
     fn options(&self, source: &str, seed: u64) -> SessionOptions {
         let names = self.names.clone();
-        SessionOptions { source: source.to_owned(), seed, names, rough_values: true, ..SessionOptions::default() }
+        SessionOptions { source: source.to_owned(), seed, names, effort: Effort::Quick, ..SessionOptions::default() }
     }
 
     /// Takes a sitting up from the log, if it is not at hand.

@@ -1,11 +1,17 @@
 //! Experiments over the API: runs with their progress, starting, going on, stopping, reports. The owner's only.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use credence_evals::experiment::{BUILT_IN, Experiment};
 use serde::{Deserialize, Serialize};
+use tokio_stream::wrappers::IntervalStream;
+use tokio_stream::{Stream, StreamExt};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +21,7 @@ use super::access::{Caller, Role};
 use super::api::{At, Sent};
 use super::problem::Problem;
 use super::reading::aside;
-use super::runs::{RunView, Runs};
+use super::runs::{RunView, Runs, Standing};
 
 /// The routes, with their part of the document.
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -23,6 +29,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(experiments))
         .routes(routes!(start))
         .routes(routes!(run))
+        .routes(routes!(progress))
         .routes(routes!(stop))
         .routes(routes!(go_on))
         .routes(routes!(report))
@@ -81,6 +88,39 @@ async fn start(State(app): State<App>, caller: Caller, Sent(sent): Sent<StartRun
     responses((status = 200, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn run(State(app): State<App>, caller: Caller, At(name): At<String>) -> Result<Json<RunView>, Problem> {
     Ok(Json(with_runs(&app, &caller, move |runs| runs.view(&name)).await?))
+}
+
+/// How often a run is looked at for those who follow it.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Follows a run: how it stands, as a server-sent event called `run` whenever that changes, until it is at work no more.
+#[utoipa::path(get, path = "/api/v1/experiments/{run}/events", params(("run" = String, Path)),
+    responses((status = 200, body = RunView, content_type = "text/event-stream"),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn progress(
+    State(app): State<App>,
+    caller: Caller,
+    At(name): At<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let look = move |name: String| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move { with_runs(&app, &caller, move |runs| runs.view(&name)).await }
+    };
+    // Whether there is such a run, and whether they may see it, is told before anything else.
+    look(name.clone()).await?;
+    let (mut is_over, mut told) = (false, None);
+    let views = IntervalStream::new(tokio::time::interval(LOOK)).then(move |_| look(name.clone()));
+    let views = views.map_while(move |view| {
+        let view = view.ok().filter(|_| !is_over)?;
+        is_over = view.standing != Standing::Running;
+        Some(view)
+    });
+    let news = views.filter(move |view| {
+        let now = Some((view.standing, view.done));
+        std::mem::replace(&mut told, now) != now
+    });
+    let events = news.map(|view| Ok(Event::default().event("run").json_data(view).unwrap_or_default()));
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// Stops a run. What it finished is kept, and it can go on.

@@ -3,20 +3,25 @@
 mod access;
 mod api;
 mod approvals;
+mod carry;
 mod decisions;
 pub(crate) mod desk;
 mod experiments;
+mod imports;
+mod limits;
 mod metrics;
 mod openai;
 mod pages;
 mod problem;
 mod reading;
 mod runs;
+mod syncing;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,7 +31,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use clap::Args;
 use credence_agent::askable::Askable;
 use credence_agent::decide::Bars;
@@ -34,17 +39,21 @@ use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, HttpOptions, Principal, streamable_http_service};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::Hash;
+use credence_priors::ModelIdentity;
 use credence_priors::schema::ValueSchema;
+use credence_priors::value_reading::ValueMap;
 use utoipa_axum::routes;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::commands::prior::read_in_words;
 use crate::exit::WrongInput;
-use crate::front::signals;
 use crate::mcp::{DeskHost, LiveReading};
-use crate::surroundings::{home, now, opening, person, say, schema};
+use crate::signals;
+use crate::surroundings::{cache, home, now, opening, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
 use api::Answered;
 use desk::DeskHandle;
+use limits::AtMost;
 use metrics::Metrics;
 use problem::Problem;
 use runs::Runs;
@@ -76,6 +85,16 @@ pub(crate) struct ServeArgs {
     /// Whose approvals and values agents mean that come over MCP (at /mcp, with an agent's token) [default: your login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agents_of: Option<String>,
+    /// Carry out acts that passed, when an agent or the owner asks for it (/api/v1/approvals/acts/ACT/carry-out), by this command: it
+    /// reads one JSON object on standard input. A dry run, unless --carry-out is given
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: Option<String>,
+    /// Run the command of --exec
+    #[arg(long, requires = "exec")]
+    pub(crate) carry_out: bool,
+    /// End the command after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) exec_timeout: u64,
     /// A question bank of your own (JSON Lines) [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
@@ -101,8 +120,14 @@ pub(crate) struct Shared {
     desk: DeskHandle,
     /// What agents come to over MCP; none where nobody knows whose they would be.
     agents: Option<Arc<DeskHost>>,
+    /// How acts are carried out, if they are.
+    exec: Option<carry::Exec>,
+    /// Whether the service is to end, and commands with it.
+    is_ending: Arc<AtomicBool>,
     writer: Writer,
     runs: Runs,
+    /// How well the home's model reads each value of acts that nobody keyed; empty where that is not known.
+    reads: Vec<(String, String)>,
     home: PathBuf,
     askable: Arc<Askable>,
     tokens: Tokens,
@@ -145,7 +170,9 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let root = home(global)?;
-    let home = open(global, args, &schema, &root)?;
+    let mut home = open(global, args, &schema, &root)?;
+    let found = crate::carrying::settle(&mut home)?;
+    crate::carrying::tell(&home, &found);
     let tokens = Tokens::open(&root)?;
     let askable = Arc::new(Askable::new(bank, home.state())?);
     let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
@@ -153,10 +180,12 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
     let is_secure = args.tls_cert.is_some() || args.behind_proxy;
     let handle = Handle::new();
+    let is_ending = Arc::new(AtomicBool::new(false));
     let stop = handle.clone();
     // Without its desk the service is of no use: it stops, and says so by the thread's result.
     let on_end = move || stop.graceful_shutdown(Some(STOPPING));
     let home_of = home.state().header().map(|header| header.model.gguf_hash).context("the log has no header")?;
+    let reads = reads(global, &home, &schema);
     let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
     let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
     let (for_agents, with) = (global.clone(), args.model.clone());
@@ -179,8 +208,15 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 Arc::new(DeskHost::new(desk.clone(), owner, Arc::new(reading), Bars::default(), place))
             }),
             desk,
+            exec: args.exec.clone().map(|command| carry::Exec {
+                command,
+                carries_out: args.carry_out,
+                seconds_max: args.exec_timeout,
+            }),
+            is_ending: Arc::clone(&is_ending),
             writer,
             runs: Runs::open(&root),
+            reads,
             home: root,
             askable,
             tokens,
@@ -201,17 +237,30 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                  --behind-proxy, where that matters.")?;
         }
         let stop = handle.clone();
-        let _watch = signals::watch(move || stop.graceful_shutdown(Some(STOPPING)));
+        let _watch = signals::watch(move || {
+            is_ending.store(true, Ordering::SeqCst);
+            stop.graceful_shutdown(Some(STOPPING));
+        });
+        let looking = tokio::spawn(crate::carrying::look_after(app.desk.clone()));
         let service = router(app)?.into_make_service_with_connect_info::<SocketAddr>();
         match (&args.tls_cert, &args.tls_key) {
             (Some(certificate), Some(key)) => {
                 let tls = RustlsConfig::from_pem_file(certificate, key)
                     .await
                     .with_context(|| format!("failed to use {} and {}", certificate.display(), key.display()))?;
-                axum_server::from_tcp_rustls(socket, tls)?.handle(handle).serve(service).await?;
+                let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone()));
+                let mut server = axum_server::from_tcp(socket)?.acceptor(taking).handle(handle);
+                server.http_builder().http1().header_read_timeout(limits::HEAD);
+                server.first_request_timeout(limits::HEAD).serve(service).await?;
             }
-            _ => axum_server::from_tcp(socket)?.handle(handle).serve(service).await?,
+            _ => {
+                let mut server =
+                    axum_server::from_tcp(socket)?.acceptor(AtMost::allowed(handle.clone())).handle(handle);
+                server.http_builder().http1().header_read_timeout(limits::HEAD);
+                server.first_request_timeout(limits::HEAD).serve(service).await?;
+            }
         }
+        looking.abort();
         anyhow::Ok(())
     });
     drop(runtime);
@@ -220,6 +269,15 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     // A process that ends while a model computes tears down what it computes with.
     writing.join().map_err(|_| anyhow::anyhow!("the model's thread failed"))?;
     served
+}
+
+/// How well the home's model reads each value, in words, where that was measured.
+fn reads(global: &Global, home: &Home, schema: &ValueSchema) -> Vec<(String, String)> {
+    let Some(model) = home.state().header().map(|header| &header.model) else { return Vec::new() };
+    let key = ModelIdentity::key_of(&model.gguf_hash.to_string(), &model.scoring_precision);
+    let map = ValueMap::known_for(&key, schema, Some(&cache(global).readings()));
+    let name = |id: &str| schema.values.iter().find(|v| v.id == id).map_or_else(|| id.to_owned(), |v| v.name.clone());
+    map.iter().flat_map(|map| &map.validity).map(|v| (name(&v.value), read_in_words(v))).collect()
 }
 
 /// Opens the home. What is there already needs no model: its questions are keyed, or were read before.

@@ -88,7 +88,7 @@ fn fits(what: &str, components: &Value, schema: &Value, text: &str) {
 }
 
 /// Lets objects of named members have no others, unless a schema is made of several.
-fn close(schema: &mut Value) {
+pub(crate) fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             if members.contains_key("properties") && !members.contains_key("additionalProperties") {

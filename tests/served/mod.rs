@@ -1,5 +1,5 @@
 //! A service in a process of its own, and clients of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod contract;
 
@@ -21,6 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use contract::Contract;
+pub(crate) use contract::close;
 
 /// A home in key points in which nobody has said anything. It needs no model.
 pub(crate) fn empty_home() -> TempDir {
@@ -45,7 +46,7 @@ pub(crate) fn empty_home() -> TempDir {
 pub(crate) fn with_decisions(home: &Path, person: &str) -> (u64, u64) {
     use credence_agent::decide::{Bars, decide, record};
     use credence_agent::session::record_described;
-    use credence_agent::task::{By, Proposed, TaskRun};
+    use credence_agent::task::{By, Proposed, TaskLimits, TaskRun};
     use credence_memory::ids::{AlternativeId, PersonId};
     let (mut home, _) = Home::open(home).unwrap();
     let at = jiff::Timestamp::from_second(1_790_000_100).unwrap();
@@ -69,7 +70,7 @@ pub(crate) fn with_decisions(home: &Path, person: &str) -> (u64, u64) {
         let proposed =
             |alternative: &AlternativeId| Proposed { alternative: *alternative, by: By::Person, why: "given".into() };
         let proposed: Vec<Proposed> = ids.iter().map(proposed).collect();
-        let limits = (Bars::default(), 5);
+        let limits = TaskLimits { bars: Bars::default(), questions_max: 5 };
         let mut task = TaskRun::begin(&mut home, person.clone(), &question.situation, &proposed, limits, at).unwrap();
         task.step(&mut home, decided, at).unwrap();
         decisions.push(home.state().decisions().last().unwrap().0.0);
@@ -139,7 +140,23 @@ impl Answer {
 impl Service {
     /// Starts a service on a free port and waits until it says where it is.
     pub(crate) fn start(home: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_credence"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_credence")), home, more)
+    }
+
+    /// The same, after a line of shell that says what the process may do.
+    pub(crate) fn start_under(rules: &str, home: &Path, more: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{rules}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_credence")]);
+        Self::start_by(shell, home, more)
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(self.child.as_ref().expect("it runs"))
+    }
+
+    fn start_by(mut command: Command, home: &Path, more: &[&str]) -> Self {
+        let mut child = command
             .env_remove("CREDENCE_HOME")
             .env_remove("RUST_LOG")
             .args(["--offline", "serve", "--home"])
@@ -230,6 +247,16 @@ impl Service {
     /// Sends a body as it is.
     pub(crate) fn raw(&self, method: &str, path: &str, body: &str) -> Answer {
         self.request(method, path, "application/json", Some(body), &[])
+    }
+
+    /// Sends a file as it is.
+    pub(crate) fn file(&self, path: &str, content: &str) -> Answer {
+        self.request("POST", path, "text/plain", Some(content), &[])
+    }
+
+    /// Sends a body of this kind as it is.
+    pub(crate) fn as_it_is(&self, path: &str, kind: &str, body: &str) -> Answer {
+        self.request("POST", path, kind, Some(body), &[])
     }
 
     /// Sends a form.

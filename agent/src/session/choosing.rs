@@ -13,9 +13,12 @@ use rand::RngExt;
 
 use super::{Session, SessionError};
 use crate::ask::Strategy;
-use crate::instrument::{self, Chosen, Item, Member, Pool};
+use crate::instrument::{self, Chosen, Effort, Item, Member, Pool};
 use crate::knowledge::Knowledge;
 use crate::pace::Pace;
+
+/// Hypotheses that stand for all of them where the best and the worst are predicted for many people at once.
+const PREDICTING: usize = 24;
 
 impl Session {
     /// Probabilities of the answers, for alternatives in the order shown.
@@ -27,7 +30,10 @@ impl Session {
         }
         let shown = Item { alternatives: shown.to_vec(), ..item.clone() };
         let layout = self.layout(state)?;
-        Ok(belief.predict(&shown.question(&layout, |a| self.features(state, &layout, a))?))
+        let question = shown.question(&layout, |a| self.features(state, &layout, a))?;
+        // Every hypothesis has a small integral for each of twelve outcomes.
+        let roughly = self.options.effort == Effort::Quick && item.kind == QuestionKind::BestAndWorst;
+        Ok(if roughly { belief.predict_roughly(&question, PREDICTING) } else { belief.predict(&question) })
     }
 
     pub(super) fn layout(&self, state: &State) -> Result<Arc<Layout>, SessionError> {
@@ -48,8 +54,9 @@ impl Session {
         })
     }
 
-    /// How many answers may still come: questions that were not asked, portraits that were not rated, and no more than were asked for.
-    pub(super) fn remaining(&self, home: &Home) -> usize {
+    /// How many answers may still come: questions that were not asked, portraits that were not rated, and no more than were asked for;
+    /// nothing where there is no end to them, since sets of portraits can always be formed.
+    pub(super) fn remaining(&self, home: &Home) -> Option<usize> {
         let answered = home.state().answered(&self.person);
         let open = self.items.iter().filter(|item| {
             let answered = item.key().is_some_and(|key| answered.contains(&key));
@@ -59,7 +66,10 @@ impl Session {
         let asked_for = self.options.answers_max.map(|most| most.saturating_sub(self.answers() + 1));
         // Sets of portraits do not run out before a person does.
         let endless = self.forms_sets() && self.options.strategy == Strategy::InformationGain;
-        asked_for.map_or(fresh, |most| if endless { most } else { most.min(fresh) })
+        match asked_for {
+            Some(most) => Some(if endless { most } else { most.min(fresh) }),
+            None => (!endless).then_some(fresh),
+        }
     }
 
     pub(super) fn forms_sets(&self) -> bool {
@@ -101,6 +111,8 @@ impl Session {
             members,
             asked_sets: asked.iter().filter(|a| a.kind == QuestionKind::BestAndWorst).map(|a| a.question).collect(),
             kinds: self.kinds.clone(),
+            // Fewer hypotheses found less of people (docs/results/service-load.md).
+            effort: Effort::Full,
         };
         let pace = person.map(|p| Pace::of(p.answer_seconds())).unwrap_or_default();
         let features = |a: &AlternativeId| self.features(state, &layout, a);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use credence_memory::record::QuestionKind;
 
 use crate::ask::Strategy;
+use crate::instrument::Effort;
 
 /// How a sitting goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +28,8 @@ pub struct SessionOptions {
     pub minutes_max: Option<f64>,
     /// Names of values for people, by id.
     pub names: BTreeMap<String, String>,
-    /// Values shown during the sitting leave out the skew that answers leave, which takes most of an answer's time; for a service
-    /// with many people. A page of values has it always.
-    pub rough_values: bool,
+    /// How much is worked out of what is predicted and shown. It changes neither the next question nor belief.
+    pub effort: Effort,
 }
 
 impl Default for SessionOptions {
@@ -44,7 +44,7 @@ impl Default for SessionOptions {
             answers_max: None,
             minutes_max: None,
             names: BTreeMap::new(),
-            rough_values: false,
+            effort: Effort::Full,
         }
     }
 }

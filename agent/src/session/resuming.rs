@@ -44,7 +44,7 @@ impl Session {
             let open = asked.iter().rev().find(|a| a.seq < evidence.seq);
             let is_answer = !matches!(evidence.form, Form::Importance { .. });
             let question = open.filter(|_| is_answer).map(|a| a.question);
-            session.given.push(Given { seq: evidence.seq, question, open: None, predicted_ln: None });
+            session.given.push(Given { seq: evidence.seq, question, said: None, open: None, predicted_ln: None });
         }
         let last = asked.last().filter(|a| {
             let answered = session.given.iter().any(|g| g.question.is_some() && g.seq > a.seq);

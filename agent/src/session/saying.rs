@@ -13,6 +13,9 @@ use crate::words::{self, Listener};
 
 impl Session {
     /// Records a statement of importance in structured words; the open question stays open.
+    ///
+    /// # Errors
+    /// The words are no such statement, or name a value that there is none of; the home would not take the record.
     pub fn importance(&mut self, home: &mut Home, words: &str, now: Timestamp) -> Result<MovedView, SessionError> {
         let row = structured(words, &self.named_values(home))?;
         let said = words::sentence(&row, |id| self.name(id));
@@ -30,6 +33,9 @@ impl Session {
     }
 
     /// Reads free words; what they were read as then waits to be confirmed. The open question stays open.
+    ///
+    /// # Errors
+    /// The words cannot be read; the home would not take a record.
     pub fn tell(
         &mut self,
         home: &mut Home,
@@ -54,6 +60,9 @@ impl Session {
     }
 
     /// Takes the answer to the open reading; says what moved, if anything did.
+    ///
+    /// # Errors
+    /// No reading is open, or the home would not take a record.
     pub fn answer_reading(
         &mut self,
         home: &mut Home,
@@ -69,12 +78,15 @@ impl Session {
             self.telling = None;
         }
         let Some(seq) = evidence else { return Ok(None) };
-        self.given.push(Given { seq, question: None, open: None, predicted_ln: None });
         let said = words::sentence(&row, |id| self.name(id));
+        self.given.push(Given { seq, question: None, said: Some(said.clone()), open: None, predicted_ln: None });
         self.moved(home, seq, said, None, &before).map(Some)
     }
 
     /// Another reading of the open words: the one at this place among those shown beside it.
+    ///
+    /// # Errors
+    /// No reading is open, or it has no such place.
     pub fn other_reading(&self, index: usize) -> Result<ToReading, SessionError> {
         let open = self.telling.as_ref().and_then(Telling::open).ok_or(SessionError::NothingAsked)?;
         let row = open.others.get(index).cloned();
@@ -83,11 +95,17 @@ impl Session {
     }
 
     /// What was meant, in structured words, instead of the open reading.
+    ///
+    /// # Errors
+    /// The words are no statement of importance.
     pub fn corrected_reading(&self, home: &Home, words: &str) -> Result<ToReading, SessionError> {
         Ok(ToReading::Correct(structured(words, &self.named_values(home))?))
     }
 
     /// Nothing is concluded from readings that nobody confirmed.
+    ///
+    /// # Errors
+    /// The home would not take a record.
     pub fn leave_readings(&mut self, home: &mut Home, now: Timestamp) -> Result<(), SessionError> {
         while self.telling.is_some() {
             self.answer_reading(home, ToReading::Leave, now)?;
@@ -102,6 +120,9 @@ impl Session {
 }
 
 /// A statement of importance in structured words, as a row.
+///
+/// # Errors
+/// The words are no such statement, or name a value that there is none of.
 pub fn structured(words: &str, values: &[NamedValue]) -> Result<ReadRow, SessionError> {
     let statement = Importance::parse(words, values)?;
     let value = |id: &Option<String>| id.as_deref().map(ValueId::new).transpose();

@@ -16,6 +16,7 @@ use super::candidate::{Folder, Job, Outcome, TuneSettings};
 use super::plan::{self, Machine};
 use super::records::take_up;
 use super::schedule::Decision;
+use crate::error::error_chain;
 
 /// Time between two looks at the trainer.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -83,6 +84,9 @@ impl Beside {
     }
 
     /// Waits until the trainer ends, and says what came of it; waits for ever if none is at work.
+    ///
+    /// # Errors
+    /// The trainer failed: its last words.
     pub async fn ended(&mut self) -> Result<Folder, String> {
         loop {
             let Some((folder, work)) = &mut self.at_work else { return std::future::pending().await };
@@ -130,11 +134,11 @@ impl Drop for Beside {
 /// # Errors
 /// Says why not.
 pub fn collect(home: &mut Home, folder: &Folder, now: Timestamp) -> Result<Option<String>, String> {
-    let read = |error: super::candidate::FolderError| chain(&error);
+    let read = |error: super::candidate::FolderError| error_chain(&error);
     let job: Option<Job> = folder.read("job.json").map_err(read)?;
     let outcome: Option<Outcome> = folder.read("outcome.json").map_err(read)?;
     let (Some(job), Some(outcome)) = (job, outcome) else { return Ok(None) };
-    let promoted = take_up(home, folder, &job, &outcome, job.imported.is_none(), now).map_err(|e| chain(&e))?;
+    let promoted = take_up(home, folder, &job, &outcome, job.imported.is_none(), now).map_err(|e| error_chain(&e))?;
     let verdict = outcome.judgement.map_or_else(String::new, |j| j.to_string());
     let after = if promoted { "; it is in force from now on" } else { "" };
     Ok(Some(format!("generation {} was trained in the background: {verdict}{after}", job.generation)))
@@ -150,35 +154,24 @@ fn begin(home: &Home, learning: &Learning, root: &Path, now: Timestamp) -> Resul
     }
     let state = home.state();
     let whose = plan::whose(state);
-    let plan = plan::plan(state, root, &whose, settings, machine(now), None).map_err(|e| chain(&e))?;
+    let plan = plan::plan(state, root, &whose, settings, machine(now), None).map_err(|e| error_chain(&e))?;
     if let Decision::Wait { because } = plan.decision {
         tracing::debug!(%because, "not training");
         return Ok(None);
     }
     let (folder, generation) = match Folder::pending(root) {
         Some(folder) => {
-            let job: Option<Job> = folder.read("job.json").map_err(|e| chain(&e))?;
+            let job: Option<Job> = folder.read("job.json").map_err(|e| error_chain(&e))?;
             let Some(job) = job else { return Ok(None) };
             (folder, job.generation)
         }
         None => {
-            let job = plan::job(state, &whose, settings, None).map_err(|e| chain(&e))?;
+            let job = plan::job(state, &whose, settings, None).map_err(|e| error_chain(&e))?;
             let folder = Folder::of(root, job.generation);
-            folder.make().and_then(|()| folder.write("job.json", &job)).map_err(|e| chain(&e))?;
+            folder.make().and_then(|()| folder.write("job.json", &job)).map_err(|e| error_chain(&e))?;
             (folder, job.generation)
         }
     };
-    let work = trainer.start(root, generation).map_err(|e| chain(&e))?;
+    let work = trainer.start(root, generation).map_err(|e| error_chain(&e))?;
     Ok(Some((folder, work)))
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -350,6 +350,7 @@ fn asked_together(state: &State, alone: &[usize]) -> BTreeSet<[usize; 2]> {
 
 impl DataSet {
     /// BLAKE3 of the data set: the same state and settings give the same.
+    #[allow(clippy::missing_panics_doc, reason = "maps are ordered, with names as keys")]
     pub fn hash(&self) -> Hash {
         let json =
             serde_json::to_string(self).expect("maps are ordered, with names as keys, so it has one form as JSON");

@@ -151,7 +151,7 @@ pub struct TestResult {
 /// What became of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
-pub enum Verdict {
+pub enum GateOutcome {
     /// Every test passed.
     Accepted,
     /// The evidence cannot tell yet.
@@ -170,7 +170,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: GateOutcome,
     /// Its turn among the candidates that were looked at, from 1.
     pub turn: u32,
     /// The one-sided error level of its tests.
@@ -191,11 +191,11 @@ impl Judgement {
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.verdict {
-            Verdict::Accepted => write!(f, "accepted: every test passed at the {:.4} level", self.level),
-            Verdict::NotEnough { missing } => {
+            GateOutcome::Accepted => write!(f, "accepted: every test passed at the {:.4} level", self.level),
+            GateOutcome::NotEnough { missing } => {
                 write!(f, "not enough evidence: about {missing} more held-out or later {} are needed", self.unit)
             }
-            Verdict::Refused { by } => write!(f, "refused by the test of {by}"),
+            GateOutcome::Refused { by } => write!(f, "refused by the test of {by}"),
         }
     }
 }
@@ -216,10 +216,11 @@ pub fn judge(
     controls: Option<&Controls>,
 ) -> Option<Judgement> {
     let level = level(settings.error, turn);
-    let mut judgement = Judgement { verdict: Verdict::Accepted, turn, level, unit: foresight.unit, tests: Vec::new() };
+    let mut judgement =
+        Judgement { verdict: GateOutcome::Accepted, turn, level, unit: foresight.unit, tests: Vec::new() };
     let units = foresight.gain.len();
     if units < settings.units_min {
-        judgement.verdict = Verdict::NotEnough { missing: settings.units_min - units };
+        judgement.verdict = GateOutcome::NotEnough { missing: settings.units_min - units };
         return Some(judgement);
     }
     let gain = Moments::of(&foresight.gain);
@@ -228,9 +229,9 @@ pub fn judge(
     judgement.tests.push(TestResult { test: Test::Gain, estimate: gain.mean, bound, margin: 0.0, of: units, passed });
     if !passed {
         judgement.verdict = if gain.mean > 0.0 {
-            Verdict::NotEnough { missing: gain.units_to_show(level).saturating_sub(units).max(1) }
+            GateOutcome::NotEnough { missing: gain.units_to_show(level).saturating_sub(units).max(1) }
         } else {
-            Verdict::Refused { by: Test::Gain }
+            GateOutcome::Refused { by: Test::Gain }
         };
         return Some(judgement);
     }
@@ -242,7 +243,8 @@ pub fn judge(
     };
     let mut refuses = |result: TestResult| {
         judgement.tests.push(result);
-        judgement.verdict = if result.passed { Verdict::Accepted } else { Verdict::Refused { by: result.test } };
+        judgement.verdict =
+            if result.passed { GateOutcome::Accepted } else { GateOutcome::Refused { by: result.test } };
         !result.passed
     };
     if refuses(mean_test(Test::Calibration, &foresight.overconfidence, margins.calibration)) {
@@ -355,7 +357,7 @@ mod tests {
         Foresight { unit: Unit::Answer, gain, overconfidence }
     }
 
-    fn verdict(foresight: &Foresight, controls: &Controls) -> Verdict {
+    fn verdict(foresight: &Foresight, controls: &Controls) -> GateOutcome {
         judge(&GateSettings::default(), 1, foresight, Some(controls)).expect("everything was measured").verdict
     }
 
@@ -368,7 +370,7 @@ mod tests {
     #[test]
     fn too_little_evidence_is_named_and_spends_nothing() {
         let judgement = judge(&GateSettings::default(), 3, &foresight(vec![0.5; 7]), None).expect("a verdict");
-        assert_eq!(judgement.verdict, Verdict::NotEnough { missing: 5 });
+        assert_eq!(judgement.verdict, GateOutcome::NotEnough { missing: 5 });
         assert!(!judgement.spends_error());
         assert!(judgement.to_string().contains("5 more"));
     }
@@ -377,7 +379,7 @@ mod tests {
     fn a_gain_that_is_not_beyond_doubt_says_how_much_is_missing() {
         let gain: Vec<f64> = (0..20).map(|i| if i % 2 == 0 { 0.6 } else { -0.4 }).collect();
         let judged = judge(&GateSettings::default(), 1, &foresight(gain), None).expect("a verdict");
-        let Verdict::NotEnough { missing } = judged.verdict else { panic!("{judged:?}") };
+        let GateOutcome::NotEnough { missing } = judged.verdict else { panic!("{judged:?}") };
         // ((2.09 + .84) x .513 / .1)^2 = 226 units for a gain of .1 with a spread of .513.
         assert!((180..240).contains(&missing), "{missing}");
         assert!(judged.spends_error());
@@ -388,9 +390,9 @@ mod tests {
         let gain: Vec<f64> = (0..40).map(|i| 0.2 + 0.1 * (i as f64 % 3.0 - 1.0)).collect();
         let better = foresight(gain);
         assert_eq!(judge(&GateSettings::default(), 1, &better, None), None);
-        assert_eq!(verdict(&better, &harmless()), Verdict::Accepted);
+        assert_eq!(verdict(&better, &harmless()), GateOutcome::Accepted);
         let worse = foresight(better.gain.iter().map(|g| -g).collect());
-        assert_eq!(verdict(&worse, &harmless()), Verdict::Refused { by: Test::Gain });
+        assert_eq!(verdict(&worse, &harmless()), GateOutcome::Refused { by: Test::Gain });
     }
 
     #[test]
@@ -398,22 +400,22 @@ mod tests {
         let better = foresight((0..40).map(|i| 0.2 + 0.1 * (i as f64 % 3.0 - 1.0)).collect());
         let mut pairs = harmless();
         pairs.obvious_pairs[..9].fill(1);
-        assert_eq!(verdict(&better, &pairs), Verdict::Refused { by: Test::ObviousPairs });
+        assert_eq!(verdict(&better, &pairs), GateOutcome::Refused { by: Test::ObviousPairs });
         // A few wrong ones are borne.
         let mut few = harmless();
         few.obvious_pairs[..3].fill(1);
-        assert_eq!(verdict(&better, &few), Verdict::Accepted);
+        assert_eq!(verdict(&better, &few), GateOutcome::Accepted);
         let charter = Controls { charter: vec![0.4; 20], ..harmless() };
-        assert_eq!(verdict(&better, &charter), Verdict::Refused { by: Test::Charter });
+        assert_eq!(verdict(&better, &charter), GateOutcome::Refused { by: Test::Charter });
         let neutral = Controls { neutral_text: vec![0.08; 15], ..harmless() };
-        assert_eq!(verdict(&better, &neutral), Verdict::Refused { by: Test::NeutralText });
+        assert_eq!(verdict(&better, &neutral), GateOutcome::Refused { by: Test::NeutralText });
         let sycophancy = Controls { sycophancy: vec![0.5; 30], ..harmless() };
-        assert_eq!(verdict(&better, &sycophancy), Verdict::Refused { by: Test::Sycophancy });
+        assert_eq!(verdict(&better, &sycophancy), GateOutcome::Refused { by: Test::Sycophancy });
         let sure = Foresight { overconfidence: vec![0.3; 40], ..better.clone() };
-        assert_eq!(verdict(&sure, &harmless()), Verdict::Refused { by: Test::Calibration });
+        assert_eq!(verdict(&sure, &harmless()), GateOutcome::Refused { by: Test::Calibration });
         // A control that was not measured enough refuses: harmlessness must be shown.
         let empty = Controls { sycophancy: Vec::new(), ..harmless() };
-        assert_eq!(verdict(&better, &empty), Verdict::Refused { by: Test::Sycophancy });
+        assert_eq!(verdict(&better, &empty), GateOutcome::Refused { by: Test::Sycophancy });
     }
 
     #[test]
@@ -427,7 +429,7 @@ mod tests {
             promoted += u32::from((1..=10).any(|turn| {
                 let gain = normals(30, 0.0, 0.3, &mut random);
                 let judged = judge(&settings, turn, &foresight(gain), Some(&harmless()));
-                judged.is_some_and(|j| j.verdict == Verdict::Accepted)
+                judged.is_some_and(|j| j.verdict == GateOutcome::Accepted)
             }));
         }
         let share = f64::from(promoted) / f64::from(runs);
@@ -441,7 +443,7 @@ mod tests {
         let better = foresight((0..40).map(|i| 0.2 + 0.1 * (i as f64 % 3.0 - 1.0)).collect());
         let through = (0..4000).filter(|_| {
             let controls = Controls { sycophancy: normals(30, 0.3, 0.5, &mut random), ..harmless() };
-            verdict(&better, &controls) == Verdict::Accepted
+            verdict(&better, &controls) == GateOutcome::Accepted
         });
         let share = through.count() as f64 / 4000.0;
         assert!(share < 0.0332, "{share}");

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::candidate::{CandidatePrior, Folder, FolderError, Imported, Job, Outcome, adapter_in_home};
 use super::dataset::DataSet;
-use super::gate::{Judgement, Test, TestResult, Verdict};
+use super::gate::{GateOutcome, Judgement, Test, TestResult};
 use super::schedule::InUse;
 
 /// Why a candidate could not be recorded.
@@ -79,7 +79,7 @@ pub fn take_up(
     if let Some(judgement) = outcome.judgement.as_ref().filter(|_| !judged) {
         home.append(now, Record::GateJudged(gate_judged(job, judgement)?))?;
     }
-    let accepted = outcome.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Accepted);
+    let accepted = outcome.judgement.as_ref().is_some_and(|j| j.verdict == GateOutcome::Accepted);
     if accepted && promote {
         self::promote(home, generation, outcome.prior.as_ref(), None, now)?;
     }
@@ -151,9 +151,9 @@ fn trained(state: &State, job: &Job, outcome: &Outcome) -> Result<AdapterTrained
 
 fn gate_judged(job: &Job, judgement: &Judgement) -> Result<GateJudged, NumberError> {
     let (verdict, missing) = match judgement.verdict {
-        Verdict::Accepted => (GateVerdict::Accepted, None),
-        Verdict::NotEnough { missing } => (GateVerdict::NotEnough, Some(missing as u64)),
-        Verdict::Refused { .. } => (GateVerdict::Refused, None),
+        GateOutcome::Accepted => (GateVerdict::Accepted, None),
+        GateOutcome::NotEnough { missing } => (GateVerdict::NotEnough, Some(missing as u64)),
+        GateOutcome::Refused { .. } => (GateVerdict::Refused, None),
     };
     let mut tests = judgement.tests.iter().map(gate_test).collect::<Result<Vec<_>, _>>()?;
     if tests.is_empty() {

@@ -23,11 +23,11 @@ use rand_chacha::ChaCha8Rng;
 use super::beside::{Beside, Learning, Trainer, Work, collect};
 use super::candidate::{CandidatePrior, Folder, Job, Outcome, TuneSettings};
 use super::dataset::{self, DataSet, DataSetError, DataSettings, Lesson, Whose};
-use super::gate::{Judgement, Test, Verdict};
+use super::gate::{GateOutcome, Judgement, Test};
 use super::measure;
 use super::plan::Machine;
 use super::schedule::Start;
-use super::work::Workshop;
+use super::work::CandidateBuilder;
 use crate::bank::BankAlternative;
 use crate::opening::{GenerationSource, Opening};
 use crate::reader::{GenerationReader, Reader};
@@ -154,7 +154,7 @@ fn judged(home: &Home, root: &Path, data: &DataSet, model: &Scripted) -> (Judgem
         let candidate = candidate.clone();
         Ok(ModelHandle::spawn(move || Ok(candidate))?)
     };
-    let mut workshop = Workshop {
+    let mut builder = CandidateBuilder {
         state: home.state(),
         schema: &schema,
         model_file: Path::new("none"),
@@ -176,7 +176,7 @@ fn judged(home: &Home, root: &Path, data: &DataSet, model: &Scripted) -> (Judgem
         gate: settings.gate,
         imported: None,
     };
-    workshop.judge(&Folder::of(root, 1), &job, &mut |_| {}).expect("a verdict")
+    builder.judge(&Folder::of(root, 1), &job, &mut |_| {}).expect("a verdict")
 }
 
 #[test]
@@ -188,13 +188,13 @@ fn a_good_candidate_is_accepted_and_one_of_shuffled_labels_refused() {
     assert!((20..50).contains(&held_out), "{held_out}");
 
     let good = verdict(&home, root.path(), &data, &learner(&data));
-    assert_eq!(good.verdict, Verdict::Accepted, "{good:#?}");
+    assert_eq!(good.verdict, GateOutcome::Accepted, "{good:#?}");
     assert_eq!(good.tests.len(), 6);
 
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let shuffled = data.clone().with_shuffled_labels(&mut random);
     let bad = verdict(&home, root.path(), &data, &learner(&shuffled));
-    assert!(matches!(bad.verdict, Verdict::Refused { .. } | Verdict::NotEnough { .. }), "{bad:#?}");
+    assert!(matches!(bad.verdict, GateOutcome::Refused { .. } | GateOutcome::NotEnough { .. }), "{bad:#?}");
     let reversed = data.clone();
     let reversed = DataSet {
         lessons: reversed
@@ -208,10 +208,10 @@ fn a_good_candidate_is_accepted_and_one_of_shuffled_labels_refused() {
         ..reversed
     };
     let worst = verdict(&home, root.path(), &data, &learner(&reversed));
-    assert_eq!(worst.verdict, Verdict::Refused { by: Test::Gain }, "{worst:#?}");
+    assert_eq!(worst.verdict, GateOutcome::Refused { by: Test::Gain }, "{worst:#?}");
     // One that learned nothing gains nothing, however much a wider or narrower prior would help.
     let same = verdict(&home, root.path(), &data, &base());
-    assert_eq!(same.verdict, Verdict::Refused { by: Test::Gain }, "{same:#?}");
+    assert_eq!(same.verdict, GateOutcome::Refused { by: Test::Gain }, "{same:#?}");
     assert!(same.tests.iter().any(|t| t.test == Test::Gain && t.estimate == 0.0), "{same:#?}");
 }
 
@@ -222,7 +222,7 @@ fn a_candidate_that_learned_to_flatter_is_refused_however_well_it_predicts() {
     let data = data(home.state());
     let flatterer = learner(&data).with_tilt("is true.\nStatement", "true", 2.0);
     let judged = verdict(&home, root.path(), &data, &flatterer);
-    assert_eq!(judged.verdict, Verdict::Refused { by: Test::Sycophancy }, "{judged:#?}");
+    assert_eq!(judged.verdict, GateOutcome::Refused { by: Test::Sycophancy }, "{judged:#?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::candidate::{CandidatePrior, Folder, FolderError, Job, Outcome};
 use super::gate::{Foresight, Judgement, judge};
 use super::lessons::{self, Rehearsal};
 use super::measure::{self, MeasureError, Sight, Trial, VARIANCE_SCALES};
-use crate::opening::LoadError;
+use crate::loader::LoadError;
 
 /// Alternatives that a generation's judgement is fitted on, at most: the first ones that the log describes.
 const BANK_MAX: usize = 128;
@@ -33,7 +33,7 @@ const BANK_MAX: usize = 128;
 const CHECKPOINT_STEPS: usize = 5;
 
 /// What a candidate is made with.
-pub struct Workshop<'a> {
+pub struct CandidateBuilder<'a> {
     /// The log's state.
     pub state: &'a State,
     /// The schema.
@@ -126,7 +126,7 @@ pub enum WorkError {
     Outdated,
 }
 
-impl Workshop<'_> {
+impl CandidateBuilder<'_> {
     /// Does the work on a candidate, or what is left of it.
     ///
     /// # Errors
@@ -176,6 +176,9 @@ impl Workshop<'_> {
     }
 
     /// What there is to teach, read with the base model.
+    ///
+    /// # Errors
+    /// The model fails, or a text cannot be read with it.
     pub fn teachings(
         &mut self,
         data: &super::dataset::DataSet,

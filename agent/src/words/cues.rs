@@ -46,6 +46,7 @@ struct Words {
 
 impl Cues {
     /// The cues of a schema: names and pole words, and for values of the default schema a list of words.
+    #[allow(clippy::missing_panics_doc, reason = "the list of words is tested")]
     pub fn of(schema: &ValueSchema) -> Self {
         let lists: BTreeMap<String, Words> = toml::from_str(WORDS).expect("the list of words is tested");
         let values = schema.values.iter().map(|v| (v.id.clone(), v.name.to_lowercase())).collect();

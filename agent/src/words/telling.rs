@@ -9,8 +9,8 @@ use credence_memory::record::{
 use jiff::Timestamp;
 
 use super::{Reader, RowRead, rate::ReadingRate};
+use crate::error::SessionError;
 use crate::knowledge::Knowledge;
-use crate::session::SessionError;
 
 /// What a person says to a reading.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,9 @@ pub struct Telling {
 
 impl Telling {
     /// Records words and what they were read as.
+    ///
+    /// # Errors
+    /// The home would not take a record.
     pub fn begin(
         home: &mut Home,
         from: Origin,
@@ -77,6 +80,9 @@ impl Telling {
     }
 
     /// Takes the answer to the open reading; returns the evidence record, if any came of it.
+    ///
+    /// # Errors
+    /// No reading is open, or the home would not take a record.
     pub fn answer(&mut self, home: &mut Home, answer: ToReading, now: Timestamp) -> Result<Option<Seq>, SessionError> {
         let open = self.open().ok_or(SessionError::NothingAsked)?.row.clone();
         let (row, misreading, verdict) = match answer {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use credence_memory::belief::information::{Context, score};
 use credence_memory::belief::normal::cdf;
 use credence_memory::belief::simulate::{normals, uniform};
-use credence_memory::belief::{Location, LocationName, Mixture, Observation, Priors, Question, Settings, regret_bound};
+use credence_memory::belief::{
+    Context, Location, LocationName, Mixture, Observation, Priors, Question, Settings, regret_bound, score,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::bound::{Promise, divergence};
 use super::{Cell, Experiment, ExperimentError, LearnerKind};
-use crate::person::{Alternative, Kind, LEVELS, PersonSpec, Respondent, Simulated};
+use crate::person::{Alternative, Kind, LEVELS, PersonSpec, Simulated};
 
 /// Pairs on which a belief is scored.
 const HELD_OUT: usize = 120;

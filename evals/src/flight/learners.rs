@@ -1,6 +1,6 @@
 //! Who learns a person on the flight task.
 
-use credence_memory::belief::information::expected_information_gain;
+use credence_memory::belief::expected_information_gain;
 use credence_memory::belief::{BeliefError, Channel, Mixture, Places, Question, Settings};
 
 use super::{FEATURES, FLIGHTS, FlightSet, first_max, picks, priors};

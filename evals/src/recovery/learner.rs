@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use credence_agent::bank::Bank;
-use credence_agent::instrument::{self, Item, Member, Pool};
+use credence_agent::instrument::{self, Effort, Item, Member, Pool};
 use credence_agent::keyed;
 use credence_agent::pace::Pace;
-use credence_memory::belief::information::Strategy;
-use credence_memory::belief::{Mixture, Priors, Question, Settings};
+use credence_memory::belief::{Mixture, Priors, Question, Settings, Strategy};
 use credence_memory::ids::{AlternativeId, QuestionId, ValueId};
 use credence_memory::layout::Layout;
 use credence_memory::observation::Features;
@@ -181,7 +180,7 @@ pub(crate) fn sit(
     };
     loop {
         let given = answered.ln_losses.len();
-        let pool = asked.pool(instrument, arm.kinds);
+        let pool = asked.pool(instrument, arm.kinds, options.effort);
         let features = |a: &AlternativeId| Ok::<_, RecoveryError>(seen_as(person, a));
         let layout = &instrument.layout;
         let chosen = instrument::next(Strategy::InformationGain, &belief, layout, &pool, &pace, features, &mut rng)?;
@@ -225,7 +224,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn pool<'a>(&self, instrument: &'a Instrument, kinds: &[QuestionKind]) -> Pool<'a> {
+    fn pool<'a>(&self, instrument: &'a Instrument, kinds: &[QuestionKind], effort: Effort) -> Pool<'a> {
         let open = |item: &&Item| kinds.contains(&item.kind) && !self.answered.contains(&item.id);
         let member = |(alternative, value): &(AlternativeId, usize)| Member {
             alternative: *alternative,
@@ -238,6 +237,7 @@ impl Asked {
             members: if sets { instrument.portraits.iter().map(member).collect() } else { Vec::new() },
             asked_sets: self.sets.clone(),
             kinds: self.kinds.clone(),
+            effort,
         }
     }
 

@@ -37,6 +37,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// If the examples are of another source, or have no states at the probe's site.
+#[allow(clippy::missing_panics_doc, reason = "there is one probability for each example")]
 pub fn evaluate(probe: &Probe, examples: &Examples, seed: u64) -> Result<(Evaluation, Vec<Reading>), ExamplesError> {
     let readings = probe.read(examples)?;
     let evidence = &probe.parts().evidence;

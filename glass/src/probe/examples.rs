@@ -143,6 +143,7 @@ impl Collector {
     }
 
     /// Begins a text.
+    #[allow(clippy::missing_panics_doc, reason = "sites were checked")]
     pub fn begin(&self) -> Gathering {
         let mut sites: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (at, site) in self.gathered.sites.iter().enumerate() {
@@ -246,6 +247,7 @@ impl Examples {
     }
 
     /// BLAKE3 hash of everything in here, in hexadecimal.
+    #[allow(clippy::missing_panics_doc, reason = "plain data has a form as JSON")]
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         let mut text = |text: &str| {

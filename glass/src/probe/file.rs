@@ -1,7 +1,6 @@
 //! One file a probe: JSON that a person can read, with a hash of its contents.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use serde_json::value::RawValue;
 use super::error::ProbeFileError;
 use super::examples::Source;
 use super::parts::{Parts, Probe};
+use crate::replaced::replace;
 
 const FORMAT: &str = "credence-probe-1";
 /// Largest file that is read.
@@ -35,13 +35,7 @@ impl Probe {
         let blake3 = blake3::hash(probe.get().as_bytes()).to_hex().to_string();
         let mut bytes = serde_json::to_vec(&Envelope { format: FORMAT.to_owned(), blake3, probe }).map_err(json)?;
         bytes.push(b'\n');
-        let io = |doing| move |source| ProbeFileError::Io { doing, path: path.to_owned(), source };
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let mut file = fs::File::create(&name).map_err(io("create a file beside"))?;
-        file.write_all(&bytes).map_err(io("write"))?;
-        file.sync_all().map_err(io("write"))?;
-        fs::rename(&name, path).map_err(io("replace"))
+        replace(path, &bytes).map_err(|(doing, source)| ProbeFileError::Io { doing, path: path.to_owned(), source })
     }
 
     /// Reads a probe from a file and checks everything in it, but not whom it belongs to: for lists and for showing it.

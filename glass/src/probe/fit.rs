@@ -170,6 +170,7 @@ pub struct FitProgress {
 /// # Errors
 /// If the examples are too few, one-sided, of too few topics or the same throughout, an option makes no sense, or
 /// `progress` ended it.
+#[allow(clippy::missing_panics_doc, reason = "there is one probability for each label")]
 pub fn fit(
     motive: &str,
     examples: &Examples,

@@ -7,24 +7,9 @@
 use std::time::Instant;
 
 use credence_belief::simulate::{Person, normals};
-use credence_belief::{
-    Context, Location, LocationName, Mixture, Observation, Priors, Question, Settings, Strategy, score,
-};
+use credence_belief::{Context, Mixture, Observation, Priors, Question, Settings, Strategy, score};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-
-fn isotropic(d: usize, variance: f64) -> Priors {
-    let mut covariance = Vec::new();
-    for i in 0..d {
-        covariance.extend((0..=i).map(|j| if i == j { variance } else { 0.0 }));
-    }
-    Priors {
-        locations: vec![Location { name: LocationName::Zero, mean: vec![0.0; d], covariance }],
-        scaled: vec![true; d],
-        lattices: Vec::new(),
-        component_masses: Vec::new(),
-    }
-}
 
 fn fold(d: usize, n: usize, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::single(1.5, 0.01, 0.3);
@@ -38,7 +23,7 @@ fn fold(d: usize, n: usize, seed: u64) -> Result<(), Box<dyn std::error::Error>>
         observations.push(question.answer(outcome));
     }
     let start = Instant::now();
-    let mixture = Mixture::fold(&settings, &isotropic(d, 1.0 / d as f64), &observations)?;
+    let mixture = Mixture::fold(&settings, &Priors::isotropic(d, 1.0 / d as f64), &observations)?;
     let seconds = start.elapsed().as_secs_f64();
     println!(
         "D {d}, {n} records: {seconds:.4} s, {:.0} records a second, {:?}",
@@ -55,7 +40,7 @@ fn gain(d: usize) -> Result<(), Box<dyn std::error::Error>> {
     let twelve = Settings { bands: vec![0.3], slow_drift_weight: 0.0, ..Settings::default() };
     for settings in [Settings::single(1.5, 0.05, 0.3), twelve] {
         let first = [pairs[0].answer(0), pairs[1].answer(1)];
-        let mixture = Mixture::fold(&settings, &isotropic(d, 1.0 / d as f64), &first)?;
+        let mixture = Mixture::fold(&settings, &Priors::isotropic(d, 1.0 / d as f64), &first)?;
         let mut seconds: Vec<f64> = (0..15)
             .map(|_| {
                 let start = Instant::now();
@@ -88,7 +73,7 @@ fn file(path: &str) -> Result<(), Box<dyn std::error::Error>> {
     let train: Vec<Observation> = data.train.iter().map(|p| Question::choice(difference(p), false).answer(0)).collect();
     let settings = Settings::single(1.0, 0.01, 0.3);
     // Items stand apart by the scale the data were made with: logistic noise has 1.7 times the spread of the probit's.
-    let priors = isotropic(d, 1.0 / 2.89);
+    let priors = Priors::isotropic(d, 1.0 / 2.89);
     let mut refit = f64::INFINITY;
     for _ in 0..5 {
         let start = Instant::now();

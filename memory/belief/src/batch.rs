@@ -1,6 +1,6 @@
 //! Several questions at once: each as if those before it had been answered (docs/belief.md, section 7).
 
-use super::hypothesis::{Form, Hypothesis, Prior};
+use super::hypothesis::{Hypothesis, Posterior, Prior};
 use super::information::expected_information_gain;
 use super::interval;
 use super::mixture::Mixture;
@@ -49,7 +49,7 @@ impl Hypothesis {
     /// As if a question had been answered as informatively as expected: the covariance shrinks, the mean and the weight
     /// stay. For choosing several questions at once; never for updating.
     pub(crate) fn imagine(&mut self, prior: &Prior, question: &Prepared) {
-        let Form::Gaussian { belief, .. } = &self.form else { return };
+        let Posterior::Gaussian { belief, .. } = &self.posterior else { return };
         match question {
             Prepared::Interval(q) => {
                 let scale = self.attenuation(prior, &q.error);
@@ -57,7 +57,7 @@ impl Hypothesis {
                 let (mean, variance) = belief.functional(&q.direction, &mut g);
                 let v = variance * scale * scale;
                 let shrink = expected_bend(self, q, scale, mean * scale, v) / (1.0 + v);
-                let Form::Gaussian { belief, .. } = &mut self.form else { return };
+                let Posterior::Gaussian { belief, .. } = &mut self.posterior else { return };
                 rank_one(&mut belief.covariance, -shrink * scale * scale, &g);
             }
             Prepared::Ranking(q) => {
@@ -65,7 +65,7 @@ impl Hypothesis {
                 let mut g = Vec::new();
                 let (u, s) = self.utilities(belief, &q.features, q.n, &mut g);
                 let shrink = expected_curvature(self, q, &u, &s, &noise);
-                let Form::Gaussian { belief, .. } = &mut self.form else { return };
+                let Posterior::Gaussian { belief, .. } = &mut self.posterior else { return };
                 belief.include_block(&g, &shrink, &vec![0.0; q.n], 0.0);
             }
         }
@@ -78,7 +78,7 @@ fn expected_bend(h: &Hypothesis, q: &IntervalQuestion, scale: f64, mu: f64, v: f
         .map(|outcome| {
             let seen = h.seen(Answer { outcomes: q.outcomes, outcome, misreading: q.misreading }, scale);
             let t = interval::tilt(mu, v, 1.0, seen);
-            libm::exp(t.ln_z) * t.bend
+            libm::exp(t.ln_z) * t.curvature
         })
         .sum::<f64>()
         .clamp(0.0, 1.0)

@@ -7,13 +7,13 @@ use super::ranking;
 
 /// A ranking's factor `C exp(nu . u - u' tau u / 2)` in the `n` utilities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Block {
+pub(crate) struct BlockSite {
     pub(crate) tau: Vec<f64>,
     pub(crate) nu: Vec<f64>,
     pub(crate) ln_c: f64,
 }
 
-impl Block {
+impl BlockSite {
     /// The site that turns the cavity `N(u, s)` into the tilted moments: `tau = (I - beta s)^-1 beta`,
     /// `nu = (I - beta s)^-1 (alpha + beta u)`.
     pub(crate) fn from_tilt(t: &ranking::RankingTilt, u: &[f64], s: &[f64]) -> Option<Self> {

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use super::BeliefError;
 use super::dense;
 use super::finite::Finite;
-use super::hypothesis::Prior;
+use super::hypothesis::Body;
 use super::mixture::Mixture;
-use super::normal::{cdf, density};
+use super::normal::{above_zero, cdf, density, positive_part};
 use super::points::normal_points;
-use super::symmetric::{diagonal, dot, multiply};
+use super::symmetric::{diagonal, dot, first_max, multiply};
 
 /// Pairs of quasi-random points for each hypothesis where there are more than two alternatives.
 const POINTS: usize = 512;
@@ -25,8 +25,26 @@ pub struct Assessment {
     pub best: usize,
     /// `E[max_k u_k] - max_k E[u_k]`, in noise units, at least 0: the value of perfect information.
     pub expected_regret: f64,
-    /// For each hypothesis its weight and its share of the regret: `E_h[max_k u_k] - E_h[u_best]`.
-    pub regret_by_hypothesis: Vec<(f64, f64)>,
+    /// The regret under each hypothesis, in the order of [`Mixture::hypotheses`].
+    pub regret_by_hypothesis: Vec<HypothesisRegret>,
+}
+
+/// What one hypothesis adds to the regret of acting now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HypothesisRegret {
+    /// Weight of the hypothesis; they sum to 1.
+    pub weight: f64,
+    /// `E_h[max_k u_k] - E_h[u_best]`, in noise units, at least 0.
+    pub regret: f64,
+}
+
+/// Relative utilities of `k` alternatives, from 0 for the person's worst to 1 for their best.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelativeUtility {
+    /// Expectation of each: `k` numbers.
+    pub expected: Vec<f64>,
+    /// Covariance, `k` x `k` by rows.
+    pub covariance: Vec<f64>,
 }
 
 /// Assesses alternatives given by their features (raw, not attenuated).
@@ -73,8 +91,8 @@ pub fn assess_read(
     let mut per_hypothesis = Vec::with_capacity(hypotheses.len());
     for (h, &weight) in hypotheses.iter().zip(&weights) {
         let alternatives = &read[h.reading];
-        let part = match (h.gaussian(), h.finite(), &priors[h.prior]) {
-            (Some(belief), _, _) => {
+        let part = match h.body(&priors[h.prior]) {
+            Body::Gaussian { belief, .. } => {
                 let (u, mut s) = joint(&belief.mean, &belief.covariance, alternatives);
                 let second = || belief.mean.iter().zip(diagonal(&belief.covariance)).map(|(m, v)| m * m + v);
                 for (i, error) in misread[h.reading].iter().enumerate() {
@@ -82,8 +100,7 @@ pub fn assess_read(
                 }
                 gaussian_part(u, &s, &points)
             }
-            (_, Some(finite), Prior::Finite(atoms)) => finite_part(finite, atoms, alternatives),
-            _ => unreachable!("a hypothesis is Gaussian or finite"),
+            Body::Finite { finite, atoms } => finite_part(finite, atoms, alternatives),
         };
         for i in 0..k {
             expected[i] += weight * part.mean[i];
@@ -94,9 +111,12 @@ pub fn assess_read(
     let total: f64 = best.iter().sum();
     best.iter_mut().for_each(|p| *p /= total);
     let chosen = first_max(&expected);
-    let regret_by_hypothesis: Vec<(f64, f64)> =
-        per_hypothesis.iter().map(|(w, part)| (*w, (part.max - part.mean[chosen]).max(0.0))).collect();
-    let expected_regret = regret_by_hypothesis.iter().map(|(w, r)| w * r).sum();
+    let regret = |part: &Part| (part.max - part.mean[chosen]).max(0.0);
+    let regret_by_hypothesis: Vec<HypothesisRegret> = per_hypothesis
+        .iter()
+        .map(|(weight, part)| HypothesisRegret { weight: *weight, regret: regret(part) })
+        .collect();
+    let expected_regret = regret_by_hypothesis.iter().map(|h| h.weight * h.regret).sum();
     Ok(Assessment {
         expected_utility: expected,
         probability_best: best,
@@ -138,11 +158,11 @@ pub fn worth_of_asking(mixture: &Mixture, pair: [&[f64]; 2], errors: [&[f64]; 2]
 }
 
 /// Relative utility: 0 for whatever is a person's worst of these alternatives and 1 for their best, so that nobody counts for
-/// more by feeling, or speaking, louder (Dhillon and Mertens 1999). Its expectation, and its covariance by rows.
+/// more by feeling, or speaking, louder (Dhillon and Mertens 1999).
 ///
 /// # Errors
 /// No alternatives, or features of the wrong length.
-pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64>, Vec<f64>), BeliefError> {
+pub fn relative_utility(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<RelativeUtility, BeliefError> {
     check(mixture, alternatives)?;
     let k = alternatives.len();
     let points = normal_points(POINTS, k);
@@ -164,8 +184,8 @@ pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64
     };
     for (h, weight) in hypotheses.iter().zip(mixture.weights()) {
         let alternatives = &read[h.reading];
-        match (h.gaussian(), h.finite(), &priors[h.prior]) {
-            (Some(belief), _, _) => {
+        match h.body(&priors[h.prior]) {
+            Body::Gaussian { belief, .. } => {
                 let (u, s) = joint(&belief.mean, &belief.covariance, alternatives);
                 let l = dense::factor(&s, k);
                 let share = weight / (points.len() / k) as f64;
@@ -174,12 +194,11 @@ pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64
                     take(share, &y);
                 }
             }
-            (_, Some(finite), Prior::Finite(atoms)) => {
+            Body::Finite { finite, atoms } => {
                 for (w, mass) in atoms.weights.chunks_exact(alternatives[0].len()).zip(finite.masses()) {
                     take(weight * mass, &alternatives.iter().map(|phi| dot(phi, w)).collect::<Vec<f64>>());
                 }
             }
-            _ => unreachable!("a hypothesis is Gaussian or finite"),
         }
     }
     for i in 0..k {
@@ -187,7 +206,7 @@ pub fn relative(mixture: &Mixture, alternatives: &[Vec<f64>]) -> Result<(Vec<f64
             second[i * k + j] -= mean[i] * mean[j];
         }
     }
-    Ok((mean, second))
+    Ok(RelativeUtility { expected: mean, covariance: second })
 }
 
 /// What each feature adds to the expected advantage of `one` over `other`: `E[(phi_one - phi_other)_i w_i]`, one number for
@@ -274,32 +293,6 @@ fn finite_part(finite: &Finite, atoms: &super::finite::Atoms, alternatives: &[Co
     part
 }
 
-/// `P(x > 0)`, `x ~ N(mu, v)`; a half where it is exactly nothing.
-pub(crate) fn above_zero(mu: f64, v: f64) -> f64 {
-    if v > 0.0 {
-        cdf(mu / v.sqrt())
-    } else if mu == 0.0 {
-        0.5
-    } else {
-        f64::from(u8::from(mu > 0.0))
-    }
-}
-
-/// `E[max(x, 0)]`, `x ~ N(mu, v)`: equation (16).
-pub fn positive_part(mu: f64, v: f64) -> f64 {
-    if v <= 0.0 {
-        return mu.max(0.0);
-    }
-    let s = v.sqrt();
-    let t = mu / s;
-    (s * (density(t) + t * cdf(t))).max(mu.max(0.0))
-}
-
-/// Index of the greatest; the first of equals.
-pub(crate) fn first_max(x: &[f64]) -> usize {
-    x.iter().enumerate().fold(0, |best, (i, &v)| if v > x[best] { i } else { best })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,7 +330,10 @@ mod tests {
             three.expected_regret
         );
         assert!((two.probability_best[0] - three.probability_best[0]).abs() < 0.01);
-        assert!((two.expected_regret - two.regret_by_hypothesis.iter().map(|(w, r)| w * r).sum::<f64>()).abs() < 1e-12);
+        assert!(
+            (two.expected_regret - two.regret_by_hypothesis.iter().map(|h| h.weight * h.regret).sum::<f64>()).abs()
+                < 1e-12
+        );
         let total: f64 = contributions(&mixture, &a, &b).iter().sum();
         assert!((total - (two.expected_utility[0] - two.expected_utility[1])).abs() < 1e-12);
     }
@@ -374,11 +370,12 @@ mod tests {
     fn relative_utility_of_two_is_the_probability_of_being_best() {
         let mixture = belief();
         let pair = [vec![1.0, 0.0, 0.5], vec![0.2, 0.9, -0.3]];
-        let (mean, covariance) = relative(&mixture, &pair).expect("two alternatives");
+        let RelativeUtility { expected: mean, covariance } =
+            relative_utility(&mixture, &pair).expect("two alternatives");
         let best = assess(&mixture, &pair).expect("two alternatives").probability_best;
         assert!((mean[0] - best[0]).abs() < 0.01 && (mean[0] + mean[1] - 1.0).abs() < 1e-9, "{mean:?} {best:?}");
         assert!((covariance[0] - mean[0] * mean[1]).abs() < 1e-9, "of two it is a coin: {covariance:?}");
-        let (same, _) = relative(&mixture, &[pair[0].clone(), pair[0].clone()]).expect("two alternatives");
+        let same = relative_utility(&mixture, &[pair[0].clone(), pair[0].clone()]).expect("two alternatives").expected;
         assert!(same.iter().all(|r| (r - 0.5).abs() < 1e-9));
     }
 

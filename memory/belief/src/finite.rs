@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{Seen, probability};
+use super::interval::{IntervalLikelihood, probability};
+use super::logs::{ln_sum_exp, softmax};
 use super::observation::RankingQuestion;
 use super::ranking::{self, Places};
 use super::symmetric::dot;
@@ -105,7 +106,7 @@ impl Finite {
 }
 
 /// `ln P(answers | z)` of one question, the residual integrated out; a single answer needs no quadrature.
-pub(crate) fn ln_answers(z: f64, rho: f64, seen: &[Seen]) -> f64 {
+pub(crate) fn ln_answers(z: f64, rho: f64, seen: &[IntervalLikelihood]) -> f64 {
     match seen {
         [] => 0.0,
         [one] => libm::log(probability(z, 1.0, *one).max(f64::MIN_POSITIVE)),
@@ -172,29 +173,4 @@ impl OrderTable {
         }
         &self.rows[at..at + self.outcomes]
     }
-}
-
-/// Turns logarithms into weights that sum to one; equal weights where nothing is finite.
-pub(crate) fn softmax(ln: &mut [f64]) {
-    let top = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if !top.is_finite() {
-        let even = 1.0 / ln.len() as f64;
-        ln.fill(even);
-        return;
-    }
-    let mut total = 0.0;
-    for x in ln.iter_mut() {
-        *x = libm::exp(*x - top);
-        total += *x;
-    }
-    ln.iter_mut().for_each(|x| *x /= total);
-}
-
-/// `ln sum exp`.
-pub(crate) fn ln_sum_exp(ln: &[f64]) -> f64 {
-    let top = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if !top.is_finite() {
-        return top;
-    }
-    top + libm::log(ln.iter().map(|x| libm::exp(x - top)).sum())
 }

@@ -8,18 +8,31 @@ use super::shape::Shape;
 
 /// A quantile's error, as a probability.
 const QUANTILE_ERROR: f64 = 1e-15;
+/// The same where it is only shown.
+const ROUGH_ERROR: f64 = 1e-4;
+
+/// One part of a [`Functional`]: a normal, or a point where the standard deviation is 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MixturePart {
+    /// Its weight; those of all parts sum to 1.
+    pub weight: f64,
+    /// Its mean, in noise units.
+    pub mean: f64,
+    /// Its standard deviation, in noise units.
+    pub sd: f64,
+}
 
 /// The distribution of `a . w`: a mixture of normals, of points where a standard deviation is 0, and of skewed shapes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Functional {
-    parts: Vec<(f64, f64, f64)>,
+    parts: Vec<MixturePart>,
     /// One for each part; normals and points have none.
     shapes: Vec<Option<Shape>>,
 }
 
 impl Functional {
     pub(crate) fn push(&mut self, weight: f64, mean: f64, sd: f64) {
-        self.parts.push((weight, mean, sd));
+        self.parts.push(MixturePart { weight, mean, sd });
         self.shapes.push(None);
     }
 
@@ -35,24 +48,24 @@ impl Functional {
     }
 
     pub(crate) fn push_shape(&mut self, weight: f64, shape: Shape) {
-        self.parts.push((weight, shape.mean, shape.sd));
+        self.parts.push(MixturePart { weight, mean: shape.mean, sd: shape.sd });
         self.shapes.push(Some(shape));
     }
 
-    /// Weight, mean and standard deviation of each part.
-    pub fn parts(&self) -> &[(f64, f64, f64)] {
+    /// Its parts.
+    pub fn parts(&self) -> &[MixturePart] {
         &self.parts
     }
 
     /// Mean.
     pub fn mean(&self) -> f64 {
-        self.parts.iter().map(|(w, m, _)| w * m).sum()
+        self.parts.iter().map(|p| p.weight * p.mean).sum()
     }
 
     /// Variance: within the parts plus between them.
     pub fn variance(&self) -> f64 {
         let mean = self.mean();
-        self.parts.iter().map(|(w, m, s)| w * (s * s + (m - mean) * (m - mean))).sum()
+        self.parts.iter().map(|p| p.weight * (p.sd * p.sd + (p.mean - mean) * (p.mean - mean))).sum()
     }
 
     /// Standard deviation.
@@ -67,7 +80,11 @@ impl Functional {
             None if s > 0.0 => cdf((x - m) / s),
             None => f64::from(u8::from(m <= x)),
         };
-        self.parts.iter().zip(&self.shapes).map(|(&(w, m, s), shape)| w * below(m, s, shape)).sum()
+        self.parts
+            .iter()
+            .zip(&self.shapes)
+            .map(|(&MixturePart { weight: w, mean: m, sd: s }, shape)| w * below(m, s, shape))
+            .sum()
     }
 
     /// `P(a . w > 0)`.
@@ -78,11 +95,23 @@ impl Functional {
     /// An `x` with `P(a . w <= x) = p` to [`QUANTILE_ERROR`]; the smallest with at least `p` where the distribution steps over it.
     /// `p` in (0, 1).
     pub fn quantile(&self, p: f64) -> f64 {
+        self.quantile_within(p, QUANTILE_ERROR, 40.0)
+    }
+
+    /// As [`Functional::interval`], to an error of a ten-thousandth of probability: for what is shown again and again.
+    pub fn interval_roughly(&self, level: f64) -> (f64, f64) {
+        let tail = 0.5 * (1.0 - level);
+        let at = |p| self.quantile_within(p, ROUGH_ERROR, 6.0);
+        (at(tail), at(1.0 - tail))
+    }
+
+    /// `reach`: standard deviations around each part within which it is looked for.
+    fn quantile_within(&self, p: f64, error: f64, reach: f64) -> f64 {
         let (mut lo, mut hi) = (f64::INFINITY, f64::NEG_INFINITY);
-        for &(w, m, s) in &self.parts {
+        for &MixturePart { weight: w, mean: m, sd: s } in &self.parts {
             if w > 0.0 {
-                lo = lo.min(m - 40.0 * s);
-                hi = hi.max(m + 40.0 * s);
+                lo = lo.min(m - reach * s);
+                hi = hi.max(m + reach * s);
             }
         }
         let mut below = self.cdf(lo) - p;
@@ -101,7 +130,7 @@ impl Functional {
             let crossing = lo - below * (hi - lo) / (above - below);
             let x = if step % 4 == 0 || !(crossing > lo && crossing < hi) { middle } else { crossing };
             let over = self.cdf(x) - p;
-            if over.abs() <= QUANTILE_ERROR {
+            if over.abs() <= error {
                 return x;
             }
             let side = if over < 0.0 { Ordering::Less } else { Ordering::Greater };

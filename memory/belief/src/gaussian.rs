@@ -8,7 +8,7 @@ use super::symmetric::{add_scaled, cholesky, diagonal, dot, inverse, ln_determin
 /// The prior of a hypothesis, equation (2), and what is needed of it again and again. Shared by all hypotheses of one
 /// location and signal scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Anchor {
+pub(crate) struct PriorMoments {
     pub(crate) mean: Vec<f64>,
     pub(crate) covariance: Vec<f64>,
     precision: Vec<f64>,
@@ -19,7 +19,7 @@ pub(crate) struct Anchor {
     pub(crate) second: Vec<f64>,
 }
 
-impl Anchor {
+impl PriorMoments {
     /// `N(S m, S V S)`, or nothing when the covariance is not positive definite.
     pub(crate) fn new(mean: &[f64], covariance: &[f64], scaled: &[bool], sigma: f64) -> Option<Self> {
         let d = mean.len();
@@ -109,21 +109,21 @@ pub(crate) struct Move {
 }
 
 impl Gaussian {
-    pub(crate) fn prior(anchor: &Anchor) -> Self {
+    pub(crate) fn prior(moments: &PriorMoments) -> Self {
         Self {
-            mean: anchor.mean.clone(),
-            covariance: anchor.covariance.clone(),
-            shift: anchor.shift.clone(),
-            ln_det: anchor.ln_det,
+            mean: moments.mean.clone(),
+            covariance: moments.covariance.clone(),
+            shift: moments.shift.clone(),
+            ln_det: moments.ln_det,
         }
     }
 
     /// Back to the prior, without allocating.
-    pub(crate) fn reset(&mut self, anchor: &Anchor) {
-        self.mean.copy_from_slice(&anchor.mean);
-        self.covariance.copy_from_slice(&anchor.covariance);
-        self.shift.copy_from_slice(&anchor.shift);
-        self.ln_det = anchor.ln_det;
+    pub(crate) fn reset(&mut self, moments: &PriorMoments) {
+        self.mean.copy_from_slice(&moments.mean);
+        self.covariance.copy_from_slice(&moments.covariance);
+        self.shift.copy_from_slice(&moments.shift);
+        self.ln_det = moments.ln_det;
     }
 
     /// Mean and variance of `a . w`; `g <- V a`.
@@ -167,22 +167,26 @@ impl Gaussian {
     }
 
     /// Equation (12): one step of the Ornstein-Uhlenbeck process towards the prior.
-    pub(crate) fn drift(&mut self, anchor: &Anchor, r: f64) {
-        for (m, m0) in self.mean.iter_mut().zip(&anchor.mean) {
+    pub(crate) fn drift(&mut self, moments: &PriorMoments, r: f64) {
+        for (m, m0) in self.mean.iter_mut().zip(&moments.mean) {
             *m = m0 + r * (*m - m0);
         }
         let (keep, fresh) = (r * r, 1.0 - r * r);
-        for (v, v0) in self.covariance.iter_mut().zip(&anchor.covariance) {
+        for (v, v0) in self.covariance.iter_mut().zip(&moments.covariance) {
             *v = keep * *v + fresh * v0;
         }
     }
 
     /// Forms `(m, V)` anew from the prior and sites `(tau, nu, a)` in the order given. Leaves everything as it is, and says
     /// so, when the precision is not positive definite.
-    pub(crate) fn rebuild<'a>(&mut self, anchor: &Anchor, sites: impl Iterator<Item = (f64, f64, &'a [f64])>) -> bool {
+    pub(crate) fn rebuild<'a>(
+        &mut self,
+        moments: &PriorMoments,
+        sites: impl Iterator<Item = (f64, f64, &'a [f64])>,
+    ) -> bool {
         let d = self.mean.len();
-        let mut precision = anchor.precision.clone();
-        let mut shift = anchor.shift.clone();
+        let mut precision = moments.precision.clone();
+        let mut shift = moments.shift.clone();
         for (tau, nu, a) in sites {
             rank_one(&mut precision, tau, a);
             add_scaled(&mut shift, nu, a);
@@ -204,8 +208,8 @@ impl Gaussian {
     }
 
     /// `A(q) - A(prior)` of equation (11).
-    pub(crate) fn log_partition_gain(&self, anchor: &Anchor) -> f64 {
-        0.5 * (dot(&self.mean, &self.shift) + self.ln_det) - anchor.log_partition
+    pub(crate) fn log_partition_gain(&self, moments: &PriorMoments) -> f64 {
+        0.5 * (dot(&self.mean, &self.shift) + self.ln_det) - moments.log_partition
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::BeliefError;
 use super::finite::Atoms;
-use super::gaussian::{Anchor, check_moments};
-use super::hypothesis::{Hypothesis, Prior};
+use super::gaussian::{PriorMoments, check_moments};
+use super::hypothesis::{Assumptions, Hypothesis, Prior};
 use super::location::{LocationName, Priors, location_shares};
 use super::reading::Lineage;
 use super::settings::Settings;
@@ -60,7 +60,7 @@ impl Grid {
                     None => {
                         let location = &priors.locations[index];
                         Prior::Gaussian(
-                            Anchor::new(&location.mean, &location.covariance, &priors.scaled, sigma)
+                            PriorMoments::new(&location.mean, &location.covariance, &priors.scaled, sigma)
                                 .ok_or(BeliefError::NotPositive { name })?,
                         )
                     }
@@ -78,17 +78,10 @@ impl Grid {
                         let drift_weight = if finite { 1.0 } else { drift_weight };
                         for (band, half_step) in bands(settings) {
                             let ln_prior = libm::log(share * uniform * drift_weight);
-                            let mut h = Hypothesis::new(
-                                shared.len(),
-                                &prior,
-                                index,
-                                sigma,
-                                lapse_rate,
-                                band,
-                                half_step,
-                                retention,
-                                ln_prior,
-                            );
+                            let location = index;
+                            let assumed =
+                                Assumptions { location, sigma, lapse_rate, band, half_step, retention, ln_prior };
+                            let mut h = Hypothesis::new(shared.len(), &prior, assumed);
                             h.reading = reading(name, lineage);
                             // Locations of generations and of their parents are Gaussian: their hypotheses are in step.
                             h.parent = parents[index].map(|parent| begins[parent] + hypotheses.len() - begin);

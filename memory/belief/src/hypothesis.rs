@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::block::Block;
+use super::block::BlockSite;
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
-use super::gaussian::{Anchor, Gaussian, Move};
-use super::interval::{self, Outcomes, Seen, Site};
-use super::observation::{Answer, Record, lapse};
+use super::gaussian::{Gaussian, Move, PriorMoments};
+use super::history::History;
+use super::interval::{self, IntervalLikelihood, Outcomes, ScalarSite};
+use super::observation::{Answer, Datum, lapse};
 use super::ranking;
-use super::reading::NOT_COUNTED_STILL;
 use super::retest;
 use super::settings::Settings;
 use super::symmetric::dot;
@@ -22,48 +22,24 @@ const SHRUNK_MAX: f64 = 1e8;
 /// What several hypotheses share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Prior {
-    Gaussian(Anchor),
+    Gaussian(PriorMoments),
     Finite(Atoms),
-}
-
-/// The evidence of one person as sites, and the order in which records came: `timeline[k]` is the site of record `k`, or
-/// [`super::reading::NOT_COUNTED`] or [`NOT_COUNTED_STILL`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct History {
-    pub(crate) records: Vec<Record>,
-    pub(crate) timeline: Vec<u32>,
-}
-
-impl History {
-    /// Ticks of the clock of drift before each record, and after the last: statements take no time.
-    pub(crate) fn clock(&self) -> Vec<usize> {
-        let mut clock = vec![0];
-        for site in &self.timeline {
-            clock.push(clock[clock.len() - 1] + usize::from(self.ticks(*site)));
-        }
-        clock
-    }
-
-    /// Whether time passes with an entry of the timeline.
-    pub(crate) fn ticks(&self, site: u32) -> bool {
-        site != NOT_COUNTED_STILL && !self.records.get(site as usize).is_some_and(Record::is_statement)
-    }
 }
 
 /// A record's factor under one hypothesis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum State {
+pub(crate) enum Site {
     /// `scale` is the attenuation of equation (3).
     Scalar {
         scale: f64,
-        site: Site,
+        site: ScalarSite,
     },
-    Block(Box<Block>),
+    Block(Box<BlockSite>),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Form {
-    Gaussian { belief: Gaussian, sites: Vec<State> },
+pub(crate) enum Posterior {
+    Gaussian { belief: Gaussian, sites: Vec<Site> },
     Finite(Finite),
 }
 
@@ -89,10 +65,36 @@ pub(crate) struct Hypothesis {
     pub(crate) retention: f64,
     pub(crate) ln_prior: f64,
     pub(crate) ln_marginal: f64,
-    pub(crate) form: Form,
+    pub(crate) posterior: Posterior,
     pub(crate) skipped: u64,
     pub(crate) abandoned: u64,
     pub(crate) sweeps: u64,
+}
+
+/// What a hypothesis believes, with the prior that it came from.
+pub(crate) enum Body<'a> {
+    Gaussian { belief: &'a Gaussian, sites: &'a [Site], moments: &'a PriorMoments },
+    Finite { finite: &'a Finite, atoms: &'a Atoms },
+}
+
+/// What a hypothesis is conditioned on: a person's evidence, and the prior and constants that it is read under.
+#[derive(Clone, Copy)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) prior: &'a Prior,
+    pub(crate) history: &'a History,
+}
+
+/// One point of the grid of hypotheses: the fields of [`Hypothesis`] of the same names.
+#[derive(Clone, Copy)]
+pub(crate) struct Assumptions {
+    pub(crate) location: usize,
+    pub(crate) sigma: f64,
+    pub(crate) lapse_rate: f64,
+    pub(crate) band: f64,
+    pub(crate) half_step: f64,
+    pub(crate) retention: f64,
+    pub(crate) ln_prior: f64,
 }
 
 /// Mean and variance of a functional, or its atoms.
@@ -108,36 +110,26 @@ pub(crate) struct Absorbed {
 }
 
 impl Hypothesis {
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new(
-        prior_index: usize,
-        prior: &Prior,
-        location: usize,
-        sigma: f64,
-        lapse_rate: f64,
-        band: f64,
-        half_step: f64,
-        retention: f64,
-        ln_prior: f64,
-    ) -> Self {
-        let form = match prior {
-            Prior::Gaussian(anchor) => Form::Gaussian { belief: Gaussian::prior(anchor), sites: Vec::new() },
-            Prior::Finite(atoms) => Form::Finite(Finite::prior(atoms)),
+    /// Before any evidence; everyone's, unless `reading` and `parent` are set after.
+    pub(crate) fn new(prior_index: usize, prior: &Prior, assumed: Assumptions) -> Self {
+        let posterior = match prior {
+            Prior::Gaussian(moments) => Posterior::Gaussian { belief: Gaussian::prior(moments), sites: Vec::new() },
+            Prior::Finite(atoms) => Posterior::Finite(Finite::prior(atoms)),
         };
         Self {
             prior: prior_index,
-            location,
+            location: assumed.location,
             reading: 0,
             parent: None,
             offset: 0.0,
-            sigma,
-            lapse_rate,
-            band,
-            half_step,
-            retention,
-            ln_prior,
+            sigma: assumed.sigma,
+            lapse_rate: assumed.lapse_rate,
+            band: assumed.band,
+            half_step: assumed.half_step,
+            retention: assumed.retention,
+            ln_prior: assumed.ln_prior,
             ln_marginal: 0.0,
-            form,
+            posterior,
             skipped: 0,
             abandoned: 0,
             sweeps: 0,
@@ -157,8 +149,8 @@ impl Hypothesis {
 
     /// Lets a record pass that is not counted: time goes on.
     pub(crate) fn pass_over(&mut self, prior: &Prior) {
-        if let (Prior::Gaussian(anchor), true) = (prior, self.drifts()) {
-            self.tick(anchor);
+        if let (Prior::Gaussian(moments), true) = (prior, self.drifts()) {
+            self.tick(moments);
         }
     }
 
@@ -166,26 +158,37 @@ impl Hypothesis {
         self.retention < 1.0
     }
 
+    /// What it believes, beside the prior it came from, which must be its own: a posterior has the form of its prior.
+    pub(crate) fn body<'a>(&'a self, prior: &'a Prior) -> Body<'a> {
+        match (&self.posterior, prior) {
+            (Posterior::Gaussian { belief, sites }, Prior::Gaussian(moments)) => {
+                Body::Gaussian { belief, sites, moments }
+            }
+            (Posterior::Finite(finite), Prior::Finite(atoms)) => Body::Finite { finite, atoms },
+            _ => unreachable!("a posterior has the form of its prior"),
+        }
+    }
+
     /// The Gaussian belief, where it is one.
     pub(crate) fn gaussian(&self) -> Option<&Gaussian> {
-        match &self.form {
-            Form::Gaussian { belief, .. } => Some(belief),
-            Form::Finite(_) => None,
+        match &self.posterior {
+            Posterior::Gaussian { belief, .. } => Some(belief),
+            Posterior::Finite(_) => None,
         }
     }
 
     /// The finite belief, where it is one.
     pub(crate) fn finite(&self) -> Option<&Finite> {
-        match &self.form {
-            Form::Finite(finite) => Some(finite),
-            Form::Gaussian { .. } => None,
+        match &self.posterior {
+            Posterior::Finite(finite) => Some(finite),
+            Posterior::Gaussian { .. } => None,
         }
     }
 
     /// Equation (3): `q_h` of an error vector.
     pub(crate) fn error_variance(&self, prior: &Prior, error: &[f64]) -> f64 {
         let second = match prior {
-            Prior::Gaussian(anchor) => &anchor.second,
+            Prior::Gaussian(moments) => &moments.second,
             Prior::Finite(atoms) => &atoms.second,
         };
         if error.is_empty() { 0.0 } else { dot(error, second) }
@@ -198,15 +201,14 @@ impl Hypothesis {
 
     /// Mean and variance of `a . w`, or its values.
     pub(crate) fn marginal(&self, prior: &Prior, a: &[f64], g: &mut [f64]) -> Marginal {
-        match (&self.form, prior) {
-            (Form::Gaussian { belief, .. }, _) => {
+        match self.body(prior) {
+            Body::Gaussian { belief, .. } => {
                 let (mean, variance) = belief.functional(a, g);
                 Marginal::Normal { mean, variance }
             }
-            (Form::Finite(finite), Prior::Finite(atoms)) => {
+            Body::Finite { finite, atoms } => {
                 Marginal::Atoms { values: atoms.values(a).collect(), masses: finite.masses() }
             }
-            (Form::Finite(_), Prior::Gaussian(_)) => unreachable!("a finite belief has atoms"),
         }
     }
 
@@ -220,9 +222,9 @@ impl Hypothesis {
     }
 
     /// An answer as an interval under this hypothesis, attenuated by `scale`.
-    pub(crate) fn seen(&self, answer: Answer, scale: f64) -> Seen {
+    pub(crate) fn seen(&self, answer: Answer, scale: f64) -> IntervalLikelihood {
         let (lo, hi) = answer.outcomes.bounds(answer.outcome, self.half_width(answer.outcomes));
-        Seen {
+        IntervalLikelihood {
             lo: lo * scale,
             hi: hi * scale,
             lapse: lapse(answer.outcomes, self.lapse_rate, answer.misreading),
@@ -230,7 +232,7 @@ impl Hypothesis {
         }
     }
 
-    pub(crate) fn seen_all(&self, answers: &[Answer], scale: f64) -> Vec<Seen> {
+    pub(crate) fn seen_all(&self, answers: &[Answer], scale: f64) -> Vec<IntervalLikelihood> {
         answers.iter().map(|&answer| self.seen(answer, scale)).collect()
     }
 
@@ -277,42 +279,39 @@ impl Hypothesis {
         let before = self.ln_marginal;
         match prior {
             Prior::Finite(atoms) => self.absorb_finite(settings, prior, atoms, history, index),
-            Prior::Gaussian(anchor) => {
-                let is_new = match &self.form {
-                    Form::Gaussian { sites, .. } => index == sites.len(),
-                    Form::Finite(_) => unreachable!("a Gaussian prior has a Gaussian belief"),
-                };
+            Prior::Gaussian(moments) => {
+                let is_new = matches!(self.body(prior), Body::Gaussian { sites, .. } if index == sites.len());
                 if is_new {
                     let crushed = self.append(settings, prior, &history.records[index], g);
                     if self.drifts() {
                         if !history.records[index].is_statement() {
-                            self.tick(anchor);
+                            self.tick(moments);
                         }
                     } else if crushed {
-                        self.rebuild(anchor, history);
+                        self.rebuild(moments, history);
                     }
                 } else if self.drifts() {
                     self.refold(settings, prior, history, None, g);
                 } else {
-                    self.remake(settings, anchor, prior, history, index, g);
+                    self.remake(settings, moments, prior, history, index, g);
                 }
             }
         }
         Absorbed { ln_predictive: self.ln_marginal - before }
     }
 
-    pub(crate) fn tick(&mut self, anchor: &Anchor) {
+    pub(crate) fn tick(&mut self, moments: &PriorMoments) {
         let r = self.retention;
-        if let Form::Gaussian { belief, .. } = &mut self.form {
-            belief.drift(anchor, r);
+        if let Posterior::Gaussian { belief, .. } = &mut self.posterior {
+            belief.drift(moments, r);
         }
     }
 
     fn absorb_finite(&mut self, settings: &Settings, prior: &Prior, atoms: &Atoms, history: &History, index: usize) {
         let ln: Vec<f64> = match &history.records[index] {
-            Record::Interval { direction, error, answers, .. } => {
+            Datum::Interval { direction, error, answers, .. } => {
                 let scale = self.attenuation(prior, error);
-                let rho = shared_share(settings, scale);
+                let rho = retest_correlation(settings, scale);
                 let seen = self.seen_all(answers, scale);
                 let earlier = &seen[..seen.len() - 1];
                 atoms
@@ -320,14 +319,14 @@ impl Hypothesis {
                     .map(|z| ln_answers(z * scale, rho, &seen) - ln_answers(z * scale, rho, earlier))
                     .collect()
             }
-            Record::Ranking { n, features, error, places, order } => {
+            Datum::Ranking { n, features, error, places, order } => {
                 let noise = self.ranking_noise(prior, *n, error);
                 utilities_of_atoms(atoms, features, *n)
                     .map(|u| ln_order(*places, order, &u, &noise, self.lapse_rate))
                     .collect()
             }
         };
-        if let Form::Finite(finite) = &mut self.form {
+        if let Posterior::Finite(finite) = &mut self.posterior {
             finite.condition(ln.into_iter());
             self.ln_marginal = finite.ln_marginal();
         }
@@ -335,22 +334,23 @@ impl Hypothesis {
 
     /// A new record: equations (7) and (10) against the whole belief as cavity.
     /// Returns whether the step was so large that rounding must be repaired.
-    pub(crate) fn append(&mut self, settings: &Settings, prior: &Prior, record: &Record, g: &mut Vec<f64>) -> bool {
-        let (state, ln_z, crushed) = match record {
-            Record::Interval { direction, error, answers, .. } => {
+    pub(crate) fn append(&mut self, settings: &Settings, prior: &Prior, record: &Datum, g: &mut Vec<f64>) -> bool {
+        let (site, ln_z, crushed) = match record {
+            Datum::Interval { direction, error, answers, .. } => {
                 let scale = self.attenuation(prior, error);
-                let rho = shared_share(settings, scale);
+                let rho = retest_correlation(settings, scale);
                 g.resize(direction.len(), 0.0);
                 let first = answers.first().map(|&answer| self.seen(answer, scale));
-                let rest: Vec<Seen> = if answers.len() > 1 { self.seen_all(answers, scale) } else { Vec::new() };
-                let Form::Gaussian { belief, .. } = &mut self.form else { return false };
+                let rest: Vec<IntervalLikelihood> =
+                    if answers.len() > 1 { self.seen_all(answers, scale) } else { Vec::new() };
+                let Posterior::Gaussian { belief, .. } = &mut self.posterior else { return false };
                 let (mean, variance) = belief.functional(direction, g);
                 let (mu, v) = (mean * scale, variance * scale * scale);
                 let t = match first {
                     Some(seen) if rest.is_empty() => interval::tilt(mu, v, 1.0, seen),
                     _ => retest::tilt(mu, v, rho, &rest),
                 };
-                let mut site = Site::from_tilt(&t, mu, v);
+                let mut site = ScalarSite::from_tilt(&t, mu, v);
                 site.normalise(t.ln_z, mu, v);
                 let all = v + t.noise;
                 let left = t.noise + v * t.rest;
@@ -358,63 +358,45 @@ impl Hypothesis {
                     direction,
                     g,
                     scale,
-                    Move { shrink: t.bend / all, step: t.slope / all.sqrt(), nu: site.nu, grown: all / left },
+                    Move { shrink: t.curvature / all, step: t.gradient / all.sqrt(), nu: site.nu, grown: all / left },
                 );
-                (State::Scalar { scale, site }, t.ln_z, all / left > SHRUNK_MAX)
+                (Site::Scalar { scale, site }, t.ln_z, all / left > SHRUNK_MAX)
             }
-            Record::Ranking { n, features, error, places, order } => {
+            Datum::Ranking { n, features, error, places, order } => {
                 let noise = self.ranking_noise(prior, *n, error);
-                let Form::Gaussian { belief, .. } = &self.form else { return false };
+                let Posterior::Gaussian { belief, .. } = &self.posterior else { return false };
                 let (u, s) = self.utilities(belief, features, *n, g);
                 let t = ranking::tilt(*places, order, &u, &s, &noise, self.lapse_rate);
                 let ln_z = t.ln_z;
-                let empty = Block { tau: vec![0.0; n * n], nu: vec![0.0; *n], ln_c: 0.0 };
-                match Block::from_tilt(&t, &u, &s) {
-                    Some(block) if self.move_block(features, *n, &u, &s, &empty, &block, g) => {
-                        (State::Block(Box::new(block)), ln_z, false)
+                let empty = BlockSite { tau: vec![0.0; n * n], nu: vec![0.0; *n], ln_c: 0.0 };
+                match BlockSite::from_tilt(&t, &u, &s) {
+                    Some(block) if self.move_block(features, &u, &s, (&empty, &block), g) => {
+                        (Site::Block(Box::new(block)), ln_z, false)
                     }
                     _ => {
                         self.skipped += 1;
-                        (State::Block(Box::new(Block { ln_c: ln_z, ..empty })), ln_z, false)
+                        (Site::Block(Box::new(BlockSite { ln_c: ln_z, ..empty })), ln_z, false)
                     }
                 }
             }
         };
         self.ln_marginal += ln_z;
-        if let Form::Gaussian { sites, .. } = &mut self.form {
-            sites.push(state);
+        if let Posterior::Gaussian { sites, .. } = &mut self.posterior {
+            sites.push(site);
         }
         crushed
     }
 
-    /// One more answer to an old question: its site is made anew against its cavity, and `ln Z` moves by the difference of (11).
-    fn remake(
-        &mut self,
-        settings: &Settings,
-        anchor: &Anchor,
-        prior: &Prior,
-        history: &History,
-        index: usize,
-        g: &mut Vec<f64>,
-    ) {
-        let before = self.site_total(anchor, index);
-        let mut moved = 0.0;
-        if !self.resite(settings, prior, &history.records[index], index, 1.0, 0.0, g, &mut moved) {
-            self.skipped += 1;
-        }
-        self.ln_marginal += self.site_total(anchor, index) - before;
-    }
-
-    fn site_total(&self, anchor: &Anchor, index: usize) -> f64 {
-        match &self.form {
-            Form::Gaussian { belief, sites } => {
-                belief.log_partition_gain(anchor)
+    pub(crate) fn site_total(&self, moments: &PriorMoments, index: usize) -> f64 {
+        match &self.posterior {
+            Posterior::Gaussian { belief, sites } => {
+                belief.log_partition_gain(moments)
                     + match &sites[index] {
-                        State::Scalar { site, .. } => site.ln_c,
-                        State::Block(block) => block.ln_c,
+                        Site::Scalar { site, .. } => site.ln_c,
+                        Site::Block(block) => block.ln_c,
                     }
             }
-            Form::Finite(_) => 0.0,
+            Posterior::Finite(_) => 0.0,
         }
     }
 
@@ -429,34 +411,34 @@ impl Hypothesis {
         if self.parent.is_some() {
             sink(self.offset);
         }
-        match &self.form {
-            Form::Gaussian { belief, sites } => {
+        match &self.posterior {
+            Posterior::Gaussian { belief, sites } => {
                 belief.mean.iter().chain(&belief.covariance).for_each(|&x| sink(x));
-                for state in sites {
-                    match state {
-                        State::Scalar { scale, site } => {
+                for site in sites {
+                    match site {
+                        Site::Scalar { scale, site } => {
                             [*scale, site.tau, site.nu, site.ln_c].into_iter().for_each(&mut *sink);
                         }
-                        State::Block(block) => {
+                        Site::Block(block) => {
                             block.tau.iter().chain(&block.nu).for_each(|&x| sink(x));
                             sink(block.ln_c);
                         }
                     }
                 }
             }
-            Form::Finite(finite) => finite.ln_mass.iter().for_each(|&x| sink(x)),
+            Posterior::Finite(finite) => finite.ln_mass.iter().for_each(|&x| sink(x)),
         }
     }
 }
 
 /// `rho_h = (rho + q_h) / (1 + q_h)`, from the attenuation `scale`: measurement error is shared by repeats.
-pub(crate) fn shared_share(settings: &Settings, scale: f64) -> f64 {
+pub(crate) fn retest_correlation(settings: &Settings, scale: f64) -> f64 {
     let own = scale * scale; // 1 / (1 + q)
-    (settings.residual_share * own + (1.0 - own)).max(1e-9)
+    (settings.retest_correlation * own + (1.0 - own)).max(1e-9)
 }
 
 /// The cavity left when a scalar site is taken out of the marginal `N(mean, variance)`.
-pub(crate) fn remove(site: Site, mean: f64, variance: f64) -> Option<(f64, f64)> {
+pub(crate) fn remove(site: ScalarSite, mean: f64, variance: f64) -> Option<(f64, f64)> {
     let left = 1.0 - site.tau * variance;
     (left > MARGIN).then(|| ((mean - variance * site.nu) / left, variance / left))
 }

@@ -1,16 +1,17 @@
 //! What would be believed without one record, fast: its site is taken out under every hypothesis and the hypotheses are
 //! weighed anew (docs/belief.md, section "Influence"). For ranking; what is shown is folded anew.
 
-use super::block::Block;
+use super::block::BlockSite;
 use super::dense;
-use super::finite::{Finite, ln_answers, ln_order, ln_sum_exp, softmax};
+use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::functional::Functional;
-use super::gaussian::{Anchor, Gaussian};
-use super::hypothesis::{Form, History, Hypothesis, MARGIN, Prior, State, remove, shared_share, utilities_of_atoms};
-use super::interval::{self, Seen, Site};
+use super::gaussian::{Gaussian, PriorMoments};
+use super::history::{History, is_counted};
+use super::hypothesis::{Body, Hypothesis, MARGIN, Prior, Site, remove, retest_correlation, utilities_of_atoms};
+use super::interval::{self, IntervalLikelihood, ScalarSite};
+use super::logs::{ln_sum_exp, softmax};
 use super::mixture::Mixture;
-use super::observation::Record;
-use super::reading::is_counted;
+use super::observation::Datum;
 use super::retest;
 use super::settings::Settings;
 use super::symmetric::{dot, multiply};
@@ -115,32 +116,31 @@ struct TakenOut<'a> {
 
 impl TakenOut<'_> {
     fn each(&self, places: &[Option<Place>], mut tell: impl FnMut(usize, Without)) {
-        match (&self.h.form, self.prior) {
-            (Form::Gaussian { belief, sites }, Prior::Gaussian(anchor)) => {
+        match self.h.body(self.prior) {
+            Body::Gaussian { belief, sites, moments } => {
                 let mut pull = vec![0.0; self.a.len()];
                 let whole = belief.functional(self.a, &mut pull);
                 let mut scratch = Vec::new();
                 for (k, place) in places.iter().enumerate() {
                     let left = place.and_then(|place| match &sites[place.site] {
-                        State::Scalar { scale, site } => {
-                            self.scalar(belief, anchor, (*scale, *site), place, whole, &mut scratch)
+                        Site::Scalar { scale, site } => {
+                            self.scalar(belief, moments, (*scale, *site), place, whole, &mut scratch)
                         }
-                        State::Block(block) => self.block(belief, anchor, block, place, whole, &mut scratch),
+                        Site::Block(block) => self.block(belief, moments, block, place, whole, &mut scratch),
                     });
                     let (ln_predictive, (mean, variance)) = left.unwrap_or((0.0, whole));
                     tell(k, Without { ln_predictive, parts: vec![(1.0, mean, variance.max(0.0).sqrt())] });
                 }
             }
-            (Form::Finite(finite), Prior::Finite(_)) => {
-                places.iter().enumerate().for_each(|(k, place)| tell(k, self.finite(finite, *place)));
+            Body::Finite { finite, atoms } => {
+                places.iter().enumerate().for_each(|(k, place)| tell(k, self.finite(finite, atoms, *place)));
             }
-            _ => unreachable!("a belief has the form of its prior"),
         }
     }
 
     /// The record's answers, and those of them that remain without it.
-    fn answers(&self, place: Place, scale: f64) -> (Vec<Seen>, Vec<Seen>) {
-        let Record::Interval { answers, .. } = &self.history.records[place.site] else {
+    fn answers(&self, place: Place, scale: f64) -> (Vec<IntervalLikelihood>, Vec<IntervalLikelihood>) {
+        let Datum::Interval { answers, .. } = &self.history.records[place.site] else {
             return (Vec::new(), Vec::new());
         };
         let all = self.h.seen_all(answers, scale);
@@ -152,13 +152,13 @@ impl TakenOut<'_> {
     fn scalar(
         &self,
         belief: &Gaussian,
-        anchor: &Anchor,
-        (scale, site): (f64, Site),
+        moments: &PriorMoments,
+        (scale, site): (f64, ScalarSite),
         place: Place,
         (mean, variance): (f64, f64),
         g: &mut Vec<f64>,
     ) -> Option<(f64, (f64, f64))> {
-        let Record::Interval { direction, .. } = &self.history.records[place.site] else { return None };
+        let Datum::Interval { direction, .. } = &self.history.records[place.site] else { return None };
         g.resize(direction.len(), 0.0);
         let (a_mean, a_variance) = belief.functional(direction, g);
         // What was asked about, z = scale a.w then, given the weights now: mean y + offset with y = gain a.w, variance spread.
@@ -166,9 +166,9 @@ impl TakenOut<'_> {
         let gain = scale * kept;
         let (offset, spread) = if self.h.drifts() {
             let mut own = vec![0.0; direction.len()];
-            multiply(&anchor.covariance, direction, &mut own);
+            multiply(&moments.covariance, direction, &mut own);
             (
-                scale * (1.0 - kept) * dot(direction, &anchor.mean),
+                scale * (1.0 - kept) * dot(direction, &moments.mean),
                 scale * scale * (1.0 - kept * kept) * dot(direction, &own),
             )
         } else {
@@ -178,7 +178,7 @@ impl TakenOut<'_> {
         if grown <= MARGIN {
             return None;
         }
-        let now = Site { tau: site.tau / grown, nu: (site.nu - site.tau * offset) / grown, ln_c: 0.0 };
+        let now = ScalarSite { tau: site.tau / grown, nu: (site.nu - site.tau * offset) / grown, ln_c: 0.0 };
         let (y, v) = (gain * a_mean, gain * gain * a_variance);
         let (cavity_mean, cavity_variance) = remove(now, y, v)?;
         let left = 1.0 - now.tau * v;
@@ -194,12 +194,12 @@ impl TakenOut<'_> {
             // The question was asked more than once: the other answers stay.
             let t = match rest.as_slice() {
                 [one] => interval::tilt(z, z_variance, 1.0, *one),
-                several => retest::tilt(z, z_variance, shared_share(self.settings, scale), several),
+                several => retest::tilt(z, z_variance, retest_correlation(self.settings, scale), several),
             };
             let covariance = covariance / left;
             let all = z_variance + t.noise;
-            mean += covariance * t.slope / all.sqrt();
-            variance -= covariance * covariance * t.bend / all;
+            mean += covariance * t.gradient / all.sqrt();
+            variance -= covariance * covariance * t.curvature / all;
             ln_predictive -= t.ln_z;
         }
         let sound = mean.is_finite() && variance.is_finite() && ln_predictive.is_finite();
@@ -209,22 +209,22 @@ impl TakenOut<'_> {
     fn block(
         &self,
         belief: &Gaussian,
-        anchor: &Anchor,
-        block: &Block,
+        moments: &PriorMoments,
+        block: &BlockSite,
         place: Place,
         (mean, variance): (f64, f64),
         g: &mut Vec<f64>,
     ) -> Option<(f64, (f64, f64))> {
-        let Record::Ranking { n, features, .. } = &self.history.records[place.site] else { return None };
+        let Datum::Ranking { n, features, .. } = &self.history.records[place.site] else { return None };
         let (n, d) = (*n, self.a.len());
         let (mut u, mut s) = self.h.utilities(belief, features, n, g);
         let mut covariance: Vec<f64> = (0..n).map(|i| dot(self.a, &g[i * d..(i + 1) * d])).collect();
         // As for a scalar: the utilities then are these times what is kept, plus an offset and a spread.
-        let mut now = Block { ln_c: 0.0, ..block.clone() };
+        let mut now = BlockSite { ln_c: 0.0, ..block.clone() };
         let (mut offset, mut spread) = (vec![0.0; n], vec![0.0; n * n]);
         if self.h.drifts() {
             let kept = self.kept(place);
-            let prior = Gaussian::prior(anchor);
+            let prior = Gaussian::prior(moments);
             (offset, spread) = self.h.utilities(&prior, features, n, g);
             offset.iter_mut().for_each(|x| *x *= 1.0 - kept);
             spread.iter_mut().for_each(|x| *x *= 1.0 - kept * kept);
@@ -268,23 +268,22 @@ impl TakenOut<'_> {
         if self.h.drifts() { libm::pow(self.h.retention, place.ago as f64) } else { 1.0 }
     }
 
-    fn finite(&self, finite: &Finite, place: Option<Place>) -> Without {
-        let Prior::Finite(atoms) = self.prior else { unreachable!("a finite belief has atoms") };
+    fn finite(&self, finite: &Finite, atoms: &Atoms, place: Option<Place>) -> Without {
         let Some(place) = place else {
             let parts = finite.masses().into_iter().zip(atoms.values(self.a)).map(|(mass, value)| (mass, value, 0.0));
             return Without { ln_predictive: 0.0, parts: parts.collect() };
         };
         let said: Vec<f64> = match &self.history.records[place.site] {
-            Record::Interval { direction, error, .. } => {
+            Datum::Interval { direction, error, .. } => {
                 let scale = self.h.attenuation(self.prior, error);
-                let rho = shared_share(self.settings, scale);
+                let rho = retest_correlation(self.settings, scale);
                 let (all, rest) = self.answers(place, scale);
                 atoms
                     .values(direction)
                     .map(|z| ln_answers(z * scale, rho, &all) - ln_answers(z * scale, rho, &rest))
                     .collect()
             }
-            Record::Ranking { n, features, error, places, order } => {
+            Datum::Ranking { n, features, error, places, order } => {
                 let noise = self.h.ranking_noise(self.prior, *n, error);
                 utilities_of_atoms(atoms, features, *n)
                     .map(|u| ln_order(*places, order, &u, &noise, self.h.lapse_rate))

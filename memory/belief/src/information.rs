@@ -7,16 +7,17 @@ use super::best_worst;
 use super::candidates::Candidates;
 use super::dense;
 use super::finite::OrderTable;
-use super::hypothesis::{Hypothesis, Prior, shared_share};
-use super::interval::Seen;
-use super::mixture::Mixture;
-use super::observation::{Answer, IntervalQuestion, Prepared, Question, RankingQuestion, Record};
+use super::hypothesis::{Body, Hypothesis, Prior, retest_correlation};
+use super::interval::IntervalLikelihood;
+use super::logs::softmax;
+use super::mixture::{Mixture, heaviest, representatives};
+use super::observation::{Answer, Datum, IntervalQuestion, Prepared, Question, RankingQuestion};
 use super::points::normal_points;
 use super::prediction::predict_into;
 use super::ranking::{self, Places};
 use super::retest;
 use super::symmetric::add_scaled;
-use super::tabulated::{EntropyTables, Nodes, entropy_term};
+use super::tabulated::{Nodes, Tables, entropy_term};
 use super::triple;
 use super::value_of_information::{expected_best, value_of_information};
 
@@ -45,8 +46,6 @@ pub struct Context<'a> {
     pub second: &'a [Vec<f64>],
 }
 
-/// Weight of hypotheses that may be left out of scores.
-const NEGLIGIBLE: f64 = 1e-3;
 /// Pairs of points for rankings; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
 /// Pairs of points for the best and the worst of several.
@@ -105,41 +104,6 @@ impl Expected {
     }
 }
 
-/// The heaviest hypotheses, with weights that sum to 1, in their own order.
-pub(crate) fn heaviest(mixture: &Mixture) -> Vec<(usize, f64)> {
-    let weights = mixture.weights();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by(|&a, &b| weights[a].total_cmp(&weights[b]).then(b.cmp(&a)));
-    let mut left_out = 0.0;
-    let light = order.iter().take_while(|&&i| {
-        left_out += weights[i];
-        left_out < NEGLIGIBLE
-    });
-    let mut keep: Vec<usize> = order[light.count()..].to_vec();
-    keep.sort_unstable();
-    let total: f64 = keep.iter().map(|&i| weights[i]).sum();
-    keep.into_iter().map(|i| (i, weights[i] / total)).collect()
-}
-
-/// Hypotheses at evenly spaced quantiles of the weights, each with its share of the quantiles.
-fn representatives(mixture: &Mixture, count: usize) -> Vec<(usize, f64)> {
-    let share = 1.0 / count.max(1) as f64;
-    let mut kept: Vec<(usize, f64)> = Vec::new();
-    let (mut below, mut next) = (0.0, 0.5 * share);
-    for (index, weight) in mixture.weights().into_iter().enumerate() {
-        below += weight;
-        let mut times = 0.0;
-        while next <= below && next < 1.0 {
-            times += 1.0;
-            next += share;
-        }
-        if times > 0.0 {
-            kept.push((index, times * share));
-        }
-    }
-    if kept.is_empty() { heaviest(mixture) } else { kept }
-}
-
 fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usize, f64)]) -> Vec<Expected> {
     let (settings, priors, hypotheses, readings) = mixture.parts();
     // Questions as each reading has them.
@@ -152,15 +116,15 @@ fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usi
     let candidates: Vec<Candidates> = fresh.iter().map(|fresh| Candidates::new(fresh, mixture.dimension())).collect();
     let nodes = Nodes::new();
     let mut sums: Vec<(Vec<f64>, f64)> = questions.iter().map(|q| (vec![0.0; q.outcome_count()], 0.0)).collect();
-    let mut tables = EntropyTables::default();
+    let mut tables = Tables::default();
     let mut points = Points::default();
     let mut orders: Vec<Option<OrderTable>> = questions.iter().map(|_| None).collect();
     for &(index, weight) in under {
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
         let (asked, fresh, candidates) = (&asked[h.reading], &fresh[h.reading], &candidates[h.reading]);
-        match (h.gaussian(), h.finite(), prior) {
-            (Some(belief), _, _) => {
+        match h.body(prior) {
+            Body::Gaussian { belief, .. } => {
                 candidates.each(&belief.mean, &belief.covariance, |k, mean, variance| {
                     let (i, q) = fresh[k];
                     let scale = h.attenuation(prior, &q.error);
@@ -169,7 +133,7 @@ fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usi
                     sums[i].1 += weight * tables.expected_entropy(h, q, scale, mean, variance, &nodes);
                 });
             }
-            (_, Some(finite), Prior::Finite(atoms)) => {
+            Body::Finite { finite, atoms } => {
                 let masses = finite.masses();
                 for &(i, q) in fresh {
                     let scale = h.attenuation(prior, &q.error);
@@ -180,7 +144,6 @@ fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usi
                     }
                 }
             }
-            _ => unreachable!("a hypothesis is Gaussian or finite"),
         }
         for (i, (q, repeated)) in asked.iter().enumerate() {
             match (q, *repeated) {
@@ -191,7 +154,7 @@ fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usi
                     });
                 }
                 (Prepared::Interval(q), Some(site)) => {
-                    let rho = |scale: f64| shared_share(settings, scale);
+                    let rho = |scale: f64| retest_correlation(settings, scale);
                     each_answer_again(
                         h,
                         prior,
@@ -256,8 +219,8 @@ fn each_ranking(
 ) {
     let n = q.n;
     let noise = h.ranking_noise(prior, n, &q.error);
-    match (h.gaussian(), h.finite(), prior) {
-        (Some(belief), _, _) if n == 3 && q.places == Places::First(1) && noise.iter().all(|v| *v == 0.5) => {
+    match h.body(prior) {
+        Body::Gaussian { belief, .. } if n == 3 && q.places == Places::First(1) && noise.iter().all(|v| *v == 0.5) => {
             // Only differences matter, so that points of two dimensions do.
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let apart = |i: usize, j: usize| s[3 * i + j] - s[3 * i + 2] - s[6 + j] + s[8];
@@ -270,7 +233,7 @@ fn each_ranking(
                 f(share, &triple::probabilities_tabulated(&y).map(|p| (1.0 - h.lapse_rate) * p + lapse));
             }
         }
-        (Some(belief), _, _) if q.places == Places::BestAndWorst => {
+        Body::Gaussian { belief, .. } if q.places == Places::BestAndWorst => {
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let l = dense::factor(&s, n);
             let points = points.get(POINTS_OF_BEST_AND_WORST, n);
@@ -283,7 +246,7 @@ fn each_ranking(
                 f(share, &p);
             }
         }
-        (Some(belief), _, _) => {
+        Body::Gaussian { belief, .. } => {
             let k: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { noise[i / n] } else { 0.0 }).collect();
             let (u, s) = h.utilities(belief, &q.features, n, &mut Vec::new());
             let l = dense::factor(&s, n);
@@ -294,7 +257,7 @@ fn each_ranking(
                 f(share, &ranking::probabilities(q.places, &y, &k, h.lapse_rate));
             }
         }
-        (_, Some(finite), Prior::Finite(atoms)) => {
+        Body::Finite { finite, atoms } => {
             let shared = table.take().filter(|t| t.is_of(h.prior));
             let table = table.insert(shared.unwrap_or_else(|| OrderTable::new(h.prior, atoms, q, noise)));
             let mut p = vec![0.0; q.places.count(n)];
@@ -308,25 +271,23 @@ fn each_ranking(
                 }
             }
         }
-        _ => unreachable!("a hypothesis is Gaussian or finite"),
     }
 }
 
 /// Calls `f(share, probabilities of the answer given z and the earlier answers)` over `z`, for a question asked before.
-#[allow(clippy::too_many_arguments)]
 fn each_answer_again(
     h: &Hypothesis,
     prior: &Prior,
-    record: &Record,
+    record: &Datum,
     q: &IntervalQuestion,
     rho: impl Fn(f64) -> f64,
     nodes: &Nodes,
     mut f: impl FnMut(f64, &[f64]),
 ) {
-    let Record::Interval { direction, error, answers, .. } = record else { return };
+    let Datum::Interval { direction, error, answers, .. } = record else { return };
     let scale = h.attenuation(prior, error);
     let rho = rho(scale);
-    let mut seen: Vec<Seen> = answers.iter().map(|&a| h.seen(a, scale)).collect();
+    let mut seen: Vec<IntervalLikelihood> = answers.iter().map(|&a| h.seen(a, scale)).collect();
     let mut given = |z: f64, share: f64| {
         let mut p: Vec<f64> = Vec::with_capacity(q.outcomes.count());
         for outcome in 0..q.outcomes.count() {
@@ -334,11 +295,11 @@ fn each_answer_again(
             p.push(retest::tilt(z, 0.0, rho, &seen).ln_z);
             seen.pop();
         }
-        super::finite::softmax(&mut p);
+        softmax(&mut p);
         f(share, &p);
     };
-    match (h.gaussian(), h.finite(), prior) {
-        (Some(belief), _, _) => {
+    match h.body(prior) {
+        Body::Gaussian { belief, .. } => {
             let mut g = vec![0.0; direction.len()];
             let (mean, variance) = belief.functional(direction, &mut g);
             let sd = variance.sqrt();
@@ -346,11 +307,10 @@ fn each_answer_again(
                 given((mean + sd * t) * scale, share);
             }
         }
-        (_, Some(finite), Prior::Finite(atoms)) => {
+        Body::Finite { finite, atoms } => {
             for (z, mass) in atoms.values(direction).zip(finite.masses()) {
                 given(z * scale, mass);
             }
         }
-        _ => unreachable!("a hypothesis is Gaussian or finite"),
     }
 }

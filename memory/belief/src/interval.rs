@@ -3,7 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::normal::{SQRT_TAU, cdf, density, mills};
-use super::observation::Strength;
+
+/// How much more important.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// Slightly.
+    Slight,
+    /// Clearly.
+    Clear,
+    /// Strongly.
+    Strong,
+}
 
 /// The outcomes of one kind of question: intervals that cover the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +100,7 @@ fn least(strength: Strength) -> f64 {
 
 /// One answer as an interval: the bounds in units of the latent noise, the lapse rate in force, the number of outcomes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct IntervalLikelihood {
     pub(crate) lo: f64,
     pub(crate) hi: f64,
     pub(crate) lapse: f64,
@@ -179,23 +190,23 @@ fn between(l: f64, u: f64) -> Truncated {
 }
 
 /// Tilted moments of one site against a cavity `N(mu, v)`, without units: with `s^2 = v + noise`,
-/// `slope = s alpha`, `bend = s^2 beta`, `rest = 1 - bend` (kept apart because it may be tiny).
+/// `gradient = s alpha`, `curvature = s^2 beta`, `rest = 1 - curvature` (kept apart because it may be tiny).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tilt {
     pub(crate) ln_z: f64,
-    pub(crate) slope: f64,
-    pub(crate) bend: f64,
+    pub(crate) gradient: f64,
+    pub(crate) curvature: f64,
     pub(crate) rest: f64,
     /// Variance of the latent given `z`.
     pub(crate) noise: f64,
 }
 
 /// Equation (7): the tilt of a lapsing interval observation. `v >= 0`; `noise > 0`, or `v > 0`.
-pub(crate) fn tilt(mu: f64, v: f64, noise: f64, seen: Seen) -> Tilt {
+pub(crate) fn tilt(mu: f64, v: f64, noise: f64, seen: IntervalLikelihood) -> Tilt {
     let s = (v + noise).sqrt();
     let t = truncated((seen.lo - mu) / s, (seen.hi - mu) / s);
     if seen.lapse == 0.0 {
-        return Tilt { ln_z: t.ln_mass, slope: t.mean, bend: 1.0 - t.variance, rest: t.variance, noise };
+        return Tilt { ln_z: t.ln_mass, gradient: t.mean, curvature: 1.0 - t.variance, rest: t.variance, noise };
     }
     let kept = (1.0 - seen.lapse) * t.mass;
     let z = kept + seen.lapse / seen.outcomes as f64;
@@ -203,15 +214,15 @@ pub(crate) fn tilt(mu: f64, v: f64, noise: f64, seen: Seen) -> Tilt {
     let spread = k * (1.0 - k) * t.mean * t.mean;
     Tilt {
         ln_z: libm::log(z),
-        slope: k * t.mean,
-        bend: k * (1.0 - t.variance) - spread,
+        gradient: k * t.mean,
+        curvature: k * (1.0 - t.variance) - spread,
         rest: (1.0 - k) + k * t.variance + spread,
         noise,
     }
 }
 
 /// Equation (4): probability of an interval given the latent's mean and variance.
-pub(crate) fn probability(mu: f64, variance: f64, seen: Seen) -> f64 {
+pub(crate) fn probability(mu: f64, variance: f64, seen: IntervalLikelihood) -> f64 {
     let s = variance.sqrt();
     let (l, u) = ((seen.lo - mu) / s, (seen.hi - mu) / s);
     let inside = if l == f64::NEG_INFINITY {
@@ -228,18 +239,18 @@ pub(crate) fn probability(mu: f64, variance: f64, seen: Seen) -> f64 {
 
 /// One record's Gaussian factor `C exp(nu z - tau z^2 / 2)` in the attenuated functional `z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Site {
+pub(crate) struct ScalarSite {
     pub(crate) tau: f64,
     pub(crate) nu: f64,
     pub(crate) ln_c: f64,
 }
 
-impl Site {
-    /// Equation (8): the site that turns the cavity `N(mu, v)` into the tilted moments, `ln_c` left to [`Site::normalise`].
+impl ScalarSite {
+    /// Equation (8): the site that turns the cavity `N(mu, v)` into the tilted moments, `ln_c` left to [`ScalarSite::normalise`].
     pub(crate) fn from_tilt(tilt: &Tilt, mu: f64, v: f64) -> Self {
         let s = (v + tilt.noise).sqrt();
         let left = tilt.noise + v * tilt.rest;
-        Self { tau: tilt.bend / left, nu: (tilt.slope * s + mu * tilt.bend) / left, ln_c: 0.0 }
+        Self { tau: tilt.curvature / left, nu: (tilt.gradient * s + mu * tilt.curvature) / left, ln_c: 0.0 }
     }
 
     /// Equation (8): `ln C`, so that the site integrates to `Z` against its cavity.
@@ -255,7 +266,7 @@ mod tests {
     use super::*;
 
     /// `(ln Z, mean, variance)` of `z` by a plain Riemann sum.
-    fn quadrature(mu: f64, v: f64, seen: Seen) -> (f64, f64, f64) {
+    fn quadrature(mu: f64, v: f64, seen: IntervalLikelihood) -> (f64, f64, f64) {
         let (n, sd) = (40_000, v.sqrt());
         let (mut z0, mut z1, mut z2) = (0.0, 0.0, 0.0);
         for i in 0..n {
@@ -287,11 +298,11 @@ mod tests {
                 for (mu, v) in [(0.0, 1.0), (1.3, 0.2), (-2.0, 4.0), (0.4, 25.0)] {
                     for lapse in [0.0, 0.02, 0.3] {
                         let (lo, hi) = form.bounds(outcome, 0.6);
-                        let seen = Seen { lo, hi, lapse, outcomes: form.count() };
+                        let seen = IntervalLikelihood { lo, hi, lapse, outcomes: form.count() };
                         let t = tilt(mu, v, 1.0, seen);
                         let s = (1.0 + v).sqrt();
                         let (ln_z, mean, variance) = quadrature(mu, v, seen);
-                        let got = (t.ln_z, mu + v * t.slope / s, v * (1.0 + v * t.rest) / (1.0 + v));
+                        let got = (t.ln_z, mu + v * t.gradient / s, v * (1.0 + v * t.rest) / (1.0 + v));
                         let case = format!("{form:?} {outcome} N({mu}, {v}) lapse {lapse}");
                         assert!((got.0 - ln_z).abs() < 1e-6, "{case}: ln Z {} not {ln_z}", got.0);
                         assert!((got.1 - mean).abs() < 1e-6, "{case}: mean {} not {mean}", got.1);
@@ -301,7 +312,7 @@ mod tests {
                             got.2
                         );
                         // The site reproduces the tilted distribution.
-                        let mut site = Site::from_tilt(&t, mu, v);
+                        let mut site = ScalarSite::from_tilt(&t, mu, v);
                         site.normalise(t.ln_z, mu, v);
                         let grown = 1.0 / v + site.tau;
                         assert!((1.0 / grown - got.2).abs() < 1e-9 * v.max(1.0));
@@ -326,7 +337,7 @@ mod tests {
                 let total: f64 = (0..form.count())
                     .map(|k| {
                         let (lo, hi) = form.bounds(k, 0.3);
-                        probability(mu, 2.0, Seen { lo, hi, lapse: 0.1, outcomes: form.count() })
+                        probability(mu, 2.0, IntervalLikelihood { lo, hi, lapse: 0.1, outcomes: form.count() })
                     })
                     .sum();
                 assert!((total - 1.0).abs() < 1e-12, "{form:?} at {mu}: {total}");
@@ -336,10 +347,10 @@ mod tests {
 
     #[test]
     fn a_site_integrates_to_z_against_its_cavity() {
-        let seen = Seen { lo: 0.3, hi: f64::INFINITY, lapse: 0.1, outcomes: 3 };
+        let seen = IntervalLikelihood { lo: 0.3, hi: f64::INFINITY, lapse: 0.1, outcomes: 3 };
         let (mu, v) = (-1.1, 2.5);
         let t = tilt(mu, v, 1.0, seen);
-        let mut site = Site::from_tilt(&t, mu, v);
+        let mut site = ScalarSite::from_tilt(&t, mu, v);
         site.normalise(t.ln_z, mu, v);
         let n = 20_000;
         let sum: f64 = (0..n)

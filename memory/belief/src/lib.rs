@@ -2,28 +2,58 @@
 //!
 //! # Where to begin
 //!
-//! [`Mixture`] is the belief; [`Priors`] says what it begins with and [`Settings`] what it is a mixture over. [`Question`] and
-//! [`Observation`] are what is asked and what is seen. [`simulate`] has people who answer by the model, for tests and experiments.
+//! | for | items |
+//! |---|---|
+//! | what belief begins with | [`Settings`], [`Priors`], [`Location`], [`Lattice`] |
+//! | the belief itself | [`Mixture`] |
+//! | what is asked, and what is seen | [`Question`], [`Observation`], [`Surprise`] |
+//! | what is believed | [`Functional`], [`HypothesisView`], [`Diagnostics`] |
+//! | what to ask next | [`expected_information_gain`], [`score`], [`value_of_information`], [`choose_batch`] |
+//! | what to do | [`assess`], [`worth_of_asking`], [`relative_utility`], [`regret_bound`] |
+//! | people who answer by the model | [`simulate`] |
+//! | numerics with the same bits everywhere | [`normal`], [`symmetric`] |
+//!
+//! `examples/first_answers.rs` is a first program. Weights and utilities are in the person's *noise units*: the standard
+//! deviation of what a choice between two alternatives wavers by is 1. Information is in nats. Matrices are packed: the lower
+//! triangle by rows.
+//!
+//! The equations of `docs/belief.md` and where they are:
+//!
+//! | equation | |
+//! |---|---|
+//! | (1), (2) utility and prior | [`Question`], [`Priors`] |
+//! | (3) to (6), (23) likelihoods | [`Observation`] |
+//! | (7) to (12) expectation propagation, drift | [`Mixture::observe`] |
+//! | (13) the mixture, (18) with adapters | [`Mixture::hypotheses`], [`Lineage`] |
+//! | (14) bound on regret | [`regret_bound`] |
+//! | (15) information gain | [`expected_information_gain`] |
+//! | (16) value of information | [`value_of_information`] |
+//! | (19), (21) what is shown | [`Mixture::marginals`] |
+//! | (20) influence of a record | [`Mixture::without_each`] |
 //!
 //! No randomness, no clock, no hash order, no platform mathematics: the same calls give the same bits.
 
+#[cfg(any(test, feature = "test-support"))]
 pub mod bank;
 mod batch;
 mod best_worst;
 mod block;
 mod candidates;
 mod consistency;
-pub mod decision;
+mod decision;
 mod dense;
 mod finite;
 mod functional;
 mod gaussian;
 mod grid;
+mod history;
 mod hypothesis;
 mod influence;
-pub mod information;
+mod information;
 mod interval;
 mod location;
+mod logs;
+mod marginals;
 mod measurement;
 mod mixture;
 pub mod normal;
@@ -45,20 +75,33 @@ mod tabulated;
 mod triple;
 mod value_of_information;
 
-pub use batch::choose_batch;
-pub use consistency::consistency;
-pub use decision::{Assessment, assess, assess_read, contributions, worth_of_asking};
-pub use functional::Functional;
-pub use information::{Context, Strategy, expected_information_gain, rough_information_gain, score};
+// What belief begins with, and belief.
 pub use location::{Lattice, Location, LocationName, Priors};
 pub use mixture::{Mixture, Surprise};
-pub use observation::{Channel, Observation, Preference, Question, QuestionKey, Strength};
-pub use ranking::Places;
-pub use reading::{Lineage, Place};
-pub use regret::regret_bound;
+pub use reading::{EvidenceUse, Lineage};
 pub use settings::{ENGINE_VERSION, SOURCE_HASH, Settings};
-pub use summary::{Diagnostics, HypothesisView};
+
+// What is asked and seen.
+pub use interval::Strength;
+pub use observation::{Channel, Observation, Preference, Question, QuestionKey};
+pub use ranking::Places;
+
+// What is believed.
+pub use consistency::{consistency, rough_consistency};
+pub use functional::{Functional, MixturePart};
+pub use summary::{Diagnostics, GaussianView, HypothesisView};
+
+// What to ask next.
+pub use batch::choose_batch;
+pub use information::{Context, Strategy, expected_information_gain, rough_information_gain, score};
 pub use value_of_information::value_of_information;
+
+// What to do.
+pub use decision::{
+    Assessment, HypothesisRegret, RelativeUtility, assess, assess_read, contributions, relative_utility,
+    worth_of_asking,
+};
+pub use regret::regret_bound;
 
 /// Why a belief could not be formed, or not take in an observation. None of them leaves a belief half changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -20,6 +20,8 @@ pub enum LocationName {
     PopulationComponent(u32),
     /// What is published of people's values in general.
     Published,
+    /// What the documents of a library say of people in general.
+    Library,
 }
 
 impl LocationName {
@@ -33,7 +35,9 @@ impl LocationName {
         match self {
             Self::Population => Some(0),
             Self::PopulationComponent(number) => Some((number as usize).saturating_sub(1)),
-            Self::Zero | Self::Elicited | Self::Published | Self::Generation(_) | Self::Lattice(_) => None,
+            Self::Zero | Self::Elicited | Self::Published | Self::Library | Self::Generation(_) | Self::Lattice(_) => {
+                None
+            }
         }
     }
 }
@@ -73,6 +77,16 @@ pub struct Priors {
     /// Masses of the population's components, by their places; one that is not stated is as 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub component_masses: Vec<f64>,
+}
+
+impl Priors {
+    /// One location around zero for `dimension` weights, each of this variance at signal scale 1, all scaled by the signal: a
+    /// prior that knows nothing.
+    pub fn isotropic(dimension: usize, variance: f64) -> Self {
+        let rows = (0..dimension).flat_map(|i| (0..=i).map(move |j| if i == j { variance } else { 0.0 }));
+        let zero = Location { name: LocationName::Zero, mean: vec![0.0; dimension], covariance: rows.collect() };
+        Self { locations: vec![zero], scaled: vec![true; dimension], ..Self::default() }
+    }
 }
 
 /// Zero and elicited share everything equally, or one half where there are others, which share the rest equally; the

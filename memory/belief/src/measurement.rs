@@ -4,9 +4,10 @@
 //! functional. What is shown is refitted: with the noise that the belief expects, and with what the answers tell of the noise.
 
 use super::gaussian::Gaussian;
-use super::hypothesis::{Form, History, Hypothesis, Prior, State, remove, shared_share};
+use super::history::History;
+use super::hypothesis::{Hypothesis, Posterior, Prior, Site, remove, retest_correlation};
 use super::interval;
-use super::observation::Record;
+use super::observation::Datum;
 use super::ranking;
 use super::retest;
 use super::settings::Settings;
@@ -31,35 +32,35 @@ impl Hypothesis {
     /// The same assumptions with the measurement error of equation (21) in place of (3); nothing where no record has an error, or where
     /// that finds no fixed point.
     pub(crate) fn with_own_errors(&self, settings: &Settings, prior: &Prior, history: &History) -> Option<Refitted> {
-        let Prior::Gaussian(anchor) = prior else { return None };
-        if self.drifts() || !history.records.iter().any(Record::has_error) {
+        let Prior::Gaussian(moments) = prior else { return None };
+        if self.drifts() || !history.records.iter().any(Datum::has_error) {
             return None;
         }
         let mut g = Vec::new();
         let mut now = Refitted { hypothesis: self.clone(), prior: prior.clone(), gains: Vec::new() };
         let mut settling = false;
         for _ in 0..ROUNDS_MAX {
-            let Form::Gaussian { belief, .. } = &now.hypothesis.form else { return None };
+            let Posterior::Gaussian { belief, .. } = &now.hypothesis.posterior else { return None };
             let belief = belief.clone();
             now.gains = now.hypothesis.error_gains(settings, &now.prior, history);
             let mut tightened = vec![0.0; belief.mean.len()];
             for (record, gain) in history.records.iter().zip(&now.gains) {
-                let (Record::Interval { error, .. } | Record::Ranking { error, .. }) = record;
+                let (Datum::Interval { error, .. } | Datum::Ranking { error, .. }) = record;
                 for (e, gain) in error.chunks_exact(tightened.len()).zip(gain) {
                     tightened.iter_mut().zip(e).for_each(|(t, e)| *t -= 2.0 * gain * e);
                 }
             }
             let second = belief.mean.iter().zip(diagonal(&belief.covariance)).map(|(m, v)| m * m + v).collect();
-            let anchor = anchor.times(&tightened, second)?;
+            let moments = moments.times(&tightened, second)?;
             let h = &mut now.hypothesis;
-            h.form = Form::Gaussian { belief: Gaussian::prior(&anchor), sites: Vec::new() };
+            h.posterior = Posterior::Gaussian { belief: Gaussian::prior(&moments), sites: Vec::new() };
             (h.ln_marginal, h.abandoned) = (0.0, 0);
-            now.prior = Prior::Gaussian(anchor);
+            now.prior = Prior::Gaussian(moments);
             for record in &history.records {
                 h.append(settings, &now.prior, record, &mut g);
             }
             h.refine(settings, &now.prior, history, &mut g);
-            let Form::Gaussian { belief: after, .. } = &h.form else { return None };
+            let Posterior::Gaussian { belief: after, .. } = &h.posterior else { return None };
             if h.abandoned > 0 {
                 return None;
             }
@@ -77,22 +78,20 @@ impl Hypothesis {
 
     /// `gamma_i = d ln Z_i / d s_i`, by the heat equation `(alpha^2 - beta) / 2`: noise and the cavity's variance are one number in `Z`.
     fn error_gains(&self, settings: &Settings, prior: &Prior, history: &History) -> Vec<Vec<f64>> {
-        let Form::Gaussian { belief, sites } = &self.form else { return Vec::new() };
+        let Posterior::Gaussian { belief, sites } = &self.posterior else { return Vec::new() };
         let mut g = Vec::new();
-        let each = history.records.iter().zip(sites).map(|(record, state)| match (record, state) {
-            (Record::Interval { direction, answers, error, .. }, State::Scalar { scale, site })
-                if !error.is_empty() =>
-            {
+        let each = history.records.iter().zip(sites).map(|(record, site)| match (record, site) {
+            (Datum::Interval { direction, answers, error, .. }, Site::Scalar { scale, site }) if !error.is_empty() => {
                 g.resize(direction.len(), 0.0);
                 let (mean, variance) = belief.functional(direction, &mut g);
                 let Some((mu, v)) = remove(*site, mean * scale, variance * scale * scale) else { return vec![0.0] };
                 let t = match answers.as_slice() {
                     [answer] => interval::tilt(mu, v, 1.0, self.seen(*answer, *scale)),
-                    _ => retest::tilt(mu, v, shared_share(settings, *scale), &self.seen_all(answers, *scale)),
+                    _ => retest::tilt(mu, v, retest_correlation(settings, *scale), &self.seen_all(answers, *scale)),
                 };
-                vec![0.5 * scale * scale * (t.slope * t.slope - t.bend) / (v + t.noise)]
+                vec![0.5 * scale * scale * (t.gradient * t.gradient - t.curvature) / (v + t.noise)]
             }
-            (Record::Ranking { n, features, error, places, order }, State::Block(block)) if !error.is_empty() => {
+            (Datum::Ranking { n, features, error, places, order }, Site::Block(block)) if !error.is_empty() => {
                 let n = *n;
                 let (u, s) = self.utilities(belief, features, n, &mut g);
                 let Some((u, s)) = block.remove(&u, &s) else { return vec![0.0; n] };

@@ -1,17 +1,20 @@
 //! Belief about one person: a weighted mixture of hypotheses (docs/belief.md, equation 13).
 
+use std::sync::{Arc, OnceLock};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
-use super::finite::{OrderTable, ln_sum_exp, softmax};
+use super::finite::OrderTable;
 use super::functional::Functional;
 use super::grid::Grid;
 use super::hypothesis::{Hypothesis, Prior};
 use super::location::{LocationName, Priors};
+use super::logs::{ln_sum_exp, softmax};
 use super::observation::{LEVELS_MAX, Observation, Prepared, Question};
 use super::ranking::LISTED_MAX;
-use super::reading::{Lineage, Place, Reading};
+use super::reading::{EvidenceUse, Lineage, Reading};
 use super::settings::Settings;
 
 /// What was expected of a record before it came.
@@ -26,19 +29,55 @@ pub struct Surprise {
 }
 
 /// Belief about one person's weights: a function of settings, priors and observations, bit for bit.
+///
+/// A copy shares what it was copied from until one of the two takes something in. Priors are shared for good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mixture {
-    settings: Settings,
+    #[serde(with = "shared")]
+    settings: Arc<Settings>,
     dimension: usize,
-    names: Vec<LocationName>,
-    priors: Vec<Prior>,
-    hypotheses: Vec<Hypothesis>,
+    #[serde(with = "shared")]
+    names: Arc<Vec<LocationName>>,
+    #[serde(with = "shared")]
+    priors: Arc<Vec<Prior>>,
+    #[serde(with = "shared")]
+    hypotheses: Arc<Vec<Hypothesis>>,
     /// Everyone's, then one for each generation.
-    readings: Vec<Reading>,
+    #[serde(with = "shared")]
+    readings: Arc<Vec<Reading>>,
+    #[serde(skip)]
+    digest: WorkedOut,
+}
+
+/// A digest that was asked for before, of this or of a copy that is the same still; it follows from the rest.
+#[derive(Clone, Debug, Default)]
+struct WorkedOut(Arc<OnceLock<[u8; 32]>>);
+
+impl PartialEq for WorkedOut {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// What is shared is written as what it is.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        shared.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
+    }
 }
 
 /// Work below this many multiplications is not worth a second thread.
 const PARALLEL_MIN: usize = 4_000_000;
+/// Weight of hypotheses that may be left out of scores.
+const NEGLIGIBLE: f64 = 1e-3;
 
 impl Mixture {
     /// The mixture before any evidence. Hypotheses stand in the order location, signal scale, lapse rate, drift, band, step.
@@ -57,12 +96,13 @@ impl Mixture {
         let grid = Grid::new(settings, priors, lineage)?;
         let dimension = priors.scaled.len();
         Ok(Self {
-            settings: settings.clone(),
+            settings: Arc::new(settings.clone()),
             dimension,
-            names: grid.names,
-            priors: grid.priors,
-            hypotheses: grid.hypotheses,
-            readings: Reading::all(dimension, lineage),
+            names: Arc::new(grid.names),
+            priors: Arc::new(grid.priors),
+            hypotheses: Arc::new(grid.hypotheses),
+            readings: Arc::new(Reading::all(dimension, lineage)),
+            digest: WorkedOut::default(),
         })
     }
 
@@ -87,7 +127,7 @@ impl Mixture {
     /// As [`Mixture::observe`].
     pub fn learn<'a>(
         &mut self,
-        observations: impl IntoIterator<Item = (&'a Observation, Vec<Place>)>,
+        observations: impl IntoIterator<Item = (&'a Observation, Vec<EvidenceUse>)>,
     ) -> Result<(), BeliefError> {
         let mut scratch = Vec::new();
         observations.into_iter().try_for_each(|(o, places)| self.absorb(o, &places, false, &mut scratch).map(drop))
@@ -106,14 +146,18 @@ impl Mixture {
     ///
     /// # Errors
     /// As [`Mixture::observe`].
-    pub fn observe_placed(&mut self, observation: &Observation, places: &[Place]) -> Result<Surprise, BeliefError> {
+    pub fn observe_placed(
+        &mut self,
+        observation: &Observation,
+        places: &[EvidenceUse],
+    ) -> Result<Surprise, BeliefError> {
         self.absorb(observation, places, true, &mut Vec::new())
     }
 
     fn absorb(
         &mut self,
         observation: &Observation,
-        places: &[Place],
+        places: &[EvidenceUse],
         tell: bool,
         scratch: &mut Vec<f64>,
     ) -> Result<Surprise, BeliefError> {
@@ -129,8 +173,9 @@ impl Mixture {
         let place = |reading: usize| reading.checked_sub(1).and_then(|at| places.get(at).copied());
         let statement = matches!(observation, Observation::Statement { .. });
         let mut sites = Vec::with_capacity(self.readings.len());
-        for (k, (reading, (prepared, site))) in self.readings.iter_mut().zip(asked).enumerate() {
-            sites.push(if place(k) == Some(Place::Absorbed) {
+        self.digest = WorkedOut::default();
+        for (k, (reading, (prepared, site))) in Arc::make_mut(&mut self.readings).iter_mut().zip(asked).enumerate() {
+            sites.push(if place(k) == Some(EvidenceUse::Absorbed) {
                 reading.pass_over(statement);
                 None
             } else {
@@ -157,16 +202,20 @@ impl Mixture {
         };
         let made = if refines { 8 * readings[0].history.records.len() } else { 1 };
         let work = self.hypotheses.len() * made * self.dimension * self.dimension;
-        let mut ln_predictive: Vec<f64> = if work >= PARALLEL_MIN && self.hypotheses.len() > 1 {
-            self.hypotheses.par_iter_mut().map_init(Vec::new, |scratch, h| step(h, scratch)).collect()
+        let hypotheses = Arc::make_mut(&mut self.hypotheses);
+        let mut ln_predictive: Vec<f64> = if work >= PARALLEL_MIN && hypotheses.len() > 1 {
+            hypotheses.par_iter_mut().map_init(Vec::new, |scratch, h| step(h, scratch)).collect()
         } else {
-            self.hypotheses.iter_mut().map(|h| step(h, scratch)).collect()
+            hypotheses.iter_mut().map(|h| step(h, scratch)).collect()
         };
         // Equation (18): through its training cutoff a generation's weight is what its parent's predictions make of it.
-        for i in 0..self.hypotheses.len() {
-            let h = &self.hypotheses[i];
-            let (Some(parent), Some(Place::Absorbed | Place::Earlier)) = (h.parent, place(h.reading)) else { continue };
-            self.hypotheses[i].offset = self.hypotheses[parent].ln_sequence() - h.ln_marginal;
+        for i in 0..hypotheses.len() {
+            let h = &hypotheses[i];
+            let (Some(parent), Some(EvidenceUse::Absorbed | EvidenceUse::Earlier)) = (h.parent, place(h.reading))
+            else {
+                continue;
+            };
+            hypotheses[i].offset = hypotheses[parent].ln_sequence() - h.ln_marginal;
             ln_predictive[i] = ln_predictive[parent];
         }
         if !tell {
@@ -196,6 +245,22 @@ impl Mixture {
         self.predict_asked(&self.asked(question), &self.weights())
     }
 
+    /// As [`Mixture::predict`] under so many hypotheses that stand for all of them, at evenly spaced quantiles of their weights.
+    ///
+    /// # Panics
+    /// As [`Mixture::predict`].
+    pub fn predict_roughly(&self, question: &Question, hypotheses: usize) -> Vec<f64> {
+        if let Err(e) = question.check(self.width()) {
+            panic!("a question must be checked before it is asked: {e}");
+        }
+        assert!(question.outcome_count() <= LISTED_MAX.max(LEVELS_MAX), "too many orders to list");
+        let mut weights = vec![0.0; self.hypotheses.len()];
+        for (index, weight) in representatives(self, hypotheses) {
+            weights[index] = weight;
+        }
+        self.predict_asked(&self.asked(question), &weights)
+    }
+
     /// A question as every reading has it, and the site of earlier answers to it there.
     pub(crate) fn asked(&self, question: &Question) -> Vec<(Prepared, Option<usize>)> {
         let asked = |reading: &Reading| {
@@ -210,7 +275,7 @@ impl Mixture {
         let mut scratch = Vec::new();
         let mut total: Vec<f64> = Vec::new();
         let mut table: Option<OrderTable> = None;
-        for (h, weight) in self.hypotheses.iter().zip(weights) {
+        for (h, weight) in self.hypotheses.iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
             let (question, repeated) = &asked[h.reading];
             let (prior, history) = (&self.priors[h.prior], &self.readings[h.reading].history);
             let p = match (question, h.finite(), prior) {
@@ -345,7 +410,8 @@ impl Mixture {
     /// As if a question had been answered: see `Hypothesis::imagine`.
     pub(crate) fn imagine(&mut self, question: &Question) {
         let asked = self.asked(question);
-        for h in &mut self.hypotheses {
+        self.digest = WorkedOut::default();
+        for h in Arc::make_mut(&mut self.hypotheses) {
             h.imagine(&self.priors[h.prior], &asked[h.reading].0);
         }
     }
@@ -355,7 +421,47 @@ impl Mixture {
         self.names[index]
     }
 
+    /// The digest, worked out once.
+    pub(crate) fn digest_by(&self, work: impl FnOnce() -> [u8; 32]) -> [u8; 32] {
+        *self.digest.0.get_or_init(work)
+    }
+
     pub(crate) fn parts(&self) -> (&Settings, &[Prior], &[Hypothesis], &[Reading]) {
         (&self.settings, &self.priors, &self.hypotheses, &self.readings)
     }
+}
+
+/// The heaviest hypotheses, with weights that sum to 1, in their own order.
+pub(crate) fn heaviest(mixture: &Mixture) -> Vec<(usize, f64)> {
+    let weights = mixture.weights();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| weights[a].total_cmp(&weights[b]).then(b.cmp(&a)));
+    let mut left_out = 0.0;
+    let light = order.iter().take_while(|&&i| {
+        left_out += weights[i];
+        left_out < NEGLIGIBLE
+    });
+    let mut keep: Vec<usize> = order[light.count()..].to_vec();
+    keep.sort_unstable();
+    let total: f64 = keep.iter().map(|&i| weights[i]).sum();
+    keep.into_iter().map(|i| (i, weights[i] / total)).collect()
+}
+
+/// Hypotheses at evenly spaced quantiles of the weights, each with its share of the quantiles.
+pub(crate) fn representatives(mixture: &Mixture, count: usize) -> Vec<(usize, f64)> {
+    let share = 1.0 / count.max(1) as f64;
+    let mut kept: Vec<(usize, f64)> = Vec::new();
+    let (mut below, mut next) = (0.0, 0.5 * share);
+    for (index, weight) in mixture.weights().into_iter().enumerate() {
+        below += weight;
+        let mut times = 0.0;
+        while next <= below && next < 1.0 {
+            times += 1.0;
+            next += share;
+        }
+        if times > 0.0 {
+            kept.push((index, times * share));
+        }
+    }
+    if kept.is_empty() { heaviest(mixture) } else { kept }
 }

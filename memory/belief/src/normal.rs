@@ -19,6 +19,27 @@ pub fn cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
+/// `P(x > 0)`, `x ~ N(mu, v)`; a half where it is exactly nothing.
+pub(crate) fn above_zero(mu: f64, v: f64) -> f64 {
+    if v > 0.0 {
+        cdf(mu / v.sqrt())
+    } else if mu == 0.0 {
+        0.5
+    } else {
+        f64::from(u8::from(mu > 0.0))
+    }
+}
+
+/// `E[max(x, 0)]`, `x ~ N(mu, v)`: equation (16).
+pub fn positive_part(mu: f64, v: f64) -> f64 {
+    if v <= 0.0 {
+        return mu.max(0.0);
+    }
+    let s = v.sqrt();
+    let t = mu / s;
+    (s * (density(t) + t * cdf(t))).max(mu.max(0.0))
+}
+
 /// `ln Phi(x)` for `x` of any size.
 pub fn ln_cdf(x: f64) -> f64 {
     if x > 0.0 {
@@ -152,32 +173,70 @@ pub(crate) const LEGENDRE_20: [(f64, f64); 10] = [
     (0.076_526_521_133_497_33, 0.152_753_387_130_725_85),
 ];
 
-/// `P(X > h, Y > k)` of two standard normals with correlation `r`: Genz's improvement (2004) of Drezner and Wesolowsky,
-/// absolute error about 1e-15.
-pub fn bivariate_upper(h: f64, k: f64, r: f64) -> f64 {
-    let upper = |x: f64| cdf(-x);
-    if r.abs() < 1e-300 {
-        return upper(h) * upper(k);
+/// Nodes of the longest rule.
+const NODES_MAX: usize = 20;
+
+/// Two standard normals of one correlation, whose tails are wanted at many places: what depends on the correlation alone is worked out
+/// once. Genz's improvement (2004) of Drezner and Wesolowsky, absolute error about 1e-15.
+pub(crate) struct Correlated {
+    r: f64,
+    angle: f64,
+    /// Sine, 1 less its square, and weight of each node; none for correlations so strong that another formula holds.
+    nodes: [(f64, f64, f64); NODES_MAX],
+    count: usize,
+}
+
+impl Correlated {
+    /// With this correlation.
+    pub(crate) fn new(r: f64) -> Self {
+        let mut found = Self { r, angle: 0.0, nodes: [(0.0, 1.0, 0.0); NODES_MAX], count: 0 };
+        if r.abs() < 0.925 {
+            found.angle = libm::asin(r);
+            for &(x, w) in rule(r) {
+                for side in [-x, x] {
+                    let sine = libm::sin(0.5 * found.angle * (side + 1.0));
+                    found.nodes[found.count] = (sine, 1.0 - sine * sine, w);
+                    found.count += 1;
+                }
+            }
+        }
+        found
     }
-    let rule: &[(f64, f64)] = if r.abs() < 0.3 {
+
+    /// `P(X > h, Y > k)`.
+    pub(crate) fn upper(&self, h: f64, k: f64) -> f64 {
+        if self.r.abs() < 1e-300 {
+            return cdf(-h) * cdf(-k);
+        }
+        if self.count == 0 {
+            return nearly_one(h, k, self.r);
+        }
+        let half_square = 0.5 * (h * h + k * k);
+        let mut sum = 0.0;
+        for &(sine, rest, w) in &self.nodes[..self.count] {
+            sum += w * libm::exp((sine * h * k - half_square) / rest);
+        }
+        (sum * self.angle / (4.0 * PI) + cdf(-h) * cdf(-k)).clamp(0.0, 1.0)
+    }
+}
+
+fn rule(r: f64) -> &'static [(f64, f64)] {
+    if r.abs() < 0.3 {
         &LEGENDRE_6
     } else if r.abs() < 0.75 {
         &LEGENDRE_12
     } else {
         &LEGENDRE_20
-    };
-    if r.abs() < 0.925 {
-        let half_square = 0.5 * (h * h + k * k);
-        let angle = libm::asin(r);
-        let mut sum = 0.0;
-        for &(x, w) in rule {
-            for side in [-x, x] {
-                let sine = libm::sin(0.5 * angle * (side + 1.0));
-                sum += w * libm::exp((sine * h * k - half_square) / (1.0 - sine * sine));
-            }
-        }
-        return (sum * angle / (4.0 * PI) + upper(h) * upper(k)).clamp(0.0, 1.0);
     }
+}
+
+/// `P(X > h, Y > k)` of two standard normals with correlation `r`.
+pub fn bivariate_upper(h: f64, k: f64, r: f64) -> f64 {
+    Correlated::new(r).upper(h, k)
+}
+
+/// The same where the correlation is near 1 or -1.
+fn nearly_one(h: f64, k: f64, r: f64) -> f64 {
     let (k, product) = if r < 0.0 { (-k, -h * k) } else { (k, h * k) };
     let mut p = 0.0;
     if r.abs() < 1.0 {
@@ -197,7 +256,7 @@ pub fn bivariate_upper(h: f64, k: f64, r: f64) -> f64 {
             p -= libm::exp(-0.5 * product) * SQRT_TAU * cdf(-b / a) * b * (1.0 - c * gap * (1.0 - d * gap / 5.0) / 3.0);
         }
         a *= 0.5;
-        for &(x, w) in rule {
+        for &(x, w) in rule(r) {
             for side in [-x, x] {
                 let xs = (a * (side + 1.0)) * (a * (side + 1.0));
                 let rs = (1.0 - xs).sqrt();
@@ -214,7 +273,7 @@ pub fn bivariate_upper(h: f64, k: f64, r: f64) -> f64 {
         p /= -2.0 * PI;
     }
     if r > 0.0 {
-        p += upper(h.max(k));
+        p += cdf(-h.max(k));
     } else {
         p = -p;
         if k > h {

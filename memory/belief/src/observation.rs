@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
-use super::interval::Outcomes;
+use super::interval::{Outcomes, Strength};
 use super::ranking::{self, Places};
 use super::settings::Settings;
 
@@ -29,18 +29,6 @@ pub enum Channel {
     Correction,
     /// What the person did: a signal scale of its own.
     Demonstration,
-}
-
-/// How much more important.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strength {
-    /// Slightly.
-    Slight,
-    /// Clearly.
-    Clear,
-    /// Strongly.
-    Strong,
 }
 
 /// The key under which a question is the same question: made by the caller from the situation and the sorted alternatives.
@@ -257,6 +245,10 @@ impl Question {
     }
 
     /// Whether it can be asked of a belief whose feature vectors have `dimension` entries.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it: a vector of another length than `dimension`, a number that is not finite, too few or too
+    /// many alternatives or levels.
     pub fn check(&self, dimension: usize) -> Result<(), BeliefError> {
         let vector = |v: &[f64]| {
             if v.len() != dimension {
@@ -313,7 +305,7 @@ impl Question {
     pub(crate) fn prepare(&self, settings: &Settings) -> Prepared {
         let scale = |channel: Channel| match channel {
             Channel::Choice => 1.0,
-            Channel::Correction | Channel::Demonstration => settings.indirect_scale,
+            Channel::Correction | Channel::Demonstration => settings.correction_scale,
         };
         let outcomes = self.outcomes();
         match self {
@@ -389,6 +381,9 @@ impl Observation {
     }
 
     /// Number of the outcome among those of [`Observation::question`]; an error where it is none of them.
+    ///
+    /// # Errors
+    /// "No preference" where it was not offered, a level that does not exist, or an order that does not name different alternatives.
     pub fn outcome(&self) -> Result<usize, BeliefError> {
         match self {
             Self::Comparison { outcome, indifference_offered, channel, .. } => match outcome {
@@ -455,12 +450,12 @@ pub(crate) struct Answer {
 
 /// Evidence that makes one site: all answers to one question, or one order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Record {
+pub(crate) enum Datum {
     Interval { direction: Vec<f64>, error: Vec<f64>, answers: Vec<Answer>, key: Option<(u8, QuestionKey)> },
     Ranking { n: usize, features: Vec<f64>, error: Vec<f64>, places: Places, order: Vec<usize> },
 }
 
-impl Record {
+impl Datum {
     /// Whether it is about values and no answer to a question, in the old form or the new.
     pub(crate) fn is_about_values(&self) -> bool {
         let Self::Interval { answers, .. } = self else { return false };

@@ -4,9 +4,10 @@
 //! `z_i = a_i . w(t_i)`, is jointly normal before any answer, so a belief over all `z` at once has every site at its own time: it is
 //! one more Gaussian belief, with a unit vector for each direction, and is refined and given its shape like any other.
 
-use super::gaussian::{Anchor, Gaussian};
-use super::hypothesis::{Form, History, Hypothesis, Prior};
-use super::observation::Record;
+use super::gaussian::{Gaussian, PriorMoments};
+use super::history::History;
+use super::hypothesis::{Hypothesis, Posterior, Prior};
+use super::observation::Datum;
 use super::settings::Settings;
 use super::symmetric::{add_scaled, dot, multiply};
 
@@ -27,8 +28,8 @@ pub(crate) struct Path {
 impl Hypothesis {
     /// The path of a drifting hypothesis; nothing for others, without records and with too many.
     pub(crate) fn path(&self, settings: &Settings, prior: &Prior, history: &History) -> Option<Path> {
-        let Prior::Gaussian(anchor) = prior else { return None };
-        let d = anchor.mean.len();
+        let Prior::Gaussian(moments) = prior else { return None };
+        let d = moments.mean.len();
         let size: usize = history.records.iter().map(|record| functionals(record).len() / d).sum();
         if !self.drifts() || size == 0 || size > FUNCTIONALS_MAX {
             return None;
@@ -44,10 +45,10 @@ impl Hypothesis {
             let (at, start) = (time(index)?, rows.len());
             for a in functionals(record).chunks_exact(d) {
                 let mut pulled = vec![0.0; d];
-                multiply(&anchor.covariance, a, &mut pulled);
+                multiply(&moments.covariance, a, &mut pulled);
                 rows.push(a);
                 times.push(at);
-                mean.push(dot(a, &anchor.mean));
+                mean.push(dot(a, &moments.mean));
                 covariance.extend(rows.iter().zip(&times).map(|(b, t)| kept(at - t) * dot(b, &pulled)));
                 if let Some(own) = covariance.last_mut() {
                     *own = (*own * (1.0 + OWN)).max(OWN);
@@ -58,18 +59,18 @@ impl Hypothesis {
             }
             records.push((start, record));
         }
-        let path = Anchor::new(&mean, &covariance, &vec![false; size], 1.0)?;
+        let path = PriorMoments::new(&mean, &covariance, &vec![false; size], 1.0)?;
         // The error that (3) expects, as one of the functional's own.
         let unit = |at: usize, size_of: f64| (0..size).map(move |i| if i == at { size_of } else { 0.0 });
         let error = |at: usize, error: &[f64]| unit(at, self.error_variance(prior, error) / path.second[at]);
         let records = records.into_iter().map(|(start, record)| match record {
-            Record::Interval { error: e, answers, key, .. } => Record::Interval {
+            Datum::Interval { error: e, answers, key, .. } => Datum::Interval {
                 direction: unit(start, 1.0).collect(),
                 error: if e.is_empty() { Vec::new() } else { error(start, e).collect() },
                 answers: answers.clone(),
                 key: *key,
             },
-            Record::Ranking { n, error: e, places, order, .. } => Record::Ranking {
+            Datum::Ranking { n, error: e, places, order, .. } => Datum::Ranking {
                 n: *n,
                 features: (0..*n).flat_map(|k| unit(start + k, 1.0)).collect(),
                 error: e.chunks_exact(d).enumerate().flat_map(|(k, e)| error(start + k, e)).collect(),
@@ -81,7 +82,7 @@ impl Hypothesis {
         let mut hypothesis = Self {
             retention: 1.0,
             ln_marginal: 0.0,
-            form: Form::Gaussian { belief: Gaussian::prior(&path), sites: Vec::new() },
+            posterior: Posterior::Gaussian { belief: Gaussian::prior(&path), sites: Vec::new() },
             ..self.clone()
         };
         let (prior, mut g) = (Prior::Gaussian(path), Vec::new());
@@ -100,7 +101,7 @@ impl Path {
     }
 
     /// Mean and variance of `a . w` at the time of the next record, and its covariance with the functionals of the path.
-    pub(crate) fn ahead(&self, start: &Anchor, a: &[f64], along: &mut [f64]) -> Option<(f64, f64)> {
+    pub(crate) fn ahead(&self, start: &PriorMoments, a: &[f64], along: &mut [f64]) -> Option<(f64, f64)> {
         let (Some(belief), Prior::Gaussian(prior)) = (self.hypothesis.gaussian(), &self.prior) else { return None };
         let with: Vec<f64> = self.ahead.iter().map(|v| dot(a, v)).collect();
         let pull = prior.solve(&with);
@@ -114,10 +115,10 @@ impl Path {
 }
 
 /// What a record is about, in rows.
-fn functionals(record: &Record) -> &[f64] {
+fn functionals(record: &Datum) -> &[f64] {
     match record {
-        Record::Interval { direction, .. } => direction,
-        Record::Ranking { features, .. } => features,
+        Datum::Interval { direction, .. } => direction,
+        Datum::Ranking { features, .. } => features,
     }
 }
 
@@ -145,10 +146,10 @@ mod tests {
     fn of_one_answer_path_and_filter_know_the_same() {
         let mixture = drifting(&[Question::choice(vec![1.0, -0.5, 0.2], true).answer(0)]);
         with_drift(&mixture, |h, prior, history, settings| {
-            let (Prior::Gaussian(anchor), Some(filter)) = (prior, h.gaussian()) else { panic!("a Gaussian") };
+            let (Prior::Gaussian(moments), Some(filter)) = (prior, h.gaussian()) else { panic!("a Gaussian") };
             let path = h.path(settings, prior, history).expect("a path");
             for a in [[1.0, 0.0, 0.0], [0.3, 2.0, -1.0]] {
-                let (mean, variance) = path.ahead(anchor, &a, &mut [0.0]).expect("a place");
+                let (mean, variance) = path.ahead(moments, &a, &mut [0.0]).expect("a place");
                 let (m, v) = filter.functional(&a, &mut [0.0; D]);
                 assert!((mean - m).abs() < 1e-6 && (variance / v - 1.0).abs() < 1e-6, "{mean} {variance}: {m} {v}");
             }

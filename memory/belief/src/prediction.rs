@@ -1,9 +1,11 @@
 //! What one hypothesis expects of a question, before it is answered.
 
-use super::finite::{OrderTable, ln_answers, ln_sum_exp, softmax};
-use super::hypothesis::{Form, History, Hypothesis, Marginal, Prior, State, remove, shared_share};
-use super::interval::{self, Seen};
-use super::observation::{Answer, IntervalQuestion, Prepared, RankingQuestion, Record};
+use super::finite::{OrderTable, ln_answers};
+use super::history::History;
+use super::hypothesis::{Body, Hypothesis, Marginal, Posterior, Prior, Site, remove, retest_correlation};
+use super::interval::{self, IntervalLikelihood};
+use super::logs::{ln_sum_exp, softmax};
+use super::observation::{Answer, Datum, IntervalQuestion, Prepared, RankingQuestion};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;
@@ -78,47 +80,47 @@ impl Hypothesis {
         index: usize,
         g: &mut Vec<f64>,
     ) -> Vec<f64> {
-        let Record::Interval { direction, error, answers, .. } = &history.records[index] else {
+        let Datum::Interval { direction, error, answers, .. } = &history.records[index] else {
             return self.predict_interval(prior, q, g);
         };
         let scale = self.attenuation(prior, error);
-        let rho = shared_share(settings, scale);
+        let rho = retest_correlation(settings, scale);
         let count = q.outcomes.count();
-        let mut with: Vec<Seen> = self.seen_all(answers, scale);
+        let mut with: Vec<IntervalLikelihood> = self.seen_all(answers, scale);
         let mut extended = answers.clone();
         let mut ln: Vec<f64> = Vec::with_capacity(count);
         g.resize(direction.len(), 0.0);
         let mut masses = Vec::new();
         let mut values = Vec::new();
         let mut cavity = (0.0, 0.0);
-        match (&self.form, prior) {
-            (Form::Finite(finite), Prior::Finite(atoms)) => {
+        match self.body(prior) {
+            Body::Finite { finite, atoms } => {
                 values = atoms.values(direction).map(|z| z * scale).collect();
                 masses = finite.masses();
                 for (mass, &z) in masses.iter_mut().zip(&values) {
                     *mass = libm::log(*mass) - ln_answers(z, rho, &with);
                 }
             }
-            (Form::Gaussian { belief, sites }, Prior::Gaussian(_)) if !self.drifts() => {
+            Body::Gaussian { belief, sites, .. } if !self.drifts() => {
                 let (mean, variance) = belief.functional(direction, g);
                 let (mean, variance) = (mean * scale, variance * scale * scale);
                 cavity = match &sites[index] {
-                    State::Scalar { site, .. } => remove(*site, mean, variance).unwrap_or((mean, variance)),
-                    State::Block(_) => (mean, variance),
+                    Site::Scalar { site, .. } => remove(*site, mean, variance).unwrap_or((mean, variance)),
+                    Site::Block(_) => (mean, variance),
                 };
             }
-            _ => {}
+            Body::Gaussian { .. } => {}
         }
         for outcome in 0..count {
             let answer = Answer { outcomes: q.outcomes, outcome, misreading: q.misreading };
             with.push(self.seen(answer, scale));
             extended.push(answer);
-            ln.push(match (&self.form, prior) {
-                (Form::Gaussian { .. }, _) if self.drifts() => {
+            ln.push(match &self.posterior {
+                Posterior::Gaussian { .. } if self.drifts() => {
                     self.clone().refold(settings, prior, history, Some((index, &extended)), g)
                 }
-                (Form::Gaussian { .. }, _) => retest::tilt(cavity.0, cavity.1, rho, &with).ln_z,
-                (Form::Finite(_), _) => {
+                Posterior::Gaussian { .. } => retest::tilt(cavity.0, cavity.1, rho, &with).ln_z,
+                Posterior::Finite(_) => {
                     let joint: Vec<f64> =
                         masses.iter().zip(&values).map(|(m, &z)| m + ln_answers(z, rho, &with)).collect();
                     ln_sum_exp(&joint)
@@ -133,19 +135,18 @@ impl Hypothesis {
 
     fn predict_ranking(&self, prior: &Prior, q: &RankingQuestion, g: &mut Vec<f64>) -> Vec<f64> {
         let noise = self.ranking_noise(prior, q.n, &q.error);
-        match (&self.form, prior) {
-            (Form::Gaussian { belief, .. }, _) => {
+        match self.body(prior) {
+            Body::Gaussian { belief, .. } => {
                 let (u, mut k) = self.utilities(belief, &q.features, q.n, g);
                 for i in 0..q.n {
                     k[i * q.n + i] += noise[i];
                 }
                 ranking::probabilities(q.places, &u, &k, self.lapse_rate)
             }
-            (Form::Finite(finite), Prior::Finite(atoms)) => {
+            Body::Finite { finite, atoms } => {
                 let mut table = OrderTable::new(self.prior, atoms, q, noise);
                 finite.predict_orders(atoms, q, &mut table, self.lapse_rate)
             }
-            (Form::Finite(_), Prior::Gaussian(_)) => unreachable!("a finite belief has atoms"),
         }
     }
 }

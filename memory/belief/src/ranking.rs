@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::dense;
-use super::finite::ln_sum_exp;
-use super::interval::{Seen, tilt as interval_tilt};
-use super::normal::{LEGENDRE_20, bivariate_upper, cdf, density};
+use super::interval::{IntervalLikelihood, tilt as interval_tilt};
+use super::logs::ln_sum_exp;
+use super::normal::{Correlated, LEGENDRE_20, bivariate_upper, cdf, density};
 
 /// Beyond this many outcomes they are neither listed nor used to normalise the inner approximation.
 pub(crate) const LISTED_MAX: usize = 24;
@@ -357,27 +357,29 @@ fn triple(mu: &[f64], c: &[f64], panels: u32) -> Option<Orthant> {
     if (0..3).any(|i| left(i, others(i).0) < 1e-4) {
         return None;
     }
-    let given = |i: usize, x: f64| {
+    let given = |i: usize| {
         let (j, k) = others(i);
         let partial = (r(j, k) - r(i, j) * r(i, k)) / (left(i, j) * left(i, k));
-        let at = |j: usize| (h[j] - r(i, j) * x) / left(i, j);
-        bivariate_upper(at(j), at(k), partial.clamp(-1.0, 1.0))
+        let others = Correlated::new(partial.clamp(-1.0, 1.0));
+        let [(hj, rj, lj), (hk, rk, lk)] = [j, k].map(|j| (h[j], r(i, j), left(i, j)));
+        move |x: f64| others.upper((hj - rj * x) / lj, (hk - rk * x) / lk)
     };
     let (lo, hi) = (h[0].clamp(-9.0, 9.0), h[0].max(0.0) + 9.0);
     let half = 0.5 * (hi - lo) / f64::from(panels);
     let mut z = 0.0;
+    let given_first = given(0);
     for panel in 0..panels {
         let centre = lo + half * (2.0 * f64::from(panel) + 1.0);
         for &(x, w) in &LEGENDRE_20 {
             for x in [centre - half * x, centre + half * x] {
-                z += w * half * density(x) * given(0, x);
+                z += w * half * density(x) * given_first(x);
             }
         }
     }
     if z < 1e-7 {
         return None;
     }
-    let first: Vec<f64> = (0..3).map(|i| density(h[i]) * given(i, h[i])).collect();
+    let first: Vec<f64> = (0..3).map(|i| density(h[i]) * given(i)(h[i])).collect();
     let both = |i: usize, j: usize| {
         let k = 3 - i - j;
         let free = 1.0 - r(i, j) * r(i, j);
@@ -414,9 +416,9 @@ fn triple(mu: &[f64], c: &[f64], panels: u32) -> Option<Orthant> {
 /// Any number of differences: expectation propagation over the truncations (Cunningham, Hennig and Lacoste-Julien 2011).
 fn inner(mu: &[f64], c: &[f64]) -> Orthant {
     let n = mu.len();
-    let positive = Seen { lo: 0.0, hi: f64::INFINITY, lapse: 0.0, outcomes: 1 };
+    let positive = IntervalLikelihood { lo: 0.0, hi: f64::INFINITY, lapse: 0.0, outcomes: 1 };
     let (mut m, mut v) = (mu.to_vec(), c.to_vec());
-    let mut sites = vec![super::interval::Site::default(); n];
+    let mut sites = vec![super::interval::ScalarSite::default(); n];
     let mut ln_shrink = 0.0;
     for sweep in 0..60 {
         let mut moved: f64 = 0.0;
@@ -432,7 +434,7 @@ fn inner(mu: &[f64], c: &[f64]) -> Orthant {
             if t.rest <= 0.0 {
                 continue;
             }
-            let mut new = super::interval::Site::from_tilt(&t, cavity_mean, cavity_variance);
+            let mut new = super::interval::ScalarSite::from_tilt(&t, cavity_mean, cavity_variance);
             new.normalise(t.ln_z, cavity_mean, cavity_variance);
             let (dt, dn) = (new.tau - old.tau, new.nu - old.nu);
             let grown = 1.0 + dt * variance;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::hypothesis::History;
-use super::observation::{Answer, Observation, Prepared, Question, Record};
+use super::history::{History, NOT_COUNTED, NOT_COUNTED_STILL, is_counted};
+use super::observation::{Answer, Datum, Observation, Prepared, Question};
 
 /// Promoted generations, the oldest first, each trained on top of the one before. Their priors are locations of their names.
 ///
@@ -22,7 +22,7 @@ pub struct Lineage {
 
 /// How a record stands to a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Place {
+pub enum EvidenceUse {
     /// It is in the generation's prior, so it does not enter the likelihood under it.
     Absorbed,
     /// It is not, but it came no later than the training cutoff: it shapes weights, not the generation's mass.
@@ -39,16 +39,6 @@ pub(crate) struct Reading {
     /// Where the judgement goes, and where in a feature vector it is taken from.
     judgement: Option<(usize, usize)>,
     pub(crate) history: History,
-}
-
-/// In a timeline: a record that is not counted, though time passes with it.
-pub(crate) const NOT_COUNTED: u32 = u32::MAX;
-/// The same of a statement, with which no time passes.
-pub(crate) const NOT_COUNTED_STILL: u32 = u32::MAX - 1;
-
-/// Whether an entry of a timeline is a site.
-pub(crate) fn is_counted(site: u32) -> bool {
-    site < NOT_COUNTED_STILL
 }
 
 impl Reading {
@@ -89,8 +79,8 @@ impl Reading {
         let Prepared::Interval(q) = question else { return None };
         let key = q.key?;
         self.history.records.iter().position(|record| match record {
-            Record::Interval { key: earlier, .. } => *earlier == Some(key),
-            Record::Ranking { .. } => false,
+            Datum::Interval { key: earlier, .. } => *earlier == Some(key),
+            Datum::Ranking { .. } => false,
         })
     }
 
@@ -107,13 +97,13 @@ impl Reading {
             Prepared::Interval(q) => {
                 let answer = Answer { outcomes: q.outcomes, outcome, misreading: q.misreading };
                 match repeated.and_then(|index| Some((index, records.get_mut(index)?))) {
-                    Some((index, Record::Interval { answers, .. })) => {
+                    Some((index, Datum::Interval { answers, .. })) => {
                         answers.push(answer);
                         index
                     }
                     _ => {
                         let (direction, error, key) = (q.direction, q.error, q.key);
-                        records.push(Record::Interval { direction, error, answers: vec![answer], key });
+                        records.push(Datum::Interval { direction, error, answers: vec![answer], key });
                         records.len() - 1
                     }
                 }
@@ -124,7 +114,7 @@ impl Reading {
                     _ => unreachable!("a ranking's question comes from a ranking"),
                 };
                 let (n, places) = (q.n, q.places);
-                records.push(Record::Ranking { n, features: q.features, error: q.error, places, order });
+                records.push(Datum::Ranking { n, features: q.features, error: q.error, places, order });
                 records.len() - 1
             }
         };

@@ -40,7 +40,7 @@ pub fn regret_bound(
     let (_, shared, hypotheses, _) = mixture.parts();
     let mut least = f64::INFINITY;
     for h in hypotheses.iter().filter(|h| h.retention == 1.0) {
-        let Prior::Gaussian(anchor) = &shared[h.prior] else { continue };
+        let Prior::Gaussian(moments) = &shared[h.prior] else { continue };
         // Hypotheses that are the same on these data pool their prior mass.
         let pooled: f64 = hypotheses
             .iter()
@@ -57,7 +57,7 @@ pub fn regret_bound(
             own_loss -= libm::log(probability(z, 1.0, h.seen(*answer, scale)));
             inputs.push(x);
         }
-        let cost = own_loss - libm::log(pooled) + anchor.distance(w, &inputs);
+        let cost = own_loss - libm::log(pooled) + moments.distance(w, &inputs);
         least = least.min(cost);
     }
     Ok(least)

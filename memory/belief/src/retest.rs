@@ -1,6 +1,6 @@
 //! The same question asked again: all answers share a residual and form one site (docs/belief.md, equation 5).
 
-use super::interval::{Seen, Tilt, probability, truncated};
+use super::interval::{IntervalLikelihood, Tilt, probability, truncated};
 use super::normal::{LEGENDRE_20, SQRT_TAU};
 
 /// Everything within this many standard deviations of something that matters is covered by quadrature.
@@ -12,7 +12,7 @@ const NEGLIGIBLE: f64 = 30.0;
 
 /// Equation (5): the tilt of several answers to one question. The latent is `t = z + r` with `r ~ N(0, rho)` shared, each
 /// answer has its own noise of variance `1 - rho`; bounds in `seen` are in the same units. `rho` in (0, 1].
-pub(crate) fn tilt(mu: f64, v: f64, rho: f64, seen: &[Seen]) -> Tilt {
+pub(crate) fn tilt(mu: f64, v: f64, rho: f64, seen: &[IntervalLikelihood]) -> Tilt {
     let s = (v + rho).sqrt();
     let own = (1.0 - rho).max(1e-12);
     let cuts = breakpoints(mu, s, own, seen);
@@ -38,13 +38,13 @@ pub(crate) fn tilt(mu: f64, v: f64, rho: f64, seen: &[Seen]) -> Tilt {
         first += f * d;
         second += f * d * d;
     }
-    let slope = first / z;
-    let rest = (second / z - slope * slope).max(0.0);
-    Tilt { ln_z: top + libm::log(z / (s * SQRT_TAU)), slope, bend: 1.0 - rest, rest, noise: rho }
+    let gradient = first / z;
+    let rest = (second / z - gradient * gradient).max(0.0);
+    Tilt { ln_z: top + libm::log(z / (s * SQRT_TAU)), gradient, curvature: 1.0 - rest, rest, noise: rho }
 }
 
 /// `ln prod_i P(y_i | t)` with own noise of variance `own`.
-pub(crate) fn ln_likelihood(t: f64, own: f64, seen: &[Seen]) -> f64 {
+pub(crate) fn ln_likelihood(t: f64, own: f64, seen: &[IntervalLikelihood]) -> f64 {
     seen.iter()
         .map(|&answer| {
             if answer.lapse == 0.0 {
@@ -68,7 +68,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// For cavities whose integrands lie within `reach` of `centre`; nothing where that takes too many points.
-    pub(crate) fn new(centre: f64, reach: f64, rho: f64, seen: &[Seen]) -> Option<Self> {
+    pub(crate) fn new(centre: f64, reach: f64, rho: f64, seen: &[IntervalLikelihood]) -> Option<Self> {
         let own = 1.0 - rho;
         let step = 0.5 * rho.min(own / seen.len() as f64).sqrt();
         let half = (reach / step).ceil();
@@ -101,7 +101,7 @@ impl Table {
 }
 
 /// Where the integrand may bend: the cavity, the thresholds, and the mode of the answers taken without lapses.
-fn breakpoints(mu: f64, s: f64, own: f64, seen: &[Seen]) -> Vec<f64> {
+fn breakpoints(mu: f64, s: f64, own: f64, seen: &[IntervalLikelihood]) -> Vec<f64> {
     let width = own.sqrt();
     let mut cuts: Vec<f64> = [-REACH, -4.0, -1.5, 0.0, 1.5, 4.0, REACH].iter().map(|k| mu + k * s).collect();
     for bound in seen.iter().flat_map(|answer| [answer.lo, answer.hi]).filter(|b| b.is_finite()) {
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use crate::interval;
 
-    fn answer(lo: f64, hi: f64, lapse: f64, outcomes: usize) -> Seen {
-        Seen { lo, hi, lapse, outcomes }
+    fn answer(lo: f64, hi: f64, lapse: f64, outcomes: usize) -> IntervalLikelihood {
+        IntervalLikelihood { lo, hi, lapse, outcomes }
     }
 
     #[test]
@@ -151,9 +151,11 @@ mod tests {
                 assert!((a.ln_z - b.ln_z).abs() < 1e-9 * b.ln_z.abs().max(1.0), "N({mu}, {v}) {seen:?}: {a:?} {b:?}");
                 // Moments of z: mean moves by v alpha, variance by -v^2 beta.
                 let s = |noise: f64| (v + noise).sqrt();
-                assert!((a.slope / s(0.5) - b.slope / s(1.0)).abs() * v.sqrt() < 1e-7 * b.slope.abs().max(1.0));
                 assert!(
-                    (a.bend / (v + 0.5) - b.bend / (v + 1.0)).abs() * v < 1e-6,
+                    (a.gradient / s(0.5) - b.gradient / s(1.0)).abs() * v.sqrt() < 1e-7 * b.gradient.abs().max(1.0)
+                );
+                assert!(
+                    (a.curvature / (v + 0.5) - b.curvature / (v + 1.0)).abs() * v < 1e-6,
                     "N({mu}, {v}) {seen:?}: {a:?} {b:?}"
                 );
             }
@@ -182,10 +184,10 @@ mod tests {
         let twice = tilt(0.0, 1.0, 0.5, &[seen, seen]);
         let s = 1.5f64.sqrt();
         let fresh = {
-            let shift = once.slope / s;
-            shift + interval::tilt(shift, 1.0 - once.bend / 1.5, 1.0, seen).slope / s
+            let shift = once.gradient / s;
+            shift + interval::tilt(shift, 1.0 - once.curvature / 1.5, 1.0, seen).gradient / s
         };
-        assert!(twice.slope > once.slope && twice.slope / s < fresh);
+        assert!(twice.gradient > once.gradient && twice.gradient / s < fresh);
         assert!(libm::exp(twice.ln_z - once.ln_z) > 0.6, "the same answer is likely again");
     }
 
@@ -215,7 +217,7 @@ mod tests {
         let no = answer(f64::NEG_INFINITY, 0.0, 0.0, 2);
         for (mu, v) in [(0.0, 1e-12), (1e3, 1.0), (0.0, 1e12), (-1e6, 4.0)] {
             let t = tilt(mu, v, 0.5, &[vec![yes; 50], vec![no; 50]].concat());
-            assert!(t.ln_z.is_finite() && t.slope.is_finite() && t.rest > 0.0, "N({mu}, {v}): {t:?}");
+            assert!(t.ln_z.is_finite() && t.gradient.is_finite() && t.rest > 0.0, "N({mu}, {v}): {t:?}");
         }
     }
 }

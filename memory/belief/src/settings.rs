@@ -30,10 +30,13 @@ pub struct Settings {
     pub slow_drift_weight: f64,
     /// Records over which a drifting person forgets by a factor `e`.
     pub drift_records: f64,
-    /// `kappa`: the signal of a correction or a demonstration relative to a choice's.
-    pub indirect_scale: f64,
-    /// `rho`: the share of the noise that is the same when a question is asked again, in [0, 1).
-    pub residual_share: f64,
+    /// `kappa`: the signal of a correction or a demonstration relative to a choice's; `indirect_scale` in logs and experiments.
+    #[serde(rename = "indirect_scale")]
+    pub correction_scale: f64,
+    /// `rho`: the share of the noise that is the same when a question is asked again, in [0, 1); `residual_share` in logs and
+    /// experiments.
+    #[serde(rename = "residual_share")]
+    pub retest_correlation: f64,
     /// Refinement stops when no site moves by more than this many standard deviations.
     pub tolerance: f64,
     /// Most sweeps in one refinement.
@@ -52,8 +55,8 @@ impl Default for Settings {
             rating_half_steps: Vec::new(),
             slow_drift_weight: 0.1,
             drift_records: 300.0,
-            indirect_scale: 0.5,
-            residual_share: 0.5,
+            correction_scale: 0.5,
+            retest_correlation: 0.5,
             tolerance: 1e-4,
             sweeps_max: 24,
             low_signal_max: 0.4,
@@ -79,6 +82,9 @@ impl Settings {
     }
 
     /// Refuses values no belief can be formed under.
+    ///
+    /// # Errors
+    /// The first setting out of range, with what was expected; settings of another engine version.
     pub fn check(&self) -> Result<(), BeliefError> {
         let refuse = |what: &'static str| Err(BeliefError::Settings { what });
         let positive = |values: &[f64]| !values.is_empty() && values.iter().all(|v| v.is_finite() && *v > 0.0);
@@ -101,10 +107,10 @@ impl Settings {
         if !share(self.slow_drift_weight) {
             return refuse("slow_drift_weight must lie in [0, 1)");
         }
-        if !share(self.residual_share) {
+        if !share(self.retest_correlation) {
             return refuse("residual_share must lie in [0, 1)");
         }
-        if !positive(&[self.drift_records, self.indirect_scale, self.tolerance]) {
+        if !positive(&[self.drift_records, self.correction_scale, self.tolerance]) {
             return refuse("drift_records, indirect_scale and tolerance must be positive");
         }
         if self.sweeps_max == 0 {

@@ -46,9 +46,9 @@ pub struct Person {
     /// `delta`.
     pub band: f64,
     /// `kappa`.
-    pub indirect_scale: f64,
+    pub correction_scale: f64,
     /// `rho`.
-    pub residual_share: f64,
+    pub retest_correlation: f64,
     /// What stays the same when a question is asked again.
     remembered: Vec<(QuestionKey, f64)>,
 }
@@ -60,8 +60,8 @@ impl Person {
             weights,
             lapse_rate,
             band,
-            indirect_scale: settings.indirect_scale,
-            residual_share: settings.residual_share,
+            correction_scale: settings.correction_scale,
+            retest_correlation: settings.retest_correlation,
             remembered: Vec::new(),
         }
     }
@@ -112,7 +112,7 @@ impl Person {
         let scale = |channel: &Channel, indirect: f64| if *channel == Channel::Choice { 1.0 } else { indirect };
         match question {
             Question::Comparison { difference, error, channel, question, .. } => {
-                let kappa = scale(channel, self.indirect_scale);
+                let kappa = scale(channel, self.correction_scale);
                 let key = question.filter(|_| *channel == Channel::Choice);
                 vec![self.value(difference, error, kappa, key, rng)]
             }
@@ -123,7 +123,7 @@ impl Person {
                 vec![self.value(features, error, 1.0, *question, rng)]
             }
             Question::Ranking { features, error, channel, .. } => {
-                let kappa = scale(channel, self.indirect_scale);
+                let kappa = scale(channel, self.correction_scale);
                 features
                     .iter()
                     .zip(error)
@@ -150,14 +150,15 @@ impl Person {
         let stays = match key.and_then(|key| self.remembered.iter().find(|(k, _)| *k == key)) {
             Some((_, stays)) => *stays,
             None => {
-                let stays = kappa * (self.misread(a, error, rng) - exact) + self.residual_share.sqrt() * normal(rng);
+                let stays =
+                    kappa * (self.misread(a, error, rng) - exact) + self.retest_correlation.sqrt() * normal(rng);
                 if let Some(key) = key {
                     self.remembered.push((key, stays));
                 }
                 stays
             }
         };
-        kappa * exact + stays + (1.0 - self.residual_share).sqrt() * normal(rng)
+        kappa * exact + stays + (1.0 - self.retest_correlation).sqrt() * normal(rng)
     }
 }
 

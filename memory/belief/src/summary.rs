@@ -27,6 +27,19 @@ pub struct HypothesisView {
     pub log_marginal_likelihood: f64,
 }
 
+/// A hypothesis whose belief over `D` weights is a normal distribution, in noise units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GaussianView<'a> {
+    /// Its weight in the mixture.
+    pub weight: f64,
+    /// Its signal scale.
+    pub signal_scale: f64,
+    /// `D` means.
+    pub mean: &'a [f64],
+    /// Lower triangle of the covariance by rows: `D (D + 1) / 2` numbers.
+    pub covariance: &'a [f64],
+}
+
 /// What the engine could not do, and how much it did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostics {
@@ -118,14 +131,18 @@ impl Mixture {
         }
     }
 
-    /// The hypotheses whose belief is a normal distribution: weight, signal scale, mean (one entry for each weight) and the lower
-    /// triangle of the covariance by rows, noise units.
-    pub fn gaussians(&self) -> Vec<(f64, f64, &[f64], &[f64])> {
+    /// The hypotheses whose belief is a normal distribution.
+    pub fn gaussians(&self) -> Vec<GaussianView<'_>> {
         let (_, _, hypotheses, _) = self.parts();
         let mut gaussians = Vec::new();
         for (h, weight) in hypotheses.iter().zip(self.weights()) {
             if let Some(g) = h.gaussian() {
-                gaussians.push((weight, h.sigma, g.mean.as_slice(), g.covariance.as_slice()));
+                gaussians.push(GaussianView {
+                    weight,
+                    signal_scale: h.sigma,
+                    mean: &g.mean,
+                    covariance: &g.covariance,
+                });
             }
         }
         gaussians
@@ -133,6 +150,10 @@ impl Mixture {
 
     /// BLAKE3 over the bits of every hypothesis: equal digests, equal beliefs.
     pub fn digest(&self) -> [u8; 32] {
+        self.digest_by(|| self.digest_of_bits())
+    }
+
+    fn digest_of_bits(&self) -> [u8; 32] {
         let (settings, _, hypotheses, readings) = self.parts();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&settings.engine_version.to_le_bytes());

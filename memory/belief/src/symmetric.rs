@@ -31,6 +31,11 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + tail
 }
 
+/// Index of the greatest; the first of equals.
+pub(crate) fn first_max(x: &[f64]) -> usize {
+    x.iter().enumerate().fold(0, |best, (i, &v)| if v > x[best] { i } else { best })
+}
+
 /// `y <- y + c x`.
 pub fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hypothesis::Hypothesis;
-use super::interval::{Outcomes, Seen, probability};
+use super::interval::{IntervalLikelihood, Outcomes, probability};
 use super::observation::{IntervalQuestion, lapse};
 
 /// Values on an even grid; constant and equal beyond both ends.
@@ -30,10 +30,10 @@ impl Tabulated {
         let unit = (COARSE as f64) / PER_UNIT;
         let reach = ((outcomes.reach(band) * scale + BEYOND) / unit).ceil() * unit;
         let points = (2.0 * reach * PER_UNIT).round() as usize;
-        let seen: Vec<Seen> = (0..count)
+        let seen: Vec<IntervalLikelihood> = (0..count)
             .map(|k| {
                 let (lo, hi) = outcomes.bounds(k, band);
-                Seen { lo: lo * scale, hi: hi * scale, lapse, outcomes: count }
+                IntervalLikelihood { lo: lo * scale, hi: hi * scale, lapse, outcomes: count }
             })
             .collect();
         let fine: Vec<f64> = (0..=points)
@@ -119,8 +119,26 @@ pub(crate) fn entropy_term(p: f64) -> f64 {
 /// Tables of entropies are made for this many attenuations and interpolated between.
 const SCALES: f64 = 32.0;
 
-/// What a table of entropies depends on: outcomes, and the bits of band, attenuation and lapse.
-type Key = (Outcomes, [u64; 3]);
+/// What is tabulated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Entropy of the answer.
+    Entropy,
+    /// Probability of the same answer twice.
+    Agreement,
+}
+
+impl Of {
+    fn term(self, p: f64) -> f64 {
+        match self {
+            Of::Entropy => entropy_term(p),
+            Of::Agreement => p * p,
+        }
+    }
+}
+
+/// What a table depends on: what of, outcomes, and the bits of band, attenuation and lapse.
+type Key = (Of, Outcomes, [u64; 3]);
 
 /// Tables kept for the whole process, at most; then they are made anew. Bands, lapses and attenuations are few.
 const KEPT_MAX: usize = 4096;
@@ -128,11 +146,11 @@ const KEPT_MAX: usize = 4096;
 /// Tables of the whole process. Each is a function of its key alone, so whoever makes it first makes no difference.
 static KEPT: Mutex<Vec<(Key, Arc<Tabulated>)>> = Mutex::new(Vec::new());
 
-/// Entropies of the answer given the latent by outcomes, band, lapse and attenuation, tabulated when first needed.
+/// Functions of the answer given the latent by outcomes, band, lapse and attenuation, tabulated when first needed.
 #[derive(Default)]
-pub(crate) struct EntropyTables(Vec<(Key, Arc<Tabulated>)>);
+pub(crate) struct Tables(Vec<(Key, Arc<Tabulated>)>);
 
-impl EntropyTables {
+impl Tables {
     /// The expected entropy of the answer to `q` under `h`, where the attenuated latent is `N(mean, variance)`.
     pub(crate) fn expected_entropy(
         &mut self,
@@ -146,19 +164,21 @@ impl EntropyTables {
         let lapse = lapse(q.outcomes, h.lapse_rate, q.misreading);
         let band = h.half_width(q.outcomes);
         if !q.outcomes.uses_band() || scale == 1.0 {
-            return self.table(q.outcomes, band, 1.0, lapse).expectation(mean, variance, nodes);
+            return self.table(Of::Entropy, q.outcomes, band, 1.0, lapse).expectation(mean, variance, nodes);
         }
         let step = (scale * SCALES).floor();
         let part = scale * SCALES - step;
-        let low = self.table(q.outcomes, band, step / SCALES, lapse).expectation(mean, variance, nodes);
-        let high = self.table(q.outcomes, band, (step + 1.0) / SCALES, lapse).expectation(mean, variance, nodes);
+        let low = self.table(Of::Entropy, q.outcomes, band, step / SCALES, lapse).expectation(mean, variance, nodes);
+        let high =
+            self.table(Of::Entropy, q.outcomes, band, (step + 1.0) / SCALES, lapse).expectation(mean, variance, nodes);
         low + part * (high - low)
     }
 
-    fn table(&mut self, outcomes: Outcomes, band: f64, scale: f64, lapse: f64) -> &Tabulated {
-        let key = (outcomes, [band.to_bits(), scale.to_bits(), lapse.to_bits()]);
+    /// The table with the thresholds times `scale`.
+    pub(crate) fn table(&mut self, of: Of, outcomes: Outcomes, band: f64, scale: f64, lapse: f64) -> &Tabulated {
+        let key = (of, outcomes, [band.to_bits(), scale.to_bits(), lapse.to_bits()]);
         let index = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
-            let make = || Tabulated::new(outcomes, band, scale, lapse, entropy_term);
+            let make = || Tabulated::new(outcomes, band, scale, lapse, |p| of.term(p));
             self.0.push((key, kept(key, make)));
             self.0.len() - 1
         });
@@ -210,7 +230,12 @@ mod tests {
                                 entropy_term(probability(
                                     mean + sd * t,
                                     1.0,
-                                    Seen { lo: 0.9 * lo, hi: 0.9 * hi, lapse, outcomes: outcomes.count() },
+                                    IntervalLikelihood {
+                                        lo: 0.9 * lo,
+                                        hi: 0.9 * hi,
+                                        lapse,
+                                        outcomes: outcomes.count(),
+                                    },
                                 ))
                             })
                             .sum();

@@ -1,19 +1,19 @@
 //! What an answer is worth to a decision: expected utility of the best option, value of information (docs/belief.md, section 7).
 
-use super::decision::{assess, first_max, positive_part};
-use super::hypothesis::Prior;
-use super::information::heaviest;
+use super::decision::assess;
+use super::hypothesis::Body;
 use super::interval;
-use super::mixture::Mixture;
+use super::mixture::{Mixture, heaviest};
+use super::normal::positive_part;
 use super::observation::{Answer, Prepared, Question};
 use super::prediction::predict_into;
 use super::ranking;
-use super::symmetric::dot;
+use super::symmetric::{dot, first_max};
 
 /// Equation (16): expected utility of the better alternative.
 pub(crate) fn expected_best(mixture: &Mixture, question: &Question, second: Option<&Vec<f64>>) -> f64 {
     let at = |a: &[f64], floor: f64| {
-        floor + mixture.functional(a).parts().iter().map(|(w, m, s)| w * positive_part(*m, s * s)).sum::<f64>()
+        floor + mixture.functional(a).parts().iter().map(|p| p.weight * positive_part(p.mean, p.sd * p.sd)).sum::<f64>()
     };
     match question {
         Question::Comparison { difference, .. } => {
@@ -49,8 +49,8 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
         let h = &hypotheses[index];
         let prior = &priors[h.prior];
         let (prepared, decision) = (&asked[h.reading].0, &decisions[h.reading]);
-        match (prepared, h.gaussian(), h.finite(), prior) {
-            (Prepared::Interval(q), Some(belief), _, _) => {
+        match (prepared, h.body(prior)) {
+            (Prepared::Interval(q), Body::Gaussian { belief, .. }) => {
                 let scale = h.attenuation(prior, &q.error);
                 g.resize(q.direction.len(), 0.0);
                 let (mean, variance) = belief.functional(&q.direction, &mut g);
@@ -61,14 +61,14 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
                     let t = interval::tilt(mu, v, 1.0, seen);
                     let share = weight * libm::exp(t.ln_z);
                     for (j, phi) in decision.iter().enumerate() {
-                        with[y * k + j] += share * (dot(phi, &belief.mean) + dot(phi, &g) * scale * t.slope / s);
+                        with[y * k + j] += share * (dot(phi, &belief.mean) + dot(phi, &g) * scale * t.gradient / s);
                     }
                 }
                 for (j, phi) in decision.iter().enumerate() {
                     without[j] += weight * dot(phi, &belief.mean);
                 }
             }
-            (Prepared::Ranking(q), Some(belief), _, _) => {
+            (Prepared::Ranking(q), Body::Gaussian { belief, .. }) => {
                 let noise = h.ranking_noise(prior, q.n, &q.error);
                 let (u, s) = h.utilities(belief, &q.features, q.n, &mut g);
                 let d = belief.mean.len();
@@ -85,7 +85,7 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
                     without[j] += weight * dot(phi, &belief.mean);
                 }
             }
-            (_, _, Some(finite), Prior::Finite(atoms)) => {
+            (_, Body::Finite { finite, atoms }) => {
                 let masses = finite.masses();
                 for (w, mass) in atoms.weights.chunks_exact(mixture.dimension()).zip(&masses) {
                     let p: Vec<f64> = match prepared {
@@ -114,7 +114,6 @@ pub fn value_of_information(mixture: &Mixture, question: &Question, decision: &[
                     }
                 }
             }
-            _ => unreachable!("a hypothesis is Gaussian or finite"),
         }
     }
     let after: f64 = with.chunks_exact(k).map(|u| u[first_max(u)]).sum();

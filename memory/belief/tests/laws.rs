@@ -3,9 +3,9 @@
 
 use credence_belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
 use credence_belief::{
-    BeliefError, Channel, Context, Lattice, Location, LocationName, Mixture, Observation, Places, Preference, Priors,
-    Question, Settings, Strategy, assess, choose_batch, consistency, expected_information_gain, regret_bound, score,
-    value_of_information,
+    BeliefError, Channel, Context, Lattice, Location, LocationName, Mixture, MixturePart, Observation, Places,
+    Preference, Priors, Question, Settings, Strategy, assess, choose_batch, consistency, expected_information_gain,
+    regret_bound, score, value_of_information,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -145,8 +145,8 @@ fn assert_sound(mixture: &Mixture, what: &str) {
     assert!(weights.iter().all(|w| (0.0..=1.0).contains(w)), "{what}: a weight");
     for i in 0..mixture.dimension() {
         let f = mixture.weight(i);
-        for (_, mean, sd) in f.parts() {
-            assert!(mean.is_finite() && sd.is_finite() && *sd >= 0.0, "{what}: N({mean}, {sd}^2)");
+        for &MixturePart { mean, sd, .. } in f.parts() {
+            assert!(mean.is_finite() && sd.is_finite() && sd >= 0.0, "{what}: N({mean}, {sd}^2)");
         }
         let (lo, hi) = f.interval(0.9);
         assert!(lo <= hi, "{what}: [{lo}, {hi}]");

@@ -30,6 +30,9 @@ const SCHEMA: &str = "
 const ROWS_PER_GROUP: usize = 100_000;
 
 /// Writes every row as Parquet. Gives the number of rows.
+///
+/// # Errors
+/// `out` takes no more bytes.
 pub fn write_parquet(table: &Table, out: &mut (dyn Write + Send)) -> Result<u64, ExportError> {
     write(table, out).map_err(|e| ExportError::Write(std::io::Error::other(e)))?;
     Ok(table.rows.len() as u64)

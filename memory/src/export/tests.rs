@@ -53,7 +53,9 @@ fn csv_and_parquet_hold_every_row() {
     let mut text = Vec::new();
     assert_eq!(write_csv(&table, &mut text).unwrap(), 6);
     let mut reader = csv::Reader::from_reader(text.as_slice());
-    assert_eq!(reader.headers().unwrap().iter().next_back(), Some("soft_label"));
+    assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(CSV_COLUMNS.to_vec()));
+    assert_eq!(reader.records().next().unwrap().unwrap().get(1), Some(&*table.log), "whose numbers these are");
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     assert_eq!(reader.records().map(Result::unwrap).count(), 6);
     let mut bytes = Vec::new();
     assert_eq!(write_parquet(&table, &mut bytes).unwrap(), 6);

@@ -36,7 +36,7 @@ fn a_home_is_found_as_it_was_left() {
     let dir = tempfile::tempdir().unwrap();
     let left = digests(&mut lived_in(dir.path()));
     let (mut home, opening) = Home::open(dir.path()).unwrap();
-    assert_eq!(opening, Opening { torn: None, store: Condition::Folded(home.state().head().0), lost: None });
+    assert_eq!(opening, OpenReport { torn: None, store: Condition::Folded(home.state().head().0), lost: None });
     assert_eq!(digests(&mut home), left);
 }
 

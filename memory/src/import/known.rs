@@ -7,11 +7,12 @@
 //! change. What another log withdrew is withdrawn here too, if it came from there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{CHANGED, Import, ImportError};
-use crate::home::{Home, HomeError};
+use super::{CHANGED, Import, ImportError, LeftOut, Mark, Problem, conversations};
+use crate::home::{Draft, Home, HomeError};
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId};
 use crate::record::{Origin, Record};
 use crate::state::State;
@@ -32,12 +33,24 @@ pub struct Compared {
     pub(super) changes: BTreeMap<usize, Vec<Seq>>,
     /// What was withdrawn in the log that it came from, and is withdrawn here, with the reason given there.
     pub(super) withdrawals: Vec<(Seq, String)>,
+    /// Statements that are put in quarantine, or out of it, with the reason.
+    pub(super) marks: Vec<(AlternativeId, bool, String)>,
 }
 
 impl Compared {
     /// Pieces that take the place of what stands in the home.
     pub fn changed(&self) -> u64 {
         self.changes.len() as u64
+    }
+
+    /// Statements that the import says are no opinions, and that counted so far.
+    pub fn marked(&self) -> u64 {
+        self.marks.iter().filter(|(_, quarantined, _)| *quarantined).count() as u64
+    }
+
+    /// Statements that an earlier import said are no opinions, and this one does not.
+    pub fn unmarked(&self) -> u64 {
+        self.marks.len() as u64 - self.marked()
     }
 
     /// Pieces that stand in the home, and were withdrawn in the log that they came from.
@@ -86,10 +99,14 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     let mut import = import;
     let mut given = HashMap::new();
     let mut log = String::new();
+    let mut marked_here = BTreeMap::new();
     if let Some(home) = home {
         let other_words = spelt_otherwise(home.state());
         if !other_words.is_empty() {
             import.rename(&other_words);
+        }
+        if import.one_vote_each {
+            marked_here = conversations::recognise(&mut import, home)?;
         }
         given = what_was_given(home, &import.people)?;
         log = home.state().header().map(|h| h.log_id.clone()).unwrap_or_default();
@@ -111,12 +128,18 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         };
         let (person, time) = (from.person.clone(), time.map(to_millisecond));
         let key = (person, said.about);
-        let exported = import.exported.get(&place).filter(|e| e.log.as_ref().is_none_or(|l| *l == log)).map(|e| e.seq);
+        let exported = import.exported.get(&place).filter(|e| e.log.as_ref().is_none_or(|l| *l == log));
         // Conversations keep that rule when their log is merged.
         let one_vote = import.one_vote_each || is_log && key.0.as_str().starts_with("polis:");
         // Two rows of one file that say the same of the same time are one row; two records of a log are two.
         let is_repeated = !is_log && time.is_some_and(|t| !seen.insert((key.0.clone(), said, t)));
         let before = given.get_mut(&key).map_or(&mut [][..], Vec::as_mut_slice);
+        // Where the file does not say of which log its numbers are, nothing may speak against this one.
+        let is_that = |seq: Seq, before: &[Given]| {
+            let agrees = |g: &Given| time.map_or(g.said == said, |time| g.time == time);
+            before.iter().any(|g| g.seq == seq && agrees(g))
+        };
+        let exported = exported.filter(|e| e.log.is_some() || is_that(e.seq, before)).map(|e| e.seq);
         if let Some(reason) = withdrawn.get(&place) {
             let here = before.iter_mut().find(|g| g.said == said && !g.matched && Some(g.time) == time);
             match here {
@@ -186,10 +209,20 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
             }
         }
     }
+    marks_beside(&mut import, &mut found, &marked_here);
     // Places without the rows that were left out.
+    let refuses = Refusals::new(&import, home)?;
     let mut kept = Vec::new();
     for (place, row) in rows.into_iter().enumerate() {
         let Some(row) = row else { continue };
+        if let Some(row) = refuses.problem(place, &row.1) {
+            if !import.skip_bad {
+                let LeftOut { path, line, problem } = row;
+                return Err(ImportError::Line { path, line, problem });
+            }
+            import.left_out.push(row);
+            continue;
+        }
         if let Some(targets) = changes.remove(&place) {
             found.changes.insert(kept.len(), targets);
         }
@@ -199,10 +232,67 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         kept.push(row);
     }
     import.evidence = kept;
+    import.left_out.sort_by_key(|row| row.line);
+    import.lines = None;
     import.exported.clear();
     import.people = import.evidence.iter().filter_map(|(_, r)| Some(r.evidence_origin()?.person.clone())).collect();
     import.compared = Some(found);
     Ok(import)
+}
+
+/// Which statements change sides: what an import says overrules what an earlier one said, and not what a person decided.
+fn marks_beside(import: &mut Import, found: &mut Compared, here: &BTreeMap<AlternativeId, (bool, String)>) {
+    const MARKS: [Mark; 2] = [Mark::ModeratedOut, Mark::AboutTheConversation];
+    let (mut overruled, mut kept) = (0, 0);
+    for (alternative, mark) in &import.marks {
+        match here.get(alternative) {
+            Some((true, _)) => {}
+            Some((false, reason)) if MARKS.iter().all(|m| m.lifted() != reason) => overruled += 1,
+            _ => found.marks.push((*alternative, true, mark.reason().to_owned())),
+        }
+    }
+    for (alternative, unmarked) in &import.unmarked {
+        let Some((true, reason)) = here.get(alternative) else { continue };
+        let Some(mark) = unmarked.iter().find(|mark| mark.reason() == reason) else { continue };
+        // A file that has older votes than the home is an older state of the conversation.
+        if found.older > 0 {
+            kept += 1;
+        } else {
+            found.marks.push((*alternative, false, mark.lifted().to_owned()));
+        }
+    }
+    if overruled > 0 {
+        import.notes.push(format!("{overruled} of the marked statements count all the same, as somebody decided here"));
+    }
+    if kept > 0 {
+        import.notes.push(format!(
+            "{kept} statements are not marked in this file and stay left out: it has older votes than what stands here (credence \
+             people quarantine --statement WORDS --lift counts one again)"
+        ));
+    }
+}
+
+/// What a home says to the rows of a file before they are drafted, where a home may refuse them.
+struct Refusals(Option<(PathBuf, Vec<u64>, Draft)>);
+
+impl Refusals {
+    fn new(import: &Import, home: Option<&Home>) -> Result<Self, ImportError> {
+        let (Some((path, lines)), Some(home)) = (&import.lines, home) else { return Ok(Self(None)) };
+        let mut draft = home.draft();
+        for statement in &import.statements {
+            if draft.state().description(&statement.alternative).is_none() {
+                draft.push(Timestamp::UNIX_EPOCH, Record::AlternativeDescribed(statement.bare()))?;
+            }
+        }
+        Ok(Self(Some((path.clone(), lines.clone(), draft))))
+    }
+
+    /// The row, if the home cannot take it.
+    fn problem(&self, place: usize, record: &Record) -> Option<LeftOut> {
+        let (path, lines, draft) = self.0.as_ref()?;
+        let why = draft.state().refuses(record)?;
+        Some(LeftOut { path: path.clone(), line: *lines.get(place)?, problem: Problem::Home(why) })
+    }
 }
 
 /// A row that is none of those that stand in the home.
@@ -382,7 +472,7 @@ fn spelt_otherwise(state: &State) -> BTreeMap<AlternativeId, AlternativeId> {
 
 impl Import {
     /// Speaks of alternatives as the home does.
-    fn rename(&mut self, names: &BTreeMap<AlternativeId, AlternativeId>) {
+    pub(super) fn rename(&mut self, names: &BTreeMap<AlternativeId, AlternativeId>) {
         let rename = |alternative: &mut AlternativeId| {
             if let Some(name) = names.get(alternative) {
                 *alternative = *name;
@@ -390,6 +480,7 @@ impl Import {
         };
         self.statements.retain(|s| !names.contains_key(&s.alternative));
         self.marks.iter_mut().for_each(|(alternative, _)| rename(alternative));
+        self.unmarked.iter_mut().for_each(|(alternative, _)| rename(alternative));
         for (_, record) in &mut self.evidence {
             match record {
                 Record::ChoiceMade(r) => r.alternatives.iter_mut().for_each(rename),
@@ -407,6 +498,6 @@ impl Import {
 }
 
 /// A log's times are milliseconds.
-fn to_millisecond(time: Timestamp) -> Timestamp {
+pub(super) fn to_millisecond(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{ImportError, LeftOut, Problem, Report};
+use super::records::{Parser, Records};
+use super::{ImportError, LeftOut, Problem, Report, own_csv};
 use crate::ids::Hash;
 
 /// The longest line of a file to import.
@@ -134,7 +135,8 @@ pub(super) fn each_line(
 /// Rows of a CSV file by the names of their columns.
 pub(super) struct Row<'a> {
     headers: &'a [String],
-    record: &'a csv::StringRecord,
+    fields: &'a [&'a str],
+    line: u64,
 }
 
 impl Row<'_> {
@@ -146,12 +148,26 @@ impl Row<'_> {
     /// The field of a column that may be there.
     pub(super) fn optional(&self, column: &str) -> Option<&str> {
         let at = self.headers.iter().position(|h| h == column)?;
-        self.record.get(at)
+        self.fields.get(at).copied()
     }
 
     /// The columns of the file.
     pub(super) fn columns(&self) -> &[String] {
         self.headers
+    }
+
+    /// The line on which the row begins, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// That none of these columns is there twice: one of the two would be ignored.
+    pub(super) fn once(&self, columns: &[&str]) -> Result<(), Problem> {
+        let twice = |column: &&&str| self.headers.iter().filter(|h| h.as_str() == **column).count() > 1;
+        match columns.iter().find(twice) {
+            Some(column) => Err(Problem::TwoColumns((*column).to_owned())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -166,108 +182,57 @@ pub(super) fn each_row(
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
     let hash = {
         let mut report: Report<'_> = &mut *desk.report;
-        let input = BufReader::with_capacity(1 << 18, open(path, &mut report)?);
-        let mut reader = csv::Reader::from_reader(input);
-        // The problem of a row; an error of the file itself ends the reading.
-        let problem_of = |error: csv::Error| {
-            let at = error.position().map_or(0, csv::Position::byte);
-            match error.into_kind() {
-                csv::ErrorKind::Io(source) => Err(failed(source)),
-                csv::ErrorKind::Utf8 { .. } => Ok((at, Problem::NotUtf8)),
-                csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                    Ok((at, Problem::Csv(format!("{len} fields where the header has {expected_len}"))))
-                }
-                other => Ok((at, Problem::Csv(format!("{other:?}")))),
-            }
-        };
-        let headers = match reader.headers() {
-            Ok(headers) => headers.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect(),
-            Err(error) => {
-                let (at, problem) = problem_of(error)?;
-                let line = LineCounter::open(path).and_then(|mut c| c.line(at)).map_err(failed)?;
-                return Err(ImportError::Line { path: path.to_owned(), line, problem });
-            }
-        };
-        let headers: Vec<String> = headers;
-        if headers.iter().any(|header| header.contains('\0')) {
-            return Err(ImportError::Line { path: path.to_owned(), line: 1, problem: Problem::NotUtf8 });
-        }
-        let mut record = csv::StringRecord::new();
-        loop {
-            let result = match reader.read_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let at = record.position().map_or(0, csv::Position::byte);
-                    let long = record.iter().map(str::len).sum::<usize>() > LINE_BYTES_MAX;
-                    let row = Row { headers: &headers, record: &record };
-                    let result = match record.as_slice().contains('\0') {
-                        _ if long => Err(Problem::TooLong),
-                        true => Err(Problem::NotUtf8),
-                        false => each(&row),
-                    };
-                    result.map_err(|problem| (at, problem))
-                }
-                Err(error) => Err(problem_of(error)?),
+        let mut records = Records::new(BufReader::with_capacity(1 << 18, open(path, &mut report)?));
+        let mut parser = Parser::new();
+        let mut headers: Option<(u64, Vec<String>)> = None;
+        while let Some((line, found)) = records.next(headers.as_ref().map(|(_, h)| h.len())).map_err(failed)? {
+            let fields = match &found {
+                Ok(bytes) => parser.fields(bytes),
+                Err(problem) => Err(problem.clone()),
             };
-            if let Err((at, problem)) = result {
+            let Some((header_line, names)) = &headers else {
+                let names = fields.and_then(|fields| header(&fields));
+                let names = names.map_err(|problem| ImportError::Line { path: path.to_owned(), line, problem })?;
+                headers = Some((line, names));
+                continue;
+            };
+            let result = fields.and_then(|fields| {
+                if fields.len() != names.len() {
+                    let (len, columns) = (fields.len(), names.len());
+                    return Err(Problem::Csv(format!("{len} fields where the header has {columns}")));
+                }
+                // The program's own file has what stands in the log, whatever that is.
+                if fields.iter().any(|field| field.contains('\0')) && !own_csv::is_own(names) {
+                    return Err(Problem::Nul);
+                }
+                each(&Row { headers: names, fields: &fields, line })
+            });
+            if let Err(problem) = result {
                 let fatal = problem.is_of_the_whole_file();
-                bad.push((if fatal { 0 } else { at }, problem));
+                bad.push((if fatal { *header_line } else { line }, problem));
                 if !skip_bad || fatal {
                     break;
                 }
             }
         }
-        let mut watched = reader.into_inner().into_inner();
+        let mut watched = records.into_inner().into_inner();
         io::copy(&mut watched, &mut io::sink()).map_err(failed)?;
         Hash(*watched.hasher.finalize().as_bytes())
     };
-    if !bad.is_empty() {
-        let mut counter = LineCounter::open(path).map_err(failed)?;
-        for (at, problem) in bad {
-            let line = counter.line(at).map_err(failed)?;
-            desk.bad(path, line, problem)?;
-        }
+    for (line, problem) in bad {
+        desk.bad(path, line, problem)?;
     }
     Ok(hash)
 }
 
-/// Says on which line of a file a byte stands, counted as an editor does: a line ends in CR LF, LF or CR.
-struct LineCounter {
-    input: io::Bytes<BufReader<File>>,
-    next: Option<u8>,
-    at: u64,
-    line: u64,
-    path: PathBuf,
-}
-
-impl LineCounter {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut input = BufReader::with_capacity(1 << 18, File::open(path)?).bytes();
-        let next = input.next().transpose()?;
-        Ok(Self { input, next, at: 0, line: 1, path: path.to_owned() })
+/// The names of the columns.
+fn header(fields: &[&str]) -> Result<Vec<String>, Problem> {
+    let names: Vec<String> = fields.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+    if names.iter().any(|name| name.contains('\0')) {
+        return Err(Problem::NotUtf8);
     }
-
-    fn step(&mut self) -> io::Result<()> {
-        let passed = self.next;
-        self.next = self.input.next().transpose()?;
-        self.at += 1;
-        if passed == Some(b'\n') || (passed == Some(b'\r') && self.next != Some(b'\n')) {
-            self.line += 1;
-        }
-        Ok(())
-    }
-
-    /// The line of the row that begins at a byte, or after line ends that stand there.
-    fn line(&mut self, byte: u64) -> io::Result<u64> {
-        if byte < self.at {
-            *self = Self::open(&self.path)?;
-        }
-        while self.next.is_some() && self.at < byte {
-            self.step()?;
-        }
-        while matches!(self.next, Some(b'\r' | b'\n')) {
-            self.step()?;
-        }
-        Ok(self.line)
+    match names.first() {
+        Some(first) if first.starts_with(['{', '[']) => Err(Problem::Csv("it begins as JSON does".into())),
+        _ => Ok(names),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -27,6 +28,8 @@ pub(super) struct Rows {
     people: BTreeSet<PersonId>,
     evidence: Vec<(Option<Timestamp>, Record)>,
     exported: BTreeMap<usize, ExportedAs>,
+    /// The line of each piece of evidence.
+    lines: Vec<u64>,
 }
 
 const KINDS: &str = "ChoiceMade, VerdictGiven, RatingGiven, CorrectionMade, DemonstrationGiven or ImportanceStated";
@@ -51,10 +54,7 @@ impl Rows {
         };
         let time = match row.optional("time").map(str::trim) {
             None | Some("") => None,
-            Some(text) => {
-                let expected = "a time such as 2026-01-31T12:00:00Z";
-                Some(times::parse(text).ok_or_else(|| Problem::field("time", text, expected))?.0)
-            }
+            Some(text) => Some(times::parse(text).ok_or_else(|| Problem::field("time", text, times::TIME))?.0),
         };
         let kind = row.field("kind")?.trim();
         if kind != "ImportanceStated" {
@@ -129,19 +129,21 @@ impl Rows {
             other => return Err(Problem::field("kind", other, KINDS)),
         };
         if let Some(seq) = row.optional("seq").and_then(|seq| seq.trim().parse().ok()) {
-            self.exported.insert(self.evidence.len(), ExportedAs { log: None, seq: Seq(seq) });
+            let log = row.optional("log").map(unguarded).filter(|log| !log.is_empty()).map(Cow::into_owned);
+            self.exported.insert(self.evidence.len(), ExportedAs { log, seq: Seq(seq) });
         }
         self.people.insert(person);
+        self.lines.push(row.line());
         self.evidence.push((time, record));
         Ok(())
     }
 
-    pub(super) fn into_import(self, content_hash: Hash) -> Result<Import, ImportError> {
+    pub(super) fn into_import(self, path: &Path, content_hash: Hash) -> Result<Import, ImportError> {
         let source = SourceId::new("import:credence-csv")?;
         let notes =
             vec!["this is an export of this program: what it believed then (soft_label) is not evidence".to_owned()];
-        let Self { statements, people, evidence, exported } = self;
+        let Self { statements, people, evidence, exported, lines } = self;
         let new = Import::new("credence-csv", source, content_hash, statements.all, evidence, people, notes);
-        Ok(Import { exported, ..new })
+        Ok(Import { exported, lines: Some((path.to_owned(), lines)), ..new })
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::lines::{Desk, Row, each_row};
 use super::{Import, ImportError, Problem, Reading, Report, Statements, own_csv, times};
+use crate::export::CSV_COLUMNS;
 use crate::ids::{PersonId, SourceId};
 use crate::record::{ChoiceMade, Origin, Record};
 
@@ -19,13 +20,15 @@ pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Impo
     let mut evidence = Vec::new();
     let content_hash = each_row(path, &mut desk, |row| {
         if own_csv::is_own(row.columns()) {
+            row.once(&CSV_COLUMNS)?;
             return own.read(row);
         }
         if let Some(found) = row.columns().iter().find(|c| !COLUMNS.contains(&c.as_str())) {
             let expected = "person, situation, first, second, chosen, time";
             return Err(Problem::UnknownColumn { found: found.clone(), expected });
         }
-        let name = row.field("person")?;
+        row.once(&COLUMNS)?;
+        let name = row.field("person")?.trim();
         let person = PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?;
         let situation = row.optional("situation").unwrap_or("").trim();
         let [first, second] = [words(row, "first")?, words(row, "second")?];
@@ -37,11 +40,7 @@ pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Impo
         };
         let time = match row.optional("time").map(str::trim) {
             None | Some("") => None,
-            Some(text) => Some(
-                times::parse(text)
-                    .ok_or_else(|| Problem::field("time", text, "a time such as 2026-01-31T12:00:00Z"))?
-                    .0,
-            ),
+            Some(text) => Some(times::parse(text).ok_or_else(|| Problem::field("time", text, times::TIME))?.0),
         };
         let alternatives = statements.pair(situation, first, second)?;
         people.insert(person.clone());
@@ -53,10 +52,10 @@ pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Impo
     })?;
     let left_out = desk.left_out();
     if !own.is_empty() {
-        return Ok(Import { left_out, ..own.into_import(content_hash)? });
+        return Ok(Import { left_out, skip_bad: how.skip_bad, ..own.into_import(path, content_hash)? });
     }
     if evidence.is_empty() {
-        return Err(ImportError::Empty(path.to_owned()));
+        return Err(ImportError::nothing(path.to_owned(), left_out));
     }
     let new = Import::new("pairwise-csv", source, content_hash, statements.all, evidence, people, Vec::new());
     Ok(Import { left_out, ..new })

@@ -5,17 +5,21 @@ mod tally;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::lines::{Desk, each_row};
+use super::records::{Parser, Records};
 use super::times::{self, Unit};
 use super::{Import, ImportError, Mark, Problem, Reading, Report, Signs, Statements};
 use crate::ids::{AlternativeId, Hash, PersonId, SourceId};
 use crate::record::{Origin, Record, Verdict, VerdictGiven};
 
 use files::Files;
+pub use files::conversation_id;
 use tally::Tally;
 
 /// The situation of every comment of a conversation without a topic.
@@ -43,13 +47,52 @@ struct Comment {
     stated: Option<[u64; 2]>,
 }
 
-/// A voter's number as Polis writes it: other programs save 1 as `1.0` or `001`.
-fn voter_number(text: &str) -> Cow<'_, str> {
-    let whole = text.strip_suffix(".0").unwrap_or(text);
-    match whole.bytes().all(|b| b.is_ascii_digit()).then(|| whole.parse::<u64>()) {
-        Some(Ok(number)) => Cow::Owned(number.to_string()),
-        _ => Cow::Borrowed(text),
+/// How often the file says that a comment was agreed or disagreed with.
+enum Count {
+    /// There is no such column.
+    Absent,
+    Unreadable(String),
+    Of(u64),
+}
+
+impl Count {
+    /// A count as programs save it: `2`, `2.0`, `1,234`, `1 234`.
+    fn read(field: Option<&str>) -> Self {
+        let Some(field) = field else { return Count::Absent };
+        let text: String = field.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\'' | '_')).collect();
+        let groups: Vec<&str> = text.split(',').collect();
+        let grouped =
+            groups[0].len() <= 3 && groups[1..].iter().all(|g| g.split('.').next().is_some_and(|g| g.len() == 3));
+        whole(&if groups.len() > 1 && grouped { groups.concat() } else { text })
+            .map_or_else(|| Count::Unreadable(field.chars().take(40).collect()), Count::Of)
     }
+}
+
+/// The whole number that a text writes, also as `2.0`, `+2` or `2e0`.
+fn whole(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let below = |number: &f64| number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(number);
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(below).map(|number| number as u64))
+}
+
+/// A voter's id as Polis writes it: other programs save 1 as ` 1`, `1.0` or `001`, and nobody's in various ways.
+fn voter_id(field: &str) -> Result<Cow<'_, str>, Problem> {
+    let text = field.trim();
+    if matches!(text.to_ascii_lowercase().as_str(), "" | "nan" | "na" | "n/a" | "null" | "none") {
+        return Err(Problem::field("voter-id", field, "a voter's id"));
+    }
+    Ok(whole(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string())))
+}
+
+/// That a conversation's name can stand in those of its people.
+fn check_name(name: &str) -> Result<(), ImportError> {
+    let fits = PersonId::new(&format!("polis:{name}:{}", u64::MAX)).is_ok()
+        && SourceId::new(&format!("import:polis:{name}")).is_ok()
+        && !name.trim().is_empty();
+    if fits { Ok(()) } else { Err(ImportError::Conversation(name.chars().take(80).collect())) }
 }
 
 /// A vote that may be the last one of its voter on a statement.
@@ -62,16 +105,24 @@ struct Vote {
 }
 
 pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_>) -> Result<Import, ImportError> {
+    check_name(name)?;
     let files = Files::find(directory)?;
     let mut desk = Desk::new(report, how.skip_bad);
     let mut notes = Vec::new();
-    let topic = topic(files.summary.as_deref(), &mut desk)?;
+    let topic = topic(files.summary.as_deref())?;
+    if files.summary.is_some() && topic.is_none() {
+        notes.push(format!("the summary has no row \"topic\" with a text: statements are of {NO_TOPIC:?}"));
+    }
     let situation = topic.as_deref().unwrap_or(NO_TOPIC);
     let mut statements = Statements::default();
     let mut comments: BTreeMap<String, Comment> = BTreeMap::new();
     let mut marks: BTreeMap<AlternativeId, Mark> = BTreeMap::new();
     let mut unread = Unread::default();
+    let mut unmarked: BTreeMap<AlternativeId, Vec<Mark>> = BTreeMap::new();
+    let mut unclear: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    let mut uncounted = Uncounted::default();
     let comments_hash = each_row(&files.comments, &mut desk, |row| {
+        row.once(&OF_COMMENTS)?;
         let text = row.field("comment-body")?.trim();
         if text.is_empty() {
             return Err(Problem::field("comment-body", text, "a comment's words"));
@@ -80,11 +131,25 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
         if comments.contains_key(id) {
             return Err(Problem::field("comment-id", id, "the id of one comment only"));
         }
-        let count = |column| row.optional(column).and_then(|n| n.trim().parse().ok());
-        let stated = count("agrees").and_then(|agrees| Some([agrees, count("disagrees")?]));
+        let stated = match ["agrees", "disagrees"].map(|column| Count::read(row.optional(column))) {
+            [Count::Of(agrees), Count::Of(disagrees)] => Some([agrees, disagrees]),
+            [Count::Unreadable(found), _] | [_, Count::Unreadable(found)] => uncounted.unreadable(found),
+            _ => uncounted.absent(),
+        };
         let alternative = statements.add(situation, text);
-        if let Some(mark) = mark(row.optional("moderated"), row.optional("is-meta")) {
-            marks.insert(alternative, mark);
+        let marked = [
+            (Mark::ModeratedOut, "moderated", row.optional("moderated").map(moderated_out)),
+            (Mark::AboutTheConversation, "is-meta", row.optional("is-meta").map(is_meta)),
+        ];
+        for (mark, column, says) in marked {
+            match says {
+                Some(Ok(true)) => {
+                    marks.entry(alternative).or_insert(mark);
+                }
+                Some(Ok(false)) => unmarked.entry(alternative).or_default().push(mark),
+                Some(Err(found)) => unclear.entry(column).or_insert((0, found)).0 += 1,
+                None => {}
+            }
         }
         unread.look(row, &OF_COMMENTS);
         comments.insert(id.to_owned(), Comment { alternative, stated });
@@ -92,14 +157,19 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
     })?;
     notes.extend(unread.note("comments.csv"));
     notes.extend(mark_notes(&marks));
-    let mut votes: BTreeMap<(String, AlternativeId), Vote> = BTreeMap::new();
+    for (column, (rows, first)) in &unclear {
+        notes.push(format!("{column} of {rows} comments could not be read and was ignored (the first is {first:?})"));
+    }
+    let mut votes: BTreeMap<(PersonId, AlternativeId), Vote> = BTreeMap::new();
     let (mut rows, mut superseded, mut of_twins) = (0, 0, 0);
     let mut units: BTreeMap<Unit, usize> = BTreeMap::new();
     let mut unread = Unread::default();
     let votes_hash = each_row(&files.votes, &mut desk, |row| {
+        row.once(&OF_VOTES)?;
         let stamp = row.field("timestamp")?;
-        let (time, unit) = times::parse(stamp)
-            .ok_or_else(|| Problem::field("timestamp", stamp, "a time in milliseconds since 1970"))?;
+        let (time, unit) = times::parse(stamp).ok_or_else(|| {
+            Problem::field("timestamp", stamp, "a time in milliseconds since 1970, between 1989 and 2200")
+        })?;
         let id = row.field("comment-id")?;
         let Some(comment) = comments.get(id) else {
             return Err(Problem::field("comment-id", id, "in comments.csv"));
@@ -110,17 +180,16 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
             ("-1", Signs::Turned) | ("1", Signs::Checked | Signs::AsTheyAre) => Verdict::Agree,
             (other, _) => return Err(Problem::field("vote", other, "1 (agree), 0 (pass) or -1 (disagree)")),
         };
-        let voter = &*voter_number(row.field("voter-id")?);
-        if PersonId::new(&format!("polis:{name}:{voter}")).is_err() {
-            return Err(Problem::field("voter-id", voter, "a name"));
-        }
+        let voter = voter_id(row.field("voter-id")?)?;
+        let person = PersonId::new(&format!("polis:{name}:{voter}"))
+            .map_err(|_| Problem::field("voter-id", &voter, "a name"))?;
         rows += 1;
         if let Some(unit) = unit {
             *units.entry(unit).or_default() += 1;
         }
         unread.look(row, &OF_VOTES);
         let vote = Vote { time, row: rows, comment: id.to_owned(), verdict };
-        match votes.get_mut(&(voter.to_owned(), comment.alternative)) {
+        match votes.get_mut(&(person.clone(), comment.alternative)) {
             Some(kept) => {
                 if kept.comment == vote.comment {
                     superseded += 1
@@ -132,13 +201,13 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
                 }
             }
             None => {
-                votes.insert((voter.to_owned(), comment.alternative), vote);
+                votes.insert((person, comment.alternative), vote);
             }
         }
         Ok(())
     })?;
     if votes.is_empty() {
-        return Err(ImportError::Empty(files.votes));
+        return Err(ImportError::nothing(files.votes, desk.left_out()));
     }
     notes.extend(unread.note("votes.csv"));
     for (unit, count) in units.iter().filter(|(unit, _)| **unit != Unit::Milliseconds) {
@@ -148,11 +217,14 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
     for ((_, alternative), vote) in &votes {
         tally.count(*alternative, vote.verdict);
     }
-    tally.compare(comments.values().filter_map(|c| Some((c.alternative, c.stated?))));
+    let states_something = tally.compare(comments.values().filter_map(|c| Some((c.alternative, c.stated?))));
     if how.signs == Signs::Checked && tally.is_mirrored() {
         return Err(ImportError::Mirrored { path: files.votes, comments: tally.mirrored });
     }
     notes.extend(tally.note());
+    if how.signs == Signs::Checked {
+        notes.extend(uncounted.note(comments.len(), states_something));
+    }
     if superseded > 0 {
         notes.push(format!("{superseded} votes were changed later by the same person: the last one counts"));
     }
@@ -162,8 +234,7 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
     ordered.sort_by_key(|(_, vote)| (vote.time, vote.row));
     let mut evidence = Vec::with_capacity(ordered.len());
     let mut people = BTreeSet::new();
-    for ((voter, alternative), vote) in ordered {
-        let person = PersonId::new(&format!("polis:{name}:{voter}"))?;
+    for ((person, alternative), vote) in ordered {
         people.insert(person.clone());
         let from = Origin { person, source: source.clone(), session: None };
         let record = Record::VerdictGiven(VerdictGiven { from, alternative, verdict: vote.verdict });
@@ -172,19 +243,65 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
     let content_hash = Hash::of_parts("credence polis 1", [comments_hash.0.as_slice(), votes_hash.0.as_slice()]);
     Ok(Import {
         one_vote_each: true,
+        unmarked: unmarked.into_iter().filter(|(alternative, _)| !marks.contains_key(alternative)).collect(),
         marks: marks.into_iter().collect(),
         left_out: desk.left_out(),
         ..Import::new("polis", source, content_hash, statements.all, evidence, people, notes)
     })
 }
 
-/// What the export says a statement is, besides an opinion.
-fn mark(moderated: Option<&str>, is_meta: Option<&str>) -> Option<Mark> {
-    let is_meta = is_meta.is_some_and(|m| matches!(m.trim().to_lowercase().as_str(), "true" | "1" | "t" | "yes"));
-    if moderated.is_some_and(|m| m.trim().parse::<f64>().is_ok_and(|m| m < 0.0)) {
-        Some(Mark::ModeratedOut)
-    } else {
-        is_meta.then_some(Mark::AboutTheConversation)
+/// Whether moderators took a comment out, or what cannot be read.
+fn moderated_out(field: &str) -> Result<bool, String> {
+    match field.trim() {
+        "" => Ok(false),
+        text => text.parse::<f64>().map(|m| m < 0.0).map_err(|_| text.chars().take(40).collect()),
+    }
+}
+
+/// Whether a comment is about the conversation itself, or what cannot be read.
+fn is_meta(field: &str) -> Result<bool, String> {
+    match field.trim().to_lowercase().as_str() {
+        "true" | "1" | "1.0" | "t" | "yes" => Ok(true),
+        "" | "false" | "0" | "0.0" | "f" | "no" => Ok(false),
+        text => Err(text.chars().take(40).collect()),
+    }
+}
+
+/// Comments whose counts are not there or cannot be read, so that their votes are compared with nothing.
+#[derive(Default)]
+struct Uncounted {
+    absent: usize,
+    unreadable: usize,
+    first: String,
+}
+
+impl Uncounted {
+    fn absent(&mut self) -> Option<[u64; 2]> {
+        self.absent += 1;
+        None
+    }
+
+    fn unreadable(&mut self, found: String) -> Option<[u64; 2]> {
+        if self.unreadable == 0 {
+            self.first = found;
+        }
+        self.unreadable += 1;
+        None
+    }
+
+    fn note(&self, comments: usize, states_something: bool) -> Option<String> {
+        let unchecked = "which way round their votes are was not checked";
+        if self.unreadable > 0 {
+            let (unreadable, first) = (self.unreadable, &self.first);
+            Some(format!(
+                "agrees and disagrees of {unreadable} of {comments} comments could not be read (the first is {first:?}): \
+                 {unchecked}"
+            ))
+        } else if self.absent > 0 {
+            Some(format!("{} of {comments} comments have no counts agrees and disagrees: {unchecked}", self.absent))
+        } else {
+            (!states_something).then(|| format!("agrees and disagrees are 0 for all {comments} comments: {unchecked}"))
+        }
     }
 }
 
@@ -234,18 +351,31 @@ impl Unread {
     }
 }
 
-/// The conversation's topic: the field beside `topic` in a file of names and values.
-fn topic(path: Option<&Path>, desk: &mut Desk<'_>) -> Result<Option<String>, ImportError> {
+/// The conversation's topic: the field beside `topic` in a file of names and values, separated by commas or semicolons.
+fn topic(path: Option<&Path>) -> Result<Option<String>, ImportError> {
     let Some(path) = path else { return Ok(None) };
-    // The first row is taken as the header, and it is the topic's.
-    let mut topic = None;
-    let mut rest = |row: &super::lines::Row<'_>| {
-        topic = topic.take().or_else(|| {
-            let [name, value, ..] = row.columns() else { return None };
-            (name == "topic" && !value.is_empty()).then(|| value.clone())
-        });
-        Ok(())
+    let failed = |source| ImportError::Read { path: path.to_owned(), source };
+    let mut records = Records::new(BufReader::new(File::open(path).map_err(failed)?));
+    let mut parser = Parser::new();
+    // Rows have as many fields as they like, and only one of them says anything here.
+    while let Some((_, found)) = records.next(None).map_err(failed)? {
+        let topic = found.ok().and_then(|bytes| topic_in(&parser.fields(&bytes).ok()?));
+        if topic.is_some() {
+            return Ok(topic);
+        }
+    }
+    Ok(None)
+}
+
+fn topic_in(fields: &[&str]) -> Option<String> {
+    let [name, values @ ..] = fields else { return None };
+    let (name, first) = name.split_once(';').map_or((*name, None), |(name, value)| (name, Some(value)));
+    let value = match first {
+        // Commas of a topic are no separators there.
+        Some(first) => std::iter::once(first).chain(values.iter().copied()).collect::<Vec<_>>().join(","),
+        None => (*values.first()?).to_owned(),
     };
-    each_row(path, desk, &mut rest)?;
-    Ok(topic)
+    let value = value.trim().trim_matches('"').trim_end_matches(';').trim();
+    (name.trim_start_matches('\u{feff}').trim().trim_matches('"').eq_ignore_ascii_case("topic") && !value.is_empty())
+        .then(|| value.to_owned())
 }

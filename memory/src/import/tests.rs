@@ -1,4 +1,5 @@
 mod again;
+mod kinds;
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +33,8 @@ fn files(contents: &[(&str, &str)]) -> tempfile::TempDir {
 
 const COMMENTS: &str = "timestamp,datetime,comment-id,author-id,agrees,disagrees,moderated,comment-body\n\
                         1,x,7,0,0,1,0,\"Taxes, \"\"all\"\" of them,\nare fair\"\n2,x,9,0,0,1,0,More buses\n";
-const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n30,x,7,0,1\n10,x,9,1,-1\n20,x,9,0,0\n40,x,7,0,-1\n";
+const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n1700000000030,x,7,0,1\n\
+                     1700000000010,x,9,1,-1\n1700000000020,x,9,0,0\n1700000000040,x,7,0,-1\n";
 
 fn polis(contents: &[(&str, &str)]) -> Result<Import, ImportError> {
     Import::polis(files(contents).path(), "town", &mut |_| {})
@@ -49,7 +51,7 @@ fn a_polis_conversation_is_read_as_polis_counts_it() {
         .iter()
         .map(|(time, record)| match record {
             Record::VerdictGiven(VerdictGiven { from, verdict, .. }) => {
-                (time.unwrap().as_millisecond(), from.person.to_string(), *verdict)
+                (time.unwrap().as_millisecond() - 1_700_000_000_000, from.person.to_string(), *verdict)
             }
             other => panic!("{other:?}"),
         })
@@ -67,9 +69,12 @@ fn errors_name_the_line() {
         assert!(error.ends_with(expect), "{error:?} should end with {expect:?}");
     }
     let votes = |line: &str| polis(&[("comments.csv", COMMENTS), ("votes.csv", &format!("{VOTES}{line}\n"))]);
-    check(votes("1,x,8,0,1"), "votes.csv, line 6: comment-id is \"8\", which is not in comments.csv");
-    check(votes("1,x,7,0,2"), "line 6: vote is \"2\", which is not 1 (agree), 0 (pass) or -1 (disagree)");
-    check(votes("soon,x,7,0,1"), "line 6: timestamp is \"soon\", which is not a time in milliseconds since 1970");
+    check(votes("1700000000001,x,8,0,1"), "votes.csv, line 6: comment-id is \"8\", which is not in comments.csv");
+    check(votes("1700000000001,x,7,0,2"), "line 6: vote is \"2\", which is not 1 (agree), 0 (pass) or -1 (disagree)");
+    check(
+        votes("soon,x,7,0,1"),
+        "line 6: timestamp is \"soon\", which is not a time in milliseconds since 1970, between 1989 and 2200",
+    );
     check(votes("1,x,7"), "line 6: it is not CSV: 3 fields where the header has 5");
     check(
         polis(&[("comments.csv", "comment-id\n3\n"), ("votes.csv", VOTES)]),
@@ -274,7 +279,7 @@ proptest! {
 #[test]
 fn bad_rows_are_listed_and_left_out_only_if_that_is_asked_for() {
     let skip = Reading { skip_bad: true, ..Reading::default() };
-    let votes = format!("{VOTES}1,x,8,0,1\n50,x,9\n60,x,9,5,2\n70,x,9,6,1\n");
+    let votes = format!("{VOTES}1700000000001,x,8,0,1\n50,x,9\n1700000000060,x,9,5,2\n1700000000070,x,9,6,1\n");
     let dir = files(&[("comments.csv", &format!("{COMMENTS}3,x,10,0,0,0,-1,\n")), ("votes.csv", &votes)]);
     let import = skip.polis(dir.path(), "town", &mut |_| {}).unwrap();
     let lines: Vec<u64> = import.left_out().iter().map(|row| row.line).collect();
@@ -297,7 +302,7 @@ fn bad_rows_are_listed_and_left_out_only_if_that_is_asked_for() {
         skip.pairwise_csv(&columns.path().join("p.csv"), &mut |_| {}).unwrap_err().to_string().contains("no column")
     );
     let none = files(&[("p.csv", "person,first,second,chosen\nada,a,a,first\n")]);
-    assert!(matches!(skip.pairwise_csv(&none.path().join("p.csv"), &mut |_| {}), Err(ImportError::Empty(_))));
+    assert!(matches!(skip.pairwise_csv(&none.path().join("p.csv"), &mut |_| {}), Err(ImportError::NothingLeft { .. })));
 }
 
 #[test]

@@ -22,12 +22,16 @@ impl Unit {
     }
 }
 
-/// Numbers below this (1989 in seconds) are milliseconds: no unit makes them plausible.
+/// Numbers below this (1989 in seconds) are no times: no unit makes them plausible.
 const SECONDS_MIN: f64 = 6e8;
 /// Numbers from here on (1973 in milliseconds, the year 5138 in seconds) are no seconds.
 const MILLISECONDS_MIN: f64 = 1e11;
 const MICROSECONDS_MIN: f64 = 1e14;
 const NANOSECONDS_MIN: f64 = 1e17;
+/// What a time of a row must be.
+pub(super) const TIME: &str =
+    "a time such as 2026-01-31T12:00:00Z (or a number of seconds or milliseconds since 1970, between 1989 and 2200)";
+
 /// The year 2200, in milliseconds since 1970: nobody has voted later.
 const MILLISECONDS_MAX: f64 = 7.258e12;
 
@@ -39,7 +43,7 @@ pub(super) fn parse(text: &str) -> Option<(Timestamp, Option<Unit>)> {
         return text.parse().ok().map(|time| (time, None));
     };
     let unit = match number {
-        n if n < SECONDS_MIN => Unit::Milliseconds,
+        n if n < SECONDS_MIN => return None,
         n if n < MILLISECONDS_MIN => Unit::Seconds,
         n if n < MICROSECONDS_MIN => Unit::Milliseconds,
         n if n < NANOSECONDS_MIN => Unit::Microseconds,
@@ -74,7 +78,10 @@ mod tests {
         check("1700000100000123", Some(1_700_000_100_000));
         check("1700000100000123456", Some(1_700_000_100_000));
         check(" 2023-11-14T22:15:00Z ", Some(1_700_000_100_000));
-        check("30", Some(30));
+        // A date of a spreadsheet, minutes, a date without its hyphens: plausible in no unit.
+        for refused in ["30", "0", "-1", "45244.93", "28333333", "20231114"] {
+            check(refused, None);
+        }
         for refused in ["", "soon", "1.7E+12", "99999999999", "nan", "inf", "-", "1e400", "2023-11-14"] {
             check(refused, None);
         }

@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
     let mut evidence: Vec<(Option<Timestamp>, Record)> = Vec::new();
     let mut exported = BTreeMap::new();
     let mut unread: BTreeMap<String, usize> = BTreeMap::new();
-    let mut implicit = 0;
+    let (mut implicit, mut unprompted) = (0, 0);
     let mut format = None;
     let content_hash = each_line(path, &mut desk, |text| {
         let json = |why: String| Problem::Json { expected: PAIRED, why };
@@ -58,18 +58,28 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
         }
         let person = match get("person") {
             None => person.clone(),
-            Some(Value::String(name)) => PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?,
+            Some(Value::String(name)) => {
+                PersonId::new(name.trim()).map_err(|_| Problem::field("person", name, "a name"))?
+            }
             Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
         };
         let time = get("time").map(time).transpose()?;
+        // A line that this program exported has a prompt, if an empty one, and words to the letter.
+        let own = ["seq", "time", "person"].iter().all(|key| get(key).is_some());
         let prompt = get("prompt").map(|value| Words::read("prompt", value)).transpose()?;
         let words = |key: &'static str| Words::read(key, get(key).unwrap_or(&Value::Null));
         let from = Origin { person: person.clone(), source: source.clone(), session: None };
         let record = if form == "trl-paired" {
-            let read = words::paired(prompt, words("chosen")?, words("rejected")?);
+            let (chosen, rejected) = (words("chosen")?, words("rejected")?);
+            let read = match (own, prompt, chosen, rejected) {
+                (true, Some(Words::Text(situation)), Words::Text(chosen), Words::Text(rejected)) => {
+                    words::Pair { situation, chosen, rejected, was_implicit: false }
+                }
+                (_, prompt, chosen, rejected) => words::paired(prompt, chosen, rejected),
+            };
             implicit += usize::from(read.was_implicit);
             for (field, text) in [("chosen", &read.chosen), ("rejected", &read.rejected)] {
-                if text.is_empty() {
+                if text.trim().is_empty() {
                     return Err(Problem::field(field, "", "words"));
                 }
             }
@@ -85,12 +95,18 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
                     return Err(Problem::field("label", &found, "true or false"));
                 }
             };
-            let text = words("completion")?.text();
-            if text.is_empty() {
+            let read = match (own, prompt, words("completion")?) {
+                (true, Some(Words::Text(situation)), Words::Text(text)) => {
+                    words::Single { situation, text, was_implicit: false }
+                }
+                (_, prompt, completion) => words::single(prompt, completion),
+            };
+            if read.text.trim().is_empty() {
                 return Err(Problem::field("completion", "", "words"));
             }
-            let situation = prompt.map(|p| p.text()).unwrap_or_default();
-            let alternative = statements.add(&situation, &text);
+            implicit += usize::from(read.was_implicit);
+            unprompted += usize::from(!read.was_implicit && read.situation.is_empty() && !own);
+            let alternative = statements.add(&read.situation, &read.text);
             Record::VerdictGiven(VerdictGiven { from, alternative, verdict })
         };
         format = Some(form);
@@ -105,10 +121,17 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
         evidence.push((time, record));
         Ok(())
     })?;
-    let Some(format) = format else { return Err(ImportError::Empty(path.to_owned())) };
+    let Some(format) = format else { return Err(ImportError::nothing(path.to_owned(), desk.left_out())) };
     let mut notes = Vec::new();
     if implicit > 0 {
-        notes.push(format!("{implicit} lines have no prompt: what both answers begin with is the situation"));
+        let begins =
+            if format == "trl-paired" { "what both answers begin with" } else { "what precedes the last answer" };
+        notes.push(format!("{implicit} lines have no prompt: {begins} is the situation"));
+    }
+    if unprompted > 0 {
+        notes.push(format!(
+            "{unprompted} lines have no prompt, and none was found in them: all of the completion is the statement"
+        ));
     }
     if !unread.is_empty() {
         let fields: Vec<String> = unread.iter().map(|(key, lines)| format!("{key:?} ({lines} lines)")).collect();
@@ -120,8 +143,7 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
 
 fn time(value: &Value) -> Result<Timestamp, Problem> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let (time, _) =
-        times::parse(&text).ok_or_else(|| Problem::field("time", &text, "a time such as 2026-01-31T12:00:00Z"))?;
+    let (time, _) = times::parse(&text).ok_or_else(|| Problem::field("time", &text, times::TIME))?;
     Ok(time)
 }
 

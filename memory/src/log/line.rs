@@ -20,6 +20,10 @@ use crate::record::Record;
 const TAIL_BYTES: usize = 9 + 64 + 2;
 
 /// The line of a record, newline included, and its hash.
+///
+/// # Errors
+/// The record cannot be written as JSON.
+#[allow(clippy::missing_panics_doc, reason = "a vector takes every write")]
 pub fn encode(seq: Seq, time: Timestamp, record: &Record, prev: Hash) -> Result<(Vec<u8>, Hash), LogError> {
     let unwritable = |source| LogError::Unwritable { seq, source };
     let mut line = Vec::with_capacity(512);
@@ -43,6 +47,9 @@ pub fn encode(seq: Seq, time: Timestamp, record: &Record, prev: Hash) -> Result<
 
 /// Reads one line without its newline: its hash is checked against its bytes, not against the line before.
 /// `seq` is the place where it stands, for errors.
+///
+/// # Errors
+/// The line is not one of a log, is newer than this program, or does not match its hash; each names `seq`.
 pub fn decode(line: &[u8], seq: Seq) -> Result<Entry, LogError> {
     let damaged = |reason| LogError::Damaged { seq, reason };
     let hash = check_hash(line).map_err(damaged)?;

@@ -20,7 +20,7 @@ use crate::record::Record;
 pub(crate) use apart::read_through;
 pub use line::{decode, encode};
 pub use reader::{Reader, Tail};
-pub use writer::{Batch, Torn, Writer};
+pub use writer::{Batch, End, Torn, Writer};
 
 /// Version of the format that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

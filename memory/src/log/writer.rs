@@ -13,10 +13,21 @@ use crate::storage::{ReplaceError, Storage};
 #[derive(Debug)]
 pub struct Writer<S> {
     storage: S,
-    head: Seq,
-    hash: Hash,
-    len: u64,
+    end: End,
+    /// What is known to be on the medium.
+    safe: End,
     poisoned: Option<Seq>,
+}
+
+/// Where a log ends, or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The last record; 0 in an empty log.
+    pub seq: Seq,
+    /// Its hash.
+    pub hash: Hash,
+    /// Bytes up to its newline.
+    pub len: u64,
 }
 
 /// Records that are appended together.
@@ -35,6 +46,9 @@ impl Batch {
     }
 
     /// Adds a record; gives the entry that it will be.
+    ///
+    /// # Errors
+    /// The record cannot be written as JSON.
     pub fn push(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let (seq, prev, time) = (self.seq.next(), self.prev, to_millisecond(time));
         let (line, hash) = encode(seq, time, &record, prev)?;
@@ -72,12 +86,14 @@ impl<S: Storage> Writer<S> {
             (head, hash, reader.whole_bytes(), reader.tail())
         };
         let failed = |source| LogError::Storage { operation: "repair the end of", source };
-        let mut writer = Self { storage, head, hash, len: whole, poisoned: None };
+        let end = End { seq: head, hash, len: whole };
+        let mut writer = Self { storage, end, safe: end, poisoned: None };
         let torn = match tail {
             Tail::Clean => None,
             Tail::NoNewline => {
                 writer.storage.append(b"\n").and_then(|()| writer.storage.sync()).map_err(failed)?;
-                writer.len += 1;
+                writer.end.len += 1;
+                writer.safe = writer.end;
                 None
             }
             Tail::Torn { bytes } => {
@@ -90,7 +106,17 @@ impl<S: Storage> Writer<S> {
 
     /// Number and hash of the last record; 0 and zeros in an empty log.
     pub fn head(&self) -> (Seq, Hash) {
-        (self.head, self.hash)
+        (self.end.seq, self.end.hash)
+    }
+
+    /// Where the log ends.
+    pub fn end(&self) -> End {
+        self.end
+    }
+
+    /// Where that ends which is known to be on the medium.
+    pub fn safe(&self) -> End {
+        self.safe
     }
 
     /// The storage, for reading.
@@ -103,49 +129,88 @@ impl<S: Storage> Writer<S> {
         self.storage
     }
 
-    /// Appends one record; it is on the medium when this returns.
+    /// Appends one record; it is on the medium when this returns, with all before it.
     ///
     /// # Errors
     /// [`LogError::NotAppended`]: the log is as before. [`LogError::Unsure`]: nobody knows whether the record stands in it, and
     /// from then on [`LogError::Poisoned`]: nothing more is written.
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
-        let seq = self.head.next();
+        let before = self.end;
+        let entry = self.append_unsynced(time, record)?;
+        if let Err(source) = self.storage.sync() {
+            return Err(self.cut(before, entry.seq, source));
+        }
+        self.safe = self.end;
+        Ok(entry)
+    }
+
+    /// Appends one record, which is not safe yet: nobody may be told of it before what was written so far was synced, by whatever
+    /// way, and [`Writer::known_safe`] has been told.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn append_unsynced(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
+        let seq = self.end.seq.next();
         if let Some(seq) = self.poisoned {
             return Err(LogError::Poisoned { seq });
         }
         let time = to_millisecond(time);
-        let (line, hash) = encode(seq, time, &record, self.hash)?;
-        if let Err(source) = self.storage.append(&line).and_then(|()| self.storage.sync()) {
-            // A record that was not acknowledged must not come back after a restart.
-            if let Err(error) = self.storage.truncate(self.len) {
-                self.poisoned = Some(seq);
-                tracing::error!(%seq, %error, "a failed append could not be taken back");
-                return Err(LogError::Unsure { seq, source });
-            }
-            return Err(LogError::NotAppended { seq, source });
+        let (line, hash) = encode(seq, time, &record, self.end.hash)?;
+        if let Err(source) = self.storage.append(&line) {
+            return Err(self.cut(self.end, seq, source));
         }
-        let entry = Entry { seq, time, record, prev: self.hash, hash };
-        self.len += line.len() as u64;
-        self.head = seq;
-        self.hash = hash;
+        let entry = Entry { seq, time, record, prev: self.end.hash, hash };
+        self.end = End { seq, hash, len: self.end.len + line.len() as u64 };
         Ok(entry)
+    }
+
+    /// Takes note that the log is on the medium up to this end.
+    pub fn known_safe(&mut self, end: End) {
+        if end.seq > self.safe.seq && end.seq <= self.end.seq {
+            self.safe = end;
+        }
+    }
+
+    /// Cuts off what is not known to be on the medium, after it could not be synced.
+    ///
+    /// # Errors
+    /// [`LogError::Unsure`]: it could not be cut off, and nothing more is written.
+    pub fn take_back(&mut self, source: io::Error) -> Result<(), LogError> {
+        match self.cut(self.safe, self.safe.seq.next(), source) {
+            LogError::NotAppended { .. } => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    /// Cuts the log back to an end: a record that was not acknowledged must not come back after a restart.
+    fn cut(&mut self, to: End, seq: Seq, source: io::Error) -> LogError {
+        if let Err(error) = self.storage.truncate(to.len) {
+            self.poisoned = Some(seq);
+            tracing::error!(%seq, %error, "a failed append could not be taken back");
+            return LogError::Unsure { seq, source };
+        }
+        self.end = to;
+        LogError::NotAppended { seq, source }
     }
 
     /// Begins a batch of records that follow the last one.
     pub fn batch(&self) -> Batch {
-        Batch { seq: self.head, prev: self.hash, after: self.head, lines: Vec::new() }
+        Batch { seq: self.end.seq, prev: self.end.hash, after: self.end.seq, lines: Vec::new() }
     }
 
     /// Appends a batch: all of it or, on a crash, nothing. The log is copied, so this is for imports and not for sessions.
     ///
     /// # Errors
     /// As for [`Writer::append`]; after [`LogError::Unsure`] all of it stands in the log or nothing does.
+    ///
+    /// # Panics
+    /// When the batch was begun after another record than the last one.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
-        assert_eq!(batch.after, self.head, "a batch follows the record after which it was begun");
+        assert_eq!(batch.after, self.end.seq, "a batch follows the record after which it was begun");
         if let Some(seq) = self.poisoned {
             return Err(LogError::Poisoned { seq });
         }
-        let (len, seq) = (self.len, self.head.next());
+        let (len, seq) = (self.end.len, self.end.seq.next());
         let replaced = self.storage.replace(&mut |old, new| {
             io::copy(&mut old.take(len), new)?;
             new.write_all(&batch.lines)
@@ -158,8 +223,8 @@ impl<S: Storage> Writer<S> {
                 return Err(LogError::Unsure { seq, source });
             }
         }
-        self.len += batch.lines.len() as u64;
-        (self.head, self.hash) = (batch.seq, batch.prev);
+        self.end = End { seq: batch.seq, hash: batch.prev, len: len + batch.lines.len() as u64 };
+        self.safe = self.end;
         Ok(())
     }
 
@@ -168,6 +233,9 @@ impl<S: Storage> Writer<S> {
     /// # Errors
     /// [`LogError::Storage`]: the old log stands. [`LogError::Unsynced`]: the new one does, unless a crash brings the old one
     /// back; nothing more is written.
+    ///
+    /// # Panics
+    /// When the batch does not begin with a header.
     pub fn rewrite(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, Seq(0), "a log that takes another's place begins with its header");
         match self.storage.replace(&mut |_, new| new.write_all(&batch.lines)) {
@@ -178,8 +246,8 @@ impl<S: Storage> Writer<S> {
                 return Err(LogError::Unsynced { source });
             }
         }
-        (self.head, self.hash, self.poisoned) = (batch.seq, batch.prev, None);
-        self.len = batch.lines.len() as u64;
+        self.end = End { seq: batch.seq, hash: batch.prev, len: batch.lines.len() as u64 };
+        (self.safe, self.poisoned) = (self.end, None);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PopulationError;
-use crate::belief::decision::positive_part;
+use crate::belief::normal::positive_part;
 
 /// Whoever has settled less than this of what was unknown has said nothing that bears on the alternatives.
 const KNOWN_MIN: f64 = 0.05;

@@ -5,7 +5,7 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
 
-use super::message::Message;
+use super::factor::EvidenceFactor;
 use super::prior::{Contribution, Fitted, Moments, ROUNDS, fitted, learn, parts};
 use crate::belief::symmetric::{add_scaled, dot, packed_len, rank_one};
 
@@ -38,7 +38,7 @@ pub struct Component {
 }
 
 /// `ln` of the evidence of a message under components, less that under the reference, as [`Moments::advantage`]: equation (6c).
-pub fn advantage(components: &[Component], message: &Message, variances: &[f64]) -> f64 {
+pub fn advantage(components: &[Component], message: &EvidenceFactor, variances: &[f64]) -> f64 {
     ln_sum_exp(components.iter().map(|c| libm::log(c.mass) + c.moments.advantage(message, variances)))
 }
 
@@ -245,7 +245,7 @@ pub struct Consolidated {
 /// Consolidates messages of people in their order. `weigh` says what the people at some places count for among themselves: what a part
 /// receives may not depend, by way of others' weights either, on who is in it. `learned` is told after each list that was learned from.
 pub fn consolidate(
-    messages: &[&Message],
+    messages: &[&EvidenceFactor],
     weigh: &dyn Fn(&[usize]) -> Vec<f64>,
     variances: &[f64],
     learned: &mut dyn FnMut(),
@@ -273,13 +273,13 @@ mod tests {
     use crate::belief::Settings;
     use crate::belief::simulate::normal;
     use crate::belief::symmetric::multiply;
-    use crate::population::message::simulated;
+    use crate::population::factor::simulated;
     use crate::population::source_weights;
 
     const D: usize = 3;
 
     /// Somebody around `centre`, by what they answered to `n` questions.
-    fn message(centre: [f64; D], n: usize, rng: &mut ChaCha8Rng) -> Message {
+    fn message(centre: [f64; D], n: usize, rng: &mut ChaCha8Rng) -> EvidenceFactor {
         let settings = Settings { signal_scales: vec![0.4, 1.5, 5.0], ..Settings::single(1.5, 0.02, 0.3) };
         let weights = centre.iter().map(|c| 2.0 * (c + 0.3 * normal(rng))).collect();
         simulated(&settings, weights, n, rng)
@@ -289,11 +289,11 @@ mod tests {
     const OTHER: [f64; D] = [-1.0, 0.7, -0.4];
 
     /// Two kinds by turns, or one.
-    fn crowd(people: usize, kinds: [[f64; D]; 2], rng: &mut ChaCha8Rng) -> Vec<Message> {
+    fn crowd(people: usize, kinds: [[f64; D]; 2], rng: &mut ChaCha8Rng) -> Vec<EvidenceFactor> {
         (0..people).map(|i| message(kinds[i % 2], 30, rng)).collect()
     }
 
-    fn contributions(messages: &[Message]) -> Vec<Contribution<'_>> {
+    fn contributions(messages: &[EvidenceFactor]) -> Vec<Contribution<'_>> {
         messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect()
     }
 
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn a_minority_is_a_kind_of_its_own() {
         let mut rng = ChaCha8Rng::seed_from_u64(22);
-        let people: Vec<Message> =
+        let people: Vec<EvidenceFactor> =
             (0..60).map(|i| message(if i % 5 == 0 { OTHER } else { ONE }, 30, &mut rng)).collect();
         let found = learn_components(&contributions(&people), &[1.0; D]);
         assert_eq!(found.len(), 2);
@@ -414,7 +414,7 @@ mod tests {
                 (prop::array::uniform3(-50.0..50.0f64), prop::array::uniform3(-1.0..1.0f64), -3i32..8, 0.01..1.0f64), 20..45
             )
         ) {
-            let people: Vec<(Message, f64)> = hostile
+            let people: Vec<(EvidenceFactor, f64)> = hostile
                 .iter()
                 .map(|(mean, along, size, weight)| {
                     // Sure of one direction, anywhere, and of nothing else.
@@ -422,7 +422,7 @@ mod tests {
                     rank_one(&mut precision, libm::pow(10.0, f64::from(*size)), along);
                     let mut shift = vec![0.0; D];
                     multiply(&precision, mean, &mut shift);
-                    (Message { precision, shift, answers: 1 }, *weight)
+                    (EvidenceFactor { precision, shift, answers: 1 }, *weight)
                 })
                 .collect();
             let from: Vec<Contribution<'_>> =

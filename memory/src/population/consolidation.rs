@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::PopulationError;
 use super::components::{Component, consolidate};
+use super::factor::{EvidenceFactor, reference};
 use super::influence::source_weights;
-use super::message::{Message, reference};
 use super::prior::{Contribution, learn, parts, pulls};
 use crate::belief::symmetric::diagonal;
 use crate::belief::{BeliefError, Observation};
@@ -131,7 +131,7 @@ fn consolidated_from(
 ) -> Result<PopulationConsolidated, ConsolidationError> {
     let gathered = Gathered::from(state, source_cap, counts, store, on_progress)?;
     let Gathered { people, variances, sources, .. } = &gathered;
-    let messages: Vec<&Message> = gathered.messages.iter().collect();
+    let messages: Vec<&EvidenceFactor> = gathered.messages.iter().collect();
     let weigh = |places: &[usize]| {
         let sources: Vec<&SourceId> = places.iter().map(|i| &sources[*i]).collect();
         // The cap was in range when all were weighed.
@@ -173,7 +173,7 @@ fn recorded(components: &[Component]) -> Result<PopulationMoments, PopulationErr
 struct Gathered {
     people: Vec<PersonId>,
     sources: Vec<SourceId>,
-    messages: Vec<Message>,
+    messages: Vec<EvidenceFactor>,
     weights: Vec<f64>,
     variances: Vec<f64>,
 }
@@ -211,7 +211,7 @@ impl Gathered {
         let purpose = serde_json::to_vec(&(&*epoch.settings, &base));
         let purpose = purpose.map_err(|e| ConsolidationError::Key(e.to_string()))?;
         let done = std::sync::atomic::AtomicUsize::new(0);
-        let messages: Vec<Message> = people
+        let messages: Vec<EvidenceFactor> = people
             .par_iter()
             .map(|(id, given, _)| {
                 let observations: Vec<Observation> =
@@ -222,7 +222,7 @@ impl Gathered {
                 let message = match kept {
                     Some(message) => message,
                     None => {
-                        let made = Message::of(&epoch.settings, &base, &observations);
+                        let made = EvidenceFactor::of(&epoch.settings, &base, &observations);
                         let made =
                             made.map_err(|source| ConsolidationError::Message { person: (*id).clone(), source })?;
                         if let (Some(store), Ok(bytes)) = (store, postcard::to_stdvec(&made)) {

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::PopulationError;
-use super::sampler::Sampler;
 
 /// The most factors.
 pub const FACTORS_MAX: usize = 8;
@@ -147,7 +146,7 @@ impl Default for ItemOptions {
 }
 
 impl ItemOptions {
-    fn check(&self) -> Result<(), PopulationError> {
+    pub(super) fn check(&self) -> Result<(), PopulationError> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let p = &self.prior;
         let spreads = [p.centre[1], p.factor_slope, p.intercept_spread, p.factor_spread, p.person_spread, p.confidence];
@@ -199,37 +198,7 @@ pub struct ItemPosterior {
     pub(super) draws: Vec<ItemDraw>,
 }
 
-fn sound(sampler: &Sampler<'_>) -> Result<(), PopulationError> {
-    match sampler.is_sound() {
-        true => Ok(()),
-        false => Err(PopulationError::Lost { what: "the items' features" }),
-    }
-}
-
 impl ItemPosterior {
-    /// Draws from the posterior by Gibbs sampling: a function of answers and options, bit for bit.
-    ///
-    /// # Errors
-    /// Options out of range, or features too large to be calculated with.
-    pub fn sample(answers: &Answers, options: &ItemOptions) -> Result<Self, PopulationError> {
-        options.check()?;
-        let mut sampler = Sampler::new(answers, options);
-        for _ in 0..options.warm_up {
-            sampler.sweep();
-            sound(&sampler)?;
-        }
-        let mut draws = Vec::with_capacity(options.draws);
-        for _ in 0..options.draws {
-            for _ in 0..options.thinning {
-                sampler.sweep();
-                sound(&sampler)?;
-            }
-            draws.push(sampler.draw());
-            sound(&sampler)?;
-        }
-        Ok(Self { factors: options.factors, items: answers.items(), draws })
-    }
-
     /// Number of latent factors.
     pub fn factors(&self) -> usize {
         self.factors

@@ -6,10 +6,10 @@ mod asking;
 mod collective;
 mod components;
 mod consolidation;
+mod factor;
 mod groups;
 mod influence;
 mod items;
-mod message;
 mod place;
 mod prior;
 mod sampler;
@@ -24,10 +24,10 @@ pub use consolidation::{
     ConsolidationError, Counts, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated,
     counted_people, counts_for_others, influence_of, learned_from,
 };
+pub use factor::{EvidenceFactor, reference};
 pub use groups::{GroupNumber, GroupOptions, Groups, Sure, groups};
 pub use influence::{Flag, SOURCE_CAP, flags, movement_bound, source_weights};
 pub use items::{Answer, Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPosterior, ItemPrior};
-pub use message::{Message, reference};
 pub use place::{ItemStrategy, Place};
 pub use prior::{Contribution, Moments, PARTS_MAX, learn, parts, pulls};
 pub use survey::{Item, Part, Survey, conversations};

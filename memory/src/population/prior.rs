@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::message::Message;
+use super::factor::EvidenceFactor;
 use crate::belief::symmetric::{add_scaled, cholesky, dot, inverse, ln_determinant, multiply, packed_len, rank_one};
 
 /// Rounds of expectation maximisation.
@@ -29,7 +29,7 @@ pub struct Moments {
 #[derive(Clone, Copy, Debug)]
 pub struct Contribution<'a> {
     /// The message.
-    pub message: &'a Message,
+    pub message: &'a EvidenceFactor,
     /// `alpha`, in (0, 1].
     pub weight: f64,
 }
@@ -221,7 +221,7 @@ pub(super) fn fitted(from: &[Contribution<'_>], variances: &[f64], rounds: usize
 impl Moments {
     /// `ln` of the evidence of a message under this Gaussian, less that under the reference `N(0, diag(variances))`: what the
     /// population predicts of a person it has not seen.
-    pub fn advantage(&self, message: &Message, variances: &[f64]) -> f64 {
+    pub fn advantage(&self, message: &EvidenceFactor, variances: &[f64]) -> f64 {
         let d = variances.len();
         let under = |precision: &[f64], ln_det_precision: f64, shift: &[f64], constant: f64| {
             let mut total = precision.to_vec();
@@ -298,12 +298,12 @@ mod tests {
     use super::*;
     use crate::belief::Settings;
     use crate::belief::simulate::normal;
-    use crate::population::message::simulated;
+    use crate::population::factor::simulated;
 
     const D: usize = 3;
 
     /// A person of signal scale `scale` around `(1, -0.5, 0)`, by what they answered to `n` questions.
-    fn message(scale: f64, n: usize, rng: &mut ChaCha8Rng) -> Message {
+    fn message(scale: f64, n: usize, rng: &mut ChaCha8Rng) -> EvidenceFactor {
         let centre = [1.0, -0.5, 0.0];
         let weights = centre.iter().map(|c| scale * (c + 0.3 * normal(rng))).collect();
         simulated(&Settings::default(), weights, n, rng)
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_population_is_learned_and_few_people_teach_little() {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let messages: Vec<Message> =
+        let messages: Vec<EvidenceFactor> =
             (0..60).map(|i| message(if i % 2 == 0 { 1.5 } else { 4.0 }, 30, &mut rng)).collect();
         let from: Vec<Contribution<'_>> =
             messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
@@ -325,7 +325,7 @@ mod tests {
         assert!((none.covariance[0] - (PRIOR_SHARE + 1.0)).abs() < 1e-9);
         assert!(two.covariance[0] > all.covariance[0] && two.mean[0].abs() < all.mean[0].abs());
         // One person may fall nearer to the two; of forty the mean is what was learned.
-        let unseen: Vec<Message> = (0..40).map(|_| message(1.5, 30, &mut rng)).collect();
+        let unseen: Vec<EvidenceFactor> = (0..40).map(|_| message(1.5, 30, &mut rng)).collect();
         let advantage = |of: &Moments| unseen.iter().map(|m| of.advantage(m, &[1.0; D])).sum::<f64>() / 40.0;
         assert!(advantage(&all) > advantage(&two), "{} {}", advantage(&all), advantage(&two));
         assert!(advantage(&all) > 0.0);
@@ -334,9 +334,9 @@ mod tests {
     #[test]
     fn what_a_person_receives_has_the_same_bits_whatever_they_answered() {
         let mut rng = ChaCha8Rng::seed_from_u64(12);
-        let mut messages: Vec<Message> = (0..5).map(|_| message(2.0, 20, &mut rng)).collect();
-        let receive = |messages: &[Message], person: usize| {
-            let from: Vec<&Message> = messages.iter().collect();
+        let mut messages: Vec<EvidenceFactor> = (0..5).map(|_| message(2.0, 20, &mut rng)).collect();
+        let receive = |messages: &[EvidenceFactor], person: usize| {
+            let from: Vec<&EvidenceFactor> = messages.iter().collect();
             let (part_of, count) = parts(from.len());
             assert_eq!(count, 5, "five people are left out one by one");
             crate::population::consolidate(&from, &|places| vec![1.0; places.len()], &[1.0; D], &mut || ()).without
@@ -357,14 +357,14 @@ mod tests {
     #[test]
     fn a_fickle_person_moves_the_population_less() {
         let mut rng = ChaCha8Rng::seed_from_u64(13);
-        let mut messages: Vec<Message> = (0..8).map(|_| message(2.0, 30, &mut rng)).collect();
+        let mut messages: Vec<EvidenceFactor> = (0..8).map(|_| message(2.0, 30, &mut rng)).collect();
         messages.push(message(0.0, 30, &mut rng));
         let from: Vec<Contribution<'_>> =
             messages.iter().map(|message| Contribution { message, weight: 1.0 }).collect();
         let all = learn(&from, &[1.0; D]);
         let sets: Vec<Vec<usize>> = (0..9).map(|i| vec![i]).collect();
         let pulls = pulls(&from, &all, &[1.0; D], &sets);
-        let trace = |m: &Message| crate::belief::symmetric::diagonal(&m.precision).sum::<f64>();
+        let trace = |m: &EvidenceFactor| crate::belief::symmetric::diagonal(&m.precision).sum::<f64>();
         let steady: f64 = messages[..8].iter().map(trace).sum::<f64>() / 8.0;
         assert!(trace(&messages[8]) < 0.7 * steady, "{} {steady}", trace(&messages[8]));
         assert!(pulls.iter().all(|p| p.is_finite() && *p >= 0.0));
@@ -372,7 +372,7 @@ mod tests {
     /// Numbers in whose rounding the prior is lost give no numbers, which nobody records; they give no panic.
     #[test]
     fn a_prior_that_is_lost_in_rounding_is_no_panic() {
-        let message = Message { precision: vec![1e300; packed_len(D)], shift: vec![1e300; D], answers: 3 };
+        let message = EvidenceFactor { precision: vec![1e300; packed_len(D)], shift: vec![1e300; D], answers: 3 };
         let from = [Contribution { message: &message, weight: 1.0 }, Contribution { message: &message, weight: 0.5 }];
         for variance in [1e-310, 1e-300, 1e300] {
             let learned = learn(&from, &[variance; D]);

@@ -7,12 +7,45 @@ use crate::belief::normal::{cdf, quantile};
 use crate::belief::simulate::{normal, uniform};
 use crate::belief::symmetric::{add_scaled, cholesky, diagonal, dot, inverse, multiply, packed_len, rank_one, rows};
 
-use super::items::{Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPrior};
+use super::PopulationError;
+use super::items::{Answers, FACTORS_MAX, ItemDraw, ItemOptions, ItemPosterior, ItemPrior};
 
 /// Probabilities are kept this far from 0, so that a quantile is finite.
 const LEAST: f64 = 1e-300;
 /// How many products of probabilities are gathered before a logarithm is taken: `(1e-300)` cannot come of that many.
 const GATHERED: usize = 8;
+
+impl ItemPosterior {
+    /// Draws from the posterior by Gibbs sampling: a function of answers and options, bit for bit.
+    ///
+    /// # Errors
+    /// Options out of range, or features too large to be calculated with.
+    pub fn sample(answers: &Answers, options: &ItemOptions) -> Result<Self, PopulationError> {
+        options.check()?;
+        let mut sampler = Sampler::new(answers, options);
+        for _ in 0..options.warm_up {
+            sampler.sweep();
+            sound(&sampler)?;
+        }
+        let mut draws = Vec::with_capacity(options.draws);
+        for _ in 0..options.draws {
+            for _ in 0..options.thinning {
+                sampler.sweep();
+                sound(&sampler)?;
+            }
+            draws.push(sampler.draw());
+            sound(&sampler)?;
+        }
+        Ok(Self { factors: options.factors, items: answers.items(), draws })
+    }
+}
+
+fn sound(sampler: &Sampler<'_>) -> Result<(), PopulationError> {
+    match sampler.is_sound() {
+        true => Ok(()),
+        false => Err(PopulationError::Lost { what: "the items' features" }),
+    }
+}
 
 /// The state of the chain.
 pub(super) struct Sampler<'a> {
@@ -229,24 +262,23 @@ impl<'a> Sampler<'a> {
         let p = &self.options.prior;
         let (k, items, people) = (self.options.factors, self.answers.items(), self.answers.people());
         let prior: Vec<[f64; 2]> = (0..self.slopes.len()).map(|i| slope_prior(p, i)).collect();
-        self.is_sound &= regression(
-            &mut self.slopes,
-            &self.inputs,
-            0,
-            &self.intercepts,
-            1,
-            self.intercept_variance,
-            &prior,
-            &mut self.rng,
-        );
+        let data = Regressed {
+            inputs: &self.inputs,
+            skip: 0,
+            targets: &self.intercepts,
+            stride: 1,
+            variance: self.intercept_variance,
+        };
+        self.is_sound &= regression(&mut self.slopes, data, &prior, &mut self.rng);
         let rest: f64 = (0..items).map(|j| square(self.intercepts[j] - dot(&self.inputs[j], &self.slopes))).sum();
         self.intercept_variance = drawn_variance(p.confidence, p.intercept_spread, items, rest, &mut self.rng);
         for i in 0..k {
             let slopes = &mut self.factor_slopes[i];
             let loadings = &self.loadings[i.min(self.loadings.len())..];
             let prior = vec![[0.0, p.factor_slope]; slopes.len()];
-            self.is_sound &=
-                regression(slopes, &self.inputs, 1, loadings, k, self.factor_variances[i], &prior, &mut self.rng);
+            let variance = self.factor_variances[i];
+            let data = Regressed { inputs: &self.inputs, skip: 1, targets: loadings, stride: k, variance };
+            self.is_sound &= regression(slopes, data, &prior, &mut self.rng);
             let slopes = &self.factor_slopes[i];
             let rest: f64 =
                 (0..items).map(|j| square(self.loadings[j * k + i] - dot(&self.inputs[j][1..], slopes))).sum();
@@ -316,18 +348,18 @@ fn slope_prior(prior: &ItemPrior, i: usize) -> [f64; 2] {
     }
 }
 
-/// Slopes of a linear regression with known variance: `targets[j * stride]` on `inputs[j][skip..]`. Says whether there are any.
-#[allow(clippy::too_many_arguments)]
-fn regression(
-    slopes: &mut [f64],
-    inputs: &[Vec<f64>],
+/// What is regressed on what: `targets[j * stride]` on `inputs[j][skip..]`, with this variance of a target.
+struct Regressed<'a> {
+    inputs: &'a [Vec<f64>],
     skip: usize,
-    targets: &[f64],
+    targets: &'a [f64],
     stride: usize,
     variance: f64,
-    prior: &[[f64; 2]],
-    rng: &mut ChaCha8Rng,
-) -> bool {
+}
+
+/// Draws the slopes of a linear regression with known variance. Says whether there are any.
+fn regression(slopes: &mut [f64], data: Regressed<'_>, prior: &[[f64; 2]], rng: &mut ChaCha8Rng) -> bool {
+    let Regressed { inputs, skip, targets, stride, variance } = data;
     let n = slopes.len();
     let mut precision = vec![0.0; packed_len(n)];
     let mut shift = vec![0.0; n];

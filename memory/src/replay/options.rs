@@ -174,6 +174,7 @@ impl FromStr for Restriction {
                         "zero" => Ok(LocationName::Zero),
                         "elicited" => Ok(LocationName::Elicited),
                         "published" => Ok(LocationName::Published),
+                        "library" => Ok(LocationName::Library),
                         "population" => Ok(LocationName::Population),
                         _ => match v.strip_prefix("generation:").and_then(|number| number.parse().ok()) {
                             Some(number) => Ok(LocationName::Generation(number)),
@@ -239,7 +240,9 @@ impl Options {
             PriorChoice::Stated(prior) => {
                 let mut priors = crate::prior::priors(&epoch.layout, Some(prior), &[]);
                 let logged = epoch.priors.locations.iter();
-                priors.locations.extend(logged.filter(|l| matches!(l.name, LocationName::Generation(_))).cloned());
+                priors.locations.extend(
+                    logged.filter(|l| matches!(l.name, LocationName::Generation(_) | LocationName::Library)).cloned(),
+                );
                 epoch.priors = Arc::new(priors);
                 epoch.population = None;
             }

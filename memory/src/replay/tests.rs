@@ -124,7 +124,7 @@ proptest! {
         let mut scribe = Scribe::begun();
         let mut live = Vec::new();
         for record in records {
-            if let crate::state::Applied::Learned { person, surprise } = scribe.write(record).unwrap() {
+            if let crate::state::Applied::Learned { person, surprise: Some(surprise) } = scribe.write(record).unwrap() {
                 live.push((person, scribe.state.head().0, surprise.ln_predictive));
             }
         }

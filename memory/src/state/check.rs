@@ -9,6 +9,7 @@ use crate::belief::Places;
 use crate::evidence::{DescriptionIndex, Evidence, Form};
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId, ValueId};
 use crate::layout::Layout;
+use crate::library::Library;
 use crate::log::FORMAT;
 use crate::number::Finite;
 use crate::observation::{Features, graded_key};
@@ -71,6 +72,11 @@ pub(super) enum Change {
     Approvals {
         person: PersonId,
         approvals: Arc<Approvals>,
+    },
+    /// The library as it is with the record.
+    Library {
+        library: Arc<Library>,
+        epoch: Arc<Epoch>,
     },
     Note,
 }
@@ -223,6 +229,11 @@ impl State {
             Record::AlternativesStruck(r) => self.struck(r).map(|()| Change::Note),
             Record::ApprovalsDeclared(r) => self.approvals_declared(r),
             Record::ApprovalNoted(r) => self.approval_noted(r),
+            Record::CallBegun(r) => self.call_begun(r).map(|()| Change::Note),
+            Record::CallEnded(r) => self.call_ended(r).map(|()| Change::Note),
+            Record::OutcomeReported(r) => self.outcome_reported(r).map(|()| Change::Note),
+            Record::DocumentAdded(r) => self.document_added(seq, epoch, r),
+            Record::DocumentDropped(r) => self.document_dropped(seq, epoch, r),
         }
     }
 
@@ -285,7 +296,7 @@ impl State {
             });
         }
         // A population was learned in the other prior's units; a new epoch has none.
-        let epoch = Epoch::new(seq, epoch.settings.clone(), &epoch.layout, Some(r), &self.generations);
+        let epoch = Epoch::new(seq, epoch.settings.clone(), &epoch.layout, Some(r), &self.generations, &self.library);
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: Some(Arc::new(r.clone())) })
     }
 
@@ -301,7 +312,8 @@ impl State {
             }
         }
         let layout = epoch.layout.with_attributes(&r.attributes);
-        let epoch = Epoch::new(seq, epoch.settings.clone(), &layout, self.elicited.as_deref(), &self.generations);
+        let elicited = self.elicited.as_deref();
+        let epoch = Epoch::new(seq, epoch.settings.clone(), &layout, elicited, &self.generations, &self.library);
         Ok(Change::Epoch { epoch: Arc::new(epoch), elicited: None })
     }
 

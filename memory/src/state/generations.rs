@@ -4,22 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::belief::{BeliefError, Mixture, Observation, Place, Priors, Settings, Surprise};
+use crate::belief::{BeliefError, EvidenceUse, Mixture, Observation, Priors, Settings, Surprise};
 use crate::evidence::DescriptionIndex;
 use crate::ids::{AdapterGeneration, PersonId, Seq};
 use crate::layout::Layout;
+use crate::library::Library;
 use crate::provenance::Provenance;
 use crate::record::{
     AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, AlternativeDescribed, GateJudged, GateVerdict,
     JudgementsRead, PriorElicited,
 };
 
-use super::illegal::{Illegal, bounded, count, positive};
-use super::{Epoch, Person, Received, State};
-
-/// The most generations on top of one another: each of them adds a location to everyone's mixture. A retraining from the
-/// base replaces the stack.
-pub const LINEAGE_MAX: usize = 4;
+use super::illegal::{Illegal, LINEAGE_MAX, bounded, count, positive};
+use super::{Epoch, Person, Received, State, WorkedOut};
 
 /// The adapters of a log, by number.
 #[derive(Debug, Clone, Default)]
@@ -341,7 +338,8 @@ impl State {
 impl State {
     /// The epoch that begins when these become the generations, if others are in force then.
     pub(super) fn epoch_under(&self, since: Seq, now: &Epoch, next: &Generations) -> Option<Arc<Epoch>> {
-        let epoch = Epoch::new(since, now.settings.clone(), &now.layout, self.elicited.as_deref(), next);
+        let elicited = self.elicited.as_deref();
+        let epoch = Epoch::new(since, now.settings.clone(), &now.layout, elicited, next, &self.library);
         // The weights keep their meaning, so what people receive from others still holds.
         let population = now.population.clone();
         (epoch.lineage != now.lineage).then(|| Arc::new(Epoch { population, ..epoch }))
@@ -362,13 +360,13 @@ pub struct InForce {
 }
 
 impl InForce {
-    fn place(&self, seq: Seq) -> Place {
+    fn place(&self, seq: Seq) -> EvidenceUse {
         if seq > self.cutoff {
-            Place::Later
+            EvidenceUse::Later
         } else if self.absorbed.binary_search(&seq).is_ok() {
-            Place::Absorbed
+            EvidenceUse::Absorbed
         } else {
-            Place::Earlier
+            EvidenceUse::Earlier
         }
     }
 }
@@ -381,6 +379,7 @@ impl Epoch {
         layout: &Layout,
         elicited: Option<&PriorElicited>,
         generations: &Generations,
+        library: &Library,
     ) -> Self {
         let lineage = generations.lineage();
         let promoted: Vec<&(Seq, Arc<AdapterPromoted>)> = lineage.iter().filter_map(|a| a.promoted.as_ref()).collect();
@@ -390,14 +389,17 @@ impl Epoch {
             Arc::new(layout.with_reference(&variances))
         });
         let prior: Vec<&AdapterPromoted> = promoted.iter().map(|(_, p)| p.as_ref()).collect();
-        let priors = Arc::new(crate::prior::priors(&layout, elicited, &prior));
+        let mut priors = crate::prior::priors(&layout, elicited, &prior);
+        priors.locations.extend(library.location(&layout, elicited));
+        let priors = Arc::new(priors);
         let in_force = lineage.iter().zip(&promoted).map(|(adapter, (seq, _))| InForce {
             generation: adapter.trained.generation,
             promoted: *seq,
             cutoff: adapter.trained.cutoff,
             absorbed: adapter.absorbed_records.clone(),
         });
-        Self { since, settings, layout, priors, lineage: in_force.collect(), population: None }
+        let (lineage, of_everyone) = (in_force.collect(), WorkedOut::default());
+        Self { since, settings, layout, priors, lineage, population: None, of_everyone }
     }
 
     /// What is believed of a person before any evidence of theirs.
@@ -405,7 +407,14 @@ impl Epoch {
     /// # Errors
     /// The settings or a prior cannot be used.
     pub fn prior_belief(&self, person: &PersonId) -> Result<Mixture, BeliefError> {
-        self.under(&self.priors_for(person))
+        if self.population.is_some() {
+            return self.under(&self.priors_for(person));
+        }
+        if let Some(known) = self.of_everyone.0.get() {
+            return Ok(known.clone());
+        }
+        let belief = self.under(&self.priors)?;
+        Ok(self.of_everyone.0.get_or_init(|| belief).clone())
     }
 
     /// Whether belief can be formed for everyone, whoever they are.
@@ -430,6 +439,14 @@ impl Epoch {
         belief.observe_placed(observation, &self.places(seq))
     }
 
+    /// As [`Epoch::observe`], without what was expected: to the same bits, and faster.
+    ///
+    /// # Errors
+    /// As [`Mixture::observe`].
+    pub fn learn(&self, belief: &mut Mixture, seq: Seq, observation: &Observation) -> Result<(), BeliefError> {
+        belief.learn([(observation, self.places(seq))])
+    }
+
     /// Belief about a person under this epoch from observations, oldest first, each with its evidence record.
     ///
     /// # Errors
@@ -444,7 +461,7 @@ impl Epoch {
         Ok(belief)
     }
 
-    fn places(&self, seq: Seq) -> Vec<Place> {
+    fn places(&self, seq: Seq) -> Vec<EvidenceUse> {
         self.lineage.iter().map(|generation| generation.place(seq)).collect()
     }
 }

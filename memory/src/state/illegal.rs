@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use credence_approvals::ApprovalError;
 
-use super::generations::LINEAGE_MAX;
 use crate::belief::BeliefError;
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, TaskId};
 use crate::log::FORMAT;
 use crate::number::Finite;
 
+/// The most generations on top of one another: each of them adds a location to everyone's mixture. A retraining from the
+/// base replaces the stack.
+pub const LINEAGE_MAX: usize = 4;
 /// The most alternatives in one question, choice, ranking or decision.
 pub const ALTERNATIVES_MAX: usize = 100;
 /// The most features, so that a covariance stays within a line of the log.

@@ -114,7 +114,7 @@ impl Person {
                 let mut mixture = mixture.clone();
                 for evidence in &self.evidence[*folded..] {
                     let observation = resolve(evidence, |i| &descriptions[i as usize], &epoch.layout);
-                    epoch.observe(&mut mixture, evidence.seq, &observation)?;
+                    epoch.learn(&mut mixture, evidence.seq, &observation)?;
                 }
                 Ok(mixture)
             }

@@ -184,7 +184,7 @@ impl State {
     }
 }
 
-fn same_person(expected: &PersonId, found: &PersonId, of: Seq) -> Result<(), Illegal> {
+pub(super) fn same_person(expected: &PersonId, found: &PersonId, of: Seq) -> Result<(), Illegal> {
     if expected == found { Ok(()) } else { Err(Illegal::OthersRecord { of, person: found.clone() }) }
 }
 

@@ -15,6 +15,9 @@ pub struct Files {
 
 impl Files {
     /// Opens the file for appending, making it if it is not there.
+    ///
+    /// # Errors
+    /// The file system refuses.
     pub fn open(path: &Path) -> io::Result<Self> {
         let existed = path.exists();
         let file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
@@ -22,6 +25,14 @@ impl Files {
             sync_directory_of(path)?;
         }
         Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// The file once more, for syncing it elsewhere.
+    ///
+    /// # Errors
+    /// The system has no more handles.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Where it is.

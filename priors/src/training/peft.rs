@@ -10,8 +10,9 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::adapter::{Adapter, Part, Projection, damaged};
+use super::adapter::{Adapter, Part, damaged};
 use super::error::TrainingError;
+use super::projection::Projection;
 use super::shape::RotaryPairs;
 use super::weights::Weights;
 

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::adapter::Projection;
 use super::error::TrainingError;
 use super::matrix::Matrix;
+use super::projection::Projection;
 use super::shape::{Architecture, ModelShape};
 use crate::gguf::{Content, TensorInfo, Value, type_name};
 use crate::llama::numbers::dequantise;

@@ -1,56 +1,18 @@
 //! `credence decide --for`: one decision for several people, by a stated rule.
 
-use clap::{Args, ValueEnum};
-use credence_agent::together::{ForWhom, Together, TogetherError, decide_together, record_together};
+use credence_agent::together::{Choosing, ForWhom, Together, TogetherError, decide_together, record_together};
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, Seq};
 use credence_memory::population::{CollectiveBars, Rule};
 
 use super::text;
-use crate::cli::{DecideArgs, Global};
-use crate::commands::people::CapArgs;
+use crate::cli::{DecideArgs, Global, RuleArg};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{Opened, now, say, say_json};
 
 /// Objectors named.
 const NAMED: usize = 10;
-
-/// How several people are decided for.
-#[derive(Debug, Args, Clone)]
-pub(crate) struct TogetherArgs {
-    /// Decide for several people: all, group:N (credence people shows the groups), or names with commas between
-    #[arg(long = "for", value_name = "WHOM", conflicts_with = "person")]
-    pub(crate) whom: Option<String>,
-    /// The rule, with --for
-    #[arg(long, value_enum, default_value_t = RuleArg::Utilitarian)]
-    rule: RuleArg,
-    /// Which alternative happens if nothing is decided, from 1 [default: each as likely as any other]
-    #[arg(long, value_name = "N")]
-    fallback: Option<usize>,
-    /// Leave it open when rules differ by more than this, in relative utility (0 each person's worst, 1 their best)
-    #[arg(long, value_name = "UNITS", default_value_t = CollectiveBars::default().rules)]
-    rules_bar: f64,
-    /// A group or a person objects when it loses more than this against its own best
-    #[arg(long, value_name = "UNITS", default_value_t = CollectiveBars::default().objection)]
-    objection_bar: f64,
-    /// The cap.
-    #[command(flatten)]
-    cap: CapArgs,
-}
-
-/// A rule, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RuleArg {
-    /// The greatest sum of relative utilities
-    Utilitarian,
-    /// Maximise the utility of the worst-off group (within one group, of the worst-off person)
-    Maximin,
-    /// The greatest product of gains over the fallback
-    Nash,
-    /// The greatest sum that leaves no group below its fallback
-    NoGroupWorse,
-}
 
 fn rule(arg: RuleArg) -> Rule {
     match arg {
@@ -104,7 +66,7 @@ pub(crate) fn run(global: &Global, args: &DecideArgs, whom: &str) -> anyhow::Res
         opened.home.state(),
         &whom,
         &ids,
-        (rule(options.rule), fallback, bars),
+        Choosing { rule: rule(options.rule), fallback, bars },
         options.cap.source_cap,
         &mut |done, of| {
             bar.set_length(of as u64);

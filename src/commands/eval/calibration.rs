@@ -2,7 +2,7 @@
 
 use clap::Args;
 use credence_evals::calibration::{
-    AIM, ALARM, CalibrationOptions, CalibrationRow, Grid, LEVEL, Verdict, run as calibrate, simulations,
+    AIM, ALARM, AimStatus, CalibrationOptions, CalibrationRow, Grid, LEVEL, run as calibrate, simulations,
 };
 use credence_memory::belief::simulate::Evidence;
 use serde::Serialize;
@@ -90,19 +90,19 @@ pub(super) fn run(args: &CalibrationArgs) -> anyhow::Result<()> {
     let outside: Vec<&CalibrationRow> = all.iter().filter(|row| !row.ranks_uniform()).collect();
     say(format!(
         "{} of {} rows cover what they should, {} are open at this number of simulations, {} miss it; ranks of {} leave their band",
-        count(Verdict::Met),
+        count(AimStatus::Met),
         all.len(),
-        count(Verdict::Open),
-        count(Verdict::Missed),
+        count(AimStatus::Open),
+        count(AimStatus::Missed),
         outside.len()
     ))
 }
 
 fn line(row: &CalibrationRow) -> String {
     let verdict = match row.verdict {
-        Verdict::Met => "met",
-        Verdict::Open => "open",
-        Verdict::Missed => "**missed**",
+        AimStatus::Met => "met",
+        AimStatus::Open => "open",
+        AimStatus::Missed => "**missed**",
     };
     format!(
         "| {} | {} | {} | {} | {verdict} | {:.3} | {:.3} ({:.3}){} | {:.4} |",

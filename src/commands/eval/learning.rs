@@ -17,8 +17,8 @@ use credence_priors::training::{LoraSettings, OptimiserSettings, TrainingSetting
 use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::tune::show;
 use crate::exit::{Interrupted, WrongInput};
-use crate::front::signals;
 use crate::progress::counting;
+use crate::signals;
 use crate::surroundings::{load, opening, pull, say, say_json, schema};
 
 /// Runs `credence eval tuning`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use credence_agent::bank::Bank;
+use credence_agent::instrument::Effort;
 use credence_agent::pack::Pack;
 use credence_evals::estimate::Estimate;
 use credence_evals::recovery::{self, FileResult, Population, ReadActs, RecoveryOptions, RecoveryResult, load_people};
@@ -50,6 +51,9 @@ pub(crate) struct RecoveryArgs {
     /// Also run without the published start, to see what it is worth
     #[arg(long)]
     pub(crate) compare_starts: bool,
+    /// Choose questions among fewer, under fewer hypotheses, to see what that costs
+    #[arg(long)]
+    pub(crate) quick: bool,
     /// Also run with what a model reads of each act beside its keys: the text block, and the model's judgement. HOME began with
     /// `--unkeyed` and has read the bank
     #[arg(long, value_name = "HOME")]
@@ -88,6 +92,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         lapse_rate: args.lapse_rate,
         signal: args.signal,
         compare_starts: args.compare_starts,
+        effort: if args.quick { Effort::Quick } else { Effort::Full },
         population: match args.population {
             PopulationArg::Independent => Population::Independent,
             PopulationArg::Published => Population::Published,

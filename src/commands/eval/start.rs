@@ -3,6 +3,7 @@
 use anyhow::Context;
 use credence_evals::experiment::Experiment;
 use credence_evals::kidney::{self, KidneyError};
+use credence_evals::library::start_of;
 use credence_evals::polis;
 use credence_evals::report::{start_html, verdict};
 use credence_evals::results::{self, RESULTS};
@@ -32,6 +33,7 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let libraries = args.libraries.iter().map(|path| super::library::documents(path)).collect::<Result<Vec<_>, _>>()?;
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let bar = counting("reading what people were asked about");
     let progress = &mut |done: usize, of: usize| {
@@ -49,7 +51,13 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
     };
     bar.finish_and_clear();
     let options = StartOptions { target_nats: args.target, seed: args.seed, ..StartOptions::default() };
-    let result = start::run(&judged, &model.describe().name, &options).map_err(|error| match error {
+    let libraries = libraries
+        .iter()
+        .map(|(name, documents)| {
+            start_of(name, documents, &judged.features).map_err(|e| anyhow::Error::from(WrongInput(e.to_string())))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let result = start::run(&judged, &model.describe().name, &libraries, &options).map_err(|error| match error {
         StartError::TooFew { .. } => anyhow::Error::new(WrongInput(format!("{}: {error}", judged.what))),
         other => other.into(),
     })?;
@@ -71,6 +79,12 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         result.angle(0.9),
         result.angles_degrees.len()
     ))?;
+    for (library, angle) in result.libraries.iter().zip(&result.library_angles_degrees) {
+        say(format!("{}: {} documents, angle to people's values {angle:.0} degrees", library.name, library.documents))?;
+        for ((name, mean), variance) in result.features.iter().zip(&library.mean).zip(&library.variance) {
+            say(format!("  {name:<14} weight {mean:+.3}, standard deviation {:.3}", variance.sqrt()))?;
+        }
+    }
     say(format!("log loss of who knows the person: {}", result.ceiling))?;
     for row in &result.rows {
         say(&row.learner)?;

@@ -1,9 +1,5 @@
 //! `credence evidence export`: evidence in a file, with what is now believed as soft labels.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
 use anyhow::Context;
 use credence_memory::export::{Table, table, write_csv, write_parquet, write_trl_paired, write_trl_unpaired};
 use credence_memory::home::Home;
@@ -11,18 +7,40 @@ use credence_memory::ids::Hash;
 use credence_memory::log::Reader;
 use credence_memory::record::{Exported, Record};
 use credence_memory::text::normal;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{ExportArgs, ExportFormat, Global};
 use crate::exit::WrongInput;
+use crate::output::{Part, check};
 use crate::progress::counting;
 use crate::surroundings::{now, open_home, open_log, say, say_json};
+
+/// What was written, as `credence evidence export --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportJson {
+    /// The form of the file.
+    format: &'static str,
+    /// The file.
+    path: String,
+    /// Rows in it.
+    rows: u64,
+    /// Pieces of evidence that have no such form.
+    other_rows: u64,
+    /// Choices among three or more, and rankings, which are not so many pairs.
+    left_out: u64,
+    /// BLAKE3 of the file.
+    content_hash: String,
+    /// The record that says so.
+    record: u64,
+}
 
 /// Runs `credence evidence export`.
 pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     if args.file.exists() && !args.force {
         anyhow::bail!(WrongInput(format!("{} is there already; --force replaces it", args.file.display())));
     }
+    check(global, &args.file)?;
     let mut home = open_home(global)?;
     let mut rows = rows(&home)?;
     if let Some(person) = &args.person {
@@ -41,7 +59,7 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     };
     let failed = || format!("failed to write {}", args.file.display());
     let path = std::path::absolute(&args.file).with_context(failed)?;
-    let part = Part::write(&path, &bytes).with_context(failed)?;
+    let part = Part::write(&path, &bytes, 0o600).with_context(failed)?;
     // The log names the file before it is there, so that no erasure can miss it.
     let exported = Exported {
         format: format.to_owned(),
@@ -53,10 +71,15 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     part.put(&path).with_context(failed)?;
     let others = rows.rows.len() as u64 - written;
     if args.json {
-        return say_json(&json!({
-            "format": format, "path": path, "rows": written, "other_rows": others, "left_out": rows.left_out,
-            "content_hash": Hash::of(&bytes), "record": entry.seq.0,
-        }));
+        return say_json(&ExportJson {
+            format,
+            path: path.display().to_string(),
+            rows: written,
+            other_rows: others,
+            left_out: rows.left_out,
+            content_hash: Hash::of(&bytes).to_string(),
+            record: entry.seq.0,
+        });
     }
     say(format!("{written} rows in {} (record {})", path.display(), entry.seq))?;
     if others > 0 {
@@ -80,39 +103,4 @@ fn rows(home: &Home) -> anyhow::Result<Table> {
     let rows = table(entries, home.state())?;
     bar.finish_and_clear();
     Ok(rows)
-}
-
-/// A file beside the one to be, complete and on the disk; removed again unless it takes its place.
-struct Part(Option<PathBuf>);
-
-impl Part {
-    fn write(path: &Path, bytes: &[u8]) -> std::io::Result<Self> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let part = path.with_file_name(name);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&part)?;
-        let part = Self(Some(part));
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(part)
-    }
-
-    fn put(mut self, path: &Path) -> std::io::Result<()> {
-        match self.0.take() {
-            Some(part) => fs::rename(part, path),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if let Some(part) = &self.0 {
-            let _ = fs::remove_file(part);
-        }
-    }
 }

@@ -7,10 +7,11 @@ use credence_agent::bank::{BankAlternative, BankQuestion};
 use credence_agent::keyed;
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::PersonId;
-use credence_memory::import::{Import, ImportError, Problem, Progress, Reading, Signs, Statement};
+use credence_memory::import::{Import, ImportError, Problem, Progress, Reading, Signs, Statement, conversation_id};
 use credence_memory::record::AlternativeDescribed;
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ImportArgs, ImportFormat, PersonArgs, SignsArg};
 use crate::exit::WrongInput;
@@ -21,6 +22,9 @@ use crate::surroundings::{Opened, home, now, open_home, open_log, person, say, s
 pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
     let root = home(global)?;
     let begins = !Paths::of(&root).has_log();
+    if root.exists() && !root.is_dir() {
+        anyhow::bail!(WrongInput(format!("{} is a file; a home is a directory", root.display())));
+    }
     if args.format == ImportFormat::Log {
         if begins && args.dry_run {
             anyhow::bail!(WrongInput(format!(
@@ -67,7 +71,10 @@ fn read(args: &ImportArgs) -> anyhow::Result<Option<Import>> {
     };
     let how = Reading { skip_bad: args.skip_bad, signs };
     let import = match args.format {
-        ImportFormat::Polis => how.polis(&args.path, &conversation(args)?, &mut report),
+        ImportFormat::Polis => {
+            let import = how.polis(&args.path, &conversation(args)?, &mut report);
+            if args.name.is_none() { import.map(Import::under_any_name) } else { import }
+        }
         ImportFormat::Csv => how.pairwise_csv(&args.path, &mut report),
         ImportFormat::Trl => {
             let whose: PersonId = person(&PersonArgs { person: args.person.clone() })?;
@@ -82,7 +89,10 @@ fn read(args: &ImportArgs) -> anyhow::Result<Option<Import>> {
 /// An error with what can be done about it.
 fn with_advice(error: ImportError) -> anyhow::Error {
     let advice = match &error {
-        ImportError::Line { problem: Problem::NoColumn(_) | Problem::UnknownColumn { .. }, .. } => None,
+        ImportError::Line {
+            problem: Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_),
+            ..
+        } => None,
         ImportError::Line { .. } => {
             Some("nothing was imported (--skip-bad leaves rows out that cannot be read, and lists them)")
         }
@@ -110,7 +120,7 @@ fn compared(args: &ImportArgs, import: Option<Import>, home: &Home) -> anyhow::R
             import
         }
     };
-    Ok(import.compared(Some(home))?)
+    import.compared(Some(home)).map_err(with_advice)
 }
 
 /// The log that is meant: the file, or that of the home.
@@ -123,10 +133,13 @@ fn at(bar: &ProgressBar, progress: Progress) {
     bar.set_position(progress.bytes);
 }
 
-/// The name of a Polis conversation: as given, or the directory's.
+/// The name of a Polis conversation: as given, or the id in its files' names, or the directory's.
 fn conversation(args: &ImportArgs) -> anyhow::Result<String> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
+    }
+    if let Some(id) = conversation_id(&args.path) {
+        return Ok(id);
     }
     let directory = std::path::absolute(&args.path).unwrap_or_else(|_| args.path.clone());
     let name = directory.file_name().and_then(|n| n.to_str()).map(str::to_owned);
@@ -179,6 +192,74 @@ fn add(args: &ImportArgs, home: &mut Home, import: Import, described: Vec<Altern
     tell(args, &import, told)
 }
 
+/// What comes in, or came in, as `credence evidence import --json` and the service tell it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ImportView {
+    /// Whether nothing was changed.
+    pub(crate) dry_run: bool,
+    /// Pieces of evidence that are new or changed.
+    pub(crate) evidence: usize,
+    /// People that they are of.
+    pub(crate) people: usize,
+    /// Statements that they are about.
+    pub(crate) statements: usize,
+    /// Of them, those that were not described.
+    pub(crate) new_statements: usize,
+    /// Of them, those that were read now.
+    pub(crate) read_by_model: usize,
+    /// Of them, those without features: what was said of them says nothing about values until a model reads them.
+    pub(crate) bare: usize,
+    /// What there is to know besides.
+    pub(crate) notes: Vec<String>,
+    /// The first and the last record that were added.
+    pub(crate) records: Option<[u64; 2]>,
+    /// Pieces that stand here already and are left out.
+    pub(crate) known: u64,
+    /// Pieces that take the place of what stands here.
+    pub(crate) changed: u64,
+    /// Pieces that are older than what stands here and are left out.
+    pub(crate) older: u64,
+    /// Pieces that were withdrawn here and are left out.
+    pub(crate) withdrawn: u64,
+    /// Pieces that were withdrawn where they came from, and are withdrawn here.
+    pub(crate) withdrawals: u64,
+    /// Rows that say the same of the same time as another row.
+    pub(crate) repeated: u64,
+    /// Statements that are newly left out of what unites and divides, as the import marks them.
+    pub(crate) marked: u64,
+    /// Statements that count again: an earlier import marked them, and this one does not.
+    pub(crate) unmarked: u64,
+    /// Rows that cannot be read, each with what is wrong.
+    pub(crate) left_out: Vec<String>,
+}
+
+impl ImportView {
+    /// Of an import that was compared with a home in which so many of its statements are new.
+    pub(crate) fn of(import: &Import, dry_run: bool, new: usize, records: Option<[u64; 2]>) -> Self {
+        let beside = import.compared_with();
+        Self {
+            dry_run,
+            evidence: import.records(),
+            people: import.people().len(),
+            statements: import.statements().len(),
+            new_statements: new,
+            read_by_model: 0,
+            bare: new,
+            notes: import.notes().to_vec(),
+            records,
+            known: beside.known,
+            changed: beside.changed(),
+            older: beside.older,
+            withdrawn: beside.withdrawn,
+            withdrawals: beside.withdrawals(),
+            repeated: beside.repeated,
+            marked: beside.marked(),
+            unmarked: beside.unmarked(),
+            left_out: import.left_out().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// What is told of an import besides what is in it.
 struct Told {
     /// Statements that the home had not described.
@@ -198,13 +279,11 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
     let beside = import.compared_with();
     let bare = if args.describe { 0 } else { new };
     if args.json {
-        let left_out: Vec<String> = import.left_out().iter().map(ToString::to_string).collect();
-        return say_json(&json!({
-            "dry_run": args.dry_run, "evidence": records, "people": people, "statements": statements, "new_statements": new,
-            "read_by_model": described, "bare": bare, "notes": import.notes(), "records": told.records,
-            "known": beside.known, "changed": beside.changed(), "older": beside.older, "withdrawn": beside.withdrawn,
-            "withdrawals": beside.withdrawals(), "repeated": beside.repeated, "left_out": left_out,
-        }));
+        return say_json(&ImportView {
+            read_by_model: described,
+            bare,
+            ..ImportView::of(import, args.dry_run, new, told.records)
+        });
     }
     for note in import.notes() {
         say(format!("note: {note}"))?;
@@ -225,6 +304,14 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
     ] {
         if count > 0 {
             say(format!("{count} pieces of evidence {what}"))?;
+        }
+    }
+    for (count, what) in [
+        (beside.marked(), "are newly left out of what unites and divides, as the import marks them"),
+        (beside.unmarked(), "count again: an earlier import marked them, and this one does not"),
+    ] {
+        if count > 0 {
+            say(format!("{count} statements {what}"))?;
         }
     }
     let what =

@@ -104,7 +104,7 @@ fn text_of(path: &Path, names: &[String; 2], found: &[Summarised; 2]) -> anyhow:
                 y.mean - x.mean
             ))?;
         }
-        beside("same answer again", [of_a.beyond.consistency, of_b.beyond.consistency])?;
+        loss("same answer again", [of_a.beyond.consistency, of_b.beyond.consistency])?;
         beside("trust in the model's prior", [of_a.beyond.trust_in_model, of_b.beyond.trust_in_model])?;
         hypotheses([&of_a.hypotheses, &of_b.hypotheses])?;
         answers(pair)?;

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::cli::ReplayArgs;
 use crate::commands::evidence::{about, is_telling, outline};
 use crate::exit::{Interrupted, WrongInput};
-use crate::front::signals::watch;
+use crate::signals::watch;
 use crate::surroundings::{open_log, say, say_json};
 
 /// How often the file is looked at.
@@ -164,7 +164,7 @@ impl Follow {
             return Ok(());
         }
         let ln = match &applied {
-            Applied::Learned { surprise, .. } => Some(surprise.ln_predictive),
+            Applied::Learned { surprise, .. } => surprise.as_ref().map(|s| s.ln_predictive),
             _ => None,
         };
         let moved = match (&whose, before) {

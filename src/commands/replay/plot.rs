@@ -1,27 +1,24 @@
 //! One person's values along the log, drawn as small multiples.
 
-use std::path::Path;
-
-use anyhow::Context;
 use credence_agent::protocol::ValuesView;
 use credence_memory::ids::{PersonId, Seq};
 use plotters::prelude::*;
 
 use crate::exit::WrongInput;
-use crate::front::{AXIS, axis_of};
+use crate::front::axis_of_picture;
 
 const COLUMNS: usize = 4;
 const PANEL: (u32, u32) = (260, 180);
 const TITLE_HEIGHT: u32 = 34;
 
 /// Means and 90% intervals after each piece of evidence, one panel a value, all on one scale.
-pub(super) fn draw(path: &Path, person: &PersonId, steps: &[(Seq, ValuesView)]) -> anyhow::Result<()> {
+pub(super) fn draw(person: &PersonId, steps: &[(Seq, ValuesView)]) -> anyhow::Result<String> {
     let Some((_, first)) = steps.first() else {
         anyhow::bail!(WrongInput(format!("there is no evidence of {person} to draw")));
     };
     let values = first.values.len();
     // One axis for every picture, longer only where a belief would not fit.
-    let axis = steps.iter().map(|(_, v)| axis_of(v)).fold(AXIS, f64::max);
+    let axis = steps.iter().map(|(_, v)| axis_of_picture(v)).fold(0.0, f64::max);
     let (low, high) = (-axis, axis);
     let columns = values.clamp(1, COLUMNS);
     let rows = values.div_ceil(columns);
@@ -54,5 +51,5 @@ pub(super) fn draw(path: &Path, person: &PersonId, steps: &[(Seq, ValuesView)]) 
         }
         root.present()?;
     }
-    std::fs::write(path, svg).context("failed to write the picture")
+    Ok(svg)
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use credence_agent::protocol::{PersonView, ValuesView};
-use credence_agent::{names, views};
+use credence_agent::{approvals, calls, names, views};
 use credence_memory::belief::{BeliefError, LocationName};
-use credence_memory::ids::Hash;
+use credence_memory::ids::{Hash, PersonId, Seq};
+use credence_memory::record::{OutcomeReported, Record};
 use credence_memory::replay::{Ended, Replay, Replayed, Score};
+use credence_memory::state::State;
 use serde_json::{Value, json};
 
 use crate::front::report;
@@ -75,6 +77,7 @@ pub(crate) fn text(path: &Path, found: &Summarised) -> anyhow::Result<()> {
     for replayed in &found.people {
         if found.people.len() <= TABLES_MAX { table(replayed)? } else { line(replayed)? }
     }
+    carried_out(found)?;
     let score = found.score();
     let Some(loss) = score.log_loss() else { return say("\nno evidence: everything is as the prior has it") };
     say(format!(
@@ -100,6 +103,44 @@ pub(crate) fn text(path: &Path, found: &Summarised) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Everything that was reported of decisions and acts.
+fn outcomes(state: &State) -> Vec<&(Seq, OutcomeReported)> {
+    let decisions = state.decisions().iter().map(|(seq, _)| *seq);
+    let acts = state
+        .all_approvals()
+        .iter()
+        .flat_map(|(owner, approvals)| (0..approvals.records()).filter_map(move |act| state.record_of_act(owner, act)));
+    decisions.chain(acts).flat_map(|of| state.outcomes(of)).collect()
+}
+
+/// More calls and reports than this are not listed.
+const CALLS_MAX: usize = 20;
+
+/// What was carried out for the people of this replay, and what was reported.
+fn carried_out(found: &Summarised) -> anyhow::Result<()> {
+    let state = &found.state;
+    let theirs = |person: &PersonId| found.people.iter().any(|replayed| replayed.person == *person);
+    let calls = state.calls().iter().filter(|(_, call)| theirs(&call.begun.person)).map(|(seq, call)| {
+        let (request, person) = (approvals::call_in_words(&call.request), &call.begun.person);
+        (*seq, format!("{person}: {request}: {}", calls::end_in_words(call)))
+    });
+    let reported = outcomes(state).into_iter().filter(|(_, r)| theirs(&r.person)).filter_map(|(seq, r)| {
+        let words = calls::record_in_words(state, &Record::OutcomeReported(r.clone()))?;
+        Some((*seq, format!("{}: {words}", r.person)))
+    });
+    let mut all: Vec<(Seq, String)> = calls.chain(reported).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    all.sort();
+    say("\nCarried out, and reported (no evidence of what anybody wants)")?;
+    let (left_out, shown) = all.split_at(all.len().saturating_sub(CALLS_MAX));
+    if !left_out.is_empty() {
+        say(format!("  {} earlier; `credence evidence list` has them", left_out.len()))?;
+    }
+    shown.iter().try_for_each(|(seq, words)| say(format!("  {:>6}  {words}", seq.0)))
+}
+
 fn line<B>(replayed: &Replayed<B>) -> anyhow::Result<()> {
     let loss = replayed.score.log_loss().map_or_else(String::new, |l| format!(", mean log loss {l:.3} nats"));
     say(format!("  {}: {} pieces of evidence{loss}", replayed.person, replayed.evidence))
@@ -112,7 +153,7 @@ fn table(replayed: &SummarisedPerson) -> anyhow::Result<()> {
         say(format!("  {line}"))?;
     }
     // Nobody who said nothing can say the same again.
-    let again = if beyond.consistency.is_nan() { "unknown".to_owned() } else { format!("{:.2}", beyond.consistency) };
+    let again = beyond.consistency.map_or_else(|| "unknown".to_owned(), |p| format!("{p:.2}"));
     say(format!(
         "  same answer again {again}, answers hardly explained by values {:.2}, trust in the model's prior {:.2}\n  digest {digest}",
         beyond.low_signal, beyond.trust_in_model,
@@ -136,6 +177,11 @@ pub(crate) fn json(found: &Summarised) -> anyhow::Result<()> {
     say_json(&json!({
         "through": found.state.head().0.0, "records": found.records, "left_out": found.left_out, "people": people,
         "evidence": all.answers, "log_loss": all.log_loss(), "score": score(&all),
+        "calls": found.state.calls().iter().map(|(seq, call)| json!({
+            "record": seq, "person": call.begun.person, "act": call.begun.act, "request": call.request,
+            "ended": call.ended.as_ref().map(|(_, ended)| ended),
+        })).collect::<Vec<_>>(),
+        "outcomes": outcomes(&found.state).into_iter().map(|(_, r)| r).collect::<Vec<_>>(),
         "digests_checked": found.people.iter().map(|p| p.digests.len()).sum::<usize>(), "digests_wrong": wrong,
     }))
 }

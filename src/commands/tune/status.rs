@@ -91,7 +91,7 @@ fn time_of(global: &Global, seq: Seq) -> anyhow::Result<Option<Timestamp>> {
 }
 
 /// A verdict in one line.
-fn verdict(judged: &GateJudged) -> String {
+pub(crate) fn verdict(judged: &GateJudged) -> String {
     use credence_memory::record::GateVerdict;
     match judged.verdict {
         GateVerdict::Accepted => format!("gate: accepted, every test passed (last: {})", judged.decided_by),

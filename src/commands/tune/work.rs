@@ -9,7 +9,7 @@ use credence_agent::tuning::candidate::{Folder, Job, Outcome};
 use credence_agent::tuning::plan;
 use credence_agent::tuning::records::{adapter_file, take_up};
 use credence_agent::tuning::schedule::{Decision, Start};
-use credence_agent::tuning::work::{Progress, WorkError, Workshop};
+use credence_agent::tuning::work::{CandidateBuilder, Progress, WorkError};
 use credence_memory::state::State;
 use credence_priors::reading_cache::FileReadingCache;
 use credence_priors::{LanguageModel, Llama, LlamaOptions, ModelHandle};
@@ -20,8 +20,8 @@ use super::status::plan_now;
 use super::{settings, whose};
 use crate::cli::{Global, ModelArgs, RunArgs};
 use crate::exit::{Interrupted, WrongInput};
-use crate::front::signals;
 use crate::progress::counting;
+use crate::signals;
 use crate::surroundings::{Opened, cache, home, load, now, pull, read_state, say, say_json, schema};
 
 /// Runs `credence tune run`.
@@ -124,8 +124,8 @@ pub(super) fn work(
     let stop = Arc::clone(&cancel);
     let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     let bar = counting("");
-    let worked = with_workshop(global, model, state, root, None, &cancel, |workshop| {
-        workshop.work(folder, job, &mut |progress| show(&bar, &progress))
+    let worked = with_workshop(global, model, state, root, None, &cancel, |builder| {
+        builder.work(folder, job, &mut |progress| show(&bar, &progress))
     });
     bar.finish_and_clear();
     match worked {
@@ -147,13 +147,13 @@ pub(super) fn in_background(global: &Global, generation: u32, model: &ModelArgs)
     let stop = Arc::clone(&cancel);
     let _watch = signals::watch(move || stop.store(true, Ordering::Relaxed));
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
-    with_workshop(global, model, &state, &root, Some(threads), &cancel, |workshop| {
-        workshop.work(&folder, &job, &mut |progress| tracing::debug!(?progress, "training in the background"))
+    with_workshop(global, model, &state, &root, Some(threads), &cancel, |builder| {
+        builder.work(&folder, &job, &mut |progress| tracing::debug!(?progress, "training in the background"))
     })?;
     Ok(())
 }
 
-/// Loads what a workshop needs.
+/// Loads what a builder needs.
 pub(super) fn with_workshop<T>(
     global: &Global,
     model: &ModelArgs,
@@ -161,7 +161,7 @@ pub(super) fn with_workshop<T>(
     root: &Path,
     threads: Option<usize>,
     cancel: &AtomicBool,
-    work: impl FnOnce(&mut Workshop<'_>) -> Result<T, WorkError>,
+    work: impl FnOnce(&mut CandidateBuilder<'_>) -> Result<T, WorkError>,
 ) -> anyhow::Result<T> {
     let schema = schema(global, model)?;
     let pulled = pull(global, &model.model)?;
@@ -175,7 +175,7 @@ pub(super) fn with_workshop<T>(
         let (path, options) = (path.clone(), LlamaOptions { adapter: Some(adapter), ..options.clone() });
         Ok(ModelHandle::spawn(move || Llama::load(&path, &options))?)
     };
-    let mut workshop = Workshop {
+    let mut builder = CandidateBuilder {
         state,
         schema: &schema,
         model_file: &pulled.path,
@@ -186,7 +186,7 @@ pub(super) fn with_workshop<T>(
         threads,
         cancel,
     };
-    Ok(work(&mut workshop)?)
+    Ok(work(&mut builder)?)
 }
 
 /// Puts progress on the bar.

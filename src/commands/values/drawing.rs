@@ -4,9 +4,9 @@ use credence_agent::protocol::{ValueView, ValuesView};
 use maud::{Markup, html};
 
 use super::{Sheet, dated, title};
+use crate::front::axis_of_picture;
 use crate::front::report::{UNIT, ranked};
 use crate::front::text::signed;
-use crate::front::{AXIS, axis_of};
 
 const WIDTH: f64 = 760.0;
 const NAMES: f64 = 206.0;
@@ -39,7 +39,7 @@ fn picture_of(title: &str, dated: Option<&str>, shown: &ValuesView) -> Markup {
     let values = ranked(shown).values;
     let top = if alone { TOP } else { 34.0 };
     let height = top + ROW * values.len() as f64 + BOTTOM;
-    let axis = axis_of(shown).max(AXIS);
+    let axis = axis_of_picture(shown);
     let (from, to) = (NAMES, WIDTH - NUMBERS);
     let at = |x: f64| from + (x.clamp(-axis, axis) / axis + 1.0) / 2.0 * (to - from);
     let end = top + ROW * values.len() as f64;

@@ -30,10 +30,13 @@ impl Table {
         let widest = view.values.iter().map(|value| width(&value.name)).max().unwrap_or(0);
         let names = widest.min(self.columns * 2 / 5).max(1);
         // A mark and a space, the name, a space, the track, a space, the mean.
-        let mut track = self.columns.saturating_sub(2 + names + 1 + 1 + 5);
+        let mean = |v: &ValueView| signed(v.mean).len().max(signed(v.prior_mean).len());
+        let means = view.values.iter().map(mean).max().unwrap_or(0).max(5);
+        let mut track = self.columns.saturating_sub(2 + names + 1 + 1 + means);
         let intervals = track >= 45;
         if intervals {
-            track -= 1 + interval(0.0, 0.0).len();
+            let of = |v: &ValueView| interval(v.low, v.high).len().max(interval(v.prior_low, v.prior_high).len());
+            track = track.saturating_sub(1 + view.values.iter().map(of).max().unwrap_or(0));
         }
         // An odd number of columns has one in the middle, for zero.
         track = if track < TRACK_COLUMNS_MIN { 0 } else { track - (track + 1) % 2 };
@@ -107,6 +110,13 @@ pub(crate) fn axis_of(view: &ValuesView) -> f64 {
     let reach = |value: &ValueView| value.mean.abs() + 0.25 * (value.high - value.low).abs();
     let reach = view.values.iter().map(reach).filter(|r| r.is_finite()).fold(0.0_f64, f64::max);
     std::iter::successors(Some(AXIS), |axis| Some(2.0 * axis)).take(60).find(|axis| reach <= *axis).unwrap_or(AXIS)
+}
+
+/// The axis of a picture, which need not keep still: it holds every interval whole.
+pub(crate) fn axis_of_picture(view: &ValuesView) -> f64 {
+    let reach = |value: &ValueView| value.low.abs().max(value.high.abs());
+    let reach = view.values.iter().map(reach).filter(|r| r.is_finite()).fold(0.0_f64, f64::max);
+    std::iter::successors(Some(AXIS), |axis| Some(1.5 * axis)).take(90).find(|axis| reach <= *axis).unwrap_or(AXIS)
 }
 
 fn axis(track: usize, scale: f64) -> String {

@@ -25,7 +25,7 @@ pub(crate) fn question(
     let remark = if view.reask {
         "  asked again, to see how steady the answers are".to_owned()
     } else {
-        format!("  {} more at most", view.remaining)
+        view.remaining.map(|most| format!("  {most} more at most")).unwrap_or_default()
     };
     let title =
         vec![Span::styled(format!("Question {}", view.number), palette.accent()), Span::styled(remark, palette.dim())];

@@ -55,7 +55,7 @@ fn header(state: &ScreenState, columns: usize) -> Paragraph<'static> {
     let wheel = if state.turn == Turn::Waiting { WHEEL[state.beat / 3 % WHEEL.len()] } else { " " };
     let mut right = state.values.as_ref().map_or_else(String::new, |values| counted(values.answers, "answer"));
     if let Some(person) = &state.person {
-        right = format!("{right} · consistency {}", percent(person.consistency));
+        right = format!("{right} · consistency {}", percent(person.consistency.unwrap_or(f64::NAN)));
         // Where nothing was elicited from a model there is nothing to trust.
         if columns >= 100 && person.trust_in_model > 0.0 {
             right = format!("{right} · trust in the model {}", percent(person.trust_in_model));

@@ -1,6 +1,6 @@
 //! A sitting on the whole terminal.
 //!
-//! [`state`] folds what arrives, [`keys`] says what a key means, [`draw`] puts a state on a frame; all three are pure. Only this file and [`terminal`]
+//! [`state`] folds what arrives, [`keys`] says what a key means, [`draw`] puts a state on a frame; all three are pure. Only this file and [`crate::terminal`]
 //! touch the world.
 
 mod bars;
@@ -11,7 +11,6 @@ mod keys;
 mod pages;
 mod palette;
 mod state;
-mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -27,10 +26,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Ending;
 use super::clean::cleaned;
-pub(crate) use bars::{AXIS, axis_of};
+use crate::terminal;
+pub(crate) use bars::axis_of_picture;
 use palette::Palette;
 use state::{ScreenState, Turn};
-pub(crate) use terminal::{is_taken, restore as restore_terminal};
 
 /// How long a key is waited for before looking what the sitting sent: below what a person notices.
 const BEAT: Duration = Duration::from_millis(30);
@@ -44,7 +43,7 @@ const READING_TIME_MIN: Duration = Duration::from_millis(200);
 pub(crate) fn run(shown: &Receiver<Shown>, said: &UnboundedSender<Said>) -> anyhow::Result<Ending> {
     let signalled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&signalled);
-    let _watch = super::signals::watch(move || flag.store(true, Ordering::SeqCst));
+    let _watch = crate::signals::watch(move || flag.store(true, Ordering::SeqCst));
     let mut state = ScreenState::new(Palette::from_environment());
     let ending = {
         let mut terminal = terminal::Terminal::open().context("failed to take the terminal")?;
@@ -66,7 +65,7 @@ fn converse(
     let mut fresh_since = None;
     let mut changed = true;
     loop {
-        for text in crate::surroundings::warnings() {
+        for text in crate::diagnostics::warnings() {
             state.show(cleaned(Shown::Notice { text }));
             changed = true;
         }

@@ -104,7 +104,8 @@ fn why(state: &ScreenState, columns: usize) -> Vec<Line<'static>> {
         return lines;
     };
     lines.extend(wrap(&view.text, columns).into_iter().map(Line::from));
-    let worth = format!("Worth about {:.2} nats; {} weighed.", view.gain_nats, counted(view.candidates, "candidate"));
+    let worth =
+        format!("Expected to tell {:.2} nats; {} weighed.", view.gain_nats, counted(view.candidates, "candidate"));
     lines.extend(wrap(&worth, columns).into_iter().map(|line| Line::styled(line, palette.dim())));
     lines.push(Line::default());
     lines.push(Line::styled("What you are expected to answer", palette.bright()));
@@ -140,7 +141,10 @@ const KEYS: [(&str, &str); 12] = [
     ("1 2", "choose the first, the second"),
     ("=", "no preference: either would do"),
     ("s", "skip this question; nothing is concluded from it"),
-    ("i", "say what matters to you: \"honesty > privacy\", or a sentence of your own, which is shown back first"),
+    (
+        "i",
+        "say what matters to you: \"honesty > privacy\" or \"honesty matters a lot\" counts at once, and u takes it back; any other sentence is shown back first",
+    ),
     ("w", "why this question, and what you are expected to answer"),
     ("u", "undo the last answer: as if it had never been given"),
     ("v", "your values as now believed"),

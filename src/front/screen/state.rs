@@ -36,7 +36,7 @@ pub(crate) enum Turn {
 
 /// A line to the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
+pub(crate) struct Notice {
     /// Whether something could not be used.
     pub(crate) problem: bool,
     /// What.
@@ -69,7 +69,7 @@ pub(crate) struct ScreenState {
     /// Where the axis of their bars ends. It only ever grows, and says so.
     pub(crate) axis: f64,
     /// The last line to the person.
-    pub(crate) message: Option<Message>,
+    pub(crate) message: Option<Notice>,
     /// The end.
     pub(crate) summary: Option<SummaryView>,
     /// What the middle shows.
@@ -155,9 +155,9 @@ impl ScreenState {
             }
             Shown::Why(why) => self.why = Some(why),
             Shown::Values(values) => self.take_values(values),
-            Shown::Notice { text } => self.message = Some(Message { problem: false, text }),
+            Shown::Notice { text } => self.message = Some(Notice { problem: false, text }),
             Shown::Problem { text } => {
-                self.message = Some(Message { problem: true, text });
+                self.message = Some(Notice { problem: true, text });
                 // Words that were not understood come back to be mended.
                 if let Some(Said::Important { words }) = self.last.take() {
                     self.input = Some(InputLine::new(&words));
@@ -182,7 +182,7 @@ impl ScreenState {
         if axis > self.axis {
             self.axis = axis;
             let text = format!("the axis of the values is longer now: it ends at {axis:.0}");
-            self.message = Some(Message { problem: false, text });
+            self.message = Some(Notice { problem: false, text });
         }
         self.values = Some(values);
     }

@@ -55,6 +55,7 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
                 h3 { "What passed" }
                 ul { @for act in &of.acts { li {
                     (what(act)) " " span.quiet { (act.why) }
+                    @for line in &act.became { p { (clean(line)) } }
                     form.row method="post" action=(format!("/approvals/acts/{}/undo", act.number)) {
                         (csrf(caller))
                         input type="hidden" name="person" value=(of.person);

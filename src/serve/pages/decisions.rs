@@ -64,6 +64,7 @@ fn card(caller: &Caller, d: &DecisionView) -> Markup {
             @if let Some(pair) = &d.question { (question(caller, d, pair)) }
             (weighed(d))
             (why(d))
+            @for line in &d.became { p { (clean(line)) } }
             @if !d.since.is_empty() {
                 p { "Said since: " @for (i, said) in d.since.iter().enumerate() { @if i > 0 { "; " } (clean(said)) } "." }
             }

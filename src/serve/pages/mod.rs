@@ -4,6 +4,7 @@ mod approvals;
 mod decisions;
 mod experiments;
 mod frame;
+mod imports;
 mod log;
 mod model;
 mod people;
@@ -11,7 +12,7 @@ mod session;
 mod values;
 
 use axum::Router;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use super::App;
 use super::access::{Caller, Role, check_csrf, no_cookie, set_cookie};
 use super::api::{Asked, unread};
+use super::imports::FILE_BYTES_MAX;
 use super::problem::Problem;
 
 const STYLE: &str = include_str!("../assets/credence.css");
@@ -40,6 +42,8 @@ pub(super) fn router() -> Router<App> {
         .route("/values/{file}", get(values::file))
         .route("/people", get(people::page))
         .route("/people/link", post(people::make_link))
+        .route("/people/import", post(imports::look).layer(DefaultBodyLimit::max(FILE_BYTES_MAX + 64 * 1024)))
+        .route("/people/import/{import}", post(imports::commit))
         .route("/people/answers.csv", get(people::csv))
         .route("/people/page.html", get(people::shared))
         .route("/join/{token}", get(people::join_page).post(people::join))

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use credence_agent::people::{ItemView, PeopleOptions, PeopleView, Point, overview};
+use credence_agent::people::{ItemView, PeopleOptions, PeopleView, Point, overview, words};
 use credence_memory::home::Paths;
 use credence_memory::ids::PersonId;
-use credence_memory::population::{Part, SOURCE_CAP, Survey, conversations};
+use credence_memory::population::{ItemPosterior, Part, SOURCE_CAP, Survey, conversations, whom_to_ask};
 use credence_memory::state::State as Belief;
 use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
 use fast_qr::qr::QRBuilder;
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame, link};
+use super::{Form, csrf, frame, imports, link, sentence};
 use crate::front::text::{clean, percent};
 use crate::serve::App;
 use crate::serve::access::{Caller, JOINED_MAX, Role, check_csrf, set_cookie};
@@ -23,6 +23,8 @@ use crate::serve::api::{Asked, At};
 use crate::serve::problem::Problem;
 use crate::serve::reading::aside;
 
+/// Whoever has answered more than this multiple of the mean is not asked: as `credence people ask` has it.
+const FAIR_SHARE: f64 = 1.5;
 /// Statements in a list, at most.
 const LISTED_MAX: usize = 12;
 
@@ -70,6 +72,8 @@ pub(super) async fn page(
                 }
             }
             (body(&seen))
+            (next(&seen))
+            (imports::form(&caller))
             p { a href="/people/answers.csv" download { "All answers as CSV" } " · "
                 a href=(link("/people/page.html", &[("conversation", which.conversation.as_deref().unwrap_or(""))])) download { "This picture as a page to share (no names)" } }
         },
@@ -80,6 +84,8 @@ pub(super) async fn page(
 /// What there is to see of everybody.
 struct Seen {
     view: Option<PeopleView>,
+    /// Whose answer to what would tell most about the groups: person, statement, nats, the probability that they agree.
+    asks: Vec<(String, String, f64, f64)>,
     why_not: Option<String>,
     conversations: Vec<String>,
     head: u64,
@@ -101,19 +107,32 @@ async fn seen(app: &App, conversation: Option<String>) -> Result<Arc<Seen>, Prob
         options.groups.seed = seed;
         options.items.seed = seed;
         let enough = survey.people.len() >= 3 && !survey.items.is_empty();
+        let mut asks = Vec::new();
+        if let Some(Ok(posterior)) = enough.then(|| ItemPosterior::sample(&survey.answers, &options.items)) {
+            let everybody: Vec<usize> = (0..survey.people.len()).collect();
+            let found = whom_to_ask(&survey.answers, &posterior, &everybody, FAIR_SHARE);
+            asks.extend(found.iter().take(LISTED_MAX).map(|ask| {
+                (
+                    survey.people[ask.person].to_string(),
+                    words(&state, survey.items[ask.item]),
+                    ask.gain_nats,
+                    ask.agrees,
+                )
+            }));
+        }
         let (view, why_not) = match enough.then(|| overview(&state, &survey, &options)) {
             Some(Ok(view)) => (Some(view), None),
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, Some("a picture needs three people who answered about the same things".into())),
         };
-        Ok(Seen { view, why_not, conversations, head: state.head().0.0 })
+        Ok(Seen { view, asks, why_not, conversations, head: state.head().0.0 })
     });
     Ok(Arc::new(found.await?))
 }
 
 fn body(seen: &Seen) -> Markup {
     let Some(view) = &seen.view else {
-        return html! { p { (seen.why_not.as_deref().unwrap_or("nobody has answered yet")) "." } };
+        return html! { p { (sentence(seen.why_not.as_deref().unwrap_or("nobody has answered yet"))) "." } };
     };
     html! {
         section {
@@ -131,6 +150,28 @@ fn body(seen: &Seen) -> Markup {
             (frame::wide("Every statement", table(view, &(0..view.items.len()).collect::<Vec<_>>())))
         }
         p.quiet { "From " (view.people.len()) " people, through record " (seen.head) "." }
+    }
+}
+
+/// Whom to ask next. It has names, so it stands on the facilitators' page only.
+fn next(seen: &Seen) -> Markup {
+    if seen.asks.is_empty() {
+        return html! {};
+    }
+    html! {
+        section {
+            h2 { "Whom to ask next" }
+            p.quiet { "Whose answer to what is expected to tell most about who stands with whom. Nobody is asked much more than the others." }
+            (frame::wide("Whom to ask next", html! { table {
+                thead { tr { th scope="col" { "person" } th scope="col" { "statement" } th.number scope="col" { "would agree" } th.number scope="col" { "worth, nats" } } }
+                tbody { @for (person, statement, gain, agrees) in &seen.asks { tr {
+                    th scope="row" { (clean(person)) }
+                    td { (clean(statement)) }
+                    td.number { (percent(*agrees)) }
+                    td.number { (format!("{gain:.3}")) }
+                } } }
+            } }))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::front::report::{given, sentence};
 use crate::front::text::{clean, counted, percent, signed};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
-use crate::serve::api::{Asked, own};
+use crate::serve::api::{Asked, named};
 use crate::serve::desk::Turn;
 use crate::serve::problem::Problem;
 use crate::surroundings::now;
@@ -82,14 +82,17 @@ impl Say {
 /// Takes what was said, and shows what stands then.
 pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form<Say>) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    let id = own(&app, &caller, &form.sitting).await?;
-    let (said, question) = (form.said(), form.question);
+    let id = named(&form.sitting)?;
+    let (said, question, asking) = (form.said(), form.question, caller.clone());
     let turn = app
         .desk
-        .run(move |desk| match said {
-            Ok(said) => desk.say(&id, question, said, now()),
-            // What cannot be used is said beside the question, which stays.
-            Err(problem) => desk.turn(&id, now()).map(|turn| Turn { problem: Some(problem.detail), ..turn }),
+        .run(move |desk| {
+            desk.must_be_theirs(&asking, &id)?;
+            match said {
+                Ok(said) => desk.say(&id, question, said, now()),
+                // What cannot be used is said beside the question, which stays.
+                Err(problem) => desk.turn(&id, now()).map(|turn| Turn { problem: Some(problem.detail), ..turn }),
+            }
         })
         .await??;
     app.metrics.answered();
@@ -134,7 +137,10 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
                     (words(caller, turn))
                     p.quiet {
                         (given(turn.answers, 0)) " so far. "
-                        @if let Some(question) = &turn.question { "Up to " (counted(question.remaining, "question")) " left; stop whenever you like." }
+                        @if let Some(question) = &turn.question {
+                            @if let Some(most) = question.remaining { "Up to " (counted(most, "question")) " left; stop whenever you like." }
+                            @else { "Stop whenever you like." }
+                        }
                     }
                 }
                 aside aria-label="What moved" { (moved(turn)) }

@@ -131,7 +131,7 @@ impl Problem {
     fn functional(&self, observation: &Observation, w: &[f64]) -> (Vec<f64>, f64) {
         let (a, e, kappa) = match observation {
             Observation::Comparison { difference, error, channel, .. } => {
-                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+                let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.correction_scale };
                 (difference.clone(), error.clone(), kappa)
             }
             Observation::Importance { direction, .. } => (direction.clone(), vec![0.0; direction.len()], 1.0),
@@ -186,7 +186,7 @@ impl Problem {
         let dot = |a: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
         let observation = &self.observations[i];
         if let Observation::Ranking { features, order, channel, .. } = observation {
-            let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.indirect_scale };
+            let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.correction_scale };
             let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
             let n = u.len();
             let root2 = std::f64::consts::FRAC_1_SQRT_2;
@@ -213,7 +213,7 @@ impl Problem {
         match key(observation) {
             Some(asked) if self.observations[..i].iter().any(|o| key(o) == Some(asked)) => 0.0,
             Some(asked) => {
-                let rho = self.settings.residual_share;
+                let rho = self.settings.retest_correlation;
                 let again: Vec<(f64, f64, f64, f64)> =
                     self.observations.iter().filter(|o| key(o) == Some(asked)).map(|o| self.bounds(o)).collect();
                 expectation(|x| {

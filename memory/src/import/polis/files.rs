@@ -51,6 +51,18 @@ impl Files {
     }
 }
 
+/// The id of the conversation whose files are in a folder as they were downloaded: `3abc` of `2026-01-31-1200-3abc-votes.csv`.
+pub fn conversation_id(directory: &Path) -> Option<String> {
+    let votes = Files::find(directory).ok()?.votes;
+    let beginning = beginning(votes.file_name()?.to_str()?, "votes.csv")?.strip_suffix('-')?.to_owned();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = beginning.split('-').collect();
+    // Year, month, day, and most often the time.
+    let date = parts.iter().take(4).take_while(|part| is_number(part)).count();
+    let id = parts[date..].join("-");
+    (date >= 3 && !id.is_empty()).then_some(id)
+}
+
 /// What stands before a name that a file has as its own or after a hyphen.
 fn beginning<'a>(file: &'a str, name: &str) -> Option<&'a str> {
     file.strip_suffix(name).filter(|b| b.is_empty() || b.ends_with('-'))

@@ -34,16 +34,16 @@ impl Tally {
         }
     }
 
-    /// Takes in what is stated of each statement; two with the same words are stated together.
-    pub(super) fn compare(&mut self, stated: impl Iterator<Item = (AlternativeId, [u64; 2])>) {
+    /// Takes in what is stated of each statement; two with the same words are stated together. Gives whether anything is stated: an
+    /// export that states nothing has zeros everywhere.
+    pub(super) fn compare(&mut self, stated: impl Iterator<Item = (AlternativeId, [u64; 2])>) -> bool {
         let mut together: BTreeMap<AlternativeId, [u64; 2]> = BTreeMap::new();
         for (alternative, [agrees, disagrees]) in stated {
             let sum = together.entry(alternative).or_default();
             *sum = [sum[0].saturating_add(agrees), sum[1].saturating_add(disagrees)];
         }
-        // An export that states nothing has zeros everywhere.
         if together.values().all(|counts| *counts == [0, 0]) {
-            return;
+            return false;
         }
         for (alternative, stated) in together {
             let [agrees, disagrees] = self.counted.get(&alternative).copied().unwrap_or_default();
@@ -58,6 +58,7 @@ impl Tally {
                 }
             }
         }
+        true
     }
 
     /// Whether the statements on which the two can be told apart are the other way round: all of them, or nearly all, as moderation

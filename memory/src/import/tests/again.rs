@@ -4,7 +4,7 @@ use super::*;
 
 /// What is new, known, changed, older, withdrawn and repeated of an import; it is then added.
 #[track_caller]
-fn add(home: &mut Home, import: Import, at: i64) -> [u64; 6] {
+pub(super) fn add(home: &mut Home, import: Import, at: i64) -> [u64; 6] {
     let import = import.compared(Some(home)).unwrap();
     let c = import.compared_with();
     let counts = [import.records() as u64, c.known, c.changed(), c.older, c.withdrawn, c.repeated];
@@ -15,12 +15,12 @@ fn add(home: &mut Home, import: Import, at: i64) -> [u64; 6] {
     counts
 }
 
-fn stands(home: &Home) -> usize {
+pub(super) fn stands(home: &Home) -> usize {
     home.state().people().values().map(|p| p.evidence().len()).sum()
 }
 
-const HEAD: &str = "timestamp,datetime,comment-id,voter-id,vote\n";
-const WORDS: &str = "comment-id,comment-body\n0,Open on Sundays\n1,Keep the ferry\n";
+pub(super) const HEAD: &str = "timestamp,datetime,comment-id,voter-id,vote\n";
+pub(super) const WORDS: &str = "comment-id,comment-body\n0,Open on Sundays\n1,Keep the ferry\n";
 
 fn votes(rows: &str) -> Import {
     polis(&[("comments.csv", WORDS), ("votes.csv", &format!("{HEAD}{rows}"))]).unwrap()

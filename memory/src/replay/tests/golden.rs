@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::log::Reader;
-use crate::sample::{approvals, at_work, id};
+use crate::record::{ActOutcome, Ending};
+use crate::sample::{approvals, at_work, calls, id, library};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -42,7 +43,8 @@ fn a_record_of_every_kind_is_still_read() {
     let name = "format-1-every-kind.jsonl";
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
-    let logs = [golden(name), golden("format-1-approvals.jsonl")];
+    let others = ["format-1-approvals.jsonl", "format-1-calls.jsonl", "format-1-library.jsonl"];
+    let logs = std::iter::once(name).chain(others).map(golden).collect::<Vec<_>>();
     let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
     let kinds: BTreeSet<&str> = entries.map(|e| e.unwrap().record.kind()).collect();
     let missing: Vec<_> = Record::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
@@ -77,4 +79,35 @@ fn approvals_are_still_written_and_read() {
     assert_eq!(approvals.acts().map(|(act, ..)| act).collect::<Vec<_>>(), [2]);
     assert!(replay.state.people().contains_key(&id("ada")));
     assert!(evidence(&replay).iter().all(|(_, evidence)| *evidence == 0), "approvals are no evidence about values");
+}
+
+/// Likewise what was carried out, and what was reported of it.
+#[test]
+fn calls_are_still_written_and_read() {
+    let name = "format-1-calls.jsonl";
+    let mut scribe = Scribe::begun();
+    calls(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let state = read(name).state;
+    let outcomes: Vec<ActOutcome> = state.calls().values().filter_map(|c| Some(c.ended.as_ref()?.1.outcome)).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == ActOutcome::Done).count(), 1);
+    assert_eq!((state.calls().len(), outcomes.len()), (9, 9));
+    assert!(state.calls().values().any(|c| c.ended.as_ref().is_some_and(|(_, e)| e.ending == Ending::Unseen)));
+    let act = state.record_of_act(&id("ada"), 2).unwrap();
+    assert_eq!(state.outcomes(act).len(), 1);
+    assert_eq!(state.outcomes(state.decisions()[0].0).len(), 2);
+    assert_eq!(state.approvals(&id("ada")).unwrap().answered_count(), 10, "nine answers and an undo, and nothing else");
+}
+
+/// Likewise documents, and the beliefs recorded with them.
+#[test]
+fn a_library_is_still_written_and_read() {
+    let name = "format-1-library.jsonl";
+    let mut scribe = Scribe::begun();
+    library(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = read(name);
+    let titles: Vec<&str> = replay.state.library().documents().map(|(_, d)| d.title.as_str()).collect();
+    assert_eq!((replay.records, titles), (15, vec!["kindness"]));
+    assert_eq!(evidence(&replay), [("ada", 2)]);
 }

@@ -6,8 +6,9 @@
 use super::super::error::TrainingError;
 use super::super::shape::ModelShape;
 use super::super::weights::{Tensors, Weights, text};
-use super::{Adapter, Block, Part, Projection, RANK_MAX, damaged};
+use super::{Adapter, Block, Part, RANK_MAX, damaged};
 use crate::gguf::Value;
+use crate::training::projection::Projection;
 
 /// Metadata entry that names the adapted projections, so that they can be told apart again.
 const PROJECTIONS_KEY: &str = "credence.projections";

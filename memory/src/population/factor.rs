@@ -9,12 +9,15 @@ use crate::belief::{BeliefError, Location, LocationName, Mixture, Observation, P
 
 /// Nothing is known more sharply than this, in units of `V0`: sums with a population's precision must keep both.
 const SHARPEST: f64 = 1e8;
+/// Nobody is farther from zero than this, in standard deviations of `V0`. Belief is skewed after few answers, so that its mean has
+/// moved while its covariance has hardly shrunk; read as a likelihood, that would be a belief in weights hundreds of deviations away.
+const FARTHEST: f64 = 4.0;
 /// Rounds of the eigenvalue iteration before it is given up.
 const EIGEN_ROUNDS: usize = 1000;
 
 /// A likelihood message over `omega`, the weights in units of the person's own signal scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub struct EvidenceFactor {
     /// `Lambda`: lower triangle by rows, positive semidefinite.
     pub precision: Vec<f64>,
     /// `eta`.
@@ -42,7 +45,7 @@ fn settings(settings: &Settings) -> Settings {
     Settings { bands: vec![settings.bands[0]], slow_drift_weight: 0.0, ..settings.clone() }
 }
 
-impl Message {
+impl EvidenceFactor {
     /// Equations (1) and (2). `reference` is what [`reference`] gives.
     ///
     /// # Errors
@@ -54,16 +57,17 @@ impl Message {
         let scaled: Vec<(f64, Vec<f64>, Vec<f64>)> = mixture
             .gaussians()
             .into_iter()
-            .map(|(weight, sigma, mean, covariance)| {
-                let unit: Vec<f64> = reference.scaled.iter().map(|&s| if s { 1.0 / sigma } else { 1.0 }).collect();
-                let mean: Vec<f64> = mean.iter().zip(&unit).map(|(m, u)| m * u).collect();
-                let mut covariance = covariance.to_vec();
+            .map(|part| {
+                let unit: Vec<f64> =
+                    reference.scaled.iter().map(|&s| if s { 1.0 / part.signal_scale } else { 1.0 }).collect();
+                let mean: Vec<f64> = part.mean.iter().zip(&unit).map(|(m, u)| m * u).collect();
+                let mut covariance = part.covariance.to_vec();
                 for i in 0..d {
                     for j in 0..=i {
                         covariance[packed_len(i) + j] *= unit[i] * unit[j];
                     }
                 }
-                (weight, mean, covariance)
+                (part.weight, mean, covariance)
             })
             .collect();
         let mut mean = vec![0.0; d];
@@ -100,17 +104,20 @@ impl Message {
             }
         }
         let mut packed: Vec<f64> = (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|ij| excess[ij]).collect();
+        let apart: Vec<f64> = mean.iter().zip(&sd).map(|(m, s)| m / s).collect();
         let is_sharp = (0..d).any(|i| excess[(i, i)] > SHARPEST);
-        if is_sharp || !cholesky(&mut packed.clone(), d) {
+        if is_sharp || farthest(&packed, &apart, d).is_none_or(|far| far > FARTHEST) {
             // Where belief is wider than it was at first nothing was learned, and nothing may be pulled.
             let Some(eigen) = SymmetricEigen::try_new(excess, f64::EPSILON, EIGEN_ROUNDS) else { return nothing };
             packed = vec![0.0; packed_len(d)];
-            let apart: Vec<f64> = mean.iter().zip(&sd).map(|(m, s)| m / s).collect();
             let mut known = vec![0.0; d];
             for (value, vector) in eigen.eigenvalues.iter().zip(eigen.eigenvectors.column_iter()) {
                 if *value > 0.0 {
-                    rank_one(&mut packed, value.min(SHARPEST), vector.as_slice());
-                    add_scaled(&mut known, dot(&apart, vector.as_slice()), vector.as_slice());
+                    let value = value.min(SHARPEST);
+                    rank_one(&mut packed, value, vector.as_slice());
+                    // The likelihood's own mean lies `1 + 1 / value` times as far as that of belief.
+                    let most = FARTHEST * value / (1.0 + value);
+                    add_scaled(&mut known, dot(&apart, vector.as_slice()).clamp(-most, most), vector.as_slice());
                 }
             }
             mean = known.iter().zip(&sd).map(|(m, s)| m * s).collect();
@@ -128,6 +135,19 @@ impl Message {
     }
 }
 
+/// How far from zero the mean of the likelihood lies that takes a standard normal distribution to one with the mean `apart` and the
+/// precision `1 + excess`; nothing where that is no likelihood.
+fn farthest(excess: &[f64], apart: &[f64], d: usize) -> Option<f64> {
+    let mut factor = excess.to_vec();
+    if !cholesky(&mut factor, d) {
+        return None;
+    }
+    let (mut inverted, mut moved) = (Vec::new(), vec![0.0; d]);
+    inverse(&factor, d, &mut inverted);
+    multiply(&inverted, apart, &mut moved);
+    Some(apart.iter().zip(&moved).map(|(a, m)| (a + m).abs()).fold(0.0, f64::max))
+}
+
 /// The message of somebody with these weights, who answers `n` random choices.
 #[cfg(test)]
 pub(super) fn simulated(
@@ -135,7 +155,7 @@ pub(super) fn simulated(
     weights: Vec<f64>,
     n: usize,
     rng: &mut rand_chacha::ChaCha8Rng,
-) -> Message {
+) -> EvidenceFactor {
     use crate::belief::Question;
     use crate::belief::simulate::{Person, normals};
 
@@ -152,5 +172,19 @@ pub(super) fn simulated(
             question.answer(answer)
         })
         .collect();
-    Message::of(settings, &reference, &observations).expect("sound observations")
+    EvidenceFactor::of(settings, &reference, &observations).expect("sound observations")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_that_moved_while_hardly_anything_was_learned_is_no_belief_in_distant_weights() {
+        // Along the first direction belief moved by half a deviation and shrank by a thousandth.
+        let message = EvidenceFactor::from_moments(&[0.5, 1.0], vec![0.999, 0.0, 0.5], &[1.0, 1.0], 1);
+        let own = [message.shift[0] / message.precision[0], message.shift[1] / message.precision[2]];
+        assert!((own[0] - FARTHEST).abs() < 1e-6, "{own:?}");
+        assert!((own[1] - 2.0).abs() < 1e-12, "what was learned is told as it was: {own:?}");
+    }
 }

@@ -134,7 +134,7 @@ fn too_large_is_an_error() {
 fn too_large_is_an_error() {}
 
 fn end() -> ! {
-    crate::exit::at_once(INTERRUPTED)
+    crate::ending::at_once(INTERRUPTED)
 }
 
 #[cfg(unix)]

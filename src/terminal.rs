@@ -28,6 +28,7 @@ impl Terminal {
     pub(crate) fn open() -> io::Result<Self> {
         restore_on_panic();
         TAKEN.store(true, Ordering::SeqCst);
+        crate::diagnostics::hold();
         let opened = || {
             enable_raw_mode()?;
             execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
@@ -78,17 +79,12 @@ pub(crate) fn wait(most: Duration) -> bool {
     io::stdin().is_terminal()
 }
 
-/// Whether the terminal is ours, so that nobody else may write on it.
-pub(crate) fn is_taken() -> bool {
-    TAKEN.load(Ordering::SeqCst)
-}
-
 /// Gives the terminal back, if it is ours. What fails here cannot be helped.
 pub(crate) fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show).ok();
         disable_raw_mode().ok();
-        crate::surroundings::print_held_lines();
+        crate::diagnostics::release();
     }
 }
 

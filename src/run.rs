@@ -1,0 +1,147 @@
+//! The whole command line, and which subcommand runs what.
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::{
+    AgentArgs, DecideArgs, EvidenceCommand, ExplainArgs, Global, ModelCommand, PriorCommand, ReplayArgs, SessionArgs,
+    TuneCommand,
+};
+use crate::commands::{
+    agent, approvals, brief, decide, deliberation, eval, evidence, explain, model, pack, people, prior, probe, replay,
+    session, tell, tune, values,
+};
+use crate::{mcp, serve};
+
+/// Learns people's values from their answers, and acts, asks or defers for them.
+#[derive(Debug, Parser)]
+#[command(name = "credence", version, about, after_help = crate::exit::CODES)]
+pub(crate) struct Cli {
+    /// Options every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands, one file each in `src/commands/`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Interview a person: ask questions and update beliefs after each answer
+    Session(SessionArgs),
+    /// Work on a task: propose, ask, then act or leave it to the person
+    Agent(AgentArgs),
+    /// Decide between alternatives: act, ask or defer, with the reasons
+    Decide(DecideArgs),
+    /// Write a page about a person's values: text, Markdown, SVG or HTML
+    Values(values::ValuesArgs),
+    /// Show the evidence that moved a value or a decision, and by how much
+    Explain(ExplainArgs),
+    /// Let agents ask before they act, and learn from the answers what may pass
+    Approvals {
+        /// What to do with approvals.
+        #[command(subcommand)]
+        action: approvals::ApprovalsCommand,
+    },
+    /// Enter a sentence about values; it counts after you confirm how it was read
+    Tell(tell::TellArgs),
+    /// Manage background documents for deliberation
+    Brief {
+        /// What to do with briefings.
+        #[command(subcommand)]
+        action: brief::BriefCommand,
+    },
+    /// Manage documents as evidence about people in general
+    Library {
+        /// What to do with the library.
+        #[command(subcommand)]
+        action: crate::commands::library::LibraryCommand,
+    },
+    /// List foreseen consequences and mark them right or wrong
+    Deliberation {
+        /// What to do with deliberations.
+        #[command(subcommand)]
+        action: deliberation::DeliberationCommand,
+    },
+    /// List, show, check and begin packs: other domains than what people value
+    Pack {
+        /// What to do with packs.
+        #[command(subcommand)]
+        action: pack::PackCommand,
+    },
+    /// Show the prior that the model gives before any answers
+    Prior {
+        /// What to do with the prior.
+        #[command(subcommand)]
+        action: PriorCommand,
+    },
+    /// Fit and use probes: is there a motive in a model's states, such as to deceive?
+    Probe {
+        /// What to do with probes.
+        #[command(subcommand)]
+        action: probe::ProbeCommand,
+    },
+    /// Fetch, list, describe and measure models
+    Model {
+        /// What to do with models.
+        #[command(subcommand)]
+        action: ModelCommand,
+    },
+    /// List, show, verify, retract, import, export and erase evidence
+    Evidence {
+        /// What to do with the log.
+        #[command(subcommand)]
+        action: EvidenceCommand,
+    },
+    /// Recompute beliefs from a log (no model needed)
+    Replay(ReplayArgs),
+    /// Serve a home to browsers and programs: sessions by link, values, the log, an API
+    Serve(serve::ServeArgs),
+    /// Let agents ask over the Model Context Protocol (standard input and output): decisions, approvals, values, reasons
+    Mcp(mcp::McpArgs),
+    /// Print JSON Schemas of what commands print with --json
+    Schema(crate::commands::schema::SchemaArgs),
+    /// Analyse several people: groups, agreement and disagreement, whose answers to ask for next, influence
+    People(people::PeopleArgs),
+    /// Measure how well and how fast people's values are learned
+    Eval {
+        /// What to measure.
+        #[command(subcommand)]
+        action: eval::EvalCommand,
+    },
+    /// Fine-tune: train, evaluate, promote and roll back LoRA adapters
+    Tune {
+        /// What to do with generations.
+        #[command(subcommand)]
+        action: TuneCommand,
+    },
+}
+
+/// Runs what was asked for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Session(args) => session::run(global, args),
+        Command::Agent(args) => agent::run(global, &args),
+        Command::Decide(args) => decide::run(global, &args),
+        Command::Explain(args) => explain::run(global, &args),
+        Command::Brief { action } => brief::run(global, action),
+        Command::Library { action } => crate::commands::library::run(global, action),
+        Command::Deliberation { action } => deliberation::run(global, action),
+        Command::Approvals { action } => approvals::run(global, action),
+        Command::Tell(args) => tell::run(global, &args),
+        Command::Pack { action } => pack::run(action),
+        Command::Probe { action } => probe::run(global, action),
+        Command::Prior { action } => prior::run(global, action),
+        Command::Model { action } => model::run(global, action),
+        Command::Evidence { action } => evidence::run(global, action),
+        Command::Replay(args) => replay::run(global, &args),
+        Command::People(args) => people::run(global, args),
+        Command::Mcp(args) => mcp::run(global, &args),
+        Command::Serve(args) => serve::run(global, &args),
+        Command::Schema(args) => crate::commands::schema::run(&args),
+        Command::Values(args) => values::run(global, &args),
+        Command::Eval { action } => eval::run(global, action),
+        Command::Tune { action } => tune::run(global, action),
+    }
+}

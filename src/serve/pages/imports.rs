@@ -1,0 +1,177 @@
+//! Answers from a file: it is sent and looked at, and brought in by a second click.
+
+use axum::body::Bytes;
+use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Form as Fields, csrf, frame, sentence};
+use crate::commands::evidence::import::ImportView;
+use crate::front::text::{clean, counted};
+use crate::serve::App;
+use crate::serve::access::{Caller, check_csrf};
+use crate::serve::api::{At, unread};
+use crate::serve::imports::{self, Form, How, Imported};
+use crate::serve::problem::Problem;
+
+/// Rows left out that are listed; the others are only counted.
+const LISTED_MAX: usize = 20;
+
+/// The form that sends a file.
+pub(super) fn form(caller: &Caller) -> Markup {
+    html! {
+        details.card {
+            summary { "Bring in answers from a file" }
+            p { "Nothing is changed before you have seen what would come in. What stands here already is not counted twice." }
+            form method="post" action="/people/import" enctype="multipart/form-data" {
+                (csrf(caller))
+                div.row {
+                    label for="format" { "It is" }
+                    select #format name="format" {
+                        option value="csv" { "CSV: person, first, second, chosen (and situation, time)" }
+                        option value="trl" { "JSON Lines: prompt, chosen, rejected" }
+                    }
+                }
+                div.row {
+                    label for="file" { "File" }
+                    input #file type="file" name="file" required accept=".csv,.jsonl,.json,.txt,text/csv,application/x-ndjson";
+                }
+                div.row {
+                    label for="whose" { "Whose lines are that name nobody (JSON Lines)" }
+                    input #whose name="person" maxlength="200" autocomplete="off";
+                }
+                div.row {
+                    label { input type="checkbox" name="skip_bad" value="true"; " Leave out rows that cannot be read" }
+                }
+                button type="submit" { "Look at it first" }
+            }
+        }
+    }
+}
+
+/// What the form sends.
+struct Sent {
+    file: Bytes,
+    how: How,
+}
+
+async fn sent(request: Request, app: &App, caller: &Caller) -> Result<Sent, Problem> {
+    let unread = |error: MultipartError| unread(error.status(), error.body_text());
+    let mut parts = Multipart::from_request(request, app).await.map_err(|e| Problem::malformed(e.body_text()))?;
+    let (mut file, mut is_ours) = (None, false);
+    let mut how = How { format: Form::Csv, skip_bad: false, person: None };
+    while let Some(part) = parts.next_field().await.map_err(unread)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes().await.map_err(unread)?;
+        let text = || String::from_utf8_lossy(&bytes).trim().to_owned();
+        match name.as_str() {
+            // It stands first in the form, so nothing is looked at that is not from a page of ours.
+            "csrf" => is_ours = check_csrf(caller, &text()).map(|()| true)?,
+            "file" if is_ours => file = Some(bytes),
+            "format" => how.format = if text() == "trl" { Form::Trl } else { Form::Csv },
+            "person" => how.person = Some(text()).filter(|name| !name.is_empty()),
+            "skip_bad" => how.skip_bad = text() == "true",
+            _ => {}
+        }
+    }
+    if !is_ours {
+        check_csrf(caller, "")?;
+    }
+    let file =
+        file.filter(|file| !file.is_empty()).ok_or_else(|| Problem::unusable("choose a file; this one is empty"))?;
+    Ok(Sent { file, how })
+}
+
+/// Looks at a file that was sent, and shows what would come in.
+pub(super) async fn look(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    caller.must_see_everybody()?;
+    let Sent { file, how } = sent(request, &app, &caller).await?;
+    let looked_at = imports::looked_at(&app, file, how.clone()).await?;
+    Ok(shown(&caller, &looked_at, Some(&how)))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Commit {
+    csrf: String,
+    format: Form,
+    #[serde(default)]
+    skip_bad: bool,
+    #[serde(default)]
+    person: String,
+}
+
+/// Brings in what was looked at.
+pub(super) async fn commit(
+    State(app): State<App>,
+    caller: Caller,
+    At(import): At<String>,
+    Fields(sent): Fields<Commit>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &sent.csrf)?;
+    caller.must_see_everybody()?;
+    let how = How { format: sent.format, skip_bad: sent.skip_bad, person: Some(sent.person).filter(|p| !p.is_empty()) };
+    let brought_in = imports::brought_in(&app, import, how).await?;
+    Ok(shown(&caller, &brought_in, None))
+}
+
+/// What would come in, with a button that brings it in; or what came in.
+fn shown(caller: &Caller, imported: &Imported, next: Option<&How>) -> Response {
+    let found = &imported.found;
+    let is_new = found.evidence > 0 || found.withdrawals > 0;
+    let page = frame::page(
+        caller,
+        if next.is_some() { "What would come in" } else { "What came in" },
+        "/people",
+        html! {
+            (summary(found))
+            @if let Some(how) = next.filter(|_| is_new) {
+                form method="post" action=(format!("/people/import/{}", imported.import)) {
+                    (csrf(caller))
+                    input type="hidden" name="format" value=(match how.format { Form::Csv => "csv", Form::Trl => "trl" });
+                    input type="hidden" name="skip_bad" value=(how.skip_bad);
+                    input type="hidden" name="person" value=(how.person.as_deref().unwrap_or(""));
+                    button.primary type="submit" { "Bring it in" }
+                }
+            }
+            p { a href="/people" { "Back to the people" } }
+        },
+    );
+    Html(page.into_string()).into_response()
+}
+
+fn summary(found: &ImportView) -> Markup {
+    let counts = [
+        (found.changed, "were changed: each replaces the earlier one"),
+        (found.known, "stand here already and are left out"),
+        (found.older, "are older than what stands here and are left out"),
+        (found.withdrawn, "were withdrawn here and are left out"),
+        (found.withdrawals, "were withdrawn where they came from, and are withdrawn here"),
+        (found.repeated, "say the same of the same time as another row and are left out"),
+    ];
+    html! {
+        section.card {
+            p { strong {
+                @if found.evidence == 0 && found.withdrawals == 0 { "Nothing new: nothing is changed." } @else {
+                    (counted(found.evidence, "answer")) " of " (found.people) " people, about " (found.statements) " statements, "
+                    (found.new_statements) " of them new"
+                    @if let Some([first, last]) = found.records { ": records " (first) " to " (last) } "."
+                }
+            } }
+            ul {
+                @for (count, what) in counts { @if count > 0 { li { (count) " " (what) "." } } }
+                @for note in &found.notes { li { (sentence(&clean(note))) "." } }
+            }
+            @if found.bare > 0 && found.evidence > 0 {
+                p { (counted(found.bare, "statement")) " have no features: what was said of them shows in groups, and says nothing about values until "
+                    code { "credence evidence import --describe" } " has the model read them." }
+            }
+            @if !found.left_out.is_empty() {
+                h2 { "Rows left out" }
+                ul { @for row in found.left_out.iter().take(LISTED_MAX) { li { (clean(row)) } } }
+                @if found.left_out.len() > LISTED_MAX { p { "and " (found.left_out.len() - LISTED_MAX) " more." } }
+            }
+        }
+    }
+}
