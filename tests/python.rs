@@ -37,7 +37,6 @@ const PACKAGES: [&str; 6] =
     ["maturin==1.16.0", "mypy==2.4.1", "pandas==3.1.1", "polars==2.1.0", "pyarrow==26.0.1", "pytest==9.2.0"];
 
 #[test]
-#[ignore = "builds a wheel, which takes minutes: cargo test --release --workspace --test python -- --ignored"]
 fn the_wheel_is_built_without_a_model_typed_and_does_what_the_command_does() {
     let lock = std::fs::read_to_string(root().join("python/Cargo.lock")).unwrap();
     assert!(!lock.contains("llama"), "no llama.cpp in the wheel");

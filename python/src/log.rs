@@ -126,8 +126,8 @@ impl Log {
         let watch = |step: &Step<'_>| {
             let axes = axes(&step.epoch.layout, step.belief);
             let mut rows = rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            for (value, axis) in step.epoch.layout.values().iter().zip(&axes) {
-                let marginal = step.belief.functional(axis);
+            // As `Replay.values` tells it, with the skew that answers leave.
+            for (value, marginal) in step.epoch.layout.values().iter().zip(step.belief.marginals(&axes)) {
                 rows.push((step.evidence.seq.0, value.to_string(), marginal.mean(), marginal.sd()));
             }
         };

@@ -64,7 +64,7 @@ def test_beliefs_of_a_replay_are_the_belief_itself(sample: Log) -> None:
     last = trajectory.filter(polars.col("record") == trajectory["record"].max())
     values = polars.DataFrame(sample.replay(person="person-0").values())
     assert last["value"].to_list() == values["value"].to_list()
-    assert last["mean"].to_numpy() == pytest.approx(values["mean"].to_numpy(), abs=0.05)
+    assert last["mean"].to_numpy() == pytest.approx(values["mean"].to_numpy(), abs=1e-12)
 
 
 def test_a_replay_may_be_another(sample: Log) -> None:

@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 use crate::cli::{DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::{WrongInput, undecided};
+use crate::front::text::counted;
 use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
@@ -108,8 +109,8 @@ fn answered(
 pub(crate) fn check(alternatives: &[String]) -> anyhow::Result<()> {
     if alternatives.len() < 2 {
         anyhow::bail!(WrongInput(format!(
-            "{} alternative(s) were given; a decision needs at least two",
-            alternatives.len()
+            "{} given; a decision needs at least two",
+            counted(alternatives.len(), "alternative")
         )));
     }
     for (i, a) in alternatives.iter().enumerate() {

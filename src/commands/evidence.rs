@@ -364,7 +364,9 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
             r.deliberated,
             if r.right { "right" } else { "wrong" }
         ),
-        Record::AlternativesStruck(r) => format!("{}: {} alternative(s) taken off", r.task, r.alternatives.len()),
+        Record::AlternativesStruck(r) => {
+            format!("{}: {} taken off", r.task, counted(r.alternatives.len(), "alternative"))
+        }
         Record::ApprovalsDeclared(r) => {
             let tools = r.settings.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>();
             format!(

@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::front::clean_text;
+use crate::front::text::counted;
 use crate::progress::counting;
 use crate::surroundings::{Opened, home, now, open_home, pack, read_state, say, say_json};
 
@@ -503,7 +504,7 @@ fn explain(state: &State, what: &str, top: usize, json: bool) -> anyhow::Result<
     say(format!("{name}: {}", in_words(&opinion)))?;
     for s in library.statements(&about) {
         let title = library.document(&s.document).map_or("", |(_, d)| d.title.as_str());
-        say(format!("  {:+.2} (sd {:.2})  {}, {} passage(s)", s.mean, s.sd, clean_text(title), s.passages))?;
+        say(format!("  {:+.2} (sd {:.2})  {}, {}", s.mean, s.sd, clean_text(title), counted(s.passages, "passage")))?;
     }
     if !pairs.is_empty() {
         say("\nContradictions: both statements stand, and belief is wide")?;
