@@ -338,6 +338,13 @@ fn question(line: QuestionLine, number: usize) -> Result<BankQuestion, String> {
     if keys.iter().flatten().next().is_some() && keys.iter().flatten().all(BTreeMap::is_empty) {
         return Err("no alternative has a key; leave \"keys\" out if nobody keyed it".into());
     }
+    let keyed: Vec<usize> = (0..keys.len()).filter(|i| keys[*i].as_ref().is_some_and(|k| !k.is_empty())).collect();
+    if let [only] = keyed[..] {
+        let only = only + 1;
+        return Err(format!(
+            "only alternative {only} has a key; key the others too, with 0 for a value that one leaves alone"
+        ));
+    }
     Ok(BankQuestion {
         id: line.id.unwrap_or_else(|| format!("line-{number}")),
         situation: line.situation.trim().to_owned(),
@@ -406,6 +413,7 @@ mod tests {
             (r#"{"id":"b","alternatives":["x","y"],"keys":[{"care":2.5},{}]}"#, "expected -2 to 2 in halves"),
             (r#"{"id":"b","alternatives":["x","y"],"keys":[{"care":0.3},{}]}"#, "expected -2 to 2 in halves"),
             (r#"{"id":"b","alternatives":["x","y"],"keys":[{},{}]}"#, "no alternative has a key"),
+            (r#"{"id":"b","alternatives":["x","y"],"keys":[{},{"care":1}]}"#, "only alternative 2 has a key"),
             (r#"{"id":"b","portrait":" ","keys":{"care":1}}"#, "the portrait is empty"),
             (r#"{"id":"b","portrait":"help","keys":{}}"#, "has no key"),
             (
@@ -433,7 +441,7 @@ mod tests {
 
     #[test]
     fn keys_for_unknown_values_are_named() {
-        let text = r#"{"id":"a","alternatives":["x","y"],"keys":[{"bravery":1},{}]}"#;
+        let text = r#"{"id":"a","alternatives":["x","y"],"keys":[{"bravery":1},{"care":0}]}"#;
         let bank = Bank::parse(text, Path::new("mine.jsonl")).expect("well formed");
         let error = bank.check_values(&["care", "honesty"], Path::new("mine.jsonl")).expect_err("an unknown value");
         assert!(error.to_string().contains("\"bravery\"") && error.to_string().contains("care, honesty"), "{error}");

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::bank::{Bank, BankError};
 
-pub use check::{Finding, PackReport, agreement};
+pub use check::{Finding, PackReport, agreement, kappa};
 
 /// The file that makes a folder a pack.
 pub const MANIFEST: &str = "pack.toml";

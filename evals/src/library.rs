@@ -156,7 +156,7 @@ fn row(value: &str, pairs: &[(f64, f64)]) -> PassageRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use credence_agent::library::load;
+    use credence_agent::library::{built_in, load};
     use std::path::Path;
 
     fn documents(folder: &str) -> Vec<Document> {
@@ -168,6 +168,48 @@ mod tests {
 
     fn features() -> Vec<String> {
         ["age", "drinks a day", "dependents"].map(str::to_owned).to_vec()
+    }
+
+    /// What the second reader, who had not seen the keys, read in a passage.
+    #[derive(serde::Deserialize)]
+    struct SecondReading {
+        document: String,
+        /// From 1.
+        passage: usize,
+        keys: BTreeMap<String, f64>,
+    }
+
+    #[test]
+    fn two_readers_agree_on_what_passages_say() {
+        let mut found: Vec<Document> =
+            built_in().iter().flat_map(credence_agent::library::Collection::documents).collect();
+        found.extend(documents("data/library/transplants"));
+        let read: Vec<SecondReading> = include_str!("../data/library/second_reader.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a reading"))
+            .collect();
+        assert_eq!(found.iter().map(|d| d.passages.len()).sum::<usize>(), read.len());
+        let (mut pairs, mut both) = (Vec::new(), 0);
+        for second in &read {
+            let document = found.iter().find(|d| d.source == second.document).expect("a document");
+            let first = match &document.passages[second.passage - 1].keys {
+                Some(Keys::Written(keys)) => keys.clone(),
+                _ => Default::default(),
+            };
+            let names: std::collections::BTreeSet<&String> = first.keys().chain(second.keys.keys()).collect();
+            for name in names {
+                let of = |keys: &BTreeMap<String, f64>| keys.get(name).copied().unwrap_or(0.0);
+                let (a, b) = (of(&first), of(&second.keys));
+                // Wherever both see a value at stake they see it on the same side.
+                assert!(a * b >= 0.0, "{} {}: {name}", second.document, second.passage);
+                both += usize::from(a * b > 0.0);
+                pairs.push((a, b));
+            }
+        }
+        assert!(both > 200, "{both}");
+        // Only passages in which one of them saw the value count here, so this is less than the agreement in the results.
+        let agreement = credence_agent::pack::kappa(&pairs);
+        assert!(agreement > 0.8, "{agreement}");
     }
 
     #[test]

@@ -229,8 +229,9 @@ pub fn agreement(first: &Bank, second: &Bank, values: &[&str]) -> Vec<(String, f
         .collect()
 }
 
-/// One less the mean squared difference of two ratings over what it would be if they were independent; 1 where both never vary.
-fn kappa(pairs: &[(f64, f64)]) -> f64 {
+/// Cohen's kappa of pairs of ratings with quadratic weights: one less the mean squared difference of two ratings over what it would be
+/// if they were independent; 1 where both never vary.
+pub fn kappa(pairs: &[(f64, f64)]) -> f64 {
     let n = pairs.len() as f64;
     let mean = |f: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(f).sum::<f64>() / n.max(1.0);
     let observed = mean(&|(a, b)| (a - b) * (a - b));
