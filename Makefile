@@ -26,7 +26,7 @@ build: deps
 test: test-deps
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path python/Cargo.toml --check
-	@CREDENCE_BROWSER=$$(command -v chromedriver) $(CARGO) test --release --locked --workspace
+	@CREDENCE_BROWSER=$$(command -v chromedriver) CREDENCE_NATS_SERVER=$$(command -v nats-server) $(CARGO) test --release --locked --workspace
 
 lint: deps
 	@$(CARGO) fmt --all --check
@@ -35,7 +35,7 @@ lint: deps
 	@CARGO_TARGET_DIR=target/python $(CARGO) clippy --release --locked --manifest-path python/Cargo.toml -- -D warnings
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: dependency rules not checked"; fi
 
-# A browser, for the tests of the pages only.
+# A browser and a NATS server, for the tests of the pages and of experiments on many machines only.
 test-deps: deps
 	@./scripts/install-deps.sh for-tests
 

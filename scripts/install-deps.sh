@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what llama.cpp's build needs and is missing: cmake, a C++ compiler, clang and libclang; with "for-tests" also a browser
-# with its driver, where the system's package manager has one. Does nothing where all is there.
+# with its driver and a NATS server, where the system's package manager has them. Does nothing where all is there.
 set -eu
 
 missing=""
@@ -27,6 +27,11 @@ if [ "${1:-}" = for-tests ] && ! command -v chromedriver >/dev/null 2>&1 && comm
   has_browser || $sudo apt-get update -q >/dev/null 2>&1 || true
   # Ubuntu's package of this name only points to a snap: there the tests of pages say SKIPPED.
   if has_browser && ! grep -qi '^ID=ubuntu' /etc/os-release; then missing="$missing chromium chromium-driver"; fi
+fi
+if [ "${1:-}" = for-tests ] && ! command -v nats-server >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
+  has_nats() { apt-cache policy nats-server 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+  has_nats || $sudo apt-get update -q >/dev/null 2>&1 || true
+  if has_nats; then missing="$missing nats-server"; fi
 fi
 
 [ -z "$missing" ] && exit 0

@@ -1,5 +1,10 @@
 //! `credence eval run` end to end on a tiny experiment.
 
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
 use assert_cmd::Command;
 use predicates::str::contains;
 
@@ -124,4 +129,110 @@ fn calibration_is_a_command() {
     calibration(&["--evidence", "tea-leaves"]).failure().stderr(contains("ranking-of-five"));
     calibration(&["--grid", "tea-leaves"]).failure().stderr(contains("drifting"));
     calibration(&["--dimension", "1"]).code(3).stderr(contains("--dimension"));
+}
+
+#[test]
+fn parts_of_a_grid_are_run_apart_and_merged_to_the_same_bytes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("tiny.toml"), TINY).expect("a file");
+    let eval = |args: &[&str]| credence().current_dir(dir.path()).arg("eval").args(args).assert();
+    eval(&["run", "tiny.toml", "--out", "whole"]).success();
+    for (part, out) in [("1/3", "a"), ("2/3", "b"), ("3/3", "c")] {
+        eval(&["run", "tiny.toml", "--shard", part, "--out", out]).success().stdout(contains("credence eval merge"));
+    }
+    eval(&["merge", "c", "a", "--out", "m"]).code(3).stderr(contains("3 of 8 runs are missing (those of part 2/3)"));
+    eval(&["merge", "b", "--out", "m"]).success().stdout(contains("8 runs"));
+    for name in ["results.jsonl", "results.parquet"] {
+        assert_eq!(std::fs::read(at("m").join(name)).ok(), std::fs::read(at("whole").join(name)).ok(), "{name}");
+    }
+    eval(&["run", "tiny.toml", "--shard", "4/3", "--out", "d"]).code(2).stderr(contains("2/8"));
+    eval(&["merge", "nowhere", "--out", "m"]).failure().stderr(contains("nowhere"));
+}
+
+/// A NATS server with JetStream of its own, ended with the test.
+struct Nats {
+    child: Child,
+    url: String,
+    _store: tempfile::TempDir,
+}
+
+impl Nats {
+    /// None where there is no server; `make test` installs one and demands it.
+    fn start() -> Option<Self> {
+        let store = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let demanded = std::env::var_os("CREDENCE_NATS_SERVER").filter(|path| !path.is_empty());
+        let mut server = Process::new(demanded.clone().unwrap_or("nats-server".into()));
+        server.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(store.path());
+        match server.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+            Ok(child) => Some(Self { child, url: format!("nats://127.0.0.1:{port}"), _store: store }),
+            Err(error) => {
+                eprintln!("SKIPPED: there is no nats-server ({error})");
+                assert!(demanded.is_none(), "a server was demanded");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `credence eval ...` in the background.
+fn begin(dir: &Path, args: &[&str]) -> Child {
+    let mut command = Process::new(env!("CARGO_BIN_EXE_credence"));
+    command.current_dir(dir).arg("eval").args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("the command starts")
+}
+
+/// Waits until so many lines are in a file.
+fn lines(path: &Path, at_least: usize) {
+    let since = Instant::now();
+    while std::fs::read_to_string(path).map_or(0, |text| text.lines().count()) < at_least {
+        assert!(since.elapsed() < Duration::from_secs(120), "{} has not {at_least} lines", path.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn workers_that_are_killed_and_a_run_that_is_interrupted_leave_the_same_bytes() {
+    let Some(nats) = Nats::start() else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| dir.path().join(name);
+    let many: Vec<String> = (1..=12).map(|seed| seed.to_string()).collect();
+    let file = TINY.replace("seeds = [1, 2]", &format!("seeds = [{}]", many.join(", ")));
+    let file = file.replace("questions = 8", "questions = 40");
+    std::fs::write(at("tiny.toml"), file).expect("a file");
+    let on = nats.url.as_str();
+    let run = ["run", "tiny.toml", "--out", "far", "--on", on];
+    // A collector and a worker that are both killed in the middle.
+    let mut collector = begin(dir.path(), &run);
+    let mut worker = begin(dir.path(), &["worker", "--on", on, "--threads", "1"]);
+    lines(&at("far/cells.jsonl"), 4);
+    collector.kill().and_then(|()| collector.wait()).expect("it was there");
+    // What comes in meanwhile waits in the stream.
+    std::thread::sleep(Duration::from_millis(200));
+    worker.kill().and_then(|()| worker.wait()).expect("it was there");
+    let mut other = begin(dir.path(), &["worker", "--on", on, "--threads", "2"]);
+    let far = || credence().current_dir(dir.path()).arg("eval").args(run).timeout(Duration::from_secs(150)).assert();
+    far().success().stdout(contains("48 runs"));
+    credence().current_dir(dir.path()).args(["eval", "run", "tiny.toml", "--out", "here"]).assert().success();
+    for name in ["results.jsonl", "results.parquet"] {
+        assert_eq!(std::fs::read(at("far").join(name)).ok(), std::fs::read(at("here").join(name)).ok(), "{name}");
+    }
+    // Nothing is left to do, and nobody is needed to see that.
+    other.kill().and_then(|()| other.wait()).expect("it was there");
+    far().success().stdout(contains("48 runs"));
+    let nobody = "nats://127.0.0.1:1";
+    credence()
+        .args(["eval", "worker", "--on", nobody])
+        .assert()
+        .code(1)
+        .stderr(contains("no NATS server at nats://127.0.0.1:1"));
+    credence().args(["eval", "worker"]).env_remove("CREDENCE_NATS").assert().code(3).stderr(contains("--on nats://"));
 }

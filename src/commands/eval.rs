@@ -5,6 +5,7 @@ pub(crate) mod crowd;
 mod experiment;
 mod flight;
 mod flight_model;
+mod grid;
 mod kidney;
 mod learning;
 pub(crate) mod library;
@@ -41,13 +42,17 @@ pub(crate) enum EvalCommand {
     /// Check a model's prior against real people's answers: is it inside the region of convergence?
     Start(StartArgs),
     /// Run a convergence experiment: a file of your own, or a built-in one by name; an interrupted run goes on
-    Run {
-        /// The experiment (TOML), or the name of a built-in one
-        #[arg(value_name = "FILE|NAME")]
-        experiment: PathBuf,
-        /// Where results go [default: eval-NAME, or eval-NAME-2 and so on after a change of the file]
+    Run(grid::RunArgs),
+    /// Run cells of whatever experiments wait in a stream, until stopped; any number on any machines
+    Worker(grid::WorkerArgs),
+    /// Put the parts of an experiment that ran with --shard together
+    Merge {
+        /// The folders of the parts
+        #[arg(value_name = "DIR", required = true)]
+        parts: Vec<PathBuf>,
+        /// Where the whole goes
         #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
+        out: PathBuf,
     },
     /// Whether intervals hold the truth as often as they say: simulated people, every kind of evidence
     Calibration(calibration::CalibrationArgs),
@@ -103,14 +108,17 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Unseen(args) => reading::unseen(global, &args),
         EvalCommand::Start(args) => start::run(global, &args),
         EvalCommand::Library(args) => library::run(global, &args),
-        EvalCommand::Run { experiment, out } if experiment.to_str() == Some(PRESSURE) => {
-            let rows = out.map(|dir| dir.join("pressure.jsonl"));
+        EvalCommand::Run(args) if args.experiment.to_str() == Some(PRESSURE) => {
+            args.whole_and_here()?;
+            let rows = args.out.map(|dir| dir.join("pressure.jsonl"));
             if let Some(dir) = rows.as_ref().and_then(|p| p.parent()) {
                 std::fs::create_dir_all(dir).with_context(|| format!("failed to make {}", dir.display()))?;
             }
             eval_agent::pressure(global, &PressureArgs { out: rows, ..PressureArgs::default() })
         }
-        EvalCommand::Run { experiment, out } => experiment::run(&experiment, out),
+        EvalCommand::Run(args) => experiment::run(args),
+        EvalCommand::Worker(args) => grid::worker(&args),
+        EvalCommand::Merge { parts, out } => experiment::merge(&parts, &out),
         EvalCommand::Calibration(args) => calibration::run(&args),
         EvalCommand::List { name } => {
             experiment::list(name.as_deref())?;

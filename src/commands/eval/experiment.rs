@@ -1,4 +1,4 @@
-//! `credence eval run`, `list` and `report`: convergence experiments.
+//! `credence eval run`, `merge`, `list` and `report`: convergence experiments.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context;
 use credence_evals::experiment::{BUILT_IN, Experiment};
 use credence_evals::report;
-use credence_evals::results::{self, RESULTS, ResultsError};
+use credence_evals::results::{self, JOURNAL, Part, RESULTS, Results, ResultsError};
 
+use super::grid::{self, RunArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{now, say};
@@ -26,8 +27,9 @@ pub(super) fn list(name: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs an experiment, or goes on with one.
-pub(super) fn run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {
+/// Runs an experiment or a part of it, here or on workers, or goes on with it.
+pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
+    let what = &args.experiment;
     let built_in = BUILT_IN.iter().find(|(name, _)| what.to_str() == Some(name));
     let file = match built_in {
         Some((_, file)) => (*file).to_owned(),
@@ -35,26 +37,43 @@ pub(super) fn run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {
             .map_err(|e| WrongInput(format!("{}: {e} (credence eval list shows the built-in ones)", what.display())))?,
     };
     let experiment = Experiment::parse(&file).map_err(|e| WrongInput(format!("{}: {e}", what.display())))?;
-    let dir = match out {
+    let dir = match args.out {
         Some(dir) => dir,
         None => results::folder(&experiment.name, &file).map_err(wrong_folder)?,
     };
     let bar = counting("runs");
     let begun = now();
-    let found = AtomicUsize::new(usize::MAX);
-    let results = results::run(&experiment, &file, &dir, &|done, of| {
+    let (found, last) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(0));
+    let progress = |done: usize, of: usize| {
         // The first report is of what the folder held already.
         found.fetch_min(done, Ordering::Relaxed);
+        last.fetch_max(done, Ordering::Relaxed);
         bar.set_length(of as u64);
         bar.set_position(done as u64);
-    })
-    .map_err(wrong_folder)?;
+    };
+    let part = args.shard.unwrap_or(Part::WHOLE);
+    let results = match &args.on.on {
+        Some(_) => Some(grid::collect(&args.on, &experiment, &file, &dir, &progress)?),
+        None => results::run(&experiment, &file, &dir, part, &progress).map_err(wrong_folder)?,
+    };
     bar.finish_and_clear();
-    let fresh = results.runs.len() - found.load(Ordering::Relaxed).min(results.runs.len());
+    let last = last.into_inner();
+    let fresh = last - found.into_inner().min(last);
     if fresh > 0 {
         let seconds = now().duration_since(begun).as_secs_f64();
         say(format!("{fresh} runs in {seconds:.1} s, {:.1} a second", fresh as f64 / seconds.max(1e-3)))?;
     }
+    match results {
+        Some(results) => whole(&experiment, &results, &dir),
+        None => {
+            say(format!("part {part} is done: {last} runs in {}", dir.join(JOURNAL).display()))?;
+            say("next, when all parts are done: credence eval merge DIR ... --out DIR")
+        }
+    }
+}
+
+/// Says what a whole grid came to.
+fn whole(experiment: &Experiment, results: &Results, dir: &Path) -> anyhow::Result<()> {
     let converged = results.runs.iter().filter(|r| r.answers_needed.is_some()).count();
     say(format!(
         "{} runs, {converged} converged within {} answers; results in {}",
@@ -65,11 +84,32 @@ pub(super) fn run(what: &Path, out: Option<PathBuf>) -> anyhow::Result<()> {
     say(format!("next: credence eval report {}", dir.display()))
 }
 
+/// Puts parts together.
+pub(super) fn merge(parts: &[PathBuf], out: &Path) -> anyhow::Result<()> {
+    let folder = results::merge(parts, out).map_err(wrong_folder)?;
+    let experiment = Experiment::parse(&folder.provenance().file)?;
+    let (missing, of) = (folder.missing(Part::WHOLE), folder.cells().len());
+    if let Some(first) = missing.first() {
+        let numbers = |n: usize| missing.iter().all(|place| place % n == first % n).then(|| (first % n + 1, n));
+        let hint = (2..=of.min(1000)).rev().find_map(numbers).filter(|(_, n)| of.div_ceil(*n) == missing.len());
+        let hint = hint.map_or_else(String::new, |(part, n)| format!(" (those of part {part}/{n})"));
+        let what = format!("{} of {of} runs are missing{hint}; {} holds the others", missing.len(), out.display());
+        return Err(WrongInput(format!(
+            "{what}: add the folders of the other parts, or `credence eval run` the rest there"
+        ))
+        .into());
+    }
+    let results = folder.finish().map_err(wrong_folder)?;
+    results.map_or(Ok(()), |results| whole(&experiment, &results, out))
+}
+
 pub(super) fn wrong_folder(error: ResultsError) -> anyhow::Error {
     match error {
-        ResultsError::Another { .. } | ResultsError::Line { .. } | ResultsError::Empty { .. } => {
-            WrongInput(error.to_string()).into()
-        }
+        ResultsError::Another { .. }
+        | ResultsError::Line { .. }
+        | ResultsError::Empty { .. }
+        | ResultsError::NoCell { .. }
+        | ResultsError::Differs { .. } => WrongInput(error.to_string()).into(),
         other => other.into(),
     }
 }

@@ -1,0 +1,207 @@
+//! Experiments past one machine, over NATS JetStream.
+//!
+//! [`grid::run`] deals the cells of an experiment out and collects the results; [`worker::work`] runs cells, on any number of machines.
+//! Both only know the server. A cell is acknowledged once its result is in the stream, so whoever dies is made up for, and as a run is
+//! a function of its cell, the files at the end have the same bytes as on one machine.
+//!
+//! | stream | subjects | keeps |
+//! |---|---|---|
+//! | `CREDENCE_CELLS` | `credence.cells.BUILD.GRID.PLACE` | a cell until a worker has acknowledged it (a work queue) |
+//! | `CREDENCE_RUNS` | `credence.runs.BUILD.GRID.PLACE` | its result, the last for each place, until the grid is whole |
+//! | `CREDENCE_RUNS` | `credence.grids.BUILD.GRID` | the experiment, until the grid is whole |
+//!
+//! `BUILD` names what bits depend on (version, engine, form of results, processor family), so a worker only gets cells that it runs to
+//! the same bits; `GRID` is a hash of the experiment's file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use async_nats::jetstream::{self, Context, stream};
+use credence_evals::experiment::{ExperimentError, Provenance};
+use credence_evals::results::ResultsError;
+
+pub mod grid;
+pub mod worker;
+
+const CELLS: &str = "CREDENCE_CELLS";
+const RUNS: &str = "CREDENCE_RUNS";
+/// How long the first connection may take, and an answer of the server.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the stream is, and how to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `nats://HOST:PORT`, or `tls://`; several with commas between them.
+    pub url: String,
+    /// A NATS credentials file.
+    pub credentials: Option<PathBuf>,
+    /// Certificates of authorities to trust, PEM.
+    pub ca: Option<PathBuf>,
+    /// On how many servers of a cluster streams are kept, where they are made anew.
+    pub replicas: usize,
+}
+
+/// Why work past one machine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No server.
+    #[error("there is no NATS server at {url}, or it does not let us in")]
+    Connect {
+        /// Its address.
+        url: String,
+        /// Why.
+        source: async_nats::ConnectError,
+    },
+    /// A file of credentials.
+    #[error("failed to read the credentials {}", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The stream refused or did not answer.
+    #[error("failed to {doing}: {why} (is JetStream on? `nats-server -js`)")]
+    Stream {
+        /// What was done.
+        doing: &'static str,
+        /// What the server said.
+        why: String,
+    },
+    /// A worker could not run a cell.
+    #[error("a worker could not run cell {place} of the grid: {why}")]
+    Cell {
+        /// Place in the grid, from 0.
+        place: usize,
+        /// What it said.
+        why: String,
+    },
+    /// What is in the stream is not what this program puts there.
+    #[error("{subject} in the stream is not of this program: {why}")]
+    Foreign {
+        /// The subject.
+        subject: String,
+        /// What was wrong.
+        why: String,
+    },
+    /// The experiment.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// The folder of results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+/// What fails in the stream while something is done.
+fn refused<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> ClusterError {
+    move |error| ClusterError::Stream { doing, why: error.to_string() }
+}
+
+impl Server {
+    async fn connect(&self) -> Result<Context, ClusterError> {
+        let mut options = ConnectOptions::new().name("credence").connection_timeout(PATIENCE);
+        if let Some(path) = &self.credentials {
+            let failed = |source| ClusterError::Credentials { path: path.clone(), source };
+            options = options.credentials_file(path).await.map_err(failed)?;
+        }
+        if let Some(path) = &self.ca {
+            options = options.add_root_certificates(path.clone());
+        }
+        let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
+        let failed = |source| ClusterError::Connect { url: self.url.clone(), source };
+        let client = options.connect(addresses).await.map_err(failed)?;
+        let context = jetstream::new(client);
+        let common = stream::Config { num_replicas: self.replicas, ..Default::default() };
+        let cells = stream::Config {
+            name: CELLS.to_owned(),
+            subjects: vec!["credence.cells.>".to_owned()],
+            retention: stream::RetentionPolicy::WorkQueue,
+            ..common.clone()
+        };
+        let runs = stream::Config {
+            name: RUNS.to_owned(),
+            subjects: vec!["credence.runs.>".to_owned(), "credence.grids.>".to_owned()],
+            max_messages_per_subject: 1,
+            ..common
+        };
+        context.get_or_create_stream(cells).await.map_err(refused("open the stream of cells"))?;
+        context.get_or_create_stream(runs).await.map_err(refused("open the stream of results"))?;
+        Ok(context)
+    }
+}
+
+/// The first half of a BLAKE3 hash, in hex: enough to tell builds and experiments apart, and fit for a subject.
+fn short(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// All that bits depend on but the experiment itself.
+fn build(provenance: &Provenance) -> String {
+    let Provenance { file: _, file_blake3: _, version, engine_version, results_version, platform } = provenance;
+    short(&format!("{version} {engine_version} {results_version} {platform}"))
+}
+
+/// Subjects of one grid.
+#[derive(Clone, Debug)]
+struct Subjects {
+    build: String,
+    grid: String,
+}
+
+impl Subjects {
+    fn of(provenance: &Provenance) -> Self {
+        Self {
+            build: build(provenance),
+            grid: provenance.file_blake3[..32.min(provenance.file_blake3.len())].to_owned(),
+        }
+    }
+
+    /// Grid and place of a cell's subject.
+    fn read(subject: &str) -> Option<(Self, usize)> {
+        let mut parts = subject.split('.').skip(2);
+        let (build, grid, place) = (parts.next()?.to_owned(), parts.next()?.to_owned(), parts.next()?.parse().ok()?);
+        Some((Self { build, grid }, place))
+    }
+
+    fn cell(&self, place: usize) -> String {
+        format!("credence.cells.{}.{}.{place}", self.build, self.grid)
+    }
+
+    fn run(&self, place: usize) -> String {
+        format!("credence.runs.{}.{}.{place}", self.build, self.grid)
+    }
+
+    fn runs(&self) -> String {
+        format!("credence.runs.{}.{}.*", self.build, self.grid)
+    }
+
+    fn experiment(&self) -> String {
+        format!("credence.grids.{}.{}", self.build, self.grid)
+    }
+}
+
+/// What a worker says of a cell.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Run(Box<credence_evals::experiment::Run>),
+    Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cells_subject_says_where_it_belongs() {
+        let subjects = Subjects::of(&Provenance::of("name = \"x\""));
+        let (read, place) = Subjects::read(&subjects.cell(17)).expect("a cell");
+        assert_eq!((read.experiment(), place), (subjects.experiment(), 17));
+        assert!(Subjects::read("credence.cells.a.b").is_none() && Subjects::read("credence.cells.a.b.c").is_none());
+        // Bits are promised for one version only, so another one's cells are others.
+        let mut later = Provenance::of("name = \"x\"");
+        later.engine_version += 1;
+        assert_ne!(Subjects::of(&later).cell(17), subjects.cell(17));
+    }
+}
