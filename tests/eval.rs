@@ -1,6 +1,6 @@
 //! `credence eval run` end to end on a tiny experiment.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
@@ -166,7 +166,14 @@ impl Nats {
         let mut server = Process::new(demanded.clone().unwrap_or("nats-server".into()));
         server.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(store.path());
         match server.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-            Ok(child) => Some(Self { child, url: format!("nats://127.0.0.1:{port}"), _store: store }),
+            Ok(child) => {
+                let since = Instant::now();
+                while TcpStream::connect(("127.0.0.1", port)).is_err() {
+                    assert!(since.elapsed() < Duration::from_secs(30), "nats-server does not listen");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Some(Self { child, url: format!("nats://127.0.0.1:{port}"), _store: store })
+            }
             Err(error) => {
                 eprintln!("SKIPPED: there is no nats-server ({error})");
                 assert!(demanded.is_none(), "a server was demanded");
