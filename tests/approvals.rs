@@ -214,7 +214,7 @@ mod carrying_out {
     use std::time::{Duration, Instant};
 
     use credence_agent::bank::Bank;
-    use credence_priors::training::{Architecture, tiny};
+    use credence_training::{Architecture, tiny};
 
     use super::*;
 

@@ -1,4 +1,5 @@
-//! Holds the direction of dependencies (`belief <- approvals <- memory`, both and `priors` under `agent <- evals <- src`), and who may know what.
+//! Holds the direction of dependencies (`belief <- approvals <- memory`; memory and `priors` under `agent`; `priors <- training`; training and
+//! agent under `tuning`; all under `evals <- src`), and who may know what.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,15 +29,17 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 #[test]
 fn crates_depend_downwards_only() {
-    let may_use: [(&str, &[&str]); 10] = [
+    let may_use: [(&str, &[&str]); 12] = [
         ("memory/belief", &[]),
         ("memory", &["credence-approvals", "credence-belief"]),
         ("priors", &[]),
+        ("priors/training", &["credence-priors"]),
         ("approvals", &["credence-belief"]),
         ("mcp", &["credence-approvals"]),
         ("glass", &[]),
         ("agent", &["credence-approvals", "credence-memory", "credence-priors"]),
-        ("evals", &["credence-memory", "credence-priors", "credence-agent"]),
+        ("agent/tuning", &["credence-agent", "credence-memory", "credence-priors", "credence-training"]),
+        ("evals", &["credence-agent", "credence-memory", "credence-priors", "credence-training", "credence-tuning"]),
         ("cluster", &["credence-evals"]),
         // For Python: a workspace of its own, without a model.
         ("python", &["credence-belief", "credence-memory"]),
@@ -56,10 +59,12 @@ fn every_dependency_is_used_by_a_line() {
         ("memory/belief", &["src"][..]),
         ("memory", &["src"]),
         ("priors", &["src"]),
+        ("priors/training", &["src"]),
         ("approvals", &["src"]),
         ("mcp", &["src"]),
         ("glass", &["src"]),
         ("agent", &["src"]),
+        ("agent/tuning", &["src"]),
         ("evals", &["src"]),
         ("cluster", &["src"]),
         ("python", &["src"]),
@@ -87,7 +92,9 @@ fn memory_knows_no_model_and_no_runtime() {
 
 #[test]
 fn only_agent_and_the_command_have_tokio() {
-    for member in ["memory/belief", "memory", "priors", "approvals", "glass", "evals"] {
+    for member in
+        ["memory/belief", "memory", "priors", "priors/training", "agent/tuning", "approvals", "glass", "evals"]
+    {
         assert!(!dependencies(member).contains("tokio"), "{member} may not depend on tokio");
     }
     assert!(dependencies("agent").contains("tokio"));
@@ -95,7 +102,8 @@ fn only_agent_and_the_command_have_tokio() {
 
 #[test]
 fn llama_cpp_is_known_in_one_place() {
-    for member in ["memory/belief", "memory", "approvals", "glass", "agent", "evals"] {
+    for member in ["memory/belief", "memory", "priors/training", "approvals", "glass", "agent", "agent/tuning", "evals"]
+    {
         let dependencies = dependencies(member);
         assert!(!dependencies.contains("llama-cpp-2") && !dependencies.contains("llama-cpp-sys-2"), "{member}");
     }

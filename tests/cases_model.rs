@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use credence_priors::cache::ModelCache;
 use credence_priors::reference::DEFAULT_MODEL;
-use credence_priors::training::tiny;
+use credence_training::tiny;
 use real::{Bench, text};
 
 /// Longer than anything takes that is waited for here.

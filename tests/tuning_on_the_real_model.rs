@@ -169,7 +169,7 @@ fn real_model_data_sets_go_out_and_adapters_come_in_or_are_refused() {
     assert!(row["probability"].as_f64().is_some_and(|p| (0.5..=1.0).contains(&p)), "{row}");
     assert!(!row["provenance"].as_array().expect("pairs").is_empty());
     let tokens = std::fs::read_to_string(data.join("examples.jsonl")).expect("examples");
-    let read = tokens.lines().map(serde_json::from_str::<credence_priors::training::Example>);
+    let read = tokens.lines().map(serde_json::from_str::<credence_training::Example>);
     let examples: Vec<_> = read.collect::<Result<_, _>>().expect("examples as the trainer has them");
     // Two words that follow one prompt are one example with two targets.
     let prompts: std::collections::BTreeSet<String> =
@@ -179,7 +179,7 @@ fn real_model_data_sets_go_out_and_adapters_come_in_or_are_refused() {
 
     // An adapter for another model, half of one, and one that is none.
     let (model, other) = (home.path("tiny.gguf"), home.path("other.gguf"));
-    use credence_priors::training::{Adapter, Architecture, LoraSettings, Weights, tiny};
+    use credence_training::{Adapter, Architecture, LoraSettings, Weights, tiny};
     tiny::write(&model, Architecture::Llama, 1).expect("a model");
     let tiny_weights = Weights::load(&model).expect("weights");
     Adapter::new(&tiny_weights, &LoraSettings::default(), 1).expect("an adapter").write(&other).expect("a file");

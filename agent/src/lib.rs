@@ -1,5 +1,4 @@
-//! What an agent does with belief: it asks, decides, proposes, explains and schedules fine-tuning. It joins the log and the
-//! language model, and is the lowest crate that knows an async runtime.
+//! What an agent does with belief: it asks, decides, proposes and explains. It joins the log and the language model, and is the lowest crate that knows an async runtime.
 //!
 //! # Where to begin
 //!
@@ -14,7 +13,7 @@
 //! | words of a person | [`importance`], [`words`], [`in_words`] |
 //! | what is shown of belief | [`views`], [`influence`], [`page`], [`names`], [`people`] |
 //! | approvals of tool calls | [`approvals`] |
-//! | fine-tuning | [`tuning`] |
+//! | what learns in the background of a session | [`beside`]; `credence-tuning` trains weights there |
 //!
 //! ```
 //! use credence_agent::pack::{DEFAULT, Pack};
@@ -30,6 +29,7 @@ pub mod ask;
 pub mod askable;
 pub mod bank;
 mod bars;
+pub mod beside;
 pub mod briefing;
 pub mod calls;
 pub mod consider;
@@ -61,7 +61,6 @@ pub mod session;
 pub mod sitting;
 pub mod task;
 pub mod together;
-pub mod tuning;
 pub mod views;
 pub mod wording;
 pub mod words;

@@ -9,18 +9,19 @@ use credence_memory::ids::{Hash, ValueId};
 use credence_memory::record::{AlternativeDescribed, LogOpened, ModelRecord, Record};
 use credence_memory::state::State;
 use credence_priors::ModelError;
+use credence_priors::cache::blake3_of;
 use credence_priors::schema::ValueSchema;
 use jiff::Timestamp;
 use rand::RngExt;
 
 use crate::bank::Bank;
+use crate::beside::Learning;
 use crate::keyed;
 pub use crate::loader::{AdapterLoader, LoadError, Loader};
 use crate::pack::Pack;
 use crate::protocol::Progress;
 use crate::reader::{GenerationReader, ReadBefore, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
-use crate::tuning::beside::Learning;
 
 /// What a home is opened with.
 #[derive(Clone)]
@@ -47,8 +48,8 @@ pub struct Opening {
     pub load: Loader,
     /// Loads the model with an adapter.
     pub load_adapter: AdapterLoader,
-    /// What a sitting trains with in the background; none if it never does.
-    pub learning: Option<Learning>,
+    /// What learns in the background of a sitting; none if nothing does.
+    pub learning: Option<Arc<dyn Learning>>,
 }
 
 /// A generation in force: what its judgement is read with.
@@ -87,7 +88,7 @@ impl GenerationSource {
     }
 
     fn reader(&self, load: &AdapterLoader) -> Result<GenerationReader, LoadError> {
-        let found = credence_priors::training::file_hash(&self.adapter)?;
+        let found = blake3_of(&self.adapter).map_err(|e| format!("failed to read {}: {e}", self.adapter.display()))?;
         if found != self.hash.to_string() {
             return Err(
                 format!("{} is not the file that was promoted: its hash differs", self.adapter.display()).into()

@@ -7,19 +7,18 @@ use std::sync::mpsc::Sender;
 use credence_memory::home::Home;
 use credence_memory::ids::PersonId;
 use credence_memory::record::{AlternativeDescribed, JudgementsRead, Record};
-use credence_priors::Cancel;
+use credence_priors::{Cancel, error_chain};
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::askable::Askable;
 use crate::bank::{Bank, BankQuestion};
-use crate::error::error_chain;
+use crate::beside::Beside;
 use crate::knowledge::Knowledge;
 use crate::opening::{GenerationSource, OpenHome, Opening, OpeningError};
 use crate::protocol::{Progress, QuestionView, Said, Shown, SummaryView};
 use crate::reader::{ReadBefore, Reader};
 use crate::session::{Answer, Session, SessionError, SessionOptions};
-use crate::tuning::beside::{Beside, collect};
 use crate::words::rate::ReadingRate;
 use crate::words::telling::ToReading;
 use crate::words::{self, Listener};
@@ -76,7 +75,7 @@ pub async fn sit(
     let cancel = Cancel::default();
     // Training reads features in the model's own units.
     let in_key_points = home.state().elicited().is_some_and(|prior| prior.in_key_points());
-    let learning = opening.learning.as_ref().filter(|_| !in_key_points);
+    let learning = opening.learning.clone().filter(|_| !in_key_points);
     let (mut beside, notices) = Beside::start(home, learning, clock());
     for text in notices {
         front.show(Shown::Notice { text });
@@ -157,7 +156,7 @@ async fn converse(
                 Read::Failed(text) => front.show(Shown::Problem { text }),
             },
             trained = beside.ended() => {
-                let text = match trained.and_then(|folder| collect(home, &folder, clock())) {
+                let text = match trained.and_then(|()| beside.take_up(home, clock())) {
                     Ok(text) => text,
                     Err(why) => Some(format!("training in the background failed, nothing else changed: {why}")),
                 };

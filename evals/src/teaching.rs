@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use credence_priors::training::flight::{Teacher, Tokenizer};
-use credence_priors::training::teaching::{Curve, TeachingSettings, examine, teach};
-use credence_priors::training::{Adapter, Control, Progress, TrainingError, Weights};
+use credence_training::flight::{Teacher, Tokenizer};
+use credence_training::teaching::{Curve, TeachingSettings, examine, teach};
+use credence_training::{Adapter, Control, Progress, TrainingError, Weights};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -240,8 +240,8 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), TeachingError> {
 
 #[cfg(test)]
 mod tests {
-    use credence_priors::training::flight::Words;
-    use credence_priors::training::{Architecture, LoraSettings, TrainingSettings, tiny};
+    use credence_training::flight::Words;
+    use credence_training::{Architecture, LoraSettings, TrainingSettings, tiny};
 
     use super::*;
 

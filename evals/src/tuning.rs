@@ -15,14 +15,6 @@ use credence_agent::bank::{Bank, BankAlternative, BankQuestion};
 use credence_agent::opening::{Opening, OpeningError};
 use credence_agent::reader::ReaderError;
 use credence_agent::session::record_described;
-use credence_agent::tuning::candidate::{Folder, FolderError, Job, Outcome, TuneSettings};
-use credence_agent::tuning::dataset::{DataSetError, Whose};
-use credence_agent::tuning::gate::Judgement;
-use credence_agent::tuning::measure::MeasureError;
-use credence_agent::tuning::plan::{self, Machine};
-use credence_agent::tuning::records::{RecordError, take_up};
-use credence_agent::tuning::schedule::Decision;
-use credence_agent::tuning::work::{CandidateBuilder, Progress, WorkError};
 use credence_memory::belief::simulate::below;
 use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, IdError, PersonId, QuestionId, SourceId};
@@ -33,6 +25,14 @@ use credence_priors::features::FeatureError;
 use credence_priors::reading_cache::{FileReadingCache, ReadingCacheError};
 use credence_priors::readout::ReadError;
 use credence_priors::{LanguageModel, ModelHandle};
+use credence_tuning::candidate::{Folder, FolderError, Job, Outcome, TuneSettings};
+use credence_tuning::dataset::{DataSetError, Whose};
+use credence_tuning::gate::Judgement;
+use credence_tuning::measure::MeasureError;
+use credence_tuning::plan::{self, Machine};
+use credence_tuning::records::{RecordError, take_up};
+use credence_tuning::schedule::Decision;
+use credence_tuning::work::{CandidateBuilder, Progress, WorkError};
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -280,7 +280,7 @@ impl<'a> Fixture<'a> {
         let settings = &self.experiment.settings;
         let (decision, begun) = match pending {
             Some((folder, job)) => {
-                let because = credence_agent::tuning::schedule::Why::Interrupted;
+                let because = credence_tuning::schedule::Why::Interrupted;
                 (Decision::Train { start: job.start, because }, Some((folder, job)))
             }
             None => {
@@ -350,7 +350,7 @@ impl<'a> Fixture<'a> {
         let load = |adapter: PathBuf| (self.opening.load_adapter)(&adapter);
         let root = self.home.paths().root().to_owned();
         let state = self.home.state();
-        let adapter_of = |g| credence_agent::tuning::records::adapter_file(&root, state, g);
+        let adapter_of = |g| credence_tuning::records::adapter_file(&root, state, g);
         let mut builder = CandidateBuilder {
             state,
             schema: &self.opening.schema,
@@ -453,7 +453,7 @@ fn epoch() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use credence_agent::tuning::candidate::over_defaults;
+    use credence_tuning::candidate::over_defaults;
 
     use super::*;
 

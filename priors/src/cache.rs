@@ -363,8 +363,8 @@ pub fn blake3_of(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Architecture;
-    use crate::training::tiny;
+    use credence_training::Architecture;
+    use credence_training::tiny;
 
     /// A cache that holds one model, as if it had been fetched.
     fn cache_with(

@@ -1,5 +1,5 @@
-//! The head of a GGUF file, read and checked before llama.cpp sees the file: llama.cpp answers some damaged files by
-//! ending the process, and says little about the others.
+//! GGUF files. Their heads are read and checked before llama.cpp sees a file: llama.cpp answers some damaged files by ending
+//! the process, and says little about the others.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 
@@ -14,13 +14,15 @@ mod types;
 mod value;
 mod write;
 
-pub(crate) use content::{Content, TensorInfo};
-pub(crate) use types::type_name;
-pub(crate) use value::Value;
-pub(crate) use write::{TensorData, write};
+pub use content::{Content, TensorInfo};
+pub use types::type_name;
+pub use value::{Array, Value};
+pub use write::{TensorData, write};
+
+pub use crate::llama::numbers::dequantise;
 
 /// Metadata entry of an adapter that names its model, by the BLAKE3 of the model's file.
-pub(crate) const ADAPTER_MODEL_KEY: &str = "credence.model.blake3";
+pub const ADAPTER_MODEL_KEY: &str = "credence.model.blake3";
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@
 //! | reading acts | [`readout`], [`features`], [`value_reading`] |
 //! | the prior that a model gives | [`elicited::ElicitedPrior`], [`keyed_prior`], [`generation`] |
 //! | how well it reads | [`checks`], [`controls`], [`acts`], [`meaning`] |
-//! | fine-tuning | [`training`] |
+//! | the files of models, and products of matrices | [`gguf`], [`model_files`], [`matrix`]: `credence-training` builds on them |
 //!
 //! `examples/values_of_a_model.rs` is a first program. Log-probabilities are in nats.
 //!
@@ -43,9 +43,10 @@ mod handle;
 pub mod keyed_prior;
 mod linear;
 pub mod llama;
+pub mod matrix;
 pub mod meaning;
 pub mod model;
-mod model_files;
+pub mod model_files;
 pub mod published;
 pub mod reading_cache;
 pub mod readout;
@@ -54,7 +55,6 @@ pub mod schema;
 pub mod scripted;
 pub mod share;
 pub mod statements;
-pub mod training;
 pub mod value_reading;
 
 pub use handle::{Cancel, ModelHandle};
@@ -65,7 +65,7 @@ pub use model::{
 };
 
 /// An error with all its causes in one line.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -14,10 +14,10 @@ const FILES_MAX: u64 = 65_535;
 
 /// All files of a model that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ModelFiles {
+pub struct ModelFiles {
     files: Vec<PathBuf>,
     /// What the head of the first says, with the tensors of all.
-    pub(crate) head: GgufHead,
+    pub head: GgufHead,
 }
 
 impl ModelFiles {
@@ -25,7 +25,7 @@ impl ModelFiles {
     ///
     /// # Errors
     /// If one is missing, damaged, or belongs elsewhere.
-    pub(crate) fn find(path: &Path) -> Result<Self, GgufError> {
+    pub fn find(path: &Path) -> Result<Self, GgufError> {
         let head = GgufHead::read_file(path)?;
         let Some((_, count)) = head.split else { return Ok(Self { files: vec![path.to_owned()], head }) };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -55,12 +55,12 @@ impl ModelFiles {
     }
 
     /// The file that llama.cpp is given.
-    pub(crate) fn first(&self) -> &Path {
+    pub fn first(&self) -> &Path {
         &self.files[0]
     }
 
     /// All files, in their order; at least one.
-    pub(crate) fn all(&self) -> &[PathBuf] {
+    pub fn all(&self) -> &[PathBuf] {
         &self.files
     }
 
@@ -68,7 +68,7 @@ impl ModelFiles {
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub(crate) fn blake3(&self) -> io::Result<String> {
+    pub fn blake3(&self) -> io::Result<String> {
         let mut hasher = blake3::Hasher::new();
         for file in &self.files {
             hasher.update_reader(File::open(file)?)?;
@@ -114,8 +114,8 @@ pub(crate) fn common_name(stem: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Architecture;
-    use crate::training::tiny;
+    use credence_training::Architecture;
+    use credence_training::tiny;
 
     #[test]
     fn names_are_llama_cpps() {

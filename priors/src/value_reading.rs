@@ -38,8 +38,8 @@ pub use provided::{MapError, learned_acts};
 pub use states::{QuestionStates, layers, read_states};
 pub use stored::StoredMapError;
 
+use crate::matrix::Matrix;
 use crate::share::Share;
-use crate::training::matrix::Matrix;
 use quantised::Quantised;
 
 /// Changed whenever the same states would be read otherwise.

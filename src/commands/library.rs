@@ -13,6 +13,7 @@ use credence_memory::layout::{Feature, Layout};
 use credence_memory::library::{Library, Opinion, Share, Statement};
 use credence_memory::record::{DocumentAdded, DocumentDropped, DocumentKind, PassageReading, ReadBy, Record};
 use credence_memory::state::State;
+use credence_priors::error_chain;
 use serde_json::json;
 
 use crate::cli::{Global, ModelArgs};
@@ -198,7 +199,7 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
             (1, Some(only)) => only.into(),
             (_, Some(last)) => {
                 refused.push(last);
-                let all: Vec<String> = refused.iter().map(told).collect();
+                let all: Vec<String> = refused.iter().map(|error| error_chain(error)).collect();
                 WrongInput(format!("no document could be used:\n  {}", all.join("\n  "))).into()
             }
             (_, None) => WrongInput(format!("there is no document in {}", args.what.display())).into(),
@@ -238,7 +239,9 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
             if let Some(home) = &mut open {
                 let record = Record::DocumentAdded(read.added.clone());
                 if let Err(error) = home.append(now(), record) {
-                    refused.push(LibraryError::Folder { problem: format!("{}: {}", read.added.source, chain(&error)) });
+                    refused.push(LibraryError::Folder {
+                        problem: format!("{}: {}", read.added.source, error_chain(&error)),
+                    });
                     bar.inc(1);
                     continue;
                 }
@@ -255,14 +258,14 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
             row["notes"] = json!(read.notes);
             row
         });
-        let refused: Vec<String> = refused.iter().map(told).collect();
+        let refused: Vec<String> = refused.iter().map(|error| error_chain(error)).collect();
         return say_json(&json!({"documents": rows.collect::<Vec<_>>(), "refused": refused, "dry_run": args.dry_run}));
     }
     for (read, is_new) in &outcomes {
         say(outcome(read, *is_new, args.dry_run))?;
         read.notes.iter().try_for_each(|note| say(format!("    {}", clean_text(note))))?;
     }
-    refused.iter().try_for_each(|error| say(format!("not taken: {}", clean_text(&told(error)))))?;
+    refused.iter().try_for_each(|error| say(format!("not taken: {}", clean_text(&error_chain(error)))))?;
     if outcomes.is_empty() {
         anyhow::bail!(WrongInput("no document was added".into()));
     }
@@ -270,22 +273,6 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
         return say("Nothing was added: this was a dry run.");
     }
     say("`credence library explain VALUE` says what the library makes of a value.")
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        told.push_str(": ");
-        told.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    told
-}
-
-fn told(error: &LibraryError) -> String {
-    chain(error)
 }
 
 fn outcome(read: &Read, is_new: bool, dry_run: bool) -> String {

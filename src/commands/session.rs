@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use credence_agent::ask::Strategy;
@@ -25,7 +26,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let tuning = tune::settings(global)?;
     if tuning.policy.background {
-        opening.learning = Some(tune::learning(global, &args.model, tuning)?);
+        opening.learning = Some(Arc::new(tune::learning(global, &args.model, tuning)?));
     }
     let root = home(global)?;
     let names: BTreeMap<String, String> =

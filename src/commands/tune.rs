@@ -6,13 +6,13 @@ pub(crate) mod status;
 mod work;
 
 use anyhow::Context;
-use credence_agent::tuning::candidate::{CandidatePrior, Folder, Outcome, TuneSettings};
-use credence_agent::tuning::dataset::Whose;
-use credence_agent::tuning::plan;
-use credence_agent::tuning::records::{self, RecordError};
 use credence_memory::ids::{AdapterGeneration, PersonId};
 use credence_memory::record::{AdapterRolledBack, Record};
 use credence_memory::state::State;
+use credence_tuning::candidate::{CandidatePrior, Folder, Outcome, TuneSettings};
+use credence_tuning::dataset::Whose;
+use credence_tuning::plan;
+use credence_tuning::records::{self, RecordError};
 
 use crate::cli::{Global, TuneCommand, WhoseArgs};
 use crate::exit::WrongInput;

@@ -19,6 +19,7 @@ use credence_memory::ids::{PersonId, Seq, SessionId};
 use credence_memory::log::End;
 use credence_memory::record::{Record, Retracted};
 use credence_memory::state::{Illegal, StateError};
+pub(super) use credence_priors::error_chain as chain;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -403,10 +404,4 @@ impl From<StateError> for Problem {
             error => Self::failed(chain(&error)),
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
 }

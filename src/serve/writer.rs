@@ -197,8 +197,8 @@ impl Models {
         );
         let mut options: LlamaOptions = cache(&self.global).llama_options_for(file);
         if let Some((path, hash)) = &voice.adapter {
-            let found = credence_priors::training::file_hash(path)
-                .with_context(|| format!("failed to read {}", path.display()))?;
+            let found =
+                credence_training::file_hash(path).with_context(|| format!("failed to read {}", path.display()))?;
             anyhow::ensure!(found == hash.to_string(), "{} is not the file that was promoted", path.display());
             options.adapter = Some(path.clone());
         }

@@ -84,7 +84,7 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 
 /// A model of a few thousand random numbers that llama.cpp loads, as a file in this folder; it writes bytes.
 pub(crate) fn tiny_model(folder: &Path) -> PathBuf {
-    use credence_priors::training::{Architecture, tiny};
+    use credence_training::{Architecture, tiny};
     let template = "{% for m in messages %}{{ '[' + m.role + ']' + m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
     let words = tiny::Words { tokens: Vec::new(), template: Some(template.to_owned()) };
     let path = folder.join("tiny.gguf");

@@ -1,8 +1,8 @@
 //! The language model on the flight task: alone, with the rounds so far in its context, and as the mixture's prior.
 
 use credence_memory::belief::{BeliefError, Location, LocationName, Mixture, Settings};
-use credence_priors::training::flight::{Flight, Words};
 use credence_priors::{LanguageModel, ModelError, Reading};
+use credence_training::flight::{Flight, Words};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 

@@ -18,40 +18,43 @@ const NESTING_MAX: u32 = 4;
 
 /// Where a tensor lies and what it looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TensorInfo {
+pub struct TensorInfo {
     /// Its dimensions, the outermost first: rows, then columns. The file has them the other way round.
-    pub(crate) dims: Vec<usize>,
+    pub dims: Vec<usize>,
     /// Its type, as in `ggml.h`.
-    pub(crate) kind: u32,
+    pub kind: u32,
     /// Where it begins, counted from the beginning of the tensor data.
     offset: u64,
     /// How long it is.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 impl TensorInfo {
     /// How many numbers it has.
-    pub(crate) fn elements(&self) -> u64 {
+    pub fn elements(&self) -> u64 {
         self.dims.iter().map(|dim| *dim as u64).product()
     }
 }
 
 /// The head of a GGUF file.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub struct Content {
     /// Version of the format.
-    pub(crate) version: u32,
+    pub version: u32,
     /// Metadata entries by key.
-    pub(crate) metadata: BTreeMap<String, Value>,
+    pub metadata: BTreeMap<String, Value>,
     /// Tensors by name. All lie within the file.
-    pub(crate) tensors: BTreeMap<String, TensorInfo>,
+    pub tensors: BTreeMap<String, TensorInfo>,
     /// Where tensor data begins.
-    pub(crate) data: u64,
+    pub data: u64,
 }
 
 impl Content {
     /// Reads and checks the head of a file of `bytes` bytes.
-    pub(crate) fn read(source: impl Read, bytes: u64) -> Result<Self, GgufError> {
+    ///
+    /// # Errors
+    /// If it is not a GGUF file, is damaged, or is shorter than its head says.
+    pub fn read(source: impl Read, bytes: u64) -> Result<Self, GgufError> {
         let mut reader = Reader { source, at: 0, bytes };
         let found = reader.array::<4>()?;
         if &found != b"GGUF" {
@@ -99,7 +102,10 @@ impl Content {
     }
 
     /// The data of a tensor, as the file has it.
-    pub(crate) fn read_tensor(&self, file: &mut (impl Read + Seek), tensor: &TensorInfo) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_tensor(&self, file: &mut (impl Read + Seek), tensor: &TensorInfo) -> io::Result<Vec<u8>> {
         file.seek(SeekFrom::Start(self.data + tensor.offset))?;
         let mut data = Vec::new();
         file.take(tensor.bytes).read_to_end(&mut data)?;

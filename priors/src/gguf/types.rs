@@ -48,6 +48,6 @@ pub(super) fn type_size(kind: u32) -> Option<(u64, u64)> {
 }
 
 /// What llama.cpp calls a type.
-pub(crate) fn type_name(kind: u32) -> String {
+pub fn type_name(kind: u32) -> String {
     TYPES.iter().find(|row| row.0 == kind).map_or_else(|| format!("type {kind}"), |row| row.1.to_owned())
 }

@@ -7,25 +7,38 @@ pub(super) const ARRAY: u32 = 9;
 
 /// A value of a metadata entry.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// An unsigned number of 8 bits.
     U8(u8),
+    /// A signed number of 8 bits.
     I8(i8),
+    /// An unsigned number of 16 bits.
     U16(u16),
+    /// A signed number of 16 bits.
     I16(i16),
+    /// An unsigned number of 32 bits.
     U32(u32),
+    /// A signed number of 32 bits.
     I32(i32),
+    /// A floating-point number of 32 bits.
     F32(f32),
+    /// Yes or no.
     Bool(bool),
+    /// Text.
     String(String),
+    /// Many values of one type.
     Array(Array),
+    /// An unsigned number of 64 bits.
     U64(u64),
+    /// A signed number of 64 bits.
     I64(i64),
+    /// A floating-point number of 64 bits.
     F64(f64),
 }
 
 /// Many values of one type, as the file has them: nobody looks at them here, and vocabularies are long.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Array {
+pub struct Array {
     pub(super) kind: u32,
     pub(super) count: u64,
     pub(super) bytes: Vec<u8>,
@@ -39,7 +52,7 @@ impl fmt::Debug for Array {
 
 impl Value {
     /// An array of values of one type.
-    pub(crate) fn array(values: &[Self]) -> Self {
+    pub fn array(values: &[Self]) -> Self {
         let kind = values.first().map_or(4, Self::kind);
         debug_assert!(values.iter().all(|value| value.kind() == kind));
         let mut bytes = Vec::new();
@@ -90,7 +103,7 @@ impl Value {
     }
 
     /// It, if it is text.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
@@ -98,7 +111,7 @@ impl Value {
     }
 
     /// It, if it is a whole number.
-    pub(crate) fn integer(&self) -> Option<i128> {
+    pub fn integer(&self) -> Option<i128> {
         Some(match self {
             Self::U8(x) => i128::from(*x),
             Self::I8(x) => i128::from(*x),
@@ -113,7 +126,7 @@ impl Value {
     }
 
     /// It, if it is a floating-point number.
-    pub(crate) fn float(&self) -> Option<f64> {
+    pub fn float(&self) -> Option<f64> {
         match self {
             Self::F32(x) => Some(f64::from(*x)),
             Self::F64(x) => Some(*x),

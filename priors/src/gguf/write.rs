@@ -11,29 +11,30 @@ pub(super) const ALIGNMENT: u64 = 32;
 const VERSION: u32 = 2;
 
 /// A tensor with its data.
-pub(crate) struct TensorData {
-    pub(crate) name: String,
+pub struct TensorData {
+    /// Its name.
+    pub name: String,
     /// Its dimensions, the outermost first: rows, then columns.
-    pub(crate) dims: Vec<usize>,
+    pub dims: Vec<usize>,
     /// Its type, as in `ggml.h`.
-    pub(crate) kind: u32,
-    pub(crate) bytes: Vec<u8>,
+    pub kind: u32,
+    /// Its data, as files have them.
+    pub bytes: Vec<u8>,
 }
 
 impl TensorData {
     /// A tensor of 32-bit numbers.
-    pub(crate) fn f32(name: String, dims: Vec<usize>, numbers: &[f32]) -> Self {
+    pub fn f32(name: String, dims: Vec<usize>, numbers: &[f32]) -> Self {
         let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
         Self { name, dims, kind: F32, bytes }
     }
 }
 
 /// Writes a file.
-pub(crate) fn write(
-    to: &mut impl Write,
-    metadata: &[(impl AsRef<str>, Value)],
-    tensors: &[TensorData],
-) -> io::Result<()> {
+///
+/// # Errors
+/// If `to` refuses.
+pub fn write(to: &mut impl Write, metadata: &[(impl AsRef<str>, Value)], tensors: &[TensorData]) -> io::Result<()> {
     let mut head = b"GGUF".to_vec();
     head.extend(VERSION.to_le_bytes());
     head.extend((tensors.len() as u64).to_le_bytes());

@@ -9,7 +9,7 @@ struct Buffer([u8; 1 << 14]);
 /// The numbers that these bytes hold in a GGML type.
 ///
 /// `None` where llama.cpp has no such type or cannot read it, and where the bytes are not whole blocks.
-pub(crate) fn dequantise(kind: u32, bytes: &[u8]) -> Option<Vec<f32>> {
+pub fn dequantise(kind: u32, bytes: &[u8]) -> Option<Vec<f32>> {
     if kind == sys::GGML_TYPE_F32 {
         let (numbers, rest) = bytes.as_chunks();
         return rest.is_empty().then(|| numbers.iter().map(|x| f32::from_le_bytes(*x)).collect());

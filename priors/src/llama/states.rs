@@ -326,7 +326,7 @@ fn mean_of(rows: &[f32], width: usize, numbers: &[usize]) -> Result<Vec<f32>, Mo
 mod tests {
     use super::*;
     use crate::llama::{LlamaOptions, Scoring};
-    use crate::training::{Architecture, Weights, residual_stream, tiny};
+    use credence_training::{Architecture, Weights, residual_stream, tiny};
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 

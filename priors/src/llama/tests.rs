@@ -9,8 +9,8 @@ use super::{Llama, LlamaOptions};
 use crate::model::{
     Completion, CompletionRequest, Continuation, Ending, LanguageModel, Message, ModelError, Prompt, ScoredToken,
 };
-use crate::training::Architecture;
-use crate::training::tiny::{self, Words};
+use credence_training::Architecture;
+use credence_training::tiny::{self, Words};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 

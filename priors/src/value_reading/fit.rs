@@ -1,11 +1,11 @@
 //! Fitting a map from states to key points.
 
 use crate::acts::{KeyedPair, Split, hash};
+use crate::matrix::{Matrix, Put, View, multiply};
 use crate::model::ModelIdentity;
 use crate::published::PublishedValues;
 use crate::schema::ValueSchema;
 use crate::share::Share;
-use crate::training::matrix::{Matrix, Put, View, multiply};
 
 use super::quantised::Quantised;
 use super::solve::{components, product, ridge};

@@ -1,6 +1,6 @@
 //! Matrices in eight bits: a scale for each row.
 
-use crate::training::matrix::Matrix;
+use crate::matrix::Matrix;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Quantised {

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::training::matrix::{Matrix, Put, View, multiply};
+use crate::matrix::{Matrix, Put, View, multiply};
 
 /// Sums end when the residual is so small beside what was asked for.
 const TOLERANCE: f32 = 1e-4;

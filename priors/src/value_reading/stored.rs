@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantised::Quantised;
 use super::{Calibration, MAP_VERSION, Overall, Projection, ValueMap, ValueValidity};
-use crate::training::matrix::Matrix;
+use crate::matrix::Matrix;
 
 const MAGIC: &[u8] = b"credence value map\n";
 const CHECKSUM: usize = 32;

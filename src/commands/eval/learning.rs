@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use credence_agent::opening::Opening;
-use credence_agent::tuning::candidate::over_defaults;
 use credence_evals::teaching::{self, TeachingError};
 use credence_evals::tuning::{self, TuningError, TuningExperiment, TuningResult};
 use credence_priors::LanguageModel;
-use credence_priors::training::flight::Words;
-use credence_priors::training::teaching::TeachingSettings;
-use credence_priors::training::{LoraSettings, OptimiserSettings, TrainingSettings, Weights};
+use credence_training::flight::Words;
+use credence_training::teaching::TeachingSettings;
+use credence_training::{LoraSettings, OptimiserSettings, TrainingSettings, Weights};
+use credence_tuning::candidate::over_defaults;
 
 use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::tune::show;
@@ -49,7 +49,7 @@ pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
     let result = tuning::run(&args.out, &experiment, &opening, &file, &cancel, &mut |p| show(&bar, &p));
     bar.finish_and_clear();
     let result = result.map_err(|error| match error {
-        TuningError::Work(credence_agent::tuning::work::WorkError::Cancelled) => {
+        TuningError::Work(credence_tuning::work::WorkError::Cancelled) => {
             anyhow::Error::new(Interrupted).context("stopped; the same command goes on where it was")
         }
         TuningError::Another(_) => WrongInput(error.to_string()).into(),

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use credence_agent::tuning::beside::{Learning, Trainer, Work};
-use credence_agent::tuning::candidate::{Folder, TuneSettings};
-use credence_agent::tuning::plan::Machine;
+use credence_agent::beside::Work;
+use credence_tuning::beside::{Trainer, Tuner};
+use credence_tuning::candidate::{Folder, TuneSettings};
+use credence_tuning::plan::Machine;
 #[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -16,7 +17,7 @@ use crate::cli::{Global, ModelArgs};
 use crate::surroundings::{home, machine_load, room_bytes};
 
 /// What a sitting needs to train in the background.
-pub(crate) fn learning(global: &Global, model: &ModelArgs, settings: TuneSettings) -> anyhow::Result<Learning> {
+pub(crate) fn learning(global: &Global, model: &ModelArgs, settings: TuneSettings) -> anyhow::Result<Tuner> {
     let root = home(global)?;
     let trainer = Processes { offline: global.offline, model: model.clone() };
     let machine = move |now| Machine {
@@ -26,7 +27,7 @@ pub(crate) fn learning(global: &Global, model: &ModelArgs, settings: TuneSetting
         room_bytes: room_bytes(&root),
         trainable: true,
     };
-    Ok(Learning { settings, trainer: Arc::new(trainer), machine: Arc::new(machine) })
+    Ok(Tuner { settings, trainer: Arc::new(trainer), machine: Arc::new(machine) })
 }
 
 struct Processes {

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use credence_agent::tuning::candidate::{Folder, Imported};
-use credence_agent::tuning::dataset::{self, DataSet};
-use credence_agent::tuning::lessons::{examples, rehearsal};
-use credence_agent::tuning::plan;
-use credence_agent::tuning::records::{adapter_file, take_up};
-use credence_agent::tuning::trl::{write_examples, write_preferences, write_texts};
 use credence_memory::ids::Hash;
 use credence_memory::record::{Exported, Record};
-use credence_priors::training::{Adapter, TrainingError, Weights, peft};
+use credence_training::{Adapter, TrainingError, Weights, peft};
+use credence_tuning::candidate::{Folder, Imported};
+use credence_tuning::dataset::{self, DataSet};
+use credence_tuning::lessons::{examples, rehearsal};
+use credence_tuning::plan;
+use credence_tuning::records::{adapter_file, take_up};
+use credence_tuning::trl::{write_examples, write_preferences, write_texts};
 
 use super::work::{report, show, unfinished, with_workshop, work};
 use super::{settings, whose};

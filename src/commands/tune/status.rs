@@ -1,11 +1,11 @@
 //! `credence tune status`: what is in force, what was tried, and whether to train now.
 
-use credence_agent::tuning::plan::{self, Machine, Plan};
-use credence_agent::tuning::records::standing_words;
 use credence_memory::ids::Seq;
 use credence_memory::log::Reader;
 use credence_memory::record::{GateJudged, GateTest};
 use credence_memory::state::State;
+use credence_tuning::plan::{self, Machine, Plan};
+use credence_tuning::records::standing_words;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -65,7 +65,7 @@ pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
 pub(super) fn plan_now(
     global: &Global,
     state: &State,
-    whose: &credence_agent::tuning::dataset::Whose,
+    whose: &credence_tuning::dataset::Whose,
 ) -> anyhow::Result<Plan> {
     let root = home(global)?;
     let judged = state.generations().adapters().flat_map(|a| &a.judged).map(|(seq, _)| *seq).max();

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use credence_agent::tuning::candidate::{Folder, Job, Outcome};
-use credence_agent::tuning::plan;
-use credence_agent::tuning::records::{adapter_file, take_up};
-use credence_agent::tuning::schedule::{Decision, Start};
-use credence_agent::tuning::work::{CandidateBuilder, Progress, WorkError};
 use credence_memory::state::State;
 use credence_priors::reading_cache::FileReadingCache;
 use credence_priors::{LanguageModel, Llama, LlamaOptions, ModelHandle};
+use credence_tuning::candidate::{Folder, Job, Outcome};
+use credence_tuning::plan;
+use credence_tuning::records::{adapter_file, take_up};
+use credence_tuning::schedule::{Decision, Start};
+use credence_tuning::work::{CandidateBuilder, Progress, WorkError};
 use indicatif::ProgressBar;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::gguf::GgufError;
+use credence_priors::gguf::GgufError;
 
 /// Why a model, an adapter or a checkpoint cannot be used, or why training stopped.
 #[derive(Debug, thiserror::Error)]

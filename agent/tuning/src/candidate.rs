@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use credence_memory::ids::Hash;
 use credence_memory::lock::Lock;
-use credence_priors::training::TrainingSettings;
+use credence_training::TrainingSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! Training examples, and the soft-label cross entropy that they are scored by.
 
+use credence_priors::matrix::{Put, View, multiply};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainingError;
 use super::kernels;
-use super::matrix::{Put, View, multiply};
 use super::shape::ModelShape;
 use super::weights::Weights;
 

@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use credence_priors::training::bench::{BenchSettings, bench};
-use credence_priors::training::{LoraSettings, Projection, Weights};
+use credence_training::bench::{BenchSettings, bench};
+use credence_training::{LoraSettings, Projection, Weights};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,7 +5,24 @@
 //! computed anew as memory allows, sequences are packed without padding, and no operation can drop a gradient silently.
 //!
 //! [`Weights::load`] reads a model, [`train`] makes an [`Adapter`] from [`Example`]s, [`predict`] reads probabilities,
-//! [`Adapter::write`] gives llama.cpp its file.
+//! [`Adapter::write`] gives llama.cpp its file. [`peft`] reads and writes adapters of other trainers.
+//!
+//! ```
+//! use credence_training::{Architecture, Control, Example, TrainingSettings, Weights, predict, tiny, train};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let file = folder.path().join("tiny.gguf");
+//! tiny::write(&file, Architecture::Llama, 1)?;
+//! let weights = Weights::load(&file)?;
+//! // The same eight tokens again and again; the last five of them are to be foreseen.
+//! let examples = vec![Example::text(vec![5, 1, 4, 1, 5, 9, 2, 6], 3, 1.0); 8];
+//! let settings = TrainingSettings { epochs: 5, ..TrainingSettings::default() };
+//! let trained = train(&weights, &examples, &settings, &mut Control::default())?;
+//! let loss = |adapter| predict(&weights, adapter, &examples[..1], 512, None).map(|read| read.cross_entropy);
+//! assert!(loss(Some(&trained.adapter))? < loss(None)?);
+//! trained.adapter.write(&folder.path().join("adapter.gguf"))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod adapter;
 mod attention;
@@ -17,7 +34,6 @@ pub mod flight;
 mod forward;
 mod kernels;
 mod loss;
-pub(crate) mod matrix;
 mod optimiser;
 pub mod peft;
 mod predict;
@@ -31,7 +47,6 @@ mod weights;
 pub use adapter::{Adapter, LoraSettings};
 pub use error::TrainingError;
 pub use loss::{Among, Example, Target};
-pub use matrix::Matrix;
 pub use optimiser::{Decay, OptimiserSettings};
 pub use predict::{Prediction, Predictions, predict, residual_stream};
 pub use projection::Projection;

@@ -9,8 +9,8 @@
 use credence_priors::controls::neutral_passages;
 use credence_priors::readout::Alternative;
 use credence_priors::schema::{ValueSchema, fill};
-use credence_priors::training::{Among, Example, Target};
 use credence_priors::{Completion, CompletionRequest, LanguageModel, ModelError, Prompt};
+use credence_training::{Among, Example, Target};
 use serde::{Deserialize, Serialize};
 
 use super::dataset::DataSet;

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use credence_priors::gguf::{self, TensorData, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::error::TrainingError;
 use super::shape::Architecture;
 use super::weights::{Tensors, open};
-use crate::gguf::{self, TensorData, Value};
 
 /// Entries of a tiny model's vocabulary. It has no tokeniser: its tokens are numbers.
 pub const VOCABULARY: usize = 96;

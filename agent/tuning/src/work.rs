@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use credence_agent::opening::LoadError;
 use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash};
 use credence_memory::record::AlternativeDescribed;
 use credence_memory::state::State;
@@ -18,14 +19,13 @@ use credence_priors::generation::{BaseBank, Generation};
 use credence_priors::reading_cache::{ReadingCache, ReadingCacheError};
 use credence_priors::readout::{Alternative, ReadError, read_alternatives, read_judgements};
 use credence_priors::schema::ValueSchema;
-use credence_priors::training::{Adapter, Control, TrainingError, Weights, file_hash, train, train_from};
 use credence_priors::{LanguageModel, ModelError, ModelHandle};
+use credence_training::{Adapter, Control, TrainingError, Weights, file_hash, train, train_from};
 
 use super::candidate::{CandidatePrior, Folder, FolderError, Job, Outcome};
 use super::gate::{Foresight, Judgement, judge};
 use super::lessons::{self, Rehearsal};
 use super::measure::{self, MeasureError, Sight, Trial, VARIANCE_SCALES};
-use crate::loader::LoadError;
 
 /// Alternatives that a generation's judgement is fitted on, at most: the first ones that the log describes.
 const BANK_MAX: usize = 128;
@@ -229,7 +229,7 @@ impl CandidateBuilder<'_> {
             }
         };
         let start = Instant::now();
-        let mut progress = |p: &credence_priors::training::Progress| {
+        let mut progress = |p: &credence_training::Progress| {
             on_progress(Progress::Training {
                 step: p.step,
                 steps: p.steps,
@@ -465,5 +465,5 @@ fn hash(path: &Path) -> Result<Hash, WorkError> {
 
 /// Whether a model of this file can be trained here: its architecture is known.
 pub fn is_trainable(model: &dyn LanguageModel) -> bool {
-    credence_priors::training::Architecture::from_name(&model.describe().architecture).is_ok()
+    credence_training::Architecture::from_name(&model.describe().architecture).is_ok()
 }

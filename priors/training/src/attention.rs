@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
+use credence_priors::matrix::{Put, View, multiply_here};
 use rayon::prelude::*;
 
 use super::kernels::exp;
-use super::matrix::{Put, View, multiply_here};
 
 /// Queries that are treated together: scores of one block lie in the cache.
 const BLOCK: usize = 64;

@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use credence_agent::bank::BankAlternative;
+use credence_agent::beside::{Beside, Learning, Work};
+use credence_agent::opening::{GenerationSource, Opening};
+use credence_agent::reader::{GenerationReader, Reader};
+use credence_agent::session::record_described;
 use credence_memory::belief::Settings;
 use credence_memory::belief::simulate::normal;
 use credence_memory::home::Home;
@@ -20,7 +25,7 @@ use jiff::Timestamp;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::beside::{Beside, Learning, Trainer, Work, collect};
+use super::beside::{Trainer, Tuner};
 use super::candidate::{CandidatePrior, Folder, Job, Outcome, TuneSettings};
 use super::dataset::{self, DataSet, DataSetError, DataSettings, Lesson, Whose};
 use super::gate::{GateOutcome, Judgement, Test};
@@ -28,10 +33,6 @@ use super::measure;
 use super::plan::Machine;
 use super::schedule::Start;
 use super::work::CandidateBuilder;
-use crate::bank::BankAlternative;
-use crate::opening::{GenerationSource, Opening};
-use crate::reader::{GenerationReader, Reader};
-use crate::session::record_described;
 
 /// Acts, what the base model calls them, and what the person thinks of them.
 const ACTS: [(&str, &str, f64); 6] = [
@@ -338,8 +339,8 @@ fn a_trainer_stands_still_while_the_person_waits_and_is_told_only_what_changes()
     let root = tempfile::tempdir().expect("a folder");
     let mut home = answered(root.path(), QUESTIONS);
     let told = Told::default();
-    let learning = Learning { trainer: Arc::new(told.clone()), ..learning(None) };
-    let (mut beside, _) = Beside::start(&mut home, Some(&learning), now());
+    let tuner = Tuner { trainer: Arc::new(told.clone()), ..tuner(None) };
+    let (mut beside, _) = Beside::start(&mut home, Some(Arc::new(tuner)), now());
     for _ in 0..2 {
         beside.go_on();
         beside.hold();
@@ -373,12 +374,12 @@ impl Trainer for Instant {
     }
 }
 
-fn learning(outcome: Option<Outcome>) -> Learning {
+fn tuner(outcome: Option<Outcome>) -> Tuner {
     let mut settings = TuneSettings::default();
     settings.policy.background = true;
     settings.policy.nats_min = -1000.0;
     let machine = |now| Machine { now, load: None, room_bytes: None, trainable: true };
-    Learning { settings, trainer: Arc::new(Instant(outcome)), machine: Arc::new(machine) }
+    Tuner { settings, trainer: Arc::new(Instant(outcome)), machine: Arc::new(machine) }
 }
 
 #[tokio::test]
@@ -400,16 +401,16 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
     };
 
     // A trainer that dies leaves a job, and nothing in the log; the next sitting goes on with it.
-    let (mut beside, notices) = Beside::start(&mut home, Some(&learning(None)), now());
+    let (mut beside, notices) = Beside::start(&mut home, Some(Arc::new(tuner(None))), now());
     assert!(notices[0].contains("training in the background"), "{notices:?}");
     assert_eq!(beside.ended().await, Err("killed".to_owned()));
     assert!(Folder::pending(root.path()).is_some());
     assert_eq!(home.state().generations().adapters().count(), 0);
 
-    let learning = learning(Some(outcome));
-    let (mut beside, _) = Beside::start(&mut home, Some(&learning), now());
-    let folder = beside.ended().await.expect("a finished trainer");
-    let told = collect(&mut home, &folder, now()).expect("taken up").expect("a notice");
+    let learning: Arc<dyn Learning> = Arc::new(tuner(Some(outcome)));
+    let (mut beside, _) = Beside::start(&mut home, Some(learning.clone()), now());
+    beside.ended().await.expect("a finished trainer");
+    let told = beside.take_up(&mut home, now()).expect("taken up").expect("a notice");
     assert!(told.contains("accepted") && told.contains("in force"), "{told}");
     assert_eq!(home.state().ledger().current(), AdapterGeneration(1));
     assert_ne!(home.state().belief(&ada()).expect("a belief").digest(), before);
@@ -434,7 +435,7 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
     assert_eq!(super::tests::data(home.state()).lessons, data.lessons);
     assert_eq!(Folder::pending(root.path()), None);
     // Nothing is new to it, so nothing is trained now.
-    let (_, notices) = Beside::start(&mut home, Some(&learning), now());
+    let (_, notices) = Beside::start(&mut home, Some(learning), now());
     assert!(notices.is_empty(), "{notices:?}");
 
     let back = AdapterRolledBack { generation: AdapterGeneration(1), reason: "test".into() };

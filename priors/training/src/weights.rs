@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
+use credence_priors::cache::blake3_of;
+use credence_priors::gguf::{Content, TensorInfo, Value, dequantise, type_name};
+use credence_priors::matrix::Matrix;
+use credence_priors::model_files::ModelFiles;
+
 use super::error::TrainingError;
-use super::matrix::Matrix;
 use super::projection::Projection;
 use super::shape::{Architecture, ModelShape};
-use crate::gguf::{Content, TensorInfo, Value, type_name};
-use crate::llama::numbers::dequantise;
-use crate::model_files::ModelFiles;
 
 /// One block's weights. A matrix has a row for each output.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,16 +69,7 @@ pub struct Weights {
 /// # Errors
 /// If the file cannot be read.
 pub fn file_hash(path: &Path) -> Result<String, TrainingError> {
-    let fail = |source| TrainingError::io("read", path, source);
-    let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(fail)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(hasher.finalize().to_hex().to_string()),
-            n => hasher.update(&buffer[..n]),
-        };
-    }
+    blake3_of(path).map_err(|source| TrainingError::io("read", path, source))
 }
 
 /// Tensors of an open GGUF file, or of all files of a model, by name.
@@ -224,7 +216,9 @@ fn files_of(path: &Path) -> Result<ModelFiles, TrainingError> {
     ModelFiles::find(path).map_err(|error| match open(path) {
         // The trainer's own reader says what is wrong with one file; what is left are files that do not belong together.
         Err(damaged) => damaged,
-        Ok(_) => TrainingError::Metadata { key: "split.count".to_owned(), problem: crate::error_chain(&error) },
+        Ok(_) => {
+            TrainingError::Metadata { key: "split.count".to_owned(), problem: credence_priors::error_chain(&error) }
+        }
     })
 }
 

@@ -8,8 +8,8 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use credence_priors::training::bench::peak_bytes;
-use credence_priors::training::{
+use credence_training::bench::peak_bytes;
+use credence_training::{
     Adapter, Among, Control, Example, LoraSettings, OptimiserSettings, Progress, TrainingSettings, Weights, predict,
     train,
 };

@@ -3,12 +3,13 @@
 //! Products of rank `r` of `n` projections become one of rank `R = n r`: their `A` one below the other, their `B` in blocks
 //! on the diagonal. llama.cpp scales it by `alpha / R`, so `B` is multiplied by `R / r`.
 
+use credence_priors::gguf::Value;
+
 use super::super::error::TrainingError;
+use super::super::projection::Projection;
 use super::super::shape::ModelShape;
 use super::super::weights::{Tensors, Weights, text};
 use super::{Adapter, Block, Part, RANK_MAX, damaged};
-use crate::gguf::Value;
-use crate::training::projection::Projection;
 
 /// Metadata entry that names the adapted projections, so that they can be told apart again.
 const PROJECTIONS_KEY: &str = "credence.projections";

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use credence_priors::gguf::Value;
+
 use super::error::TrainingError;
-use crate::gguf::Value;
 
 /// Families of models that share the blocks known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

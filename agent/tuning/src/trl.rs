@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use credence_memory::ids::{PersonId, Seq};
-use credence_priors::training::Example;
+use credence_training::Example;
 use serde::Serialize;
 
 use super::dataset::DataSet;

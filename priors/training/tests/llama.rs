@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use credence_priors::cache::ModelCache;
 use credence_priors::reference::ModelReference;
-use credence_priors::training::{
+use credence_training::{
     Adapter, Among, Architecture, Control, Example, LoraSettings, Target, TrainingSettings, Weights, predict, tiny,
     train,
 };

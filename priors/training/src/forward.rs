@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use credence_priors::matrix::{Put, View, multiply};
+
 use super::adapter::Adapter;
 use super::attention::{Attended, Attention, Inputs};
 use super::kernels::{self, Rotary};
-use super::matrix::{Put, View, multiply};
 use super::projection::Projection;
 use super::weights::{Layer, Weights};
 

@@ -28,27 +28,32 @@ impl Matrix {
 
 /// A matrix that lies somewhere in a slice: entry (i, j) is at `i * row_step + j * column_step`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) row_step: usize,
-    pub(crate) column_step: usize,
+pub struct View<'a> {
+    /// The slice that it lies in.
+    pub data: &'a [f32],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Entries of the slice from one row to the next.
+    pub row_step: usize,
+    /// Entries of the slice from one column to the next.
+    pub column_step: usize,
 }
 
 impl<'a> View<'a> {
     /// All of a row-major slice.
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         Self { data, rows, columns, row_step: columns, column_step: 1 }
     }
 
     /// `columns` of every `row_step`, from the slice's first entry: one head among several.
-    pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Self {
+    pub fn strided(data: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Self {
         Self { data, rows, columns, row_step, column_step: 1 }
     }
 
     /// The transpose, without moving anything.
-    pub(crate) fn t(self) -> Self {
+    pub fn t(self) -> Self {
         Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
     }
 
@@ -66,8 +71,10 @@ impl<'a> From<&'a Matrix> for View<'a> {
 
 /// Whether a product replaces what stands in its destination or is added to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
+pub enum Put {
+    /// The product replaces it.
     Replace,
+    /// The product is added to it.
     Add,
 }
 
@@ -75,12 +82,15 @@ pub(crate) enum Put {
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(crate) fn multiply(out: &mut [f32], put: Put, scale: f32, a: View<'_>, b: View<'_>) {
+pub fn multiply(out: &mut [f32], put: Put, scale: f32, a: View<'_>, b: View<'_>) {
     product(out, put, scale, a, b, Parallelism::Rayon(rayon::current_num_threads()));
 }
 
 /// As [`multiply`], on the calling thread: for small products that are themselves spread over threads.
-pub(crate) fn multiply_here(out: &mut [f32], put: Put, scale: f32, a: View<'_>, b: View<'_>) {
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn multiply_here(out: &mut [f32], put: Put, scale: f32, a: View<'_>, b: View<'_>) {
     product(out, put, scale, a, b, Parallelism::None);
 }
 

@@ -7,6 +7,7 @@ mod fused;
 
 use std::path::Path;
 
+use credence_priors::gguf::{self, ADAPTER_MODEL_KEY, TensorData, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,6 @@ use super::files;
 use super::projection::Projection;
 use super::shape::{Architecture, ModelShape};
 use super::weights::{Tensors, Weights, text};
-use crate::gguf::{self, ADAPTER_MODEL_KEY, TensorData, Value};
 
 /// A higher rank than this is damage: a rank is seldom above 64.
 const RANK_MAX: usize = 1024;
@@ -224,7 +224,7 @@ impl Adapter {
     /// If the file is damaged or not an adapter, or was made for another model.
     pub fn read(path: &Path, weights: &Weights) -> Result<Self, TrainingError> {
         let mut tensors = Tensors::open(path).map_err(|e| match e {
-            TrainingError::Gguf { source, .. } => damaged(path, &crate::error_chain(&source)),
+            TrainingError::Gguf { source, .. } => damaged(path, &credence_priors::error_chain(&source)),
             other => other,
         })?;
         let metadata = &tensors.content.metadata;
