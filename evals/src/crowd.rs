@@ -315,7 +315,7 @@ pub fn kinds(options: &KindsOptions, done: &(dyn Fn() + Sync)) -> Result<KindsRe
                     for (loss, n) in losses.iter_mut().zip(&options.revealed) {
                         let belief = Mixture::fold(&settings, &priors, &said[..*n])?;
                         for next in &said[most..] {
-                            *loss -= belief.predict(&next.question())[next.outcome()?].ln();
+                            *loss -= belief.predict(&next.question)[next.number()?].ln();
                         }
                     }
                 }

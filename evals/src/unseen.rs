@@ -5,7 +5,7 @@ use std::path::Path;
 use credence_memory::belief::normal::cdf;
 use credence_memory::belief::simulate::{below, normal};
 use credence_memory::belief::{
-    BeliefError, Channel, Location, LocationName, Mixture, Observation, Preference, Priors, Question, Settings,
+    BeliefError, Channel, Location, LocationName, Mixture, Preference, Priors, Question, Settings,
 };
 use credence_priors::acts::KeyedPair;
 use rand::SeedableRng;
@@ -279,15 +279,16 @@ impl Told {
         let mut mixture = beginning(keys, &learner.asked)?;
         for &i in &sitting.asked {
             let PairReading { points, error } = &learner.asked[i];
-            mixture.observe(&Observation::Comparison {
+            let asked = Question::Comparison {
                 difference: points.clone(),
                 error: error.clone(),
-                outcome: if sitting.first[i] { Preference::First } else { Preference::Second },
                 indifference_offered: false,
                 channel: Channel::Choice,
                 misreading: 0.0,
                 question: None,
-            })?;
+            };
+            let answer = if sitting.first[i] { Preference::First } else { Preference::Second };
+            mixture.observe(&asked.answered(answer))?;
         }
         let (mut right, mut loss, mut regret) = (0.0, 0.0, 0.0);
         for &i in &sitting.unseen {

@@ -1,6 +1,6 @@
 //! From evidence to what the belief engine observes: one pure function of the evidence, the descriptions and the layout.
 
-use crate::belief::{self, Channel, Observation, Places, Preference};
+use crate::belief::{self, Channel, Observation, Outcome, Places, Preference, Question};
 use crate::evidence::{DescriptionIndex, Evidence, Form};
 use crate::ids::{AlternativeId, Hash};
 use crate::layout::Layout;
@@ -87,51 +87,51 @@ pub fn resolve<'a>(
                 Some(_) => Preference::Second,
                 None => Preference::Neither,
             };
-            Observation::Comparison {
+            let asked = Question::Comparison {
                 difference: mean,
                 error,
-                outcome,
                 indifference_offered: *indifference_offered,
                 channel: Channel::Choice,
                 misreading: 0.0,
                 question,
-            }
+            };
+            asked.answered(outcome)
         }
         Form::Indirect { pair, demonstrated } => {
             let Features { mean, error } = features(pair[0]).minus(&features(pair[1]));
-            Observation::Comparison {
+            let asked = Question::Comparison {
                 difference: mean,
                 error,
-                outcome: Preference::First,
                 indifference_offered: false,
                 channel: if *demonstrated { Channel::Demonstration } else { Channel::Correction },
                 misreading: 0.0,
                 question: None,
-            }
+            };
+            asked.answered(Preference::First)
         }
         Form::Order { alternatives, order, best_and_worst, demonstrated } => {
             let (features, error) = alternatives.iter().map(|a| features(*a)).map(|f| (f.mean, f.error)).unzip();
-            Observation::Ranking {
+            let asked = Question::Ranking {
                 features,
                 error,
                 places: if *best_and_worst { Places::BestAndWorst } else { Places::First(order.len()) },
-                order: order.iter().map(|place| usize::from(*place)).collect(),
                 channel: if *demonstrated { Channel::Demonstration } else { Channel::Choice },
-            }
+            };
+            asked.answered(order.iter().map(|place| usize::from(*place)).collect::<Vec<_>>())
         }
         Form::Verdict { alternative, verdict } => {
             let Features { mean, error } = features(*alternative).with_constant(layout.verdict_centre());
-            let level = match verdict {
+            let level: usize = match verdict {
                 Verdict::Disagree => 0,
                 Verdict::Pass => 1,
                 Verdict::Agree => 2,
             };
-            Observation::Graded { features: mean, error, level, levels: 3, misreading: 0.0, question }
+            Question::Graded { features: mean, error, levels: 3, misreading: 0.0, question }.answered(level)
         }
         Form::Rating { alternative, level, levels } => {
             let Features { mean, error } = features(*alternative).with_constant(layout.rating_centre());
             let (level, levels) = (usize::from(*level) - 1, usize::from(*levels));
-            Observation::Graded { features: mean, error, level, levels, misreading: 0.0, question }
+            Question::Graded { features: mean, error, levels, misreading: 0.0, question }.answered(level)
         }
         Form::Importance { value, other, favoured, strength, misreading, at_least } => {
             let (value, other, misreading) = (usize::from(*value), other.map(usize::from), *misreading);
@@ -143,10 +143,10 @@ pub fn resolve<'a>(
             if *at_least {
                 let size = if *favoured { STATED_CONTRAST } else { -STATED_CONTRAST };
                 let direction = contrast(layout, value, other).into_iter().map(|x| size * x).collect();
-                return Observation::Statement { direction, strength, affirmed: true, misreading };
+                return Question::Statement { direction, strength, misreading }.answered(Outcome::SAID);
             }
             let direction = importance_direction(layout, value, other);
-            Observation::Importance { direction, favoured: *favoured, strength, misreading }
+            Question::Importance { direction, misreading }.answered(Outcome::importance(strength, *favoured))
         }
     }
 }

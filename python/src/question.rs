@@ -168,7 +168,7 @@ impl Question {
             Inner::Graded { levels: 3, .. } => names(&["disagree", "pass", "agree"]),
             Inner::Graded { levels, .. } => (1..=*levels).map(|level| format!("{level}/{levels}")).collect(),
             Inner::Ranking { .. } => {
-                (0..self.inner.outcome_count()).filter_map(|i| order(&self.inner.answer(i))).map(|o| said(&o)).collect()
+                (0..self.inner.outcome_count()).filter_map(|i| self.inner.answer(i).outcome.order().map(said)).collect()
             }
         })
     }
@@ -189,13 +189,6 @@ impl Question {
             Inner::Statement { .. } => "statement",
         };
         format!("Question.{kind}(<{} outcomes>)", self.inner.outcome_count())
-    }
-}
-
-fn order(observation: &Observation) -> Option<Vec<usize>> {
-    match observation {
-        Observation::Ranking { order, .. } => Some(order.clone()),
-        _ => None,
     }
 }
 
@@ -257,10 +250,8 @@ impl Question {
     }
 
     fn ordered(&self, order: Vec<usize>) -> PyResult<Observation> {
-        match self.inner.clone() {
-            Inner::Ranking { features, error, places, channel } => {
-                Ok(Observation::Ranking { features, error, places, order, channel })
-            }
+        match &self.inner {
+            Inner::Ranking { .. } => Ok(self.inner.clone().answered(order)),
             _ => Err(wrong("an order answers best_of and best_and_worst only")),
         }
     }

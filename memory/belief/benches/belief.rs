@@ -69,7 +69,7 @@ fn by_history(c: &mut Criterion) {
             c.bench_function(format!("removal/{id}").as_str(), |b| {
                 b.iter(|| Mixture::fold(&one(), &priors(d), black_box(past[..n / 2].iter().chain(&past[n / 2 + 1..]))));
             });
-            let question = next[0].question();
+            let question = next[0].question.clone();
             c.bench_function(format!("predict/{id}").as_str(), |b| {
                 b.iter(|| belief.predict(black_box(&question)));
             });

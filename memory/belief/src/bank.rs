@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::observation::Question;
+use super::question::Question;
 use super::simulate::{Person, below, normal, normals};
 use super::{BeliefError, Location, LocationName, Mixture, Priors, Settings, expected_information_gain};
 

@@ -1,10 +1,11 @@
 //! Several questions at once: each as if those before it had been answered (docs/belief.md, section 7).
 
+use super::datum::{Answer, IntervalQuestion, Prepared, RankingQuestion};
 use super::hypothesis::{Hypothesis, Posterior, Prior};
 use super::information::expected_information_gain;
 use super::interval;
 use super::mixture::Mixture;
-use super::observation::{Answer, IntervalQuestion, Prepared, Question, RankingQuestion};
+use super::question::Question;
 use super::ranking;
 use super::symmetric::{add_scaled, rank_one};
 

@@ -1,6 +1,6 @@
 //! Many questions against one belief: one pass over the covariance serves several of them.
 
-use super::observation::IntervalQuestion;
+use super::datum::IntervalQuestion;
 use super::symmetric::rows;
 
 /// Candidates scored side by side.

@@ -1,8 +1,9 @@
 //! How consistent a person is: the probability of giving the same answer again (docs/belief.md, section 8).
 
+use super::datum::{Prepared, lapse};
 use super::hypothesis::{Body, retest_correlation};
 use super::mixture::{Mixture, heaviest, representatives};
-use super::observation::{Prepared, Question, lapse};
+use super::question::Question;
 use super::tabulated::{Nodes, Of, Tables};
 
 /// Probability of giving the same answer again, averaged over questions: how consistent the person is, by equation (5).

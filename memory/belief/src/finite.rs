@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::datum::RankingQuestion;
 use super::interval::{IntervalLikelihood, probability};
 use super::logs::{ln_sum_exp, softmax};
-use super::observation::RankingQuestion;
 use super::ranking::{self, Places};
 use super::symmetric::dot;
 use super::{BeliefError, retest};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::observation::Datum;
+use super::datum::Datum;
 
 /// In a timeline: a record that is not counted, though time passes with it.
 pub(crate) const NOT_COUNTED: u32 = u32::MAX;

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::BlockSite;
+use super::datum::{Answer, Datum, lapse};
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::gaussian::{Gaussian, Move, PriorMoments};
 use super::history::History;
 use super::interval::{self, IntervalLikelihood, Outcomes, ScalarSite};
-use super::observation::{Answer, Datum, lapse};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;

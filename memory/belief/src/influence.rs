@@ -2,6 +2,7 @@
 //! weighed anew (docs/belief.md, section "Influence"). For ranking; what is shown is folded anew.
 
 use super::block::BlockSite;
+use super::datum::Datum;
 use super::dense;
 use super::finite::{Atoms, Finite, ln_answers, ln_order};
 use super::functional::Functional;
@@ -11,7 +12,6 @@ use super::hypothesis::{Body, Hypothesis, MARGIN, Prior, Site, remove, retest_co
 use super::interval::{self, IntervalLikelihood, ScalarSite};
 use super::logs::{ln_sum_exp, softmax};
 use super::mixture::Mixture;
-use super::observation::Datum;
 use super::retest;
 use super::settings::Settings;
 use super::symmetric::{dot, multiply};
@@ -305,7 +305,9 @@ mod tests {
 
     use super::*;
     use crate::simulate::{below, normals};
-    use crate::{Channel, Lattice, Location, LocationName, Observation, Places, Preference, Priors, Strength};
+    use crate::{
+        Channel, Lattice, Location, LocationName, Observation, Outcome, Places, Preference, Priors, Question, Strength,
+    };
 
     const D: usize = 5;
 
@@ -322,15 +324,16 @@ mod tests {
     fn choice(rng: &mut ChaCha8Rng, question: Option<[u8; 32]>) -> Observation {
         let difference = normals(D, rng);
         let utility = difference[0] - 0.5 * difference[1] + normals(1, rng)[0];
-        Observation::Comparison {
+        let outcome = if utility > 0.0 { Preference::First } else { Preference::Second };
+        let asked = Question::Comparison {
             difference,
             error: vec![0.02; D],
-            outcome: if utility > 0.0 { Preference::First } else { Preference::Second },
             indifference_offered: false,
             channel: Channel::Choice,
             misreading: 0.0,
             question,
-        }
+        };
+        asked.answered(outcome)
     }
 
     /// Choices, orders of three, a rating and an importance statement.
@@ -338,27 +341,23 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         (0..n)
             .map(|k| match k % 7 {
-                3 => Observation::Ranking {
+                3 => Question::Ranking {
                     features: (0..3).map(|_| normals(D, &mut rng)).collect(),
                     error: vec![vec![0.0; D]; 3],
                     places: Places::First(1),
-                    order: vec![below(3, &mut rng)],
                     channel: Channel::Choice,
-                },
-                5 => Observation::Graded {
+                }
+                .answered(vec![below(3, &mut rng)]),
+                5 => Question::Graded {
                     features: normals(D, &mut rng),
                     error: vec![0.0; D],
-                    level: below(5, &mut rng),
                     levels: 5,
                     misreading: 0.0,
                     question: None,
-                },
-                6 => Observation::Importance {
-                    direction: vec![2.0, -2.0, 0.0, 0.0, 0.0],
-                    favoured: true,
-                    strength: Strength::Clear,
-                    misreading: 0.1,
-                },
+                }
+                .answered(below(5, &mut rng)),
+                6 => Question::Importance { direction: vec![2.0, -2.0, 0.0, 0.0, 0.0], misreading: 0.1 }
+                    .answered(Outcome::importance(Strength::Clear, true)),
                 _ => choice(&mut rng, None),
             })
             .collect()

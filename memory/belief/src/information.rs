@@ -5,15 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::best_worst;
 use super::candidates::Candidates;
+use super::datum::{Answer, Datum, IntervalQuestion, Prepared, RankingQuestion};
 use super::dense;
 use super::finite::OrderTable;
 use super::hypothesis::{Body, Hypothesis, Prior, retest_correlation};
 use super::interval::IntervalLikelihood;
 use super::logs::softmax;
 use super::mixture::{Mixture, heaviest, representatives};
-use super::observation::{Answer, Datum, IntervalQuestion, Prepared, Question, RankingQuestion};
 use super::points::normal_points;
 use super::prediction::predict_into;
+use super::question::Question;
 use super::ranking::{self, Places};
 use super::retest;
 use super::symmetric::add_scaled;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | what belief begins with | [`Settings`], [`Priors`], [`Location`], [`Lattice`] |
 //! | the belief itself | [`Mixture`] |
-//! | what is asked, and what is seen | [`Question`], [`Observation`], [`Surprise`] |
+//! | what is asked, and what is answered | [`Question`], [`Outcome`], both together an [`Observation`]; [`Surprise`] |
 //! | what is believed | [`Functional`], [`HypothesisView`], [`Diagnostics`] |
 //! | what to ask next | [`expected_information_gain`], [`score`], [`value_of_information`], [`choose_batch`] |
 //! | what to do | [`assess`], [`worth_of_asking`], [`relative_utility`], [`regret_bound`] |
@@ -40,6 +40,7 @@ mod best_worst;
 mod block;
 mod candidates;
 mod consistency;
+mod datum;
 mod decision;
 mod dense;
 mod finite;
@@ -61,6 +62,7 @@ mod observation;
 mod path;
 mod points;
 mod prediction;
+mod question;
 mod ranking;
 mod reading;
 mod refinement;
@@ -83,7 +85,8 @@ pub use settings::{ENGINE_VERSION, SOURCE_HASH, Settings};
 
 // What is asked and seen.
 pub use interval::Strength;
-pub use observation::{Channel, Observation, Preference, Question, QuestionKey};
+pub use observation::{Observation, Outcome, Preference};
+pub use question::{Channel, Question, QuestionKey};
 pub use ranking::Places;
 
 // What is believed.
@@ -169,6 +172,14 @@ pub enum BeliefError {
         level: usize,
         /// Levels there are.
         levels: usize,
+    },
+    /// An answer to another question.
+    #[error("{outcome:?} is none of the {outcomes} outcomes of the question")]
+    Outcome {
+        /// What was answered.
+        outcome: Outcome,
+        /// Outcomes there are.
+        outcomes: usize,
     },
     /// Evidence the bound on regret does not speak of.
     #[error("the bound on regret holds for interval answers to different questions only")]

@@ -6,13 +6,13 @@
 
 use rayon::prelude::*;
 
+use super::datum::{Answer, Datum};
 use super::functional::Functional;
 use super::gaussian::Gaussian;
 use super::history::History;
 use super::hypothesis::{Evidence, Hypothesis, Posterior, Prior, Site, remove, retest_correlation};
 use super::interval::{self, ScalarSite};
 use super::mixture::{Mixture, heaviest};
-use super::observation::{Answer, Datum};
 use super::ranking::{self, Places};
 use super::retest::{self, Table};
 use super::settings::Settings;

@@ -3,11 +3,11 @@
 //! Belief itself has the expectation under the prior in its place, equation (3), so that a record's likelihood stays one of its
 //! functional. What is shown is refitted: with the noise that the belief expects, and with what the answers tell of the noise.
 
+use super::datum::Datum;
 use super::gaussian::Gaussian;
 use super::history::History;
 use super::hypothesis::{Hypothesis, Posterior, Prior, Site, remove, retest_correlation};
 use super::interval;
-use super::observation::Datum;
 use super::ranking;
 use super::retest;
 use super::settings::Settings;

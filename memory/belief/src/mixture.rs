@@ -6,13 +6,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BeliefError;
+use super::datum::Prepared;
 use super::finite::OrderTable;
 use super::functional::Functional;
 use super::grid::Grid;
 use super::hypothesis::{Hypothesis, Prior};
 use super::location::{LocationName, Priors};
 use super::logs::{ln_sum_exp, softmax};
-use super::observation::{LEVELS_MAX, Observation, Prepared, Question};
+use super::observation::Observation;
+use super::question::{LEVELS_MAX, Question};
 use super::ranking::LISTED_MAX;
 use super::reading::{EvidenceUse, Lineage, Reading};
 use super::settings::Settings;
@@ -161,17 +163,17 @@ impl Mixture {
         tell: bool,
         scratch: &mut Vec<f64>,
     ) -> Result<Surprise, BeliefError> {
-        let question = observation.question();
+        let question = &observation.question;
         question.check(self.width())?;
-        let outcome = observation.outcome()?;
-        let asked = self.asked(&question);
+        let outcome = observation.number()?;
+        let asked = self.asked(question);
         let repeated = asked.iter().any(|(_, site)| site.is_some());
         let listed = question.outcome_count() <= LISTED_MAX.max(LEVELS_MAX);
         let weights = if tell { self.weights() } else { Vec::new() };
         let probabilities =
             if tell && (listed || repeated) { self.predict_asked(&asked, &weights) } else { Vec::new() };
         let place = |reading: usize| reading.checked_sub(1).and_then(|at| places.get(at).copied());
-        let statement = matches!(observation, Observation::Statement { .. });
+        let statement = matches!(question, Question::Statement { .. });
         let mut sites = Vec::with_capacity(self.readings.len());
         self.digest = WorkedOut::default();
         for (k, (reading, (prepared, site))) in Arc::make_mut(&mut self.readings).iter_mut().zip(asked).enumerate() {
@@ -179,7 +181,7 @@ impl Mixture {
                 reading.pass_over(statement);
                 None
             } else {
-                Some(reading.record(prepared, observation, outcome, site))
+                Some(reading.record(prepared, &observation.outcome, outcome, site))
             });
         }
         let (settings, priors, readings) = (&self.settings, &self.priors, &self.readings);

@@ -4,10 +4,10 @@
 //! `z_i = a_i . w(t_i)`, is jointly normal before any answer, so a belief over all `z` at once has every site at its own time: it is
 //! one more Gaussian belief, with a unit vector for each direction, and is refined and given its shape like any other.
 
+use super::datum::Datum;
 use super::gaussian::{Gaussian, PriorMoments};
 use super::history::History;
 use super::hypothesis::{Hypothesis, Posterior, Prior};
-use super::observation::Datum;
 use super::settings::Settings;
 use super::symmetric::{add_scaled, dot, multiply};
 

@@ -1,11 +1,11 @@
 //! What one hypothesis expects of a question, before it is answered.
 
+use super::datum::{Answer, Datum, IntervalQuestion, Prepared, RankingQuestion};
 use super::finite::{OrderTable, ln_answers};
 use super::history::History;
 use super::hypothesis::{Body, Hypothesis, Marginal, Posterior, Prior, Site, remove, retest_correlation};
 use super::interval::{self, IntervalLikelihood};
 use super::logs::{ln_sum_exp, softmax};
-use super::observation::{Answer, Datum, IntervalQuestion, Prepared, RankingQuestion};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::datum::{Answer, Datum, Prepared};
 use super::history::{History, NOT_COUNTED, NOT_COUNTED_STILL, is_counted};
-use super::observation::{Answer, Datum, Observation, Prepared, Question};
+use super::observation::Outcome;
+use super::question::Question;
 
 /// Promoted generations, the oldest first, each trained on top of the one before. Their priors are locations of their names.
 ///
@@ -88,14 +90,14 @@ impl Reading {
     pub(crate) fn record(
         &mut self,
         question: Prepared,
-        observation: &Observation,
-        outcome: usize,
+        outcome: &Outcome,
+        number: usize,
         repeated: Option<usize>,
     ) -> usize {
         let records = &mut self.history.records;
         let site = match question {
             Prepared::Interval(q) => {
-                let answer = Answer { outcomes: q.outcomes, outcome, misreading: q.misreading };
+                let answer = Answer { outcomes: q.outcomes, outcome: number, misreading: q.misreading };
                 match repeated.and_then(|index| Some((index, records.get_mut(index)?))) {
                     Some((index, Datum::Interval { answers, .. })) => {
                         answers.push(answer);
@@ -109,10 +111,7 @@ impl Reading {
                 }
             }
             Prepared::Ranking(q) => {
-                let order = match observation {
-                    Observation::Ranking { order, .. } => order.clone(),
-                    _ => unreachable!("a ranking's question comes from a ranking"),
-                };
+                let order = outcome.order().unwrap_or_default().to_vec();
                 let (n, places) = (q.n, q.places);
                 records.push(Datum::Ranking { n, features: q.features, error: q.error, places, order });
                 records.len() - 1

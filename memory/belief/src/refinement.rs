@@ -1,12 +1,12 @@
 //! Sites made again beside the others: refinement sweeps, the marginal likelihood, the drift filter's refold (docs/belief.md, section 5).
 
 use super::block::BlockSite;
+use super::datum::{Answer, Datum};
 use super::dense;
 use super::gaussian::{Move, PriorMoments};
 use super::history::History;
 use super::hypothesis::{Evidence, Hypothesis, MARGIN, Posterior, Prior, Site, remove, retest_correlation};
 use super::interval::{self, ScalarSite};
-use super::observation::{Answer, Datum};
 use super::ranking;
 use super::retest;
 use super::settings::Settings;

@@ -1,11 +1,12 @@
 //! What a wrong prior can cost at most: the bound on cumulative log loss of docs/belief.md, equation (14).
 
 use super::BeliefError;
+use super::datum::{Answer, Prepared};
 use super::hypothesis::Prior;
 use super::interval::probability;
 use super::location::Priors;
 use super::mixture::Mixture;
-use super::observation::{Answer, Observation, Prepared};
+use super::observation::Observation;
 use super::settings::Settings;
 
 /// Upper bound, in nats, on the cumulative log loss of exact Bayes over these observations, for any weights `w` it is compared
@@ -25,7 +26,7 @@ pub fn regret_bound(
     let mut answers = Vec::with_capacity(observations.len());
     let mut keys = Vec::new();
     for observation in observations {
-        let question = observation.question();
+        let question = &observation.question;
         question.check(mixture.dimension())?;
         let Prepared::Interval(q) = question.prepare(settings) else {
             return Err(BeliefError::Unbounded);
@@ -34,7 +35,7 @@ pub fn regret_bound(
             return Err(BeliefError::Unbounded);
         }
         keys.push(q.key);
-        answers.push((Answer { outcomes: q.outcomes, outcome: observation.outcome()?, misreading: q.misreading }, q));
+        answers.push((Answer { outcomes: q.outcomes, outcome: observation.number()?, misreading: q.misreading }, q));
     }
     let bands_matter = answers.iter().any(|(answer, _)| answer.outcomes.uses_band());
     let (_, shared, hypotheses, _) = mixture.parts();

@@ -9,7 +9,7 @@ mod interview;
 use rand::Rng;
 
 use super::normal::quantile;
-use super::observation::{Channel, Question, QuestionKey};
+use super::question::{Channel, Question, QuestionKey};
 use super::ranking::Places;
 use super::{BeliefError, Location, LocationName, Priors, Settings, interval::Outcomes};
 

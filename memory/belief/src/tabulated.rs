@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::datum::{IntervalQuestion, lapse};
 use super::hypothesis::Hypothesis;
 use super::interval::{IntervalLikelihood, Outcomes, probability};
-use super::observation::{IntervalQuestion, lapse};
 
 /// Values on an even grid; constant and equal beyond both ends.
 pub(crate) struct Tabulated {

@@ -1,12 +1,13 @@
 //! What an answer is worth to a decision: expected utility of the best option, value of information (docs/belief.md, section 7).
 
+use super::datum::{Answer, Prepared};
 use super::decision::assess;
 use super::hypothesis::Body;
 use super::interval;
 use super::mixture::{Mixture, heaviest};
 use super::normal::positive_part;
-use super::observation::{Answer, Prepared, Question};
 use super::prediction::predict_into;
+use super::question::Question;
 use super::ranking;
 use super::symmetric::{dot, first_max};
 

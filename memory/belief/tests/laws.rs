@@ -376,40 +376,24 @@ fn what_cannot_be_believed_is_an_error_and_changes_nothing() {
     let settings = Settings::default();
     let mut belief = Mixture::new(&settings, &flat_priors(2)).expect("sound");
     let before = belief.digest();
+    let best_of_three = Question::Ranking {
+        features: vec![vec![1.0; 2]; 3],
+        error: vec![vec![0.0; 2]; 3],
+        places: Places::First(1),
+        channel: Channel::Choice,
+    };
     let bad = [
         Question::choice(vec![1.0], false).answer(0),
         Question::choice(vec![1.0, f64::NAN], false).answer(0),
-        Observation::Comparison {
-            difference: vec![1.0, 0.0],
-            error: vec![0.0; 2],
-            outcome: Preference::Neither,
-            indifference_offered: false,
-            channel: Channel::Choice,
-            misreading: 0.0,
-            question: None,
-        },
-        Observation::Graded {
-            features: vec![1.0; 2],
-            error: vec![0.0; 2],
-            level: 3,
-            levels: 3,
-            misreading: 0.0,
-            question: None,
-        },
-        Observation::Ranking {
-            features: vec![vec![1.0; 2]; 3],
-            error: vec![vec![0.0; 2]; 3],
-            places: Places::First(1),
-            order: vec![0, 0],
-            channel: Channel::Choice,
-        },
-        Observation::Ranking {
-            features: vec![vec![1.0; 2]; 3],
-            error: vec![vec![0.0; 2]; 3],
-            places: Places::First(1),
-            order: vec![],
-            channel: Channel::Choice,
-        },
+        Question::choice(vec![1.0, 0.0], false).answered(Preference::Neither),
+        Question::choice(vec![1.0, 0.0], true).answered(3),
+        Question::choice(vec![1.0, 0.0], true).answered(vec![0, 1]),
+        Question::Graded { features: vec![1.0; 2], error: vec![0.0; 2], levels: 3, misreading: 0.0, question: None }
+            .answered(3),
+        Question::Importance { direction: vec![1.0; 2], misreading: 0.0 }.answered(6),
+        best_of_three.clone().answered(vec![0, 0]),
+        best_of_three.clone().answered(vec![]),
+        best_of_three.answered(0),
     ];
     for observation in bad {
         assert!(belief.observe(&observation).is_err(), "{observation:?}");

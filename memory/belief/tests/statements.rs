@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use credence_belief::simulate::{Evidence, Person, below, flat_priors, normals, uniform};
-use credence_belief::{Location, LocationName, Mixture, Observation, Priors, Settings, Strength};
+use credence_belief::{Location, LocationName, Mixture, Observation, Outcome, Priors, Question, Settings, Strength};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -33,7 +33,7 @@ fn contrast(priors: &Priors, value: usize, other: Option<usize>) -> Vec<f64> {
 fn statement(contrast: &[f64], more: bool, strength: Strength, misreading: f64) -> Observation {
     let size = if more { STATED } else { -STATED };
     let direction = contrast.iter().map(|x| size * x).collect();
-    Observation::Statement { direction, strength, affirmed: true, misreading }
+    Question::Statement { direction, strength, misreading }.answered(Outcome::SAID)
 }
 
 fn priors(rng: &mut ChaCha8Rng) -> Priors {
@@ -157,8 +157,8 @@ fn time_does_not_pass_with_a_statement() {
     }
     // Nothing is learned from a statement about nothing; before it, everything would have faded by a tenth.
     let mut after = belief.clone();
-    let nothing =
-        Observation::Statement { direction: vec![0.0; D], strength: Strength::Slight, affirmed: true, misreading: 0.0 };
+    let nothing = Question::Statement { direction: vec![0.0; D], strength: Strength::Slight, misreading: 0.0 }
+        .answered(Outcome::SAID);
     after.observe(&nothing).expect("sound");
     for i in 0..D {
         let (before, after) = (belief.weight(i).mean(), after.weight(i).mean());

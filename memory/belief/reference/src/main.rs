@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use credence_belief::simulate::{Evidence, Person, normals};
-use credence_belief::{Channel, Observation, Preference, Settings, Strength};
+use credence_belief::{Channel, Observation, Outcome, Question, Settings};
 use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings as _};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -22,8 +22,8 @@ fn phi_cdf(x: f64) -> f64 {
 
 /// What a repeat has in common with the first asking.
 fn key(observation: &Observation) -> Option<[u8; 32]> {
-    match observation {
-        Observation::Comparison { question, .. } | Observation::Graded { question, .. } => *question,
+    match &observation.question {
+        Question::Comparison { question, .. } | Question::Graded { question, .. } => *question,
         _ => None,
     }
 }
@@ -87,57 +87,50 @@ impl Problem {
 
     fn bounds(&self, observation: &Observation) -> (f64, f64, f64, f64) {
         let (inf, delta) = (f64::INFINITY, self.settings.bands[0]);
-        match observation {
-            Observation::Comparison {
-                outcome,
-                indifference_offered: true,
-                channel: Channel::Choice,
-                misreading,
-                ..
-            } => match outcome {
-                Preference::First => (delta, inf, 3.0, *misreading),
-                Preference::Second => (-inf, -delta, 3.0, *misreading),
-                Preference::Neither => (-delta, delta, 3.0, *misreading),
-            },
-            Observation::Comparison { outcome, misreading, .. } => match outcome {
-                Preference::First => (0.0, inf, 2.0, *misreading),
+        let Outcome::Number(outcome) = observation.outcome else { unreachable!("not an interval") };
+        match &observation.question {
+            Question::Comparison { indifference_offered: true, channel: Channel::Choice, misreading, .. } => {
+                match outcome {
+                    0 => (delta, inf, 3.0, *misreading),
+                    1 => (-inf, -delta, 3.0, *misreading),
+                    _ => (-delta, delta, 3.0, *misreading),
+                }
+            }
+            Question::Comparison { misreading, .. } => match outcome {
+                0 => (0.0, inf, 2.0, *misreading),
                 _ => (-inf, 0.0, 2.0, *misreading),
             },
-            Observation::Importance { favoured, strength, misreading, .. } => {
-                let (lo, hi) = match strength {
-                    Strength::Slight => (0.0, 0.5),
-                    Strength::Clear => (0.5, 1.0),
-                    Strength::Strong => (1.0, inf),
-                };
-                if *favoured { (lo, hi, 6.0, *misreading) } else { (-hi, -lo, 6.0, *misreading) }
+            Question::Importance { misreading, .. } => {
+                let (lo, hi) = [(0.0, 0.5), (0.5, 1.0), (1.0, inf)][outcome % 3];
+                if outcome < 3 { (lo, hi, 6.0, *misreading) } else { (-hi, -lo, 6.0, *misreading) }
             }
-            Observation::Statement { .. } => unreachable!("not among what is compared"),
-            Observation::Graded { level, levels, misreading, .. } => {
+            Question::Statement { .. } => unreachable!("not among what is compared"),
+            Question::Graded { levels, misreading, .. } => {
                 let l = *levels as f64;
                 let threshold = |k: f64| delta * (2.0 * k - l);
-                let k = *level as f64;
+                let k = outcome as f64;
                 (
-                    if *level == 0 { -inf } else { threshold(k) },
-                    if level + 1 == *levels { inf } else { threshold(k + 1.0) },
+                    if outcome == 0 { -inf } else { threshold(k) },
+                    if outcome + 1 == *levels { inf } else { threshold(k + 1.0) },
                     l,
                     *misreading,
                 )
             }
-            Observation::Ranking { .. } => unreachable!("not an interval"),
+            Question::Ranking { .. } => unreachable!("not an interval"),
         }
     }
 
     /// The functional and the variance of its measurement error at `w`.
     fn functional(&self, observation: &Observation, w: &[f64]) -> (Vec<f64>, f64) {
-        let (a, e, kappa) = match observation {
-            Observation::Comparison { difference, error, channel, .. } => {
+        let (a, e, kappa) = match &observation.question {
+            Question::Comparison { difference, error, channel, .. } => {
                 let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.correction_scale };
                 (difference.clone(), error.clone(), kappa)
             }
-            Observation::Importance { direction, .. } => (direction.clone(), vec![0.0; direction.len()], 1.0),
-            Observation::Statement { .. } => unreachable!("not among what is compared"),
-            Observation::Graded { features, error, .. } => (features.clone(), error.clone(), 1.0),
-            Observation::Ranking { .. } => unreachable!("not an interval"),
+            Question::Importance { direction, .. } => (direction.clone(), vec![0.0; direction.len()], 1.0),
+            Question::Statement { .. } => unreachable!("not among what is compared"),
+            Question::Graded { features, error, .. } => (features.clone(), error.clone(), 1.0),
+            Question::Ranking { .. } => unreachable!("not an interval"),
         };
         let size = if self.exact_error { w } else { &self.prior_sd };
         let q = e.iter().zip(size).map(|(e, s)| kappa * kappa * e * s * s).sum();
@@ -185,7 +178,9 @@ impl Problem {
     fn ln_likelihood(&self, i: usize, w: &[f64]) -> f64 {
         let dot = |a: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
         let observation = &self.observations[i];
-        if let Observation::Ranking { features, order, channel, .. } = observation {
+        if let (Question::Ranking { features, channel, .. }, Outcome::Order(order)) =
+            (&observation.question, &observation.outcome)
+        {
             let kappa = if *channel == Channel::Choice { 1.0 } else { self.settings.correction_scale };
             let u: Vec<f64> = features.iter().map(|f| kappa * dot(f)).collect();
             let n = u.len();

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::super::observation::{Channel, Question};
+use super::super::question::{Channel, Question};
 use super::super::ranking::Places;
 use super::{below, normal, normals};
 

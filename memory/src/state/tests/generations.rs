@@ -131,25 +131,17 @@ fn weights_move_by_predictions_after_the_cutoff_only() {
             let priors = Priors { locations, ..(*epoch.priors).clone() };
             let mut mixture = Mixture::new(&epoch.settings, &priors).unwrap();
             for (_, observation) in &observations[from..to] {
-                let crate::belief::Observation::Comparison { mut difference, mut error, outcome, .. } =
-                    observation.clone()
+                let mut observation = observation.clone();
+                let crate::belief::Question::Comparison { difference, error, question, .. } = &mut observation.question
                 else {
                     unreachable!("only choices were made")
                 };
+                *question = None;
                 if own {
                     (difference[3], error[3]) = (difference[6], error[6]);
                 }
                 difference.truncate(6);
                 error.truncate(6);
-                let observation = crate::belief::Observation::Comparison {
-                    difference,
-                    error,
-                    outcome,
-                    indifference_offered: true,
-                    channel: crate::belief::Channel::Choice,
-                    misreading: 0.0,
-                    question: None,
-                };
                 mixture.observe(&observation).unwrap();
             }
             mixture.hypotheses().iter().map(|h| h.log_marginal_likelihood).collect::<Vec<f64>>()
