@@ -8,7 +8,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says. While a sitting has the whole terminal
+/// Sends diagnostics to standard error: warnings, more with `-v`, or as RUST_LOG says. While a session has the whole terminal
 /// they are held back: warnings are shown there ([`warnings`]), and everything once the terminal is given back.
 pub(crate) fn start_tracing(verbose: u8) {
     let level = match verbose {

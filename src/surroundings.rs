@@ -321,7 +321,7 @@ pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
     })
 }
 
-/// The state of the home's log, read without opening the home: a sitting may go on meanwhile. Beliefs are formed when they
+/// The state of the home's log, read without opening the home: a session may go on meanwhile. Beliefs are formed when they
 /// are asked for.
 pub(crate) fn read_state(global: &Global) -> anyhow::Result<State> {
     state_of(&log_path(global)?)

@@ -282,14 +282,14 @@ fn busy_home() -> (tempfile::TempDir, Service) {
     let (asked, _) = with_decisions(home.path(), "ada");
     let service = Service::start(home.path(), &[]);
     for person in ["ada", "bo", "cy", "di", "eve", "fay"] {
-        let mut turn = service.post("/api/v1/sittings", &json!({ "person": person })).ok();
+        let mut turn = service.post("/api/v1/sessions", &json!({ "person": person })).ok();
         for n in 0..6 {
             let say = match turn["question"]["kind"].as_str().unwrap() {
                 "choice" => json!({ "said": "choose", "index": usize::from(person > "cy") }),
                 "portrait" => json!({ "said": "rate", "level": 1 + (n + person.len()) % 6 }),
                 _ => json!({ "said": "best_and_worst", "best": usize::from(person > "cy"), "worst": 2 }),
             };
-            let path = format!("/api/v1/sittings/{}/said", served::coded(turn["sitting"].as_str().unwrap()));
+            let path = format!("/api/v1/sessions/{}/said", served::coded(turn["session"].as_str().unwrap()));
             turn = service.post(&path, &json!({ "question": turn["question"]["number"], "say": say })).ok();
         }
     }

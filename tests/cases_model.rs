@@ -518,7 +518,7 @@ fn write_conversation(folder: &Path, people: usize, statements: usize) {
 }
 
 #[test]
-fn c4_a_sitting_ends_with_its_terminal() {
+fn c4_a_session_ends_with_its_terminal() {
     let bench = Bench::new();
     // The second outlives its terminal unless it notices by itself, as under `nohup`.
     for ignoring in ["", "trap '' HUP; "] {
@@ -545,16 +545,16 @@ fn ends_with_its_terminal(home: &Path, ignoring: &str) {
     let mut output = script.stdout.take().expect("what is drawn");
     std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     let name = home.display().to_string();
-    let sitting = wait_for("the sitting", &mut script, || process_with(&name).filter(|_| is_locked(home)));
+    let session = wait_for("the session", &mut script, || process_with(&name).filter(|_| is_locked(home)));
     std::thread::sleep(Duration::from_secs(3));
     assert!(is_locked(home));
     script.kill().expect("the terminal goes");
     script.wait().expect("it went");
     let since = Instant::now();
-    while is_locked(home) || process_with(&name) == Some(sitting) {
+    while is_locked(home) || process_with(&name) == Some(session) {
         if since.elapsed() > END_MAX {
-            send("KILL", sitting);
-            panic!("the sitting goes on without a terminal");
+            send("KILL", session);
+            panic!("the session goes on without a terminal");
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -1,4 +1,4 @@
-//! A whole sitting on the built-in keyed bank, without a model, and what the command says of its log.
+//! A whole session on the built-in keyed bank, without a model, and what the command says of its log.
 
 mod logs;
 
@@ -17,7 +17,7 @@ use credence_memory::sample::header;
 use credence_priors::schema::ValueSchema;
 use logs::{done, fails, id, json};
 
-/// A sitting of so many answers; `second` is the second of each answer's minute. Says what was asked.
+/// A session of so many answers; `second` is the second of each answer's minute. Says what was asked.
 fn sit(root: &Path, answers: usize, source: &str, seconds: i64) -> Vec<(QuestionKind, Vec<String>)> {
     let bank = Bank::built_in();
     let values: Vec<ValueId> = ValueSchema::embedded().values.iter().map(|v| ValueId::new(&v.id).unwrap()).collect();

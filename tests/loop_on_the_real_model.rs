@@ -164,7 +164,7 @@ fn real_model_a_second_process_and_another_schema_are_refused() {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("a sitting");
+        .expect("a session");
     let mut out = std::io::BufReader::new(first.stdout.take().expect("a pipe"));
     let mut line = String::new();
     while !line.contains("\"shown\":\"question\"") {
@@ -177,7 +177,7 @@ fn real_model_a_second_process_and_another_schema_are_refused() {
     assert!(bench.run(&["evidence", "verify"], "").status.success());
     drop(first.stdin.take());
     drop(out);
-    first.wait().expect("the sitting ends");
+    first.wait().expect("the session ends");
 
     let schema = bench.dir.path().join("other.toml");
     let other = include_str!("../priors/data/schema.toml").replace("credence-default", "another");
@@ -189,46 +189,46 @@ fn real_model_a_second_process_and_another_schema_are_refused() {
 #[test]
 fn real_model_an_interrupt_from_outside_ends_in_order_with_its_code() {
     let bench = Bench::new();
-    let mut sitting = command(bench.dir.path())
+    let mut session = command(bench.dir.path())
         .args(["session", "--person", "ada", "--seed", "1", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("a sitting");
-    let mut out = std::io::BufReader::new(sitting.stdout.take().expect("a pipe"));
+        .expect("a session");
+    let mut out = std::io::BufReader::new(session.stdout.take().expect("a pipe"));
     let mut line = String::new();
     while !line.contains("\"shown\":\"question\"") {
         line.clear();
         assert!(std::io::BufRead::read_line(&mut out, &mut line).expect("output") > 0, "no question came");
     }
-    let id = sitting.id().to_string();
+    let id = session.id().to_string();
     let sent = std::process::Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs");
     assert!(sent.success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut out, &mut rest).expect("output");
     assert!(rest.contains("\"shown\":\"summary\""), "{rest}");
-    let ended = sitting.wait_with_output().expect("the sitting ends");
+    let ended = session.wait_with_output().expect("the session ends");
     assert_eq!(ended.status.code(), Some(130), "{}", text(&ended.stderr));
     assert!(bench.log().contains("\"kind\":\"SessionEnded\""));
 }
 
 #[test]
-fn real_model_a_killed_sitting_keeps_what_was_acknowledged() {
+fn real_model_a_killed_session_keeps_what_was_acknowledged() {
     let bench = Bench::new();
-    let mut sitting = command(bench.dir.path())
+    let mut session = command(bench.dir.path())
         .args(["session", "--person", "ada", "--seed", "1", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("a sitting");
-    let mut out = std::io::BufReader::new(sitting.stdout.take().expect("a pipe"));
-    let mut input = sitting.stdin.take().expect("a pipe");
+        .expect("a session");
+    let mut out = std::io::BufReader::new(session.stdout.take().expect("a pipe"));
+    let mut input = session.stdin.take().expect("a pipe");
     let mut acknowledged = Vec::new();
     let mut line = String::new();
     while acknowledged.len() < 3 {
         line.clear();
-        assert!(std::io::BufRead::read_line(&mut out, &mut line).expect("output") > 0, "the sitting ended");
+        assert!(std::io::BufRead::read_line(&mut out, &mut line).expect("output") > 0, "the session ended");
         let shown: Value = serde_json::from_str(&line).expect("JSON");
         if shown["shown"] == "question" {
             writeln!(input, "1").expect("an answer");
@@ -236,8 +236,8 @@ fn real_model_a_killed_sitting_keeps_what_was_acknowledged() {
             acknowledged.push(shown["seq"].as_u64().expect("a number"));
         }
     }
-    sitting.kill().expect("killed");
-    sitting.wait().expect("dead");
+    session.kill().expect("killed");
+    session.wait().expect("dead");
     let log = bench.log();
     for seq in acknowledged {
         assert!(log.lines().any(|l| l.starts_with(&format!("{{\"seq\":{seq},")) && l.contains("ChoiceMade")), "{seq}");

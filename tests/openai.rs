@@ -213,7 +213,7 @@ fn what_cannot_be_done_is_an_error_in_openais_form() {
     {
         assert_eq!(agent.get(path).status, 403, "{path}");
     }
-    assert_eq!(agent.post("/api/v1/sittings", &json!({})).status, 403);
+    assert_eq!(agent.post("/api/v1/sessions", &json!({})).status, 403);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `credence serve` as its clients meet it: sittings by the API and by forms, restarts, and what is refused.
+//! `credence serve` as its clients meet it: sessions by the API and by forms, restarts, and what is refused.
 #![cfg(unix)]
 
 mod logs;
@@ -20,7 +20,7 @@ fn reply(turn: &Value) -> Value {
 }
 
 fn say(service: &Service, turn: &Value, say: &Value) -> Answer {
-    let path = format!("/api/v1/sittings/{}/said", coded(turn["sitting"].as_str().unwrap()));
+    let path = format!("/api/v1/sessions/{}/said", coded(turn["session"].as_str().unwrap()));
     service.post(&path, &json!({ "question": turn["question"]["number"], "say": say }))
 }
 
@@ -28,15 +28,15 @@ fn say(service: &Service, turn: &Value, say: &Value) -> Answer {
 fn a_whole_session_by_the_api_is_in_the_log() {
     let home = empty_home();
     let service = Service::start(home.path(), &[]);
-    let mut turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let mut turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
     for n in 1..=8 {
         assert_eq!(turn["question"]["number"], n);
         turn = say(&service, &turn, &reply(&turn)).ok();
         assert!(turn["moved"]["values"]["values"].as_array().is_some_and(|values| values.len() == 18), "{turn}");
     }
     assert_eq!(turn["answers"], 8);
-    let sitting = turn["sitting"].as_str().unwrap().to_owned();
-    let why = service.get(&format!("/api/v1/sittings/{sitting}/why")).ok();
+    let session = turn["session"].as_str().unwrap().to_owned();
+    let why = service.get(&format!("/api/v1/sessions/{session}/why")).ok();
     assert!(why["text"].as_str().unwrap().contains("expected to tell most"), "{why}");
     turn = say(&service, &turn, &json!({ "said": "undo" })).ok();
     assert_eq!((&turn["answers"], &turn["question"]["number"]), (&json!(7), &json!(10)), "the same question again");
@@ -70,23 +70,23 @@ fn a_whole_session_by_the_api_is_in_the_log() {
 fn an_answer_that_is_sent_again_counts_once_also_after_a_kill() {
     let home = empty_home();
     let service = Service::start(home.path(), &[]);
-    let first = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let first = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
     let second = say(&service, &first, &reply(&first)).ok();
     let again = say(&service, &first, &reply(&first)).ok();
     assert_eq!((&again["question"], &again["answers"]), (&second["question"], &json!(1)));
     assert!(again["notice"].as_str().unwrap().contains("answered already"));
     let ahead = service.post(
-        &format!("/api/v1/sittings/{}/said", first["sitting"].as_str().unwrap()),
+        &format!("/api/v1/sessions/{}/said", first["session"].as_str().unwrap()),
         &json!({ "question": 9, "say": { "said": "skip" } }),
     );
     assert_eq!((ahead.status, ahead.problem()), (409, "conflict".into()));
     service.kill();
-    // The sitting is taken up from the log, with the question that was open; an answer to the first is known.
+    // The session is taken up from the log, with the question that was open; an answer to the first is known.
     let service = Service::start(home.path(), &[]);
     let again = say(&service, &first, &reply(&first)).ok();
     assert_eq!((&again["question"]["number"], &again["answers"]), (&json!(2), &json!(1)));
     assert_eq!(again["question"]["alternatives"], second["question"]["alternatives"]);
-    assert_eq!(service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok()["sitting"], first["sitting"]);
+    assert_eq!(service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok()["session"], first["session"]);
     let third = say(&service, &again, &reply(&again)).ok();
     assert_eq!((&third["question"]["number"], &third["answers"]), (&json!(3), &json!(2)));
     // Taken back after the restart: the same question, and nothing else.
@@ -100,7 +100,7 @@ fn an_answer_that_is_sent_again_counts_once_also_after_a_kill() {
 fn writes_with_a_key_are_done_once() {
     let home = empty_home();
     let service = Service::start(home.path(), &[]);
-    let turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
     say(&service, &turn, &reply(&turn)).ok();
     let log = service.get("/api/v1/log?person=ada").ok();
     let seq = log["records"].as_array().unwrap().iter().find(|r| r["is_evidence"] == true).unwrap()["seq"].clone();
@@ -124,7 +124,7 @@ fn participants_join_by_a_link_and_see_themselves_only() {
     let [ada, bo] = ["ada", "bo"].map(|name| service.join(&path, name));
     let taken = service.as_nobody().form(&path, &[("pseudonym", "ada")]);
     assert_eq!(taken.status, 409);
-    let turn = ada.post("/api/v1/sittings", &json!({})).ok();
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
     assert_eq!(turn["person"], "ada");
     say(&ada, &turn, &reply(&turn)).ok();
     for path in
@@ -133,7 +133,7 @@ fn participants_join_by_a_link_and_see_themselves_only() {
         let answer = bo.get(path);
         assert_eq!((answer.status, answer.problem()), (403, "forbidden".into()), "{path}");
     }
-    assert_eq!(say(&bo, &turn, &reply(&turn)).status, 403, "somebody else's sitting");
+    assert_eq!(say(&bo, &turn, &reply(&turn)).status, 403, "somebody else's session");
     let log = bo.get("/api/v1/log").ok();
     assert!(log["records"].as_array().unwrap().iter().all(|r| r["person"] == "bo"), "{log}");
     let retract = bo.post("/api/v1/log/8/retract", &json!({ "reason": "mine?" }));
@@ -164,21 +164,21 @@ fn what_comes_from_elsewhere_is_refused() {
     // A name that was made to point here, and a page of another site.
     let sat = json!({ "person": "ada" });
     for headers in [&[("Host", "evil.example")][..], &[("Host", "127.0.0.1:1")]] {
-        assert_eq!(service.send("POST", "/api/v1/sittings", Some(&sat), headers).status, 403, "{headers:?}");
+        assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
     }
     for headers in
         [&[("Origin", "http://evil.example")][..], &[("Origin", "null")], &[("Sec-Fetch-Site", "cross-site")]]
     {
-        assert_eq!(service.send("POST", "/api/v1/sittings", Some(&sat), headers).status, 403, "{headers:?}");
+        assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
     }
     for (body, says) in [("{", "EOF"), ("7", "invalid type"), ("{\"who\":1}", "unknown field")] {
-        let answer = service.raw("POST", "/api/v1/sittings", body);
+        let answer = service.raw("POST", "/api/v1/sessions", body);
         assert_eq!((answer.status, answer.problem()), (400, "wrong-input".into()), "{body}");
         assert!(answer.text.contains(says), "{}", answer.text);
     }
     let long = format!("{{\"person\":\"{}\"}}", "x".repeat(100_000));
-    assert!(matches!(service.raw("POST", "/api/v1/sittings", &long).status, 400 | 413));
-    assert_eq!(service.get("/api/v1/sittings/nobody-7").status, 404);
+    assert!(matches!(service.raw("POST", "/api/v1/sessions", &long).status, 400 | 413));
+    assert_eq!(service.get("/api/v1/sessions/nobody-7").status, 404);
     assert_eq!(service.get("/nowhere").status, 404);
     let no_number = service.post("/api/v1/log/seven/retract", &json!({ "reason": "x" }));
     assert_eq!((no_number.status, no_number.problem()), (400, "wrong-input".into()));
@@ -187,8 +187,8 @@ fn what_comes_from_elsewhere_is_refused() {
     assert!(page.policy.contains("frame-ancestors 'none'"), "{}", page.policy);
     // A form without its secret.
     let cookie = service.as_browser();
-    let turn = service.post("/api/v1/sittings", &sat).ok();
-    let fields = [("csrf", "0"), ("sitting", turn["sitting"].as_str().unwrap()), ("say", "{\"said\":\"skip\"}")];
+    let turn = service.post("/api/v1/sessions", &sat).ok();
+    let fields = [("csrf", "0"), ("session", turn["session"].as_str().unwrap()), ("say", "{\"said\":\"skip\"}")];
     assert_eq!(cookie.form("/session/say", &fields).status, 403);
     assert_eq!(service.get("/api/v1/log?person=ada&kind=QuestionSkipped").ok()["records"], json!([]));
 }
@@ -198,7 +198,7 @@ fn nobodys_text_becomes_a_page_of_its_own() {
     let home = empty_home();
     let service = Service::start(home.path(), &[]);
     let name = "<script>alert(1)</script>";
-    let turn = service.post("/api/v1/sittings", &json!({ "person": name })).ok();
+    let turn = service.post("/api/v1/sessions", &json!({ "person": name })).ok();
     say(&service, &turn, &reply(&turn)).ok();
     let seq = service.get("/api/v1/log").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
     service
@@ -230,7 +230,7 @@ fn the_document_describes_what_is_there() {
     let document = service.get("/api/v1/openapi.json").ok();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    for path in ["/api/v1/sittings", "/api/v1/sittings/{sitting}/said", "/api/v1/values", "/api/v1/log", "/health"] {
+    for path in ["/api/v1/sessions", "/api/v1/sessions/{session}/said", "/api/v1/values", "/api/v1/log", "/health"] {
         assert!(paths.iter().any(|p| *p == path), "{path} in {paths:?}");
     }
     assert_eq!(service.get("/health").ok()["status"], "ok");
@@ -267,7 +267,7 @@ fn many_people_answer_at_once_and_everything_is_kept() {
         for n in 0..12 {
             let service = &service;
             scope.spawn(move || {
-                let mut turn = service.post("/api/v1/sittings", &json!({ "person": format!("p{n}") })).ok();
+                let mut turn = service.post("/api/v1/sessions", &json!({ "person": format!("p{n}") })).ok();
                 for _ in 0..4 {
                     turn = say(service, &turn, &reply(&turn)).ok();
                 }
@@ -439,7 +439,7 @@ fn experiments_run_beside_the_service_stop_go_on_and_outlive_it() {
     assert_eq!((&long["run"], &long["standing"]), (&json!("mine-2"), &json!("running")));
     let second = service.post("/api/v1/experiments", &json!({ "given": "first" }));
     assert_eq!((second.status, second.problem()), (409, "conflict".into()), "one at a time");
-    let turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
     assert_eq!(turn["question"]["number"], 1, "people answer meanwhile");
     let stopped = service.post("/api/v1/experiments/mine-2/stop", &json!({})).ok();
     assert_eq!(stopped["standing"], "stopped");
@@ -548,7 +548,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
     let home = empty_home();
     let service = Service::start_under("trap '' XFSZ", home.path(), &[]);
     let log = home.path().join("evidence/log.jsonl");
-    let mut turn = service.post("/api/v1/sittings", &json!({ "person": "ada" })).ok();
+    let mut turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
     turn = say(&service, &turn, &reply(&turn)).ok();
     let room = |bytes: Option<u64>| {
         let limit = Rlimit { current: bytes, maximum: None };

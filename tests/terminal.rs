@@ -1,4 +1,4 @@
-//! A sitting on a real terminal (a pseudo-terminal), over the real model: keys go in, and what a person would see comes out.
+//! A session on a real terminal (a pseudo-terminal), over the real model: keys go in, and what a person would see comes out.
 
 #![cfg(target_os = "linux")]
 
@@ -17,13 +17,13 @@ use real::Bench;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The command on a terminal of its own, which `script` (part of every Debian and Ubuntu) makes for it.
-struct Sitting {
+struct Session {
     child: Child,
     keyboard: ChildStdin,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
-impl Sitting {
+impl Session {
     fn start(bench: &Bench, args: &str) -> Self {
         let command = format!("stty rows 40 cols 110; exec '{}' {args}", env!("CARGO_BIN_EXE_credence"));
         let mut child = Command::new("script")
@@ -108,7 +108,7 @@ impl Sitting {
     }
 }
 
-impl Drop for Sitting {
+impl Drop for Session {
     fn drop(&mut self) {
         // After a test that failed it would sit on.
         let _ = self.child.kill();
@@ -118,19 +118,19 @@ impl Drop for Sitting {
 #[test]
 fn real_model_a_person_answers_looks_undoes_and_ends_on_a_terminal() {
     let bench = Bench::new();
-    let mut sitting = Sitting::start(&bench, "session --person ada --seed 1");
-    sitting.wait_for("the first question", |s| s.contains("no preference") && s.contains("0 answers"));
-    sitting.press_until("1", "what the answer moved", |s| s.contains("1 answer ") && s.contains("predicted"));
-    sitting.press_until("v", "the values", |s| s.contains("before your first answer") && s.contains("Privacy"));
-    sitting.press("\u{1b}");
-    sitting.wait_for("the question again", |s| !s.contains("before your first answer"));
-    sitting.press_until("i", "a line to type on", |s| s.contains(" important: "));
-    sitting.press("honesty > privacy\r");
-    sitting.wait_for("what the statement moved", |s| s.contains("matters more"));
-    sitting.press_until("u", "the statement undone", |s| s.contains("ndone"));
-    sitting.press("q");
+    let mut session = Session::start(&bench, "session --person ada --seed 1");
+    session.wait_for("the first question", |s| s.contains("no preference") && s.contains("0 answers"));
+    session.press_until("1", "what the answer moved", |s| s.contains("1 answer ") && s.contains("predicted"));
+    session.press_until("v", "the values", |s| s.contains("before your first answer") && s.contains("Privacy"));
+    session.press("\u{1b}");
+    session.wait_for("the question again", |s| !s.contains("before your first answer"));
+    session.press_until("i", "a line to type on", |s| s.contains(" important: "));
+    session.press("honesty > privacy\r");
+    session.wait_for("what the statement moved", |s| s.contains("matters more"));
+    session.press_until("u", "the statement undone", |s| s.contains("ndone"));
+    session.press("q");
     // Any key closes the summary, which is then printed where the shell stands.
-    let (status, printed) = sitting.close();
+    let (status, printed) = session.close();
     assert!(status.success(), "{status:?}\n{printed}");
     let log = bench.log();
     assert!(log.contains("\"kind\":\"ChoiceMade\"") && log.contains("\"kind\":\"Retracted\""));
@@ -140,11 +140,11 @@ fn real_model_a_person_answers_looks_undoes_and_ends_on_a_terminal() {
 #[test]
 fn real_model_ctrl_c_on_a_terminal_ends_in_order_and_says_so() {
     let bench = Bench::new();
-    let mut sitting = Sitting::start(&bench, "session --person ada --seed 1");
-    sitting.wait_for("the first question", |s| s.contains("no preference"));
-    sitting.press_until("2", "what the answer moved", |s| s.contains("1 answer "));
-    sitting.press("\u{3}");
-    let (status, printed) = sitting.close();
+    let mut session = Session::start(&bench, "session --person ada --seed 1");
+    session.wait_for("the first question", |s| s.contains("no preference"));
+    session.press_until("2", "what the answer moved", |s| s.contains("1 answer "));
+    session.press("\u{3}");
+    let (status, printed) = session.close();
     // Ctrl-C is a key here, and the key for the end; a signal from outside is another thing and exits with 130.
     assert!(status.success(), "{status:?}\n{printed}");
     assert!(bench.log().contains("\"kind\":\"SessionEnded\""));

@@ -1,4 +1,4 @@
-//! A bank as it can be asked in a home: made once, shared by every sitting there.
+//! A bank as it can be asked in a home: made once, shared by every session there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Learning beside a sitting: begun when it is time, looked after from time to time, and taken up when done.
+//! Learning beside a session: begun when it is time, looked after from time to time, and taken up when done.
 //!
 //! What learns stands still while the person waits for something: it works while they read and think. Whatever becomes of it,
-//! the sitting goes on. What is learned, and how, is no business of this crate: `credence-tuning` trains weights.
+//! the session goes on. What is learned, and how, is no business of this crate: `credence-tuning` trains weights.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use jiff::Timestamp;
 /// Time between two looks at what is at work.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Learns beside sittings from what a log has.
+/// Learns beside sessions from what a log has.
 pub trait Learning: Send + Sync {
-    /// Takes up what an earlier sitting left, and begins new work if it is time. Returns the work and what to tell the person.
+    /// Takes up what an earlier session left, and begins new work if it is time. Returns the work and what to tell the person.
     /// Nothing that goes wrong here is more than a line for them.
     fn begin(&self, home: &mut Home, now: Timestamp) -> (Option<Box<dyn Work>>, Vec<String>);
 
@@ -25,7 +25,7 @@ pub trait Learning: Send + Sync {
     fn take_up(&self, home: &mut Home, now: Timestamp) -> Result<Option<String>, String>;
 }
 
-/// What goes on beside a sitting.
+/// What goes on beside a session.
 pub trait Work: Send {
     /// Whether it has ended: if so, whether all is well.
     fn ended(&mut self) -> Option<Result<(), String>>;
@@ -37,7 +37,7 @@ pub trait Work: Send {
     fn go_on(&mut self);
 }
 
-/// What is at work beside a sitting, if anything is.
+/// What is at work beside a session, if anything is.
 #[derive(Default)]
 pub struct Beside {
     learning: Option<Arc<dyn Learning>>,
@@ -75,7 +75,7 @@ impl Beside {
         self.learning.as_ref().map_or(Ok(None), |learning| learning.take_up(home, now))
     }
 
-    /// The person waits: all processors are the sitting's until [`Self::go_on`].
+    /// The person waits: all processors are the session's until [`Self::go_on`].
     pub fn hold(&mut self) {
         if let (Some(work), false) = (&mut self.at_work, self.held) {
             work.hold();
@@ -91,7 +91,7 @@ impl Beside {
         }
     }
 
-    /// Ends the work. The next sitting goes on where it was.
+    /// Ends the work. The next session goes on where it was.
     pub fn stop(&mut self) {
         if let Some(mut work) = self.at_work.take() {
             work.stop();

@@ -1,4 +1,4 @@
-//! Why a step of a sitting, or of a task, could not be taken.
+//! Why a step of a session, or of a task, could not be taken.
 
 use credence_memory::belief::BeliefError;
 use credence_memory::home::HomeError;
@@ -82,7 +82,7 @@ pub enum SessionError {
         found: usize,
     },
     /// Nothing to undo.
-    #[error("nothing was answered in this sitting that could be undone")]
+    #[error("nothing was answered in this session that could be undone")]
     NothingToUndo,
 }
 
@@ -90,7 +90,7 @@ impl SessionError {
     /// Whether it is about what the person said, so that they can say it otherwise and nothing else is wrong.
     pub fn is_the_persons(&self) -> bool {
         match self {
-            // A model that cannot read words now does not end a sitting.
+            // A model that cannot read words now does not end a session.
             Self::Importance(_)
             | Self::Words(_)
             | Self::NothingAsked

@@ -1,6 +1,6 @@
 //! What can be asked, and what to ask next: choices between acts, portraits to rate, the best and the worst of four portraits.
 //!
-//! Pure: features come from the caller, randomness is an argument. A sitting and an experiment ask by the same code.
+//! Pure: features come from the caller, randomness is an argument. A session and an experiment ask by the same code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ pub enum Effort {
     #[default]
     Full,
     /// For many people at once. In a choice of questions fewer hypotheses stand for all, and fewer questions are looked at closely: it
-    /// finds less of people (docs/results/service-load.md), so a sitting never chooses so. What a sitting predicts and shows may be quick.
+    /// finds less of people (docs/results/service-load.md), so a session never chooses so. What a session predicts and shows may be quick.
     Quick,
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | for | items |
 //! |---|---|
-//! | a session with a person | [`sitting::sit`] runs one over [`protocol`]; [`session::Session`] is its steps |
+//! | a session with a person | [`live::run`] runs one over [`protocol`]; [`session::Session`] is its steps |
 //! | opening a home with what it needs | [`opening::Opening`], [`pack::Pack`], [`bank::Bank`] |
 //! | which question comes next | [`instrument`], [`askable`], [`ask`], [`pace`] |
 //! | describing acts | [`keyed`] (from a bank's keys), [`reader::Reader`] (by a model) |
@@ -45,6 +45,7 @@ pub mod instrument;
 pub mod keyed;
 pub mod knowledge;
 pub mod library;
+pub mod live;
 mod loader;
 pub mod names;
 pub mod open_question;
@@ -58,7 +59,6 @@ pub mod protocol;
 pub mod reader;
 mod said_here;
 pub mod session;
-pub mod sitting;
 pub mod task;
 pub mod together;
 pub mod views;

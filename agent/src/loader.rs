@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use credence_priors::ModelHandle;
 
-/// Loads the model when it is first needed: a sitting whose log has all it needs never does.
+/// Loads the model when it is first needed: a session whose log has all it needs never does.
 pub type Loader = Arc<dyn Fn() -> Result<ModelHandle, LoadError> + Send + Sync>;
 
 /// Why a model could not be loaded; the command's own errors fit in.

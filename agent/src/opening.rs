@@ -48,7 +48,7 @@ pub struct Opening {
     pub load: Loader,
     /// Loads the model with an adapter.
     pub load_adapter: AdapterLoader,
-    /// What learns in the background of a sitting; none if nothing does.
+    /// What learns in the background of a session; none if nothing does.
     pub learning: Option<Arc<dyn Learning>>,
 }
 

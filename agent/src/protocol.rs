@@ -1,23 +1,23 @@
-//! What passes between a sitting and the person's side of it: the screen, plain lines, a file of answers, a simulated person.
+//! What passes between a session and the person's side of it: the screen, plain lines, a file of answers, a simulated person.
 //!
-//! The sitting sends [`Shown`], the person's side sends [`Said`]. Both are data, so `--json` prints exactly what the screen draws.
+//! The session sends [`Shown`], the person's side sends [`Said`]. Both are data, so `--json` prints exactly what the screen draws.
 //!
 //! # Turns
 //!
-//! A sitting opens with [`Shown::Opened`]. [`Shown::Question`] and [`Shown::Confirm`] give the person the turn. One [`Said`] takes it back, except
+//! A session opens with [`Shown::Opened`]. [`Shown::Question`] and [`Shown::Confirm`] give the person the turn. One [`Said`] takes it back, except
 //! that [`Said::Why`] and [`Said::Values`] leave open what was open; [`Shown::gives_turn_after`] says what gives it again. So after every answer,
-//! statement and undo the sitting sends, after whatever it moved, the question that now stands, even when it is the same one: an answer can then
+//! statement and undo the session sends, after whatever it moved, the question that now stands, even when it is the same one: an answer can then
 //! never fall on a question that the person has not seen. [`Said::Stop`] may come at any time, and the person's side hanging up means the same.
 
 use credence_memory::record::QuestionKind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a sitting shows.
+/// What a session shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "shown", rename_all = "snake_case")]
 pub enum Shown {
-    /// The sitting begins: who sits down, and what is believed so far.
+    /// The session begins: who sits down, and what is believed so far.
     Opened(OpenedView),
     /// Something slow goes on in the background or before the first question.
     Progress(Progress),
@@ -41,7 +41,7 @@ pub enum Shown {
     },
     /// A reading of free words, to be confirmed.
     Confirm(ConfirmView),
-    /// The end of the sitting.
+    /// The end of the session.
     Summary(SummaryView),
 }
 
@@ -63,7 +63,7 @@ impl Shown {
 pub struct OpenedView {
     /// The person's name or id.
     pub name: String,
-    /// The values as believed now, earlier sittings included.
+    /// The values as believed now, earlier sessions included.
     pub values: ValuesView,
     /// What is believed about the person beyond the values.
     pub person: PersonView,
@@ -83,7 +83,7 @@ pub struct Progress {
 /// A question as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QuestionView {
-    /// 1 for the first question of the sitting.
+    /// 1 for the first question of the session.
     pub number: usize,
     /// What kind of answer it asks for.
     #[schema(value_type = String)]
@@ -241,14 +241,14 @@ pub struct ConfirmView {
     pub others: Vec<String>,
 }
 
-/// The end of a sitting.
+/// The end of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SummaryView {
     /// Why it ended.
     pub reason: String,
-    /// Answers given in this sitting that still count.
+    /// Answers given in this session that still count.
     pub answers: usize,
-    /// Statements about what matters, made in this sitting, that still count.
+    /// Statements about what matters, made in this session, that still count.
     pub statements: usize,
     /// The values.
     pub values: ValuesView,
@@ -258,13 +258,13 @@ pub struct SummaryView {
     pub person: PersonView,
     /// Mean log loss of the predictions made before each answer, nats; absent without answers.
     pub log_loss: Option<f64>,
-    /// What can be said of the person after all their sittings.
+    /// What can be said of the person after all their sessions.
     pub page: Box<PageView>,
     /// Where the log stands.
     pub log: String,
 }
 
-/// What surprised, what is open, how well the person was predicted: after all their sittings.
+/// What surprised, what is open, how well the person was predicted: after all their sessions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PageView {
     /// How well answers were predicted before they came; absent without answers.
@@ -360,6 +360,6 @@ pub enum Said {
     Undo,
     /// Show the values.
     Values,
-    /// End the sitting.
+    /// End the session.
     Stop,
 }

@@ -1,4 +1,4 @@
-//! A sitting with one person: ask, believe, show; every step a record before it is a fact.
+//! A session with one person: ask, believe, show; every step a record before it is a fact.
 //!
 //! No clock, no input and no output here: time is an argument, what is shown is returned. Live use, files of answers and
 //! simulated people all drive this one machine.
@@ -70,7 +70,7 @@ struct Open {
 struct Given {
     seq: Seq,
     question: Option<QuestionId>,
-    /// What it said, in words; nothing of what was said before the sitting was taken up again.
+    /// What it said, in words; nothing of what was said before the session was taken up again.
     said: Option<String>,
     /// The question it answered, to be put again if the answer is undone.
     open: Option<Open>,
@@ -78,7 +78,7 @@ struct Given {
     predicted_ln: Option<f64>,
 }
 
-/// One sitting.
+/// One session.
 #[derive(Debug)]
 pub struct Session {
     person: PersonId,
@@ -105,7 +105,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a sitting. The home must have its header and its prior.
+    /// Begins a session. The home must have its header and its prior.
     ///
     /// # Errors
     /// The home has no header or no prior, or would not take the record.
@@ -258,7 +258,7 @@ impl Session {
         })
     }
 
-    /// The sitting.
+    /// The session.
     pub fn id(&self) -> &SessionId {
         &self.id
     }
@@ -341,7 +341,7 @@ impl Session {
         self.moved(home, seq, said, predicted, &before)
     }
 
-    /// Withdraws the last evidence of this sitting. Belief is then, bit for bit, that of a log which never had it.
+    /// Withdraws the last evidence of this session. Belief is then, bit for bit, that of a log which never had it.
     ///
     /// # Errors
     /// Nothing was answered in this session, or the home would not take the record.
@@ -478,7 +478,7 @@ impl Session {
         })
     }
 
-    /// Ends the sitting.
+    /// Ends the session.
     ///
     /// # Errors
     /// As [`Session::values`]; the home would not take the record.
@@ -504,7 +504,7 @@ impl Session {
         })
     }
 
-    /// How many answers to questions this sitting has given that still count. Statements about what matters are no answers.
+    /// How many answers to questions this session has given that still count. Statements about what matters are no answers.
     pub fn answers(&self) -> usize {
         self.given.iter().filter(|given| given.question.is_some()).count()
     }

@@ -1,10 +1,10 @@
-"""How much training beside a sitting delays the next question: a sitting with it and one without, turn about.
+"""How much training beside a session delays the next question: a session with it and one without, turn about.
 
     cargo build --release
     python evals/peers/background_speed.py target/release/credence [--rounds 2] [--answers 40] [--think 1]
 
 A person with some answers in the log sits down again for 25 questions, each answered after `--think` seconds; every second
-sitting trains beside itself. Each begins with the same log. Reported are the milliseconds from an answer to the next question.
+session trains beside itself. Each begins with the same log. Reported are the milliseconds from an answer to the next question.
 """
 
 import argparse
@@ -27,7 +27,7 @@ QUESTIONS = 25
 
 
 def sit(credence, home, answers, think, seed):
-    """One sitting; the delays from each answer to the next question, in milliseconds."""
+    """One session; the delays from each answer to the next question, in milliseconds."""
     command = [credence, "session", "--json", "--home", str(home), "--person", "ada", "--seed", str(seed),
                "--questions-max", str(answers)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -46,7 +46,7 @@ def sit(credence, home, answers, think, seed):
 
 
 def trained(home):
-    """Whether a trainer was at work beside the sitting."""
+    """Whether a trainer was at work beside the session."""
     return any((home / "training").glob("generation-*"))
 
 
@@ -69,7 +69,7 @@ def main():
                     (home / "tune.toml").write_text(POLICY)
                 delays[which] += sit(args.credence, home, QUESTIONS, args.think, r + 1)
                 if which == "beside" and not trained(home):
-                    raise SystemExit("nothing was trained beside the sitting")
+                    raise SystemExit("nothing was trained beside the session")
         for which, ms in delays.items():
             print(f"{which:<8} median {statistics.median(ms):5.0f} ms, mean {statistics.mean(ms):5.0f}, "
                   f"slowest {max(ms):5.0f}, {len(ms)} questions")

@@ -120,7 +120,7 @@ class Load:
         await asyncio.sleep(rng.random() * self.args.ramp)
         client.cookie = "none=1"
         _, client.cookie = await client.send("POST", self.link, f"pseudonym=p{n}".encode(), "application/x-www-form-urlencoded")
-        turn = json.loads((await client.send("POST", "/api/v1/sittings", b"{}"))[0])
+        turn = json.loads((await client.send("POST", "/api/v1/sessions", b"{}"))[0])
         self.ready += 1
         given = 0
         while turn["question"] and not self.over:
@@ -129,7 +129,7 @@ class Load:
                 break
             body = json.dumps({"question": turn["question"]["number"], "say": answer(turn["question"], rng)}).encode()
             measured, began = self.measuring.is_set(), time.monotonic()
-            turn = json.loads((await client.send("POST", f"/api/v1/sittings/{turn['sitting']}/said", body))[0])
+            turn = json.loads((await client.send("POST", f"/api/v1/sessions/{turn['session']}/said", body))[0])
             given += 1
             if measured:
                 self.seconds.append(time.monotonic() - began)

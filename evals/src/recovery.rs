@@ -1,4 +1,4 @@
-//! Does a sitting find what a person values? People whose values are known answer the keyed instrument, as a sitting would ask it,
+//! Does a session find what a person values? People whose values are known answer the keyed instrument, as a session would ask it,
 //! and what was found is held against what they are.
 //!
 //! Every figure is over people. Each arm meets the same people: the product, choices alone, and the ceiling, which is told the keys
@@ -35,7 +35,7 @@ pub struct RecoveryOptions {
     pub people: usize,
     /// Answers after which people are looked at.
     pub answers: Vec<usize>,
-    /// Minutes of a person's time after which they are looked at too; a sitting ends there or at the last of `answers`.
+    /// Minutes of a person's time after which they are looked at too; a session ends there or at the last of `answers`.
     pub minutes: f64,
     /// Standard deviation of a key as a person perceives it, key points.
     pub perception_noise: f64,
@@ -124,7 +124,7 @@ pub enum RecoveryError {
     },
 }
 
-/// What was found of people at one moment of their sittings, each figure over people.
+/// What was found of people at one moment of their sessions, each figure over people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// "10 answers", "10 minutes".
@@ -335,7 +335,7 @@ pub struct FileResult {
     pub moments: Vec<FileMoment>,
 }
 
-/// Runs it on people from a file: their answers to choices, asked for in the order in which a sitting would.
+/// Runs it on people from a file: their answers to choices, asked for in the order in which a session would.
 ///
 /// # Errors
 /// What belief refuses; nobody who answered anything of the bank.

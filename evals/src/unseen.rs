@@ -144,8 +144,8 @@ pub fn by_keys(pairs: &[KeyedPair], values: &[String]) -> Vec<PairReading> {
     pairs.iter().map(read).collect()
 }
 
-/// One person's sitting: what they were asked, what they chose of everything, and what they truly prefer.
-struct Sitting {
+/// One person's session: what they were asked, what they chose of everything, and what they truly prefer.
+struct Session {
     asked: Vec<usize>,
     unseen: Vec<usize>,
     /// Whether the first is chosen, by question.
@@ -168,16 +168,16 @@ pub fn simulate(
     let keys: Vec<Vec<f64>> = pairs.iter().map(|pair| pair.difference(values)).collect();
     let scale = options.signal / mean_square(&keys).sqrt();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let sittings: Vec<Sitting> = (0..options.people)
+    let sessions: Vec<Session> = (0..options.people)
         .map(|_| {
             let weights: Vec<f64> = values.iter().map(|_| scale * normal(&mut rng)).collect();
             let utility: Vec<f64> = keys.iter().map(|key| dot(key, &weights)).collect();
             let first = utility.iter().map(|u| u + normal(&mut rng) > 0.0).collect();
             let (asked, unseen) = drawn(0..keys.len(), options.answers, &mut rng);
-            Sitting { asked, unseen, first, utility: Some(utility) }
+            Session { asked, unseen, first, utility: Some(utility) }
         })
         .collect();
-    rows(&keys, learners, &sittings, options.seed, on_progress)
+    rows(&keys, learners, &sessions, options.seed, on_progress)
 }
 
 /// Runs people whose answers are known: `options.answers` of them at random are learned from, the others predicted.
@@ -195,7 +195,7 @@ pub fn known(
     let keys: Vec<Vec<f64>> = pairs.iter().map(|pair| pair.difference(values)).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let same = |a: &str, b: &str| a.trim().trim_end_matches('.').eq_ignore_ascii_case(b.trim().trim_end_matches('.'));
-    let mut sittings = Vec::new();
+    let mut sessions = Vec::new();
     for person in people {
         let mut first = vec![false; pairs.len()];
         let mut answered = Vec::new();
@@ -220,11 +220,11 @@ pub fn known(
         for _ in 0..options.people.div_ceil(people.len().max(1)) {
             let (asked, unseen) = drawn(answered.iter().copied(), options.answers, &mut rng);
             if !unseen.is_empty() {
-                sittings.push(Sitting { asked, unseen, first: first.clone(), utility: None });
+                sessions.push(Session { asked, unseen, first: first.clone(), utility: None });
             }
         }
     }
-    rows(&keys, learners, &sittings, options.seed, on_progress)
+    rows(&keys, learners, &sessions, options.seed, on_progress)
 }
 
 /// So many at random, and the others.
@@ -248,16 +248,16 @@ fn mean_square(rows: &[Vec<f64>]) -> f64 {
 fn rows(
     keys: &[Vec<f64>],
     learners: &[Learner],
-    sittings: &[Sitting],
+    sessions: &[Session],
     seed: u64,
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<UnseenRow>, UnseenError> {
     let mut rows = Vec::new();
     for (n, learner) in learners.iter().enumerate() {
         let mut told = Told::default();
-        for (i, sitting) in sittings.iter().enumerate() {
-            on_progress(n * sittings.len() + i, learners.len() * sittings.len());
-            told.person(keys, learner, sitting)?;
+        for (i, session) in sessions.iter().enumerate() {
+            on_progress(n * sessions.len() + i, learners.len() * sessions.len());
+            told.person(keys, learner, session)?;
         }
         rows.push(told.row(learner.reader.clone(), seed));
     }
@@ -275,9 +275,9 @@ struct Told {
 }
 
 impl Told {
-    fn person(&mut self, keys: &[Vec<f64>], learner: &Learner, sitting: &Sitting) -> Result<(), BeliefError> {
+    fn person(&mut self, keys: &[Vec<f64>], learner: &Learner, session: &Session) -> Result<(), BeliefError> {
         let mut mixture = beginning(keys, &learner.asked)?;
-        for &i in &sitting.asked {
+        for &i in &session.asked {
             let PairReading { points, error } = &learner.asked[i];
             let asked = Question::Comparison {
                 difference: points.clone(),
@@ -287,11 +287,11 @@ impl Told {
                 misreading: 0.0,
                 question: None,
             };
-            let answer = if sitting.first[i] { Preference::First } else { Preference::Second };
+            let answer = if session.first[i] { Preference::First } else { Preference::Second };
             mixture.observe(&asked.answered(answer))?;
         }
         let (mut right, mut loss, mut regret) = (0.0, 0.0, 0.0);
-        for &i in &sitting.unseen {
+        for &i in &session.unseen {
             let PairReading { points, error } = &learner.unseen[i];
             let p = mixture.predict(&Question::Comparison {
                 difference: points.clone(),
@@ -302,20 +302,20 @@ impl Told {
                 question: None,
             });
             let first = p[0].clamp(1e-6, 1.0 - 1e-6);
-            let happened = if sitting.first[i] { first } else { 1.0 - first };
+            let happened = if session.first[i] { first } else { 1.0 - first };
             // Nothing read is a coin, not a choice of the first.
             right += if (first - 0.5).abs() < 1e-9 { 0.5 } else { f64::from(u8::from(happened > 0.5)) };
             loss -= happened.ln();
             let takes_first = first >= 0.5;
-            self.predictions.push((first.max(1.0 - first), takes_first == sitting.first[i]));
-            if let Some(utility) = &sitting.utility {
+            self.predictions.push((first.max(1.0 - first), takes_first == session.first[i]));
+            if let Some(utility) = &session.utility {
                 regret += if takes_first { (-utility[i]).max(0.0) } else { utility[i].max(0.0) };
             }
         }
-        let count = sitting.unseen.len() as f64;
+        let count = session.unseen.len() as f64;
         self.accuracy.push(right / count);
         self.log_loss.push(loss / count);
-        if sitting.utility.is_some() {
+        if session.utility.is_some() {
             self.regret.push(regret / count);
         }
         Ok(())

@@ -327,7 +327,7 @@ text_id! {
     SourceId
 }
 text_id! {
-    /// A sitting with one person.
+    /// A session with one person.
     SessionId
 }
 text_id! {

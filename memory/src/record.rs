@@ -61,9 +61,9 @@ pub enum Record {
     AttributesDeclared(AttributesDeclared),
     /// An alternative's features were read.
     AlternativeDescribed(AlternativeDescribed),
-    /// A sitting with one person began.
+    /// A session with one person began.
     SessionStarted(SessionStarted),
-    /// A sitting ended.
+    /// A session ended.
     SessionEnded(SessionEnded),
     /// A question was put to a person, with the prediction made before the answer.
     QuestionAsked(QuestionAsked),

@@ -92,7 +92,7 @@ impl Epoch {
     }
 }
 
-/// A sitting.
+/// A session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
     /// How it began.
@@ -643,7 +643,7 @@ impl State {
         &self.quarantined
     }
 
-    /// All sittings.
+    /// All sessions.
     pub fn sessions(&self) -> &BTreeMap<SessionId, Session> {
         &self.sessions
     }

@@ -137,19 +137,19 @@ class Client:
         """Withdraws what was said in a record."""
         return cast("dict[str, Any]", self.call("POST", f"/api/v1/log/{record}/retract", {"reason": reason}))
 
-    # Sittings
+    # Sessions
 
     def sit_down(self, person: str | None = None) -> dict[str, Any]:
-        """Begins a person's sitting, or goes on with it: its first turn, with a `question`."""
+        """Begins a person's session, or goes on with it: its first turn, with a `question`."""
         body = {} if person is None else {"person": person}
-        return cast("dict[str, Any]", self.call("POST", "/api/v1/sittings", body))
+        return cast("dict[str, Any]", self.call("POST", "/api/v1/sessions", body))
 
-    def say(self, sitting: str, said: Mapping[str, Any], *, question: int | None = None) -> dict[str, Any]:
-        """Says something in a sitting, such as `{"said": "choose", "index": 0}`. With `question` it may be sent twice."""
+    def say(self, session: str, said: Mapping[str, Any], *, question: int | None = None) -> dict[str, Any]:
+        """Says something in a session, such as `{"said": "choose", "index": 0}`. With `question` it may be sent twice."""
         body: dict[str, Any] = {"say": dict(said)}
         if question is not None:
             body["question"] = question
-        return cast("dict[str, Any]", self.call("POST", f"/api/v1/sittings/{_coded(sitting)}/said", body))
+        return cast("dict[str, Any]", self.call("POST", f"/api/v1/sessions/{_coded(session)}/said", body))
 
     # Approvals
 

@@ -48,7 +48,7 @@ def test_requests_are_as_the_service_has_them(url: str) -> None:
     asked = client.call("GET", "/api/v1/values", person="ada & bob", at=None)
     assert (asked["path"], asked["token"]) == ("/api/v1/values?person=ada+%26+bob", "Bearer secret")
     sent = client.say("a/b", {"said": "skip"}, question=3)
-    assert (sent["method"], sent["path"]) == ("POST", "/api/v1/sittings/a%2Fb/said")
+    assert (sent["method"], sent["path"]) == ("POST", "/api/v1/sessions/a%2Fb/said")
     assert json.loads(sent["body"]) == {"say": {"said": "skip"}, "question": 3}
     assert "secret" not in repr(client)
 

@@ -33,7 +33,7 @@ pub(crate) enum TuneCommand {
     Export(TuneExportArgs),
     /// Bring in an adapter trained elsewhere as a candidate, and ask the gate
     Import(TuneImportArgs),
-    /// Work on a candidate without touching the log: what a sitting starts in the background
+    /// Work on a candidate without touching the log: what a session starts in the background
     #[command(hide = true)]
     Work {
         /// The candidate's number.

@@ -1,4 +1,4 @@
-//! `credence session`: a sitting with one person.
+//! `credence session`: a session with one person.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use credence_agent::ask::Strategy;
+use credence_agent::live::{self, Front};
 use credence_agent::session::SessionOptions;
-use credence_agent::sitting::{Front, sit};
 use credence_memory::record::QuestionKind;
 
 use crate::cli::{Global, KindArg, SessionArgs, StrategyArg};
@@ -52,7 +52,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
         .spawn(move || front::run(kind, to_show, say))
         .context("failed to start the thread of the screen")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let sat = runtime.block_on(sit(&root, person, &bank, options, &opening, Front { shown, said }, now));
+    let sat = runtime.block_on(live::run(&root, person, &bank, options, &opening, Front { shown, said }, now));
     let ended = front_thread.join().map_err(|_| anyhow::anyhow!("the screen's thread failed"))?;
     // The person has seen the end. Background reading was told to stop and does between two chunks; it is waited for,
     // since the process must not end under llama.cpp.

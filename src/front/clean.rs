@@ -1,4 +1,4 @@
-//! Everything a sitting shows, cleaned at the one place where it enters the person's side.
+//! Everything a session shows, cleaned at the one place where it enters the person's side.
 
 use credence_agent::protocol::{
     ConfirmView, Contribution, MovedView, OpenView, OpenedView, PageView, Progress, QuestionView, Shown, SummaryView,

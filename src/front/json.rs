@@ -1,4 +1,4 @@
-//! A sitting for programs: every [`Shown`] as one JSON object a line; answers as JSON or as short lines.
+//! A session for programs: every [`Shown`] as one JSON object a line; answers as JSON or as short lines.
 
 use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
@@ -11,7 +11,7 @@ use super::lines::{Answers, Source};
 use super::text::harmless_json;
 use super::turns::{OnBadLine, Voice, take_turns};
 
-/// Runs a sitting in JSON lines.
+/// Runs a session in JSON lines.
 ///
 /// # Errors
 /// See [`super::run`].

@@ -17,9 +17,9 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Where answers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// Lines on standard input. A line that cannot be used is reported, and the sitting goes on.
+    /// Lines on standard input. A line that cannot be used is reported, and the session goes on.
     StandardInput,
-    /// Lines of a file. A line that cannot be used ends the sitting.
+    /// Lines of a file. A line that cannot be used ends the session.
     File(PathBuf),
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Open {
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Line {
-    /// Something for the sitting.
+    /// Something for the session.
     Say(Said),
     /// The list of lines.
     Help,

@@ -1,7 +1,7 @@
-//! The person's side of a sitting: a screen, plain lines, or JSON.
+//! The person's side of a session: a screen, plain lines, or JSON.
 //!
-//! A front runs on a thread of its own, shows what arrives and says what the person says, until [`Shown::Summary`] or until the sitting hangs up. It
-//! keeps nothing: whatever was said is the sitting's to record, so a front may end at any moment.
+//! A front runs on a thread of its own, shows what arrives and says what the person says, until [`Shown::Summary`] or until the session hangs up. It
+//! keeps nothing: whatever was said is the session's to record, so a front may end at any moment.
 
 mod clean;
 mod json;
@@ -27,7 +27,7 @@ pub(crate) use lines::{Answers, AnswersError};
 pub(crate) use screen::axis_of_picture;
 pub(crate) use text::clean as clean_text;
 
-/// How a sitting meets its person.
+/// How a session meets its person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FrontKind {
     /// The whole terminal.
@@ -57,15 +57,15 @@ impl FrontKind {
 pub(crate) enum Ending {
     /// The summary was shown.
     Summarised,
-    /// A signal, a second Ctrl-C or a closed pipe ended it; the sitting was told to stop but need not have answered.
+    /// A signal, a second Ctrl-C or a closed pipe ended it; the session was told to stop but need not have answered.
     Interrupted,
-    /// The sitting hung up without a summary: whoever ran it knows why.
+    /// The session hung up without a summary: whoever ran it knows why.
     HungUp,
 }
 
 /// Runs a front to its end; blocks, so give it a thread.
 ///
-/// The sitting is told [`Said::Stop`] before this returns an error.
+/// The session is told [`Said::Stop`] before this returns an error.
 ///
 /// # Errors
 /// An answers file that cannot be read, or holds a line that cannot be used (an [`AnswersError`] in the chain), and a terminal or a pipe that fails.
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_no_error_and_stops_the_sitting() {
+    fn a_closed_pipe_is_no_error_and_stops_the_session() {
         let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert!(is_broken_pipe(&error));
     }

@@ -1,4 +1,4 @@
-//! A sitting in plain lines: standard input or a file of answers, wrapped text, no colour codes.
+//! A session in plain lines: standard input or a file of answers, wrapped text, no colour codes.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::Receiver;
@@ -16,7 +16,7 @@ use super::{Ending, report};
 /// Text is wrapped at this many columns where the terminal does not say less.
 const COLUMNS_MAX: usize = 88;
 
-/// Runs a sitting in plain lines.
+/// Runs a session in plain lines.
 ///
 /// # Errors
 /// See [`super::run`].

@@ -1,4 +1,4 @@
-//! What is known of a person in plain sentences, for the end of a sitting and for the page they keep.
+//! What is known of a person in plain sentences, for the end of a session and for the page they keep.
 
 use credence_agent::protocol::{PageView, PersonView, PredictedView, ValueView, ValuesView};
 

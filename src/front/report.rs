@@ -1,4 +1,4 @@
-//! What a sitting shows, as lines of plain text: wrapped, aligned, without colour.
+//! What a session shows, as lines of plain text: wrapped, aligned, without colour.
 
 use credence_agent::protocol::{
     ConfirmView, MovedView, OpenedView, PersonView, QuestionView, SummaryView, ValueView, ValuesView, WhyView,
@@ -175,7 +175,7 @@ pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
     )
 }
 
-/// The end of a sitting.
+/// The end of a session.
 pub(crate) fn summary(view: &SummaryView, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.extend(wrap(

@@ -13,7 +13,7 @@ use super::lines::{AnswersError, Line, Numbered, Open, Source, expected, parse};
 
 /// How things are put to whoever reads: plain words, or JSON.
 pub(crate) trait Voice {
-    /// Shows what the sitting sent.
+    /// Shows what the session sent.
     fn show(&mut self, shown: &Shown) -> io::Result<()>;
     /// It is the person's turn.
     fn prompt(&mut self) -> io::Result<()>;
@@ -27,9 +27,9 @@ pub(crate) trait Voice {
 
 /// What can happen next, from three sides.
 pub(crate) enum Event {
-    /// The sitting shows something.
+    /// The session shows something.
     Shown(Shown),
-    /// The sitting is gone.
+    /// The session is gone.
     HungUp,
     /// A line that was asked for, or the end of the lines.
     Line(io::Result<Option<Numbered>>),
@@ -42,11 +42,11 @@ pub(crate) enum Event {
 pub(crate) enum OnBadLine {
     /// It is reported, and another line is read.
     GoOn,
-    /// The sitting is stopped, and the line is the error.
+    /// The session is stopped, and the line is the error.
     End,
 }
 
-/// Takes turns until the sitting ends.
+/// Takes turns until the session ends.
 ///
 /// # Errors
 /// An [`AnswersError`], and what reading and writing can fail with.
@@ -157,7 +157,7 @@ impl<V: Voice> Turns<'_, V> {
             Shown::Summary(_) => return Ok(After::End),
             Shown::Question(question) => self.open = Open::Question(question),
             Shown::Confirm(view) => self.open = Open::Confirm { others: view.others.len() },
-            // A file cannot answer back: what the sitting could not use is an error of that line.
+            // A file cannot answer back: what the session could not use is an error of that line.
             Shown::Problem { text } if turn && self.on_bad_line == OnBadLine::End => {
                 let place = self.last.as_ref().map_or_else(String::new, |(_, place)| place.clone());
                 self.say(Said::Stop, String::new());
@@ -171,7 +171,7 @@ impl<V: Voice> Turns<'_, V> {
         Ok(After::GoOn)
     }
 
-    /// Takes a line; returns the error that it ends the sitting with.
+    /// Takes a line; returns the error that it ends the session with.
     fn line(&mut self, line: Numbered) -> anyhow::Result<Option<AnswersError>> {
         let Numbered { place, text } = line;
         let parsed = text.map_err(|wrong| format!("{wrong}; expected {}", expected(&self.open)));
@@ -231,7 +231,7 @@ mod tests {
     use std::io::Cursor;
     use tokio::sync::mpsc::unbounded_channel;
 
-    /// What came of a sitting over lines.
+    /// What came of a session over lines.
     struct Sat {
         ended: Result<Ending, String>,
         said: Vec<Said>,
@@ -239,11 +239,11 @@ mod tests {
         complaints: String,
     }
 
-    /// Sits down with lines. The sitting knows one question, asks it again and again, and understands only one statement.
+    /// Sits down with lines. The session knows one question, asks it again and again, and understands only one statement.
     fn sit(lines: &str, on_bad_line: OnBadLine, json: bool) -> Sat {
         let (show, shown) = mpsc::channel();
         let (said, mut heard) = unbounded_channel::<Said>();
-        let sitting = thread::spawn(move || {
+        let session = thread::spawn(move || {
             let mut all = Vec::new();
             let ask = |number| Shown::Question(QuestionView { number, ..samples::question() });
             show.send(Shown::Opened(samples::opened())).expect("shown");
@@ -285,7 +285,7 @@ mod tests {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what is shown is UTF-8");
         Sat {
             ended: ended.map_err(|error| format!("{error:#}")),
-            said: sitting.join().expect("the sitting ends"),
+            said: session.join().expect("the session ends"),
             out: text(out),
             complaints: text(complaints),
         }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_of_a_file_ends_the_sitting_after_what_came_before() {
+    fn a_bad_line_of_a_file_ends_the_session_after_what_came_before() {
         let sat = sit("1\n2\nmaybe\n1\n", OnBadLine::End, false);
         assert_eq!(sat.said, [Said::Choose { index: 0 }, Said::Choose { index: 1 }, Said::Stop]);
         let error = sat.ended.expect_err("the file is wrong");
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sitting_cannot_use_is_an_error_of_the_files_line() {
+    fn what_the_session_cannot_use_is_an_error_of_the_files_line() {
         let sat = sit("1\n\nimportant: nonsense\n1\n", OnBadLine::End, false);
         assert_eq!(sat.ended, Err("answers.txt, line 3: no value is named".to_owned()));
         assert!(said_stop(&sat.said));
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sitting_that_hangs_up_is_no_summary() {
+    fn a_session_that_hangs_up_is_no_summary() {
         let (show, shown) = mpsc::channel();
         drop(show);
         let (said, _heard) = unbounded_channel();

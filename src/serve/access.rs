@@ -36,11 +36,11 @@ pub(super) const JOINED_MAX: usize = 5_000;
 pub(crate) enum Role {
     /// Everything.
     Owner,
-    /// Sittings, people, the log and links to join by; no other people's tokens.
+    /// Sessions, people, the log and links to join by; no other people's tokens.
     Facilitator,
     /// Asking the model at `/v1`; nobody's data.
     Agent,
-    /// Their own sitting, values and records.
+    /// Their own session, values and records.
     Participant,
     /// Becoming a participant: the token in a link to join by.
     Join,

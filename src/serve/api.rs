@@ -34,10 +34,10 @@ use crate::surroundings::now;
 #[openapi(
     info(
         title = "Credence",
-        description = "Sittings, values, people and the log of one home. Every request carries a token: as `Authorization: Bearer TOKEN`, or \
+        description = "Sessions, values, people and the log of one home. Every request carries a token: as `Authorization: Bearer TOKEN`, or \
                        as the cookie of a page. Errors are `application/problem+json`."
     ),
-    components(schemas(Problem, Turn, SitDown, Say, Retract, Person, LinkMade, LogPage, Health))
+    components(schemas(Problem, Turn, NewSession, Say, Retract, Person, LinkMade, LogPage, Health))
 )]
 struct Document;
 
@@ -45,7 +45,7 @@ struct Document;
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sit_down))
-        .routes(routes!(sitting))
+        .routes(routes!(session))
         .routes(routes!(say))
         .routes(routes!(why))
         .routes(routes!(people))
@@ -115,7 +115,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for At<T> {
 /// Who sits down.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SitDown {
+struct NewSession {
     /// The person; left out by participants, who are themselves.
     #[serde(default)]
     person: Option<String>,
@@ -133,26 +133,26 @@ struct Say {
     say: Said,
 }
 
-/// Sits a person down. A sitting of theirs that is not over goes on.
-#[utoipa::path(post, path = "/api/v1/sittings", request_body = SitDown,
+/// Sits a person down. A session of theirs that is not over goes on.
+#[utoipa::path(post, path = "/api/v1/sessions", request_body = NewSession,
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<SitDown>) -> Result<Json<Turn>, Problem> {
+async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<NewSession>) -> Result<Json<Turn>, Problem> {
     let person = caller.person(sent.person.as_deref())?;
     let source = app.source(&caller);
     Ok(Json(app.desk.run(move |desk| desk.sit_down(&person, &source, now())).await??))
 }
 
-/// Where a sitting stands: the open question, or the reading that waits to be confirmed.
-#[utoipa::path(get, path = "/api/v1/sittings/{sitting}", params(("sitting" = String, Path)),
+/// Where a session stands: the open question, or the reading that waits to be confirmed.
+#[utoipa::path(get, path = "/api/v1/sessions/{session}", params(("session" = String, Path)),
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn sitting(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Turn>, Problem> {
+async fn session(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Turn>, Problem> {
     let id = named(&id)?;
     let turn = app.desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now())));
     Ok(Json(turn.await??))
 }
 
-/// Says something in a sitting: an answer, a sentence, "why", "undo", "stop".
-#[utoipa::path(post, path = "/api/v1/sittings/{sitting}/said", params(("sitting" = String, Path)), request_body = Say,
+/// Says something in a session: an answer, a sentence, "why", "undo", "stop".
+#[utoipa::path(post, path = "/api/v1/sessions/{session}/said", params(("session" = String, Path)), request_body = Say,
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn say(
     State(app): State<App>,
@@ -171,7 +171,7 @@ async fn say(
 }
 
 /// Why the open question was chosen.
-#[utoipa::path(get, path = "/api/v1/sittings/{sitting}/why", params(("sitting" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/sessions/{session}/why", params(("session" = String, Path)),
     responses((status = 200, body = WhyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn why(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<WhyView>, Problem> {
     let id = named(&id)?;
@@ -179,7 +179,7 @@ async fn why(State(app): State<App>, caller: Caller, At(id): At<String>) -> Resu
     Ok(Json(why.await??))
 }
 
-/// The name of a sitting.
+/// The name of a session.
 pub(super) fn named(id: &str) -> Result<SessionId, Problem> {
     SessionId::new(id).map_err(|e| Problem::malformed(e.to_string()))
 }

@@ -337,7 +337,7 @@ async fn at_the_desk<T: Send + 'static>(
         let person = theirs(&caller, person, record)?;
         desk.home.believe(&person)?;
         let done = work(desk, seq)?;
-        desk.forget_sittings_of(&person);
+        desk.forget_sessions_of(&person);
         Ok(done)
     });
     done.await?

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use credence_agent::askable::Askable;
 use credence_agent::instrument::Effort;
+use credence_agent::live::step;
 use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, Shown, SummaryView, WhyView};
 use credence_agent::session::{Session, SessionError, SessionOptions};
-use credence_agent::sitting::step;
 use credence_agent::words::Listener;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{PersonId, Seq, SessionId};
@@ -30,8 +30,8 @@ use super::syncing::{Heard, Syncing};
 
 /// Work that waits, at most; more is refused with a word to come again.
 const WAITING_MAX: usize = 4096;
-/// Sittings held in memory, at most: the one that was used least lately is let go, and taken up from the log when it goes on.
-const SITTINGS_MAX: usize = 10_000;
+/// Sessions held in memory, at most: the one that was used least lately is let go, and taken up from the log when it goes on.
+const HELD_MAX: usize = 10_000;
 
 /// What a piece of work finds at the desk.
 pub(crate) struct Desk {
@@ -41,24 +41,24 @@ pub(crate) struct Desk {
     pub(crate) askable: Arc<Askable>,
     listener: Listener,
     names: BTreeMap<String, String>,
-    sittings: BTreeMap<SessionId, Sitting>,
-    /// Counts uses, to tell which sitting was used least lately.
+    held: BTreeMap<SessionId, Held>,
+    /// Counts uses, to tell which session was used least lately.
     uses: u64,
 }
 
-struct Sitting {
+struct Held {
     session: Session,
     /// What moved last, or was said last.
     last: Option<Shown>,
     used: u64,
 }
 
-/// Where a sitting stands: what is shown to the person now.
+/// Where a session stands: what is shown to the person now.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Turn {
-    /// The sitting.
+    /// The session.
     #[schema(value_type = String)]
-    pub(crate) sitting: SessionId,
+    pub(crate) session: SessionId,
     /// Whose it is.
     #[schema(value_type = String)]
     pub(crate) person: PersonId,
@@ -74,14 +74,14 @@ pub(crate) struct Turn {
     pub(crate) notice: Option<String>,
     /// Why what came last could not be used; nothing was recorded.
     pub(crate) problem: Option<String>,
-    /// The end of the sitting.
+    /// The end of the session.
     pub(crate) ended: Option<SummaryView>,
 }
 
 impl Turn {
-    fn new(sitting: &SessionId, person: PersonId) -> Self {
+    fn new(session: &SessionId, person: PersonId) -> Self {
         let (question, confirm, moved, notice, problem, ended) = (None, None, None, None, None, None);
-        Self { sitting: sitting.clone(), person, answers: 0, question, confirm, moved, notice, problem, ended }
+        Self { session: session.clone(), person, answers: 0, question, confirm, moved, notice, problem, ended }
     }
 }
 
@@ -108,7 +108,7 @@ impl DeskHandle {
         let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let (changed, _) = broadcast::channel(64);
         let handle = Self { work, changed: changed.clone() };
-        let mut desk = Desk { home, askable, listener, names, sittings: BTreeMap::new(), uses: 0 };
+        let mut desk = Desk { home, askable, listener, names, held: BTreeMap::new(), uses: 0 };
         desk.home.write_ahead();
         let syncing = Syncing::start(changed)?;
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
@@ -181,12 +181,12 @@ impl Desk {
         }
         let Some(why) = failed else { return Ok(false) };
         tracing::warn!("what was written last could not be synced and is taken back: {why}");
-        self.sittings.clear();
+        self.held.clear();
         self.home.take_back(io::Error::other(why))?;
         Ok(true)
     }
 
-    /// Sits a person down: their sitting that is not over goes on, else one begins.
+    /// Begins a person's session, or goes on with the one that is not over.
     pub(crate) fn sit_down(&mut self, person: &PersonId, source: &str, now: Timestamp) -> Result<Turn, Problem> {
         let state = self.home.state();
         let open = state.sessions().iter().filter(|(_, s)| s.ended.is_none() && s.started.person == *person);
@@ -206,11 +206,11 @@ impl Desk {
         self.turn(&id, now)
     }
 
-    /// Where a sitting stands; asks the next question if none is open.
+    /// Where a session stands; asks the next question if none is open.
     pub(crate) fn turn(&mut self, id: &SessionId, now: Timestamp) -> Result<Turn, Problem> {
         self.take_up(id)?;
-        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
-        let session = &mut sitting.session;
+        let Some(held) = self.held.get_mut(id) else { return Err(Problem::no_such("session", id)) };
+        let session = &mut held.session;
         let (mut question, confirm) = (None, session.reading());
         let enough = session.has_enough(now);
         if enough.is_none() {
@@ -222,7 +222,7 @@ impl Desk {
         let answers = session.answers();
         let mut turn = Turn { answers, question, confirm, ..Turn::new(id, session.person().clone()) };
         // It stays until something else is said: a page that is loaded again shows the same.
-        match sitting.last.clone() {
+        match held.last.clone() {
             Some(Shown::Moved(moved)) => turn.moved = Some(moved),
             Some(Shown::Notice { text }) => turn.notice = Some(text),
             Some(Shown::Problem { text }) => turn.problem = Some(text),
@@ -245,21 +245,21 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Turn, Problem> {
         self.take_up(id)?;
-        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
+        let Some(held) = self.held.get_mut(id) else { return Err(Problem::no_such("session", id)) };
         if said == Said::Stop {
-            let person = sitting.session.person().clone();
+            let person = held.session.person().clone();
             let ended = self.end(id, "stopped", now)?;
             return Ok(Turn { answers: ended.answers, ended: Some(ended), ..Turn::new(id, person) });
         }
-        if number.is_some() && sitting.session.question(&self.home).is_none() && sitting.session.reading().is_none() {
+        if number.is_some() && held.session.question(&self.home).is_none() && held.session.reading().is_none() {
             // A service that ended between an answer and the next question: what is answered is known by the question that follows.
             let turn = self.turn(id, now)?;
             if turn.ended.is_some() {
                 return Ok(turn);
             }
         }
-        let Some(sitting) = self.sittings.get_mut(id) else { return Err(Problem::no_such("sitting", id)) };
-        let open = sitting.session.question(&self.home).map(|q| q.number);
+        let Some(held) = self.held.get_mut(id) else { return Err(Problem::no_such("session", id)) };
+        let open = held.session.question(&self.home).map(|q| q.number);
         if let (Some(number), Some(open)) = (number, open) {
             if number < open {
                 let mut turn = self.turn(id, now)?;
@@ -270,19 +270,19 @@ impl Desk {
                 return Err(Problem::conflict(format!("question {number} was not asked yet: {open} is open")));
             }
         }
-        let answers = sitting.session.answers();
-        match step(&mut self.home, &mut sitting.session, &self.listener, said, now) {
-            Ok(shown) => sitting.last = shown,
+        let answers = held.session.answers();
+        match step(&mut self.home, &mut held.session, &self.listener, said, now) {
+            Ok(shown) => held.last = shown,
             Err(error) => {
-                // Part of it may stand in the log: whoever sends it again meets a sitting that is taken up from there.
-                self.sittings.remove(id);
+                // Part of it may stand in the log: whoever sends it again meets a session that is taken up from there.
+                self.held.remove(id);
                 return Err(error.into());
             }
         }
-        let (answered, person) = (sitting.session.answers(), sitting.session.person().clone());
+        let (answered, person) = (held.session.answers(), held.session.person().clone());
         let turn = self.turn(id, now);
         if turn.is_err() {
-            self.sittings.remove(id);
+            self.held.remove(id);
         }
         match turn {
             Err(problem) if problem.code == "disk" && answered > answers => {
@@ -296,44 +296,44 @@ impl Desk {
     /// Why the open question was chosen.
     pub(crate) fn why(&mut self, id: &SessionId) -> Result<WhyView, Problem> {
         self.take_up(id)?;
-        let Some(sitting) = self.sittings.get(id) else { return Err(Problem::no_such("sitting", id)) };
-        Ok(sitting.session.why(&self.home)?)
+        let Some(held) = self.held.get(id) else { return Err(Problem::no_such("session", id)) };
+        Ok(held.session.why(&self.home)?)
     }
 
-    /// That a sitting is theirs to see and to go on with.
+    /// That a session is theirs to see and to go on with.
     pub(crate) fn must_be_theirs(&self, caller: &Caller, id: &SessionId) -> Result<(), Problem> {
         match self.whose(id) {
             Some(person) => caller.must_be(&person),
             // Whether there is one is not theirs to know.
-            None if caller.sees_everybody() => Err(Problem::no_such("sitting", id)),
+            None if caller.sees_everybody() => Err(Problem::no_such("session", id)),
             None => Err(Problem::forbidden("a participant sees their own session and values only")),
         }
     }
 
-    /// Whose a sitting is.
+    /// Whose a session is.
     pub(crate) fn whose(&self, id: &SessionId) -> Option<PersonId> {
         self.home.state().sessions().get(id).map(|s| s.started.person.clone())
     }
 
-    /// Ends a sitting.
+    /// Ends a session.
     fn end(&mut self, id: &SessionId, reason: &str, now: Timestamp) -> Result<SummaryView, Problem> {
-        let Some(mut sitting) = self.sittings.remove(id) else { return Err(Problem::no_such("sitting", id)) };
-        let ended = sitting.session.end(&mut self.home, reason, now)?;
-        self.home.keep(sitting.session.person());
+        let Some(mut held) = self.held.remove(id) else { return Err(Problem::no_such("session", id)) };
+        let ended = held.session.end(&mut self.home, reason, now)?;
+        self.home.keep(held.session.person());
         Ok(ended)
     }
 
     /// Withdraws a record.
     pub(crate) fn retract(&mut self, target: Seq, reason: String, now: Timestamp) -> Result<Seq, Problem> {
         let (entry, _) = self.home.append(now, Record::Retracted(Retracted { target, reason }))?;
-        // Sittings hold what counts: they are taken up anew from the log.
-        self.sittings.clear();
+        // Sessions hold what counts: they are taken up anew from the log.
+        self.held.clear();
         Ok(entry.seq)
     }
 
-    /// Lets go of a person's sittings, after evidence that came by another way: they are taken up anew from the log.
-    pub(crate) fn forget_sittings_of(&mut self, person: &PersonId) {
-        self.sittings.retain(|_, sitting| sitting.session.person() != person);
+    /// Lets go of a person's sessions, after evidence that came by another way: they are taken up anew from the log.
+    pub(crate) fn forget_sessions_of(&mut self, person: &PersonId) {
+        self.held.retain(|_, held| held.session.person() != person);
     }
 
     fn options(&self, source: &str, seed: u64) -> SessionOptions {
@@ -341,34 +341,34 @@ impl Desk {
         SessionOptions { source: source.to_owned(), seed, names, effort: Effort::Quick, ..SessionOptions::default() }
     }
 
-    /// Takes a sitting up from the log, if it is not at hand.
+    /// Takes a session up from the log, if it is not at hand.
     fn take_up(&mut self, id: &SessionId) -> Result<(), Problem> {
         self.uses += 1;
-        if let Some(sitting) = self.sittings.get_mut(id) {
-            sitting.used = self.uses;
+        if let Some(held) = self.held.get_mut(id) {
+            held.used = self.uses;
             return Ok(());
         }
-        let Some(started) = self.home.state().sessions().get(id) else { return Err(Problem::no_such("sitting", id)) };
+        let Some(started) = self.home.state().sessions().get(id) else { return Err(Problem::no_such("session", id)) };
         if started.ended.is_some() {
-            return Err(Problem::gone("this sitting is over; begin another one"));
+            return Err(Problem::gone("this session is over; begin another one"));
         }
         let (person, seed) = (started.started.person.clone(), started.started.seed);
         self.home.believe(&person)?;
         let options = self.options("web", seed);
         match Session::resume(&self.home, id, Arc::clone(&self.askable), options)? {
             Some(session) => self.keep(id.clone(), session),
-            None => return Err(Problem::no_such("sitting", id)),
+            None => return Err(Problem::no_such("session", id)),
         }
         Ok(())
     }
 
     fn keep(&mut self, id: SessionId, session: Session) {
-        if self.sittings.len() >= SITTINGS_MAX {
-            let oldest = self.sittings.iter().min_by_key(|(_, s)| s.used).map(|(id, _)| id.clone());
-            oldest.map(|id| self.sittings.remove(&id));
+        if self.held.len() >= HELD_MAX {
+            let oldest = self.held.iter().min_by_key(|(_, s)| s.used).map(|(id, _)| id.clone());
+            oldest.map(|id| self.held.remove(&id));
         }
         self.uses += 1;
-        self.sittings.insert(id, Sitting { session, last: None, used: self.uses });
+        self.held.insert(id, Held { session, last: None, used: self.uses });
     }
 }
 
@@ -398,7 +398,7 @@ impl From<StateError> for Problem {
     fn from(error: StateError) -> Self {
         match error {
             StateError::Illegal { source: Illegal::SessionOver(_), .. } => {
-                Self::gone("this sitting is over; begin another one")
+                Self::gone("this session is over; begin another one")
             }
             error @ StateError::Illegal { .. } => Self::conflict(chain(&error)),
             error => Self::failed(chain(&error)),

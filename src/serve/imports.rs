@@ -155,7 +155,7 @@ fn take(desk: &mut Desk, import: Import, dry_run: bool) -> Result<ImportView, Im
     if !dry_run && !import.is_empty() {
         desk.home.commit(draft)?;
         records = Some([before + 1, desk.home.state().head().0.0]);
-        import.people().iter().for_each(|person| desk.forget_sittings_of(person));
+        import.people().iter().for_each(|person| desk.forget_sessions_of(person));
     }
     let view = ImportView::of(&import, dry_run, new, records);
     Ok(ImportView { left_out: view.left_out.iter().map(|row| without_folder(row)).collect(), ..view })

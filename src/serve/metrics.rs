@@ -24,7 +24,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Something was said in a sitting.
+    /// Something was said in a session.
     pub(super) fn answered(&self) {
         self.said.fetch_add(1, Ordering::Relaxed);
     }
@@ -41,7 +41,7 @@ impl Metrics {
         counter("credence_requests_failed_total", "Requests answered with a 5xx.", "counter", get(&self.failed));
         counter(
             "credence_said_total",
-            "Answers, sentences and other things said in sittings.",
+            "Answers, sentences and other things said in sessions.",
             "counter",
             get(&self.said),
         );

@@ -1,4 +1,4 @@
-//! What a sitting asks next, and what it expects to hear.
+//! What a session asks next, and what it expects to hear.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

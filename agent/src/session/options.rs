@@ -1,4 +1,4 @@
-//! How a sitting goes.
+//! How a session goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use credence_memory::record::QuestionKind;
 use crate::ask::Strategy;
 use crate::instrument::Effort;
 
-/// How a sitting goes.
+/// How a session goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionOptions {
     /// How the next question is chosen.
@@ -22,9 +22,9 @@ pub struct SessionOptions {
     pub kinds: BTreeSet<QuestionKind>,
     /// The channel that answers come through.
     pub source: String,
-    /// The sitting ends after so many answers, if a number is given.
+    /// The session ends after so many answers, if a number is given.
     pub answers_max: Option<usize>,
-    /// The sitting ends at the first question after so many minutes, if a number is given.
+    /// The session ends at the first question after so many minutes, if a number is given.
     pub minutes_max: Option<f64>,
     /// Names of values for people, by id.
     pub names: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! A sitting that goes on after a restart: all that is needed is in the log.
+//! A session that goes on after a restart: all that is needed is in the log.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::{Given, Open, Session, SessionError, SessionOptions};
 use crate::askable::Askable;
 
 impl Session {
-    /// Takes up a sitting that the log has and that is not over, as after a restart: what was answered counts, and a question that
-    /// was put and not answered is put again as it was. `None` where there is no such sitting.
+    /// Takes up a session that the log has and that is not over, as after a restart: what was answered counts, and a question that
+    /// was put and not answered is put again as it was. `None` where there is no such session.
     ///
     /// # Errors
     /// Belief cannot be formed.
@@ -26,8 +26,8 @@ impl Session {
         options: SessionOptions,
     ) -> Result<Option<Self>, SessionError> {
         let state = home.state();
-        let Some(sitting) = state.sessions().get(id).filter(|s| s.ended.is_none()) else { return Ok(None) };
-        let person = sitting.started.person.clone();
+        let Some(session) = state.sessions().get(id).filter(|s| s.ended.is_none()) else { return Ok(None) };
+        let person = session.started.person.clone();
         let Some(known) = state.person(&person) else {
             let began = Timestamp::UNIX_EPOCH;
             return Ok(Some(Self::sat_down(home, person, id.clone(), askable, options, began)));

@@ -1,7 +1,7 @@
-//! Training beside a sitting: started when the schedule says so, looked after from time to time, and taken up when done.
+//! Training beside a session: started when the schedule says so, looked after from time to time, and taken up when done.
 //!
 //! The trainer is another process of the lowest priority with half of the processors, and it stands still while the person
-//! waits for something: it works while they read and think. Whatever becomes of it, the sitting goes on and the generation
+//! waits for something: it works while they read and think. Whatever becomes of it, the session goes on and the generation
 //! in use stays.
 
 use std::io;
@@ -18,7 +18,7 @@ use super::plan::{self, Machine};
 use super::records::take_up;
 use super::schedule::Decision;
 
-/// Works on candidates beside a sitting. Two implementations: a process of its own, and an instant one in tests.
+/// Works on candidates beside a session. Two implementations: a process of its own, and an instant one in tests.
 pub trait Trainer: Send + Sync {
     /// Begins the work on a candidate in a home, or goes on with it.
     ///
@@ -27,7 +27,7 @@ pub trait Trainer: Send + Sync {
     fn start(&self, home: &Path, generation: u32) -> io::Result<Box<dyn Work>>;
 }
 
-/// Trains beside sittings when the schedule says so.
+/// Trains beside sessions when the schedule says so.
 #[derive(Clone)]
 pub struct Tuner {
     /// The policy, and how candidates are made.

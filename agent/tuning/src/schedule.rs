@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Whether a sitting may train in the background. `credence tune run` may always.
+    /// Whether a session may train in the background. `credence tune run` may always.
     pub background: bool,
     /// What the prior alone missed of the evidence since the generation in use, in nats (`Ledger::information_since`), at
     /// least. Every candidate refused since the last promotion doubles it, up to eightfold: a gate asked too often lets

@@ -383,7 +383,7 @@ fn tuner(outcome: Option<Outcome>) -> Tuner {
 }
 
 #[tokio::test]
-async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() {
+async fn what_is_trained_beside_a_session_is_taken_up_promoted_and_taken_back() {
     let root = tempfile::tempdir().expect("a folder");
     let mut home = answered(root.path(), QUESTIONS);
     let before = home.state().belief(&ada()).expect("a belief").digest();
@@ -400,7 +400,7 @@ async fn what_is_trained_beside_a_sitting_is_taken_up_promoted_and_taken_back() 
         prior,
     };
 
-    // A trainer that dies leaves a job, and nothing in the log; the next sitting goes on with it.
+    // A trainer that dies leaves a job, and nothing in the log; the next session goes on with it.
     let (mut beside, notices) = Beside::start(&mut home, Some(Arc::new(tuner(None))), now());
     assert!(notices[0].contains("training in the background"), "{notices:?}");
     assert_eq!(beside.ended().await, Err("killed".to_owned()));

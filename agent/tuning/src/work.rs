@@ -1,6 +1,6 @@
 //! The work on a candidate, from its job to the gate's verdict: everything but the records of the log.
 //!
-//! It reads the log's state and writes only into the candidate's folder, so it may run beside a sitting, in another
+//! It reads the log's state and writes only into the candidate's folder, so it may run beside a session, in another
 //! process, and be killed at any moment: what was done is taken up where it was left.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Blocks of features that a model reads, beside the keys: do they pay in a sitting on the keyed bank?
+//! Blocks of features that a model reads, beside the keys: do they pay in a session on the keyed bank?
 //!
 //! A keyed act enters belief with its keys alone. Here it also enters with the principal components of its text, or with the model's
 //! judgement, each as it is in a home that reads every question, and with the share of a typical pair that it has there.

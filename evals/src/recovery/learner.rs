@@ -1,4 +1,4 @@
-//! A sitting without a log: the same questions, chosen in the same way, the same belief.
+//! A session without a log: the same questions, chosen in the same way, the same belief.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -135,7 +135,7 @@ impl Found {
     }
 }
 
-/// One person's sitting.
+/// One person's session.
 pub(crate) struct Sat {
     pub(crate) moments: Vec<Found>,
 }

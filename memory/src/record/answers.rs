@@ -1,4 +1,4 @@
-//! Records of a sitting: what was asked, what a person said, what was taken back.
+//! Records of a session: what was asked, what a person said, what was taken back.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::words::Condition;
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SessionId, ValueId};
 use crate::number::{Finite, Probability};
 
-/// A sitting began.
+/// A session began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionStarted {
@@ -21,7 +21,7 @@ pub struct SessionStarted {
     pub strategy: String,
 }
 
-/// A sitting ended.
+/// A session ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionEnded {
@@ -58,7 +58,7 @@ impl QuestionKind {
 pub struct QuestionAsked {
     /// The person.
     pub person: PersonId,
-    /// The sitting, if any.
+    /// The session, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// Identity of the question, whatever the order of its alternatives.

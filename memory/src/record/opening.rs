@@ -8,7 +8,7 @@ use crate::belief::Settings;
 use crate::ids::{AlternativeId, Hash, PersonId, SessionId, SourceId, ValueId};
 use crate::number::Finite;
 
-/// Who said it, through what, in which sitting.
+/// Who said it, through what, in which session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -16,7 +16,7 @@ pub struct Origin {
     pub person: PersonId,
     /// The channel it came through ("terminal", "file:answers.txt", "import:polis", ...).
     pub source: SourceId,
-    /// The sitting, if there was one.
+    /// The session, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
 }

@@ -48,7 +48,7 @@ pub struct ReadRow {
 pub struct WordsRead {
     /// Who said it.
     pub person: PersonId,
-    /// The sitting, if any.
+    /// The session, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// What was said.

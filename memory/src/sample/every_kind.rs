@@ -17,11 +17,11 @@ fn probabilities(values: &[f64]) -> Vec<Probability> {
     Probability::vector(values).expect("probabilities")
 }
 
-/// [`eventful`], a sitting, a task from proposal to stop, every form of evidence, the agent at work, several people, adapters,
+/// [`eventful`], a session, a task from proposal to stop, every form of evidence, the agent at work, several people, adapters,
 /// an import, an export, an erasure, other settings, a declared attribute.
 pub fn every_kind() -> Scribe {
     let mut scribe = eventful();
-    sitting(&mut scribe);
+    one_session(&mut scribe);
     task(&mut scribe);
     for record in evidence() {
         scribe.expect(record);
@@ -58,7 +58,7 @@ pub fn every_kind() -> Scribe {
     scribe
 }
 
-fn sitting(scribe: &mut Scribe) {
+fn one_session(scribe: &mut Scribe) {
     let session = SessionId::new("sitting-1").expect("a name");
     scribe.expect(Record::SessionStarted(SessionStarted {
         session: session.clone(),

@@ -124,7 +124,7 @@ pub enum Illegal {
     /// A person who is not the session's.
     #[error("session {session} is not one of {person}")]
     OthersSession {
-        /// The sitting.
+        /// The session.
         session: SessionId,
         /// The person.
         person: PersonId,

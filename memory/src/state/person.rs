@@ -33,7 +33,7 @@ pub struct Asked {
     pub question: QuestionId,
     /// What kind of answer it asked for.
     pub kind: QuestionKind,
-    /// In which sitting.
+    /// In which session.
     pub session: Option<SessionId>,
     /// The alternatives in the order shown.
     pub alternatives: Box<[AlternativeId]>,
@@ -72,7 +72,7 @@ impl Person {
         &self.asked
     }
 
-    /// Seconds from each question of a sitting to the answer that came next in it, in the order of the log.
+    /// Seconds from each question of a session to the answer that came next in it, in the order of the log.
     pub fn answer_seconds(&self) -> &[(QuestionKind, f64)] {
         &self.answer_seconds
     }
@@ -183,7 +183,7 @@ impl Person {
         });
     }
 
-    /// Notes how long the last question of this sitting took, when its answer has come: `answer` is the time of the answer.
+    /// Notes how long the last question of this session took, when its answer has come: `answer` is the time of the answer.
     pub(super) fn answered(&mut self, session: &SessionId, answer: Timestamp) {
         let Some(asked) = self.asked.last().filter(|asked| asked.session.as_ref() == Some(session)) else { return };
         let seconds = answer.duration_since(asked.time).as_secs_f64();

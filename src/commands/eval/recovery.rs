@@ -1,4 +1,4 @@
-//! `credence eval recovery`: whether a sitting finds what a person values.
+//! `credence eval recovery`: whether a session finds what a person values.
 
 use std::path::{Path, PathBuf};
 

@@ -198,7 +198,7 @@ fn open_to<'a>(
     Ok(open)
 }
 
-/// What a strategy chooses, as in a sitting: information counts by the second, and other strategies know choices only.
+/// What a strategy chooses, as in a session: information counts by the second, and other strategies know choices only.
 fn choose(
     strategy: Strategy,
     belief: &Mixture,

@@ -1,4 +1,4 @@
-//! A trainer beside a sitting: this program once more, as a process of the lowest priority.
+//! A trainer beside a session: this program once more, as a process of the lowest priority.
 
 use std::fs::File;
 use std::io;
@@ -16,13 +16,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::cli::{Global, ModelArgs};
 use crate::surroundings::{home, machine_load, room_bytes};
 
-/// What a sitting needs to train in the background.
+/// What a session needs to train in the background.
 pub(crate) fn learning(global: &Global, model: &ModelArgs, settings: TuneSettings) -> anyhow::Result<Tuner> {
     let root = home(global)?;
     let trainer = Processes { offline: global.offline, model: model.clone() };
     let machine = move |now| Machine {
         now,
-        // A sitting is a load of its own; the trainer gives way to it.
+        // A session is a load of its own; the trainer gives way to it.
         load: machine_load().map(|load| load - 1.0),
         room_bytes: room_bytes(&root),
         trainable: true,
@@ -39,7 +39,7 @@ impl Trainer for Processes {
     fn start(&self, home: &Path, generation: u32) -> io::Result<Box<dyn Work>> {
         let folder = Folder::of(home, generation);
         let program = std::env::current_exe()?;
-        // The lowest priority: whatever a sitting computes goes first.
+        // The lowest priority: whatever a session computes goes first.
         let mut command = if cfg!(unix) {
             let mut nice = Command::new("nice");
             nice.args(["-n", "19"]).arg(&program);

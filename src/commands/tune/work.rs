@@ -136,8 +136,8 @@ pub(super) fn work(
     }
 }
 
-/// `credence tune work`: the same without the log's lock, on half of the processors, for a sitting that goes on meanwhile.
-/// What it leaves in the folder is taken up by the sitting, or by the next command.
+/// `credence tune work`: the same without the log's lock, on half of the processors, for a session that goes on meanwhile.
+/// What it leaves in the folder is taken up by the session, or by the next command.
 pub(super) fn in_background(global: &Global, generation: u32, model: &ModelArgs) -> anyhow::Result<()> {
     let root = home(global)?;
     let folder = Folder::of(&root, generation);

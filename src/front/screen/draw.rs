@@ -18,7 +18,7 @@ const READING_COLUMNS_MAX: usize = 92;
 const SIDE_COLUMNS_MIN: u16 = 120;
 /// The width they take, at least and at most.
 const SIDE_COLUMNS: (u16, u16) = (50, 72);
-/// The wheel that turns while the sitting works.
+/// The wheel that turns while the session works.
 const WHEEL: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇", "⠏", "⠋"];
 
 /// Draws the state; returns how far its page can be scrolled.

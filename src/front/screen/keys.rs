@@ -10,7 +10,7 @@ use super::state::{Page, ScreenState, Turn};
 /// Lines that Page Up and Page Down move.
 const PAGE_LINES: usize = 10;
 
-/// Takes in a key: what it changes on the screen, and what is to be said to the sitting.
+/// Takes in a key: what it changes on the screen, and what is to be said to the session.
 pub(crate) fn press(state: &mut ScreenState, key: KeyEvent) -> Option<Said> {
     if key.kind == KeyEventKind::Release {
         return None;

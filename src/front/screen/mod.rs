@@ -1,4 +1,4 @@
-//! A sitting on the whole terminal.
+//! A session on the whole terminal.
 //!
 //! [`state`] folds what arrives, [`keys`] says what a key means, [`draw`] puts a state on a frame; all three are pure. Only this file and [`crate::terminal`]
 //! touch the world.
@@ -31,12 +31,12 @@ pub(crate) use bars::axis_of_picture;
 use palette::Palette;
 use state::{ScreenState, Turn};
 
-/// How long a key is waited for before looking what the sitting sent: below what a person notices.
+/// How long a key is waited for before looking what the session sent: below what a person notices.
 const BEAT: Duration = Duration::from_millis(30);
 /// A question stands at least this long before a key answers it: nobody reads faster, and a key held down must not answer unseen questions.
 const READING_TIME_MIN: Duration = Duration::from_millis(200);
 
-/// Runs a sitting on the terminal.
+/// Runs a session on the terminal.
 ///
 /// # Errors
 /// When the terminal fails; it is restored first.

@@ -1,4 +1,4 @@
-//! What the screen knows: a fold of what the sitting showed and of what was pressed.
+//! What the screen knows: a fold of what the session showed and of what was pressed.
 
 use credence_agent::protocol::{
     ConfirmView, MovedView, PersonView, Progress, QuestionView, Said, Shown, SummaryView, ValuesView, WhyView,
@@ -26,7 +26,7 @@ pub(crate) enum Page {
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The sitting's.
+    /// The session's.
     Waiting,
     /// The person's, but what stands there has only just appeared: keys do not answer it yet.
     Fresh,
@@ -121,7 +121,7 @@ impl ScreenState {
         }
     }
 
-    /// Takes in what the sitting shows; its texts are clean already.
+    /// Takes in what the session shows; its texts are clean already.
     pub(crate) fn show(&mut self, shown: Shown) {
         if self.turn == Turn::Waiting && shown.gives_turn_after(self.last.as_ref()) {
             self.turn = Turn::Fresh;
@@ -193,7 +193,7 @@ impl ScreenState {
         self.scroll = 0;
     }
 
-    /// The alternative just chosen, while the sitting takes it in.
+    /// The alternative just chosen, while the session takes it in.
     pub(crate) fn chosen(&self) -> Option<usize> {
         match self.last {
             Some(Said::Choose { index }) if self.turn == Turn::Waiting => Some(index),

@@ -1,4 +1,4 @@
-//! A sitting: the question, what the last answer moved, and sentences to be confirmed.
+//! A session: the question, what the last answer moved, and sentences to be confirmed.
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -26,7 +26,7 @@ pub(super) struct Whose {
     why: bool,
 }
 
-/// The sitting of a person: theirs goes on, or one begins.
+/// The session of a person: theirs goes on, or one begins.
 pub(super) async fn page(
     State(app): State<App>,
     caller: Caller,
@@ -39,7 +39,7 @@ pub(super) async fn page(
         .run(move |desk| -> Result<(Turn, Option<WhyView>), Problem> {
             let turn = desk.sit_down(&person, &source, now())?;
             let open = whose.why && turn.question.is_some() && turn.confirm.is_none();
-            let why = if open { Some(desk.why(&turn.sitting)?) } else { None };
+            let why = if open { Some(desk.why(&turn.session)?) } else { None };
             Ok((turn, why))
         })
         .await??;
@@ -49,7 +49,7 @@ pub(super) async fn page(
 #[derive(Debug, Deserialize)]
 pub(super) struct Say {
     csrf: String,
-    sitting: String,
+    session: String,
     #[serde(default)]
     question: Option<usize>,
     /// What a button says, as JSON.
@@ -82,7 +82,7 @@ impl Say {
 /// Takes what was said, and shows what stands then.
 pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form<Say>) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    let id = named(&form.sitting)?;
+    let id = named(&form.session)?;
     let (said, question, asking) = (form.said(), form.question, caller.clone());
     let turn = app
         .desk
@@ -127,7 +127,7 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
                     @if let Some(notice) = &turn.notice { p.notice role="status" { (sentence(&clean(notice))) "." } }
                     form #say method="post" action="/session/say" {
                         (csrf(caller))
-                        input type="hidden" name="sitting" value=(turn.sitting);
+                        input type="hidden" name="session" value=(turn.session);
                         @match (&turn.confirm, &turn.question) {
                             (Some(reading), _) => (confirm(reading)),
                             (None, Some(question)) => (ask(question, caller, turn, why)),
@@ -266,7 +266,7 @@ fn words(caller: &Caller, turn: &Turn) -> Markup {
             summary { "Say it in your own words" }
             form method="post" action="/session/say" .row {
                 (csrf(caller))
-                input type="hidden" name="sitting" value=(turn.sitting);
+                input type="hidden" name="session" value=(turn.session);
                 input type="hidden" name="say" value="words";
                 label for="words" { "For example: \"honesty matters more to me than loyalty\"" }
                 input #words name="words" maxlength="2000" required autocomplete="off";

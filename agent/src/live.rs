@@ -1,4 +1,4 @@
-//! A sitting in real time: a person on one side, background reading on the other, and Ctrl-C at any moment.
+//! A session in real time: a person on one side, background reading on the other, and Ctrl-C at any moment.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,14 +46,14 @@ enum Read {
     Failed(String),
 }
 
-/// Runs a sitting from its first record to its summary.
+/// Runs a session from its first record to its summary.
 ///
 /// `clock` is asked once for each record.
 ///
 /// # Errors
 /// The home cannot be opened or prepared, or would not take a record. What the person can say otherwise is told to the front end and
 /// ends nothing.
-pub async fn sit(
+pub async fn run(
     root: &Path,
     person: PersonId,
     bank: &Bank,

@@ -1,5 +1,5 @@
-//! What one answer of a keyed sitting costs, by what is done for it and by how many answers came before:
-//! `sitting_speed DIRECTORY [people] [answers]`, JSON on standard output.
+//! What one answer of a keyed session costs, by what is done for it and by how many answers came before:
+//! `session_speed DIRECTORY [people] [answers]`, JSON on standard output.
 //!
 //! Everybody answers at random. Seconds are of this thread on the processor, so other programs hardly matter; put DIRECTORY in
 //! memory (`/dev/shm`) to leave the disk out. Everything runs in one thread.
@@ -34,19 +34,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut home = empty(Path::new(&directory), start)?;
     let askable = Arc::new(Askable::new(Bank::built_in(), home.state())?);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let (memory_before, mut sittings) = (resident_mb(), Vec::new());
+    let (memory_before, mut sessions) = (resident_mb(), Vec::new());
     for n in 0..people {
         let options =
             SessionOptions { effort: Effort::Quick, seed: n as u64, source: "web".into(), ..Default::default() };
         let person = PersonId::new(&format!("p{n}"))?;
-        sittings.push(Session::begin(&mut home, person, Arc::clone(&askable), options, start)?);
+        sessions.push(Session::begin(&mut home, person, Arc::clone(&askable), options, start)?);
     }
     for turn in 0..answers {
         let now = start + SignedDuration::from_secs(6 * turn as i64);
         let (mut asking, mut answering, mut portraits, mut sets) = (0.0, 0.0, 0, 0);
-        for sitting in &mut sittings {
+        for session in &mut sessions {
             let before = on_processor();
-            let Some(question) = sitting.next_question(&mut home, now)? else { continue };
+            let Some(question) = session.next_question(&mut home, now)? else { continue };
             let asked = on_processor();
             let answer = match question.kind {
                 QuestionKind::Choice => Answer::Choose(rng.random_range(0..2)),
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             portraits += usize::from(question.kind == QuestionKind::Portrait);
             sets += usize::from(question.kind == QuestionKind::BestAndWorst);
             let ready = on_processor();
-            sitting.answer(&mut home, answer, now + SignedDuration::from_secs(5))?;
+            session.answer(&mut home, answer, now + SignedDuration::from_secs(5))?;
             asking += asked - before;
             answering += on_processor() - ready;
         }
