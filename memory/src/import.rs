@@ -13,28 +13,31 @@ mod lines;
 mod own_csv;
 mod pairwise;
 mod polis;
+mod problem;
 mod records;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod times;
 mod trl;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::home::{Draft, Home, HomeError};
-use crate::ids::{AlternativeId, Hash, IdError, PersonId, Seq, SourceId};
-use crate::record::{AlternativeDescribed, FeatureSource, Imported, QuarantineSet, Record, Retracted, Subject};
+use crate::home::{Draft, Home};
+use crate::ids::{AlternativeId, Hash, PersonId, Seq, SourceId};
+use crate::record::{AlternativeDescribed, Imported, QuarantineSet, Record, Retracted, Subject};
 use crate::state::State;
-use crate::text::normal;
 
 pub use known::Compared;
 pub use lines::Progress;
 /// The id in the names of the files of a Polis export as they were downloaded, if they have one.
 pub use polis::conversation_id;
+pub use problem::{ImportError, LeftOut, Problem};
+pub use statement::Statement;
+use statement::Statements;
 
 /// The reason that stands in the log where a later import changed what an earlier one brought.
 pub const CHANGED: &str = "changed by a later import";
@@ -86,23 +89,6 @@ impl Mark {
     }
 }
 
-/// A row that was left out because it cannot be read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeftOut {
-    /// The file.
-    pub path: PathBuf,
-    /// The line, from 1.
-    pub line: u64,
-    /// What is wrong.
-    pub problem: Problem,
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, line {}: {}", self.path.display(), self.line, self.problem)
-    }
-}
-
 /// Which record a piece of evidence was when it was exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ExportedAs {
@@ -138,205 +124,6 @@ pub struct Import {
     /// Whether the people of a conversation take the name that it has in a home.
     any_name: bool,
     compared: Option<Compared>,
-}
-
-/// An alternative in its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    /// Its identity.
-    pub alternative: AlternativeId,
-    /// The situation.
-    pub situation: String,
-    /// The text.
-    pub text: String,
-}
-
-/// Why an import failed. Nothing was added.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A file cannot be read.
-    #[error("failed to read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A line is not what the form asks for.
-    #[error("{}, line {line}: {problem}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong.
-        problem: Problem,
-    },
-    /// There is nothing in it.
-    #[error("{} holds no evidence", .0.display())]
-    Empty(PathBuf),
-    /// Every row of it is bad.
-    #[error("{} holds no evidence: each of its {} rows was left out ({})", path.display(), left_out.len(), first(left_out))]
-    NothingLeft {
-        /// The file.
-        path: PathBuf,
-        /// The rows.
-        left_out: Vec<LeftOut>,
-    },
-    /// The name of a conversation is not one.
-    #[error(
-        "the conversation's name is {0:?} (--name, or else that of its files or folder), which cannot stand in people's names: \
-         it may have about 220 bytes, no line breaks and no invisible characters, and no space at its ends"
-    )]
-    Conversation(String),
-    /// A folder without the files of a Polis export.
-    #[error(
-        "{} is no Polis export: there should be comments.csv and votes.csv, or one pair such as \
-         2026-01-31-1200-abc-comments.csv and 2026-01-31-1200-abc-votes.csv; {problem}", path.display()
-    )]
-    NotPolis {
-        /// The folder.
-        path: PathBuf,
-        /// What is there instead.
-        problem: String,
-    },
-    /// The votes contradict the export's own counts.
-    #[error(
-        "{} has its signs the other way round: on {comments} statements more agree by the votes where comments.csv has more who \
-         disagree, or the reverse, and on hardly any they go together. Older exports write -1 for agreement", path.display()
-    )]
-    Mirrored {
-        /// The file of votes.
-        path: PathBuf,
-        /// How many statements.
-        comments: usize,
-    },
-    /// The log to be merged.
-    #[error("{} cannot be merged", path.display())]
-    Log {
-        /// The log.
-        path: PathBuf,
-        /// Why not.
-        source: Box<crate::replay::ReplayError>,
-    },
-    /// The log to be merged has another feature space.
-    #[error("{} cannot be merged: its {what} differs from this log's, so its features mean something else", path.display())]
-    OtherSpace {
-        /// The log.
-        path: PathBuf,
-        /// What differs.
-        what: &'static str,
-    },
-    /// The log to be merged has evidence that stands here already.
-    #[error("{} cannot be merged: it is or has {what}, which would be counted twice", path.display())]
-    Again {
-        /// The log.
-        path: PathBuf,
-        /// What stands in both.
-        what: String,
-    },
-    /// A name made from the import is not one.
-    #[error("the import gives a name that cannot be one")]
-    Name(#[from] IdError),
-    /// The home refused.
-    #[error("the import does not fit this home")]
-    Home(#[from] HomeError),
-}
-
-/// The first of the rows that were left out, in words.
-fn first(left_out: &[LeftOut]) -> String {
-    let named: Vec<String> = left_out.iter().take(5).map(|row| format!("line {}: {}", row.line, row.problem)).collect();
-    let more = left_out.len() - named.len();
-    if more > 0 { format!("{}; and {more} more", named.join("; ")) } else { named.join("; ") }
-}
-
-impl ImportError {
-    /// Nothing was read of a file, or nothing but bad rows.
-    fn nothing(path: PathBuf, left_out: Vec<LeftOut>) -> Self {
-        if left_out.is_empty() { Self::Empty(path) } else { Self::NothingLeft { path, left_out } }
-    }
-}
-
-/// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Problem {
-    /// Not UTF-8.
-    #[error(
-        "it is not UTF-8 text: a file in UTF-16 (\"Unicode text\") or in another encoding has to be saved as UTF-8 first"
-    )]
-    NotUtf8,
-    /// Too long.
-    #[error("it is longer than {} bytes", lines::LINE_BYTES_MAX)]
-    TooLong,
-    /// Not JSON of the expected form.
-    #[error("it is not {expected}: {why}")]
-    Json {
-        /// What was expected.
-        expected: &'static str,
-        /// What the parser says.
-        why: String,
-    },
-    /// Not CSV.
-    #[error("it is not CSV: {0}")]
-    Csv(String),
-    /// A quotation mark that swallows other rows.
-    #[error("a quotation mark opens a field here and {0}: what follows would be part of its words")]
-    OpenQuote(String),
-    /// A character that is none.
-    #[error("it has a NUL character, which no text has")]
-    Nul,
-    /// The home cannot take it.
-    #[error("it does not fit this home: {0}")]
-    Home(String),
-    /// Two columns of one name.
-    #[error("there are two columns {0:?}")]
-    TwoColumns(String),
-    /// A column is missing.
-    #[error("there is no column {0:?}")]
-    NoColumn(&'static str),
-    /// A column is there that nobody asked for.
-    #[error("column {found:?} is none of {expected}")]
-    UnknownColumn {
-        /// The column.
-        found: String,
-        /// The columns that may be.
-        expected: &'static str,
-    },
-    /// A field that is not what it must be.
-    #[error("{field} is {found:?}, which is not {expected}")]
-    Field {
-        /// Which.
-        field: &'static str,
-        /// What it is.
-        found: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// The value of a key that is not what it must be.
-    #[error("{key} is {found}, which is not {expected}")]
-    Key {
-        /// The key, with its place.
-        key: String,
-        /// What is there.
-        found: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// Both alternatives are the same.
-    #[error("both alternatives are the same")]
-    SameTwice,
-}
-
-impl Problem {
-    /// A field that is not what it must be; what was found is cut short.
-    fn field(field: &'static str, found: &str, expected: &'static str) -> Self {
-        Self::Field { field, found: found.chars().take(80).collect(), expected }
-    }
-
-    /// Whether all rows have it: leaving rows out is then no help.
-    fn is_of_the_whole_file(&self) -> bool {
-        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_))
-    }
 }
 
 /// How often an import reports where it is.
@@ -552,54 +339,5 @@ impl Import {
             }
         }
         Ok(draft)
-    }
-}
-
-impl Statement {
-    fn new(situation: &str, text: &str) -> Self {
-        let (situation, text) = (normal(situation), normal(text));
-        let alternative = AlternativeId::of(&situation, &text);
-        Self { alternative, situation: situation.into_owned(), text: text.into_owned() }
-    }
-
-    /// A description without any features.
-    pub fn bare(&self) -> AlternativeDescribed {
-        AlternativeDescribed {
-            alternative: self.alternative,
-            situation: self.situation.clone(),
-            text: self.text.clone(),
-            source: FeatureSource::Read,
-            map: None,
-            schema: Vec::new(),
-            schema_error: Vec::new(),
-            text_block: Vec::new(),
-            judgement: Default::default(),
-            attributes: Default::default(),
-        }
-    }
-}
-
-/// Statements in order of first appearance, each once.
-#[derive(Default)]
-struct Statements {
-    all: Vec<Statement>,
-    seen: BTreeSet<AlternativeId>,
-}
-
-impl Statements {
-    fn add(&mut self, situation: &str, text: &str) -> AlternativeId {
-        let statement = Statement::new(situation, text);
-        let alternative = statement.alternative;
-        if self.seen.insert(alternative) {
-            self.all.push(statement);
-        }
-        alternative
-    }
-    /// Two of them that must differ.
-    fn pair(&mut self, situation: &str, first: &str, second: &str) -> Result<Vec<AlternativeId>, Problem> {
-        if Statement::new(situation, first).alternative == Statement::new(situation, second).alternative {
-            return Err(Problem::SameTwice);
-        }
-        Ok(vec![self.add(situation, first), self.add(situation, second)])
     }
 }
