@@ -125,7 +125,17 @@ fn calibration_is_a_command() {
         assert!(coverage >= 0.74, "{row}");
         assert!(row["distance"].as_f64() < row["band"].as_f64(), "{row}");
     }
-    calibration(&small).success().stdout(contains("| one | best-of-three | 8 |"));
+    let kept = tempfile::tempdir().expect("a folder");
+    let dir = kept.path().to_str().expect("a name");
+    let keeping = [&small[..], &["--figures", dir]].concat();
+    calibration(&keeping).success().stdout(contains("| one | best-of-three | 8 |"));
+    // The same figures once more, as rows and on a page; figures that are there are not written over.
+    credence().args(["eval", "report", dir]).assert().success().stdout(contains("report.html"));
+    let page = std::fs::read_to_string(kept.path().join("report.html")).expect("a page");
+    let share = format!("<td>{:.3} [", rows[0]["coverage"]["share"].as_f64().expect("a share"));
+    assert!(page.contains("coverage of 90% intervals, choice") && page.contains(&share), "{share} in {page}");
+    assert!(kept.path().join("figures.parquet").exists());
+    calibration(&keeping).code(3).stderr(contains("holds figures already"));
     calibration(&["--evidence", "tea-leaves"]).failure().stderr(contains("ranking-of-five"));
     calibration(&["--grid", "tea-leaves"]).failure().stderr(contains("drifting"));
     calibration(&["--dimension", "1"]).code(3).stderr(contains("--dimension"));

@@ -6,6 +6,9 @@ use credence_memory::belief::{BeliefError, Location, LocationName, Priors, Setti
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
+use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
+
 /// The level of the intervals whose coverage is counted.
 pub const LEVEL: f64 = 0.9;
 /// Coverage between these is what is aimed at.
@@ -153,6 +156,20 @@ pub struct CalibrationRow {
     pub ln_predictive_mean: f64,
     /// Sites skipped in all.
     pub skipped_sites: u64,
+}
+
+impl Measured for CalibrationRow {
+    fn figures(&self) -> Vec<Figure> {
+        let (data, learner, at) = (self.evidence.to_string(), self.grid.name(), format!("{} answers", self.answers));
+        let Share { share, low, high } = self.coverage;
+        let coverage = Estimate { mean: share, low, high };
+        vec![
+            Figure::new(&data, learner, &at, "coverage of 90% intervals", coverage),
+            Figure::bare(&data, learner, &at, "coverage of the Gaussians alone", self.gaussian_coverage),
+            Figure::bare(&data, learner, &at, "greatest distance of ranks from uniform", self.distance),
+            Figure::bare(&data, learner, &at, "log probability of an answer, nats", self.ln_predictive_mean),
+        ]
+    }
 }
 
 impl CalibrationRow {

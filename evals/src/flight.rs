@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
 use learners::{Exact, Learner, Pairs};
 
 /// Departure time, duration, stops, price.
@@ -90,6 +91,27 @@ pub struct FlightResult {
     pub people: usize,
     /// Exact Bayes (the ceiling) first, then the baseline, then ours.
     pub learners: Vec<LearnerResult>,
+}
+
+impl Measured for FlightResult {
+    fn figures(&self) -> Vec<Figure> {
+        let options = &self.options;
+        let questions = if options.pool > 1 { "chosen questions" } else { "random questions" };
+        let data = if options.random_answers > 0.0 {
+            format!("{questions}, {:.0}% of answers random", 100.0 * options.random_answers)
+        } else {
+            questions.to_owned()
+        };
+        let mut figures = Vec::new();
+        for learner in &self.learners {
+            for (n, (accuracy, difference)) in learner.accuracy.iter().zip(&learner.difference).enumerate() {
+                let at = format!("{n} answers");
+                figures.push(Figure::new(&data, &learner.learner, &at, "accuracy", *accuracy));
+                figures.push(Figure::new(&data, &learner.learner, &at, "accuracy less exact Bayes's", *difference));
+            }
+        }
+        figures
+    }
 }
 
 /// All 624 weight vectors.

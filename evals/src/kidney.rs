@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
 
 mod data;
 mod gaussian;
@@ -124,6 +125,27 @@ pub struct KidneyResult {
     pub rows: Vec<KidneyRow>,
     /// Every split.
     pub splits: Vec<KidneySplit>,
+}
+
+impl Measured for KidneyResult {
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        for row in &self.rows {
+            for (k, n) in self.options.answers.iter().enumerate() {
+                let (data, at) = ("real people", format!("{n} answers"));
+                figures.push(Figure::new(data, &row.method, &at, "log loss, nats", row.log_loss[k]));
+                figures.push(Figure::new(
+                    data,
+                    &row.method,
+                    &at,
+                    "log loss less the baseline's, nats",
+                    row.difference[k],
+                ));
+                figures.push(Figure::bare(data, &row.method, &at, "share right", row.accuracy[k]));
+            }
+        }
+        figures
+    }
 }
 
 const METHODS: [&str; 8] = [

@@ -11,13 +11,15 @@
 //! | sentences | [`sentences`], [`teaching`] |
 //! | data of people, and tasks of others | [`polis`], [`kidney`], [`flight`], [`crowd`] |
 //! | fine-tuning | [`tuning`] |
-//! | means and their intervals | [`estimate`] |
+//! | means and their intervals; the one form of results | [`estimate`], [`figures`] |
 
 pub mod calibration;
+mod columns;
 pub mod crowd;
 pub mod decision_speed;
 pub mod estimate;
 pub mod experiment;
+pub mod figures;
 pub mod flight;
 pub mod kidney;
 pub mod library;

@@ -25,6 +25,7 @@ use credence_priors::{LanguageModel, ModelError, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
 
 /// A line of a file of pairs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -168,6 +169,28 @@ pub struct PairsRow {
     pub acted: Option<[f64; 2]>,
     /// Ids ranked wrong by what was learned.
     pub learned_wrong: Vec<String>,
+}
+
+impl Measured for PairsRow {
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        let mut right = |learner: &str, estimate| {
+            figures.push(Figure::new(&self.bank, learner, "", "share ranked right", estimate));
+        };
+        if let Some(asked) = &self.asked {
+            right("asked which is better", asked.baseline);
+            right("judged one by one", asked.one_by_one);
+            right("one by one less asked", asked.difference);
+        }
+        if let Some(learned) = self.learned {
+            right("learned from keyed acts", learned);
+        }
+        if let Some([rightly, wrongly]) = self.acted {
+            figures.push(Figure::bare(&self.bank, "learned from keyed acts", "", "share acted on rightly", rightly));
+            figures.push(Figure::bare(&self.bank, "learned from keyed acts", "", "share acted on wrongly", wrongly));
+        }
+        figures
+    }
 }
 
 /// What the model says of pairs when it is asked.

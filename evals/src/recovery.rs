@@ -7,6 +7,7 @@
 
 mod baselines;
 mod blocks;
+mod figures;
 mod learner;
 mod people;
 

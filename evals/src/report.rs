@@ -1,6 +1,7 @@
 //! One self-contained page of an experiment: what it says in short, the region map, curves, tables, the file and its provenance.
 
 mod curves;
+mod figures;
 mod groups;
 mod map;
 mod start;
@@ -12,6 +13,7 @@ use std::fmt::Write;
 use crate::experiment::{Experiment, LearnerKind};
 use crate::results::Results;
 use crate::survival::Survival;
+pub use figures::figures_html;
 pub use start::{start_html, verdict};
 
 use groups::{Group, group, panels, times};

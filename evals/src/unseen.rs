@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
 use crate::validity::PairReading;
 
 /// Bins of the calibration error.
@@ -116,6 +117,21 @@ pub struct UnseenRow {
     pub calibration: f64,
     /// Share of unseen questions that are predicted at .8 or above, and how often those are right.
     pub sure: Share2,
+}
+
+impl Measured for UnseenRow {
+    fn figures(&self) -> Vec<Figure> {
+        let data = "unseen choices";
+        let mut figures = vec![
+            Figure::new(data, &self.reader, "", "share predicted", self.accuracy),
+            Figure::new(data, &self.reader, "", "log loss, nats", self.log_loss),
+        ];
+        figures.extend(self.regret.map(|regret| Figure::new(data, &self.reader, "", "regret, units of noise", regret)));
+        figures.push(Figure::bare(data, &self.reader, "", "calibration error", self.calibration));
+        figures.push(Figure::bare(data, &self.reader, "", "share predicted at .8 or above", self.sure.share));
+        figures.push(Figure::bare(data, &self.reader, "", "of these right", self.sure.right));
+        figures
+    }
 }
 
 /// A share, and a share within it.

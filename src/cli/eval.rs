@@ -6,6 +6,14 @@ use clap::{Args, ValueEnum};
 
 use super::ModelArgs;
 
+/// Where figures are kept.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct KeepArgs {
+    /// Also keep the figures in this folder, as JSON Lines and Parquet; `credence eval report DIR` makes a page of them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+}
+
 /// `credence eval kidney`.
 #[derive(Debug, Args)]
 pub(crate) struct KidneyArgs {
@@ -21,6 +29,9 @@ pub(crate) struct KidneyArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
 }
 
 /// `credence eval flight`.
@@ -56,6 +67,9 @@ pub(crate) struct FlightArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
 }
 
 /// `credence eval flight-model`.
@@ -96,6 +110,9 @@ pub(crate) struct PairsArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,

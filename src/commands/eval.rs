@@ -19,10 +19,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
+use credence_evals::figures::{self, FIGURES, Measured, Origin};
 
-use crate::cli::eval::{FlightArgs, FlightModelArgs, KidneyArgs, PairsArgs, StartArgs};
+use crate::cli::eval::{FlightArgs, FlightModelArgs, KeepArgs, KidneyArgs, PairsArgs, StartArgs};
 use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::eval_agent::{self, PressureArgs};
+use crate::exit::WrongInput;
 
 /// `credence eval ...`.
 #[derive(Debug, Subcommand)]
@@ -87,11 +89,34 @@ pub(crate) enum EvalCommand {
     Meaning(eval_agent::MeasureArgs),
     /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
     Decisions(eval_agent::MeasureArgs),
-    /// Write report.html, one page that needs nothing else, from a run's results
+    /// Write report.html, one page that needs nothing else, from a run's results or from kept figures
     Report {
-        /// The folder of a run
+        /// The folder of a run, or of figures
         dir: PathBuf,
     },
+}
+
+/// Refuses a folder that holds figures, before hours are spent on others.
+fn may_keep(kept: &KeepArgs) -> anyhow::Result<()> {
+    match &kept.figures {
+        Some(dir) if dir.join(FIGURES).exists() => {
+            let told = format!("{} holds figures already: choose another folder, or remove it", dir.display());
+            Err(WrongInput(told).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps what an experiment found, if that was asked for.
+fn keep(
+    kept: &KeepArgs,
+    experiment: &str,
+    options: &impl serde::Serialize,
+    found: &(impl Measured + ?Sized),
+) -> anyhow::Result<()> {
+    let Some(dir) = &kept.figures else { return Ok(()) };
+    let origin = Origin::new(experiment, options)?;
+    figures::write(dir, &origin, &found.figures()).map_err(experiment::wrong_folder)
 }
 
 /// The experiment that reads a model rather than simulated people; `credence eval pressure` has its options.

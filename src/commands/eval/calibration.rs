@@ -7,6 +7,7 @@ use credence_evals::calibration::{
 use credence_memory::belief::simulate::Evidence;
 use serde::Serialize;
 
+use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
@@ -35,6 +36,9 @@ pub(crate) struct CalibrationArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
 }
 
 fn grid(text: &str) -> Result<Grid, String> {
@@ -51,6 +55,7 @@ struct Calibrated {
 
 /// Runs `credence eval calibration`.
 pub(super) fn run(args: &CalibrationArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     let options = options(args)?;
     let bar = counting("simulations");
     bar.set_length(simulations(&options) as u64);
@@ -83,6 +88,7 @@ pub(super) fn run(args: &CalibrationArgs) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
+    super::keep(&args.kept, "calibration", &options, &all[..])?;
     if args.json {
         return say_json(&Calibrated { options, rows: all });
     }

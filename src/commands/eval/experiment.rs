@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use credence_evals::experiment::{BUILT_IN, Experiment};
+use credence_evals::figures::{self, FIGURES};
 use credence_evals::report;
 use credence_evals::results::{self, JOURNAL, Part, RESULTS, Results, ResultsError};
 
@@ -116,14 +117,21 @@ pub(super) fn wrong_folder(error: ResultsError) -> anyhow::Error {
 
 /// Writes the page of a run.
 pub(super) fn write_report(dir: &Path) -> anyhow::Result<()> {
+    if !dir.join(RESULTS).exists() && dir.join(FIGURES).exists() {
+        let (origin, figures) = figures::read(dir).map_err(wrong_folder)?;
+        return write_page(dir, &report::figures_html(&origin, &figures));
+    }
     let results = results::read(&dir.join(RESULTS)).map_err(wrong_folder)?;
     let experiment = Experiment::parse(&results.provenance.file)
         .map_err(|e| WrongInput(format!("{}: {e}", dir.join(RESULTS).display())))?;
     if results.runs.is_empty() {
         anyhow::bail!(WrongInput(format!("{} holds no runs", dir.join(RESULTS).display())));
     }
+    write_page(dir, &report::html(&experiment, &results))
+}
+
+fn write_page(dir: &Path, page: &str) -> anyhow::Result<()> {
     let path = dir.join("report.html");
-    std::fs::write(&path, report::html(&experiment, &results))
-        .with_context(|| format!("failed to write {}", path.display()))?;
+    std::fs::write(&path, page).with_context(|| format!("failed to write {}", path.display()))?;
     say(path.display())
 }

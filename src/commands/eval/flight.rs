@@ -9,6 +9,7 @@ use crate::surroundings::{say, say_json};
 
 /// Prints a table for each kind of question and answer asked for.
 pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     if !(0.0..1.0).contains(&args.random_answers) {
         anyhow::bail!(WrongInput(format!("--random-answers must lie in [0, 1), not {}", args.random_answers)));
     }
@@ -17,6 +18,7 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
         settings.signal_scales.clone_from(&args.signal_scales);
         settings.check().map_err(|e| WrongInput(format!("--signal-scales: {e}")))?;
     }
+    let mut results = Vec::new();
     for (noisy, random_answers) in [(false, 0.0), (true, args.random_answers)] {
         for (chosen, pool) in [(false, 1), (true, args.pool)] {
             let asked = args.questions.is_none_or(|q| (q == FlightQuestions::Chosen) == chosen);
@@ -39,6 +41,7 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
             bar.finish_and_clear();
             if args.json {
                 say_json(&result)?;
+                results.push(result);
                 continue;
             }
             let questions =
@@ -54,7 +57,9 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
                     say(format!("  {:<25} after 5: {accuracy}, less exact Bayes {difference}", ""))?;
                 }
             }
+            results.push(result);
         }
     }
-    Ok(())
+    let options: Vec<&FlightOptions> = results.iter().map(|result| &result.options).collect();
+    super::keep(&args.kept, "flight", &options, &results[..])
 }

@@ -9,6 +9,7 @@ use crate::surroundings::{say, say_json};
 
 /// Prints the table.
 pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     let data = kidney::load(&args.data).map_err(|error| match error {
         KidneyError::Absent { .. } | KidneyError::Read { .. } => anyhow::Error::new(WrongInput(error.to_string())),
         other => other.into(),
@@ -18,6 +19,7 @@ pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
     bar.set_length(args.splits as u64);
     let result = kidney::run(&data.people, &options, &kidney::settings(), &|| bar.inc(1))?;
     bar.finish_and_clear();
+    super::keep(&args.kept, "kidney", &result.options, &result)?;
     if args.json {
         return say_json(&result);
     }

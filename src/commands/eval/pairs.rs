@@ -11,6 +11,7 @@ use crate::surroundings::{model_and_schema, say, say_json};
 
 /// Prints a row for each bank.
 pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
     let map = super::reading::fitted(&mut model, &schema, &readings)?;
@@ -25,6 +26,9 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let options =
+        serde_json::json!({ "model": model.describe().name, "seed": args.seed, "asks": asks, "pairs": args.pairs });
+    super::keep(&args.kept, "pairs", &options, &rows[..])?;
     if args.json {
         return rows.iter().try_for_each(say_json);
     }

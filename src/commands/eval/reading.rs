@@ -14,6 +14,7 @@ use credence_priors::value_reading::{QuestionStates, ValueMap};
 use credence_priors::{LanguageModel, ModelHandle};
 use serde::Serialize;
 
+use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -69,6 +70,9 @@ pub(crate) struct UnseenArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model: any that llama.cpp loads
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -230,6 +234,7 @@ struct UnseenReport {
 
 /// Runs `credence eval unseen`.
 pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     let people = args.people.as_deref().map(unseen::load_people).transpose()?;
     if args.signal.is_nan() || args.signal <= 0.0 {
         return Err(WrongInput("--signal must be a positive number".into()).into());
@@ -273,6 +278,7 @@ pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
         None => unseen::simulate(&pairs, &map.values, &learners, &options, &mut progress)?,
     };
     bar.finish_and_clear();
+    super::keep(&args.kept, "unseen", &(model.describe().name, &options), &rows[..])?;
     if args.json {
         return say_json(&UnseenReport { model: model.describe().name, questions: pairs.len(), options, rows });
     }

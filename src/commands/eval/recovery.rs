@@ -11,6 +11,7 @@ use credence_evals::recovery::{self, FileResult, Population, ReadActs, RecoveryO
 use credence_memory::belief::Settings;
 use credence_memory::home::Paths;
 
+use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json, state_of};
@@ -64,6 +65,9 @@ pub(crate) struct RecoveryArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
 }
 
 /// Where simulated people's values come from.
@@ -77,6 +81,7 @@ pub(crate) enum PopulationArg {
 
 /// Prints the tables.
 pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
+    super::may_keep(&args.kept)?;
     let Pack { schema, bank, .. } = Pack::find(&args.pack)?;
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     let bank = match &args.questions {
@@ -115,6 +120,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
     let result = recovery::run(&bank, &values, &settings, &options, read.as_ref(), &|| bar.inc(1));
     let result = result.map_err(wrong_option)?;
     bar.finish_and_clear();
+    super::keep(&args.kept, "recovery", &result.options, &result)?;
     if args.json { say_json(&result) } else { say_simulated(&result) }
 }
 
