@@ -8,6 +8,7 @@ mod weighing;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use credence_agent::decide::Bars;
 use credence_memory::replay::{Restriction, Selector, Until};
@@ -21,7 +22,8 @@ pub(crate) use weighing::{CapArgs, ConsiderArgs, RuleArg, TogetherArgs};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Where evidence and belief are kept [default: the platform's data directory]
-    #[arg(long, global = true, env = "CREDENCE_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "CREDENCE_HOME", value_name = "DIR",
+        value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) home: Option<PathBuf>,
     /// Never use the network: a model that is not in the cache is an error
     #[arg(long, global = true)]
@@ -258,7 +260,7 @@ pub(crate) struct DecideArgs {
 /// `credence explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A value ("honesty"), or the sequence number of a decision
+    /// A value ("honesty"), or the sequence number of a decision or of a record of approvals
     pub(crate) what: String,
     /// Number of records to show; for each, belief is recomputed without it. Showing all of them also checks the fast ranking
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::cli::numbers::count::<0, 1000000>)]

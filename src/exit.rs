@@ -204,7 +204,12 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     match error.downcast_ref() {
         Some(ApproveError::Home(error)) => return of_home(error),
-        Some(ApproveError::NotDeclared(_) | ApproveError::Approval(_) | ApproveError::NotOpen { .. }) => {
+        Some(
+            ApproveError::NotDeclared(_)
+            | ApproveError::Approval(_)
+            | ApproveError::NotOpen { .. }
+            | ApproveError::Unusable(_),
+        ) => {
             return Some(3);
         }
         None => {}
@@ -268,6 +273,7 @@ fn of_work(error: &WorkError) -> Option<u8> {
         | WorkError::Banks(_)
         | WorkError::NoParent(_)
         | WorkError::Hash(_)
+        | WorkError::Motives(_)
         | WorkError::Outdated => None,
     }
 }
@@ -326,7 +332,8 @@ fn of_log(error: &LogError) -> Option<u8> {
         | LogError::NotAppended { .. }
         | LogError::Unsure { .. }
         | LogError::Unsynced { .. }
-        | LogError::Poisoned { .. } => Some(8),
+        | LogError::Poisoned { .. }
+        | LogError::Changed { .. } => Some(8),
         LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::UnknownKind { .. } => Some(5),
         _ => None,
     }

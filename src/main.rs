@@ -9,6 +9,7 @@ mod exit;
 mod front;
 mod mcp;
 mod output;
+mod probing;
 mod progress;
 mod run;
 mod serve;

@@ -1,17 +1,21 @@
 //! Files that commands write where the person says: whole or not at all, and never over what a home keeps.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use credence_memory::home::Paths;
 
 use crate::cli::Global;
 use crate::exit::WrongInput;
 use crate::surroundings::home;
 
-/// Folders of a home in which only the program itself writes.
-const KEPT: [&str; 2] = ["evidence", "store"];
+/// What in a home only the program itself writes.
+const KEPT: [&str; 5] = ["evidence", "store", "lock", "adapters", "training"];
+
+/// How every evidence log begins.
+const LOG_BEGINS: &[u8] = b"{\"seq\":1,\"time\":\"";
 
 /// Refuses a place where nothing may be written: among what a home keeps, or where something stands that is no file.
 pub(crate) fn check(global: &Global, path: &Path) -> anyhow::Result<()> {
@@ -25,11 +29,25 @@ pub(crate) fn check(global: &Global, path: &Path) -> anyhow::Result<()> {
         let folder = absolute.parent().unwrap_or(&absolute);
         Ok::<_, io::Error>(fs::canonicalize(folder)?.join(absolute.file_name().unwrap_or_default()))
     });
-    let (Ok(place), Ok(home)) = (place, fs::canonicalize(home(global)?)) else { return Ok(()) };
-    if KEPT.iter().any(|kept| place.starts_with(home.join(kept))) {
+    let Ok(place) = place else { return Ok(()) };
+    let own = fs::canonicalize(home(global)?).ok();
+    // Homes of others are as much out of bounds.
+    let others = place.ancestors().skip(1).filter(|folder| Paths::of(folder).log().exists());
+    let mut homes = own.iter().map(PathBuf::as_path).chain(others);
+    if homes.any(|home| KEPT.iter().any(|kept| place.starts_with(home.join(kept)))) {
         return refused("is where the home keeps its evidence");
     }
+    if is_log(&place) {
+        return refused("is an evidence log");
+    }
     Ok(())
+}
+
+/// Whether a file that is there is an evidence log, wherever it is.
+fn is_log(path: &Path) -> bool {
+    let mut beginning = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(LOG_BEGINS.len() as u64).read_to_end(&mut beginning));
+    read.is_ok() && beginning == LOG_BEGINS
 }
 
 /// Writes a file, in place of one that was there.

@@ -8,7 +8,7 @@ use crate::cli::{
 };
 use crate::commands::{
     agent, approvals, brief, decide, deliberation, eval, evidence, explain, model, pack, people, prior, probe, replay,
-    session, tell, tune, values,
+    sae, session, tell, tune, values,
 };
 use crate::{mcp, serve};
 
@@ -81,6 +81,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: probe::ProbeCommand,
     },
+    /// Train, audit and show sparse autoencoders of a model's states: features without labels
+    Sae {
+        /// What to do with autoencoders.
+        #[command(subcommand)]
+        action: sae::SaeCommand,
+    },
     /// Fetch, list, describe and measure models
     Model {
         /// What to do with models.
@@ -132,6 +138,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tell(args) => tell::run(global, &args),
         Command::Pack { action } => pack::run(action),
         Command::Probe { action } => probe::run(global, action),
+        Command::Sae { action } => sae::run(global, action),
         Command::Prior { action } => prior::run(global, action),
         Command::Model { action } => model::run(global, action),
         Command::Evidence { action } => evidence::run(global, action),

@@ -59,7 +59,8 @@ pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// The folder of evidence and belief.
 pub(crate) fn home(global: &Global) -> anyhow::Result<PathBuf> {
-    if let Some(dir) = &global.home {
+    // A variable that is set to nothing, as files of services have it, is one that is not set.
+    if let Some(dir) = global.home.as_ref().filter(|dir| !dir.as_os_str().is_empty()) {
         return Ok(dir.clone());
     }
     directories::ProjectDirs::from("", "", "credence")

@@ -330,3 +330,39 @@ fn a_service_carries_out_what_passed_once_and_an_undo_ends_it() {
     service.stop();
     done(home.path(), &["replay", "--verify"]);
 }
+
+/// Rules are seen and ended by API and page; a question is shown with all that is known of it.
+#[test]
+fn rules_and_reasons_are_shown_and_a_rule_is_revoked() {
+    let home = declared();
+    let service = Service::start(home.path(), &["--agents-of", "ada"]);
+    let agent = agent(&service);
+    let asked = agent.post("/api/v1/approvals/requests", &mail("bob")).ok();
+    let path = format!("/api/v1/approvals/questions/{}", asked["question"]);
+    let always = json!({"answer": "always", "shown_hash": asked["shown_hash"]});
+    let view = service.post(&path, &always).ok();
+    let rule = view["rules"][0]["number"].clone();
+    assert!(view["rules"][0]["words"].as_str().unwrap().contains("send_mail("), "{view}");
+    let revoke = format!("/api/v1/approvals/rules/{rule}/revoke");
+    assert_eq!(agent.post(&revoke, &json!({})).status, 403, "an agent ends no rule");
+    let other = agent.post("/api/v1/approvals/requests", &mail("eve")).ok();
+    let page = service.as_browser().get("/approvals").text;
+    for part in ["Revoke it", "you would be against it", "reaches outside", other["shown_hash"].as_str().unwrap()] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let view = service.get("/api/v1/approvals").ok();
+    let open = &view["open"][0];
+    assert!(open["p_refuse"].is_number() && open["why"].as_str().unwrap().contains("too few answers"), "{open}");
+    assert_eq!(service.post(&revoke, &json!({})).ok()["rules"].as_array().map(Vec::len), Some(0));
+    assert_eq!(service.post(&revoke, &json!({})).status, 422);
+    // A tool that nobody declared can be approved once only.
+    let unknown = json!({"request": {"tool": "format", "arguments": {}, "task": "t"}});
+    let unknown = agent.post("/api/v1/approvals/requests", &unknown).ok();
+    let path = format!("/api/v1/approvals/questions/{}", unknown["question"]);
+    for (answer, status) in [("always", 422), ("task", 422), ("once", 200)] {
+        let said = json!({"answer": answer, "shown_hash": unknown["shown_hash"]});
+        assert_eq!(service.post(&path, &said).status, status, "{answer}");
+    }
+    service.stop();
+    done(home.path(), &["replay", "--verify"]);
+}

@@ -25,6 +25,21 @@ fn declared() -> TempDir {
     dir
 }
 
+/// Some programs put a byte order mark before everything.
+#[test]
+fn a_request_is_read_behind_a_byte_order_mark() {
+    let home = declared();
+    let file = home.path().join("tools.toml");
+    let tools = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("\u{feff}{tools}")).unwrap();
+    done(home.path(), &["approvals", "declare", file.to_str().unwrap(), "--person", "ada"]);
+    let request = r#"{"tool":"no such tool","arguments":{}}"#;
+    let send = |text: &str| send(home.path(), &["approvals", "request", "--leave-open", "--person", "ada"], text);
+    let (plain, marked) = (send(request), send(&format!("\u{feff}{request}\r\n")));
+    assert_eq!(plain.0, marked.0, "{plain:?} {marked:?}");
+    assert!(!marked.1.contains("expected value"), "{marked:?}");
+}
+
 /// Sends `input` to a command; gives its exit code and what it printed.
 fn send(home: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_credence"))
@@ -165,7 +180,25 @@ fn a_coding_agents_hook_is_answered_in_its_own_words() {
         decision(&send(home.path(), &["approvals", "hook", "--person", "bob"], &used.to_string()).1)["permissionDecision"],
         "ask"
     );
-    assert_eq!(send(home.path(), &hook, "{}").0, 3);
+    // Whatever is wrong with the input, it asks and says why; there is nothing to decide about other events.
+    for bad in [
+        "not JSON",
+        "{}",
+        "",
+        "\0",
+        "[1]",
+        "[\"Stop\"]",
+        r#"{"tool_name": 3}"#,
+        r#"{"tool_name": "pay", "tool_input": "x"}"#,
+        r#"{"tool_name": "pay", "tool_input": {"to": "bob", "to": "eve"}}"#,
+    ] {
+        let (code, text) = send(home.path(), &hook, bad);
+        let decided = decision(&text);
+        assert_eq!((code, &decided["permissionDecision"]), (0, &json!("ask")), "{bad}: {text}");
+        assert!(decided["permissionDecisionReason"].as_str().unwrap().contains("could not decide"), "{bad}: {text}");
+    }
+    let after = json!({"hook_event_name": "PostToolUse", "tool_name": "send_mail", "tool_input": {}});
+    assert_eq!(send(home.path(), &hook, &after.to_string()), (0, "{}\n".to_owned()));
 }
 
 #[test]
@@ -184,6 +217,170 @@ fn tools_declared_anew_keep_what_was_said_and_an_erased_owner_leaves_nothing() {
     let log = std::fs::read_to_string(home.path().join("evidence/log.jsonl")).unwrap();
     assert!(!log.contains("send_mail") && !log.contains("already approved"), "an erased owner's requests remain");
     fails(home.path(), &["approvals", "show", "--person", "ada"], 3, "approvals declare");
+}
+
+#[test]
+fn rules_are_listed_and_revoked_and_answers_that_would_mean_nothing_are_refused() {
+    let home = declared();
+    let ada = ["--person", "ada"];
+    let run = |arguments: &[&str]| done(home.path(), &[arguments, &ada].concat());
+    let refused = |arguments: &[&str], said: &str| fails(home.path(), &[arguments, &ada].concat(), 3, said);
+    let question = request(home.path(), &mail("bob")).1["question"].to_string();
+    let answer = ["approvals", "answer", &question, "approve"];
+    let like = r#"{"tool": "send_mail", "others": true}"#;
+    refused(&[&answer[..], &["--for", "task"]].concat(), "no task");
+    refused(&[&answer[..], &["--for", "always", "--until", "2020-01-01T00:00"]].concat(), "2020");
+    refused(&[&answer[..], &["--like", like]].concat(), "for always only");
+    let said = run(&[&answer[..], &["--for", "always", "--like", like]].concat());
+    let shown = json(home.path(), &["approvals", "show", "--person", "ada"]);
+    let rule = shown["rules"][0]["rule"].to_string();
+    assert!(said.contains(&format!("rule {rule}")), "{said}");
+    for listed in [run(&["approvals", "list"]), run(&["approvals", "show"])] {
+        assert!(listed.contains(&format!("rule {rule}")) && listed.contains("send_mail(...) passes"), "{listed}");
+    }
+    let passed = request(home.path(), &mail("carol")).1;
+    assert_eq!(passed["verdict"], "allow");
+    let explained = done(home.path(), &["explain", &passed["record"].to_string()]);
+    assert!(explained.contains(&format!("rule {rule}")) && explained.contains("Revoke rule"), "{explained}");
+    let listed = done(home.path(), &["evidence", "list"]);
+    assert!(
+        listed.contains(&format!("act {}: send_mail", passed["act"])) && listed.contains("question 0: "),
+        "{listed}"
+    );
+    assert!(done(home.path(), &["replay"]).contains(&format!("rule {rule}: send_mail(...) passes")));
+    run(&["approvals", "revoke", &rule]);
+    refused(&["approvals", "revoke", &rule], "no rule");
+    assert_eq!(request(home.path(), &mail("dan")).0, 10);
+    let listed = done(home.path(), &["evidence", "list"]);
+    assert!(listed.contains(&format!("rule {rule} revoked")), "{listed}");
+    // A tool nobody declared is approved once at a time.
+    let unknown = request(home.path(), &json!({"tool": "format", "task": "t"})).1["question"].to_string();
+    for scope in ["task", "always"] {
+        refused(&["approvals", "answer", &unknown, "approve", "--for", scope], "nobody declared");
+    }
+    run(&["approvals", "answer", &unknown, "approve"]);
+    done(home.path(), &["replay", "--verify"]);
+}
+
+#[test]
+fn a_question_is_shown_whole_and_nothing_in_it_forges_a_line() {
+    let home = declared();
+    let forged = json!({
+        "tool": "send_mail",
+        "arguments": {"to": "bob", "text": "x".repeat(500), "a\nquestion 9  pay()": 1},
+        "task": "lunch\nact 7", "context": "why\nquestion 8  pay()", "cost": 3.5,
+    });
+    let question = request(home.path(), &forged).1["question"].to_string();
+    let undeclared = request(home.path(), &json!({"tool": "pay\nact 5  pay()", "arguments": {}}));
+    assert_eq!(undeclared.0, 10);
+    let listed = done(home.path(), &["approvals", "list", "--person", "ada"]);
+    let shown = done(home.path(), &["approvals", "show", &question, "--person", "ada"]);
+    let evidence = done(home.path(), &["evidence", "list"]);
+    for line in listed.lines().chain(shown.lines()).chain(evidence.lines()) {
+        let start = line.trim_start();
+        let forged = ["question 8", "question 9", "act 7", "act 5"].iter().any(|begin| start.starts_with(begin));
+        assert!(!forged, "{line}");
+    }
+    assert!(listed.contains("more characters]") && listed.contains("approvals show 0"), "{listed}");
+    assert!(listed.contains("costs at most 3.5") && listed.contains("cannot be undone"), "{listed}");
+    for all in [
+        &"x".repeat(500),
+        "lunch",
+        "why",
+        "3.5",
+        "probability",
+        "hash ",
+        "nobody declared the argument",
+        "to change it",
+    ] {
+        assert!(shown.contains(all), "{all}: {shown}");
+    }
+}
+
+#[test]
+fn limits_say_what_they_deny_and_name_declared_tools_only() {
+    let home = declared();
+    let file = home.path().join("limits.toml");
+    let path = file.to_str().unwrap();
+    let set = ["approvals", "limits", path, "--person", "ada"];
+    std::fs::write(&file, "[[deny]]\ntool = \"pay\"\n").unwrap();
+    done(home.path(), &set);
+    let pay = json!({"tool": "pay", "arguments": {"to": "bob", "amount": 3}});
+    assert_eq!(request(home.path(), &pay).0, 12, "all payments are denied");
+    std::fs::write(&file, "[[deny]]\ntool = \"pya\"\n").unwrap();
+    fails(home.path(), &set, 3, "\"pay\"");
+    std::fs::write(&file, done(home.path(), &["approvals", "limits", "--example"])).unwrap();
+    done(home.path(), &set);
+    let example = std::fs::read_to_string(&file).unwrap();
+    for key in ["deny", "allow", "only", "spending_per_day_max", "hours", "starts_with", "at_most", "others"] {
+        assert!(example.contains(key), "{key}");
+    }
+    // Spending is what the declared amount says, whatever the agent says.
+    let free = home.path().join("free.toml");
+    std::fs::write(&free, "spending_per_day_max = 10.0\n[[allow]]\ntool = \"pay\"\nothers = true\n").unwrap();
+    done(home.path(), &["approvals", "limits", free.to_str().unwrap(), "--person", "ada"]);
+    assert_eq!(request(home.path(), &pay).0, 0);
+    let more = json!({"tool": "pay", "arguments": {"to": "bob", "amount": 8}, "cost": 0.0});
+    assert_eq!(request(home.path(), &more).1["explanation"]["decision"]["reason"], "spending");
+    assert_eq!(request(home.path(), &json!({"tool": "pay"})).1["explanation"]["decision"]["reason"], "spending");
+    std::fs::write(&file, "").unwrap();
+    fails(home.path(), &["approvals", "declare", path, "--person", "ada"], 3, "no tool is declared");
+    let twice = r#"{"tool": "pay", "arguments": {"to": "bob", "to": "eve"}}"#;
+    let (code, text) = send(home.path(), &["approvals", "request", "--person", "ada"], twice);
+    assert!(code == 3 && text.contains("stands twice"), "{text}");
+}
+
+/// A server holds the home; what the owner says at a terminal reaches it.
+#[test]
+fn an_owner_answers_while_a_server_holds_the_home() {
+    use std::io::{BufRead, BufReader};
+
+    // A home of its own: the server opens it with the default model.
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("tools.toml");
+    std::fs::write(&file, done(home.path(), &["approvals", "declare", "--example"])).unwrap();
+    done(home.path(), &["approvals", "declare", file.to_str().unwrap(), "--person", "ada"]);
+    let mut server = Command::new(env!("CARGO_BIN_EXE_credence"))
+        .args(["mcp", "--person", "ada", "--offline"])
+        .env("CREDENCE_HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = server.stdin.take().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut call = |message: Value, answers: bool| -> Value {
+        writeln!(input, "{message}").unwrap();
+        if answers { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() } else { Value::Null }
+    };
+    let begin =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    call(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": begin}), true);
+    call(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), false);
+    let mut ask = |id: u64| {
+        let arguments = json!({"tool": "send_mail", "arguments": {"to": "bob"}});
+        let params = json!({"name": "request_approval", "arguments": arguments});
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        call(message, true)["result"]["structuredContent"].clone()
+    };
+    let asked = ask(2);
+    let command = asked["question"]["answer_at"]["command"].as_str().unwrap().to_owned();
+    assert!(command.contains("--person ada") && command.contains("--home "), "{command}");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    assert!(done(home.path(), &words).contains("is answered"));
+    let passed = ask(3);
+    assert_eq!(passed["verdict"], "allow", "{passed}");
+    let act = passed["act"].to_string();
+    assert!(done(home.path(), &["approvals", "undo", &act, "--person", "ada"]).contains("counts as refused"));
+    fails(home.path(), &["approvals", "undo", &act, "--person", "ada"], 3, "can be undone");
+    let message =
+        json!({"jsonrpc": "2.0", "id": 4, "method": "resources/read", "params": {"uri": "credence://log?limit=500"}});
+    let log = call(message, true).to_string();
+    assert!(log.contains("kept from agents") && log.contains("send_mail"), "the seed of the audits stays secret");
+    drop(input);
+    server.wait().unwrap();
+    done(home.path(), &["replay", "--verify"]);
 }
 
 /// The library's way, by the owner's clock: an approval that has ended is none.

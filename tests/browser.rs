@@ -237,11 +237,18 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
         picture(&phones[0], "session-phone").await;
         let wide = phones[0].execute("return document.documentElement.scrollWidth <= window.innerWidth", vec![]).await;
         assert_eq!(wide.unwrap(), json!(true), "nothing is wider than a phone");
+        // A facilitator's screen follows one of them, untouched.
+        owner.goto(&format!("{}/session?person=fern", service.base)).await.unwrap();
+        let seen = question_after(&owner, 0).await;
+        answer(&phones[0], false).await.unwrap();
+        numbers[0] = question_after(&phones[0], numbers[0]).await;
+        assert_eq!(question_after(&owner, seen).await, numbers[0]);
+        says(&owner, "main", "5 answers so far").await;
         phones[0].goto(&format!("{}/people", service.base)).await.unwrap();
         says(&phones[0], "main", "Only the owner and facilitators see this").await;
         // The owner looks at how belief about one of them came about.
         owner.goto(&format!("{}/log?person=fern", service.base)).await.unwrap();
-        says(&owner, "#belief", "after 4 answers").await;
+        says(&owner, "#belief", "after 5 answers").await;
         let slide = "const s = document.querySelector('#at'); s.value = 3; s.dispatchEvent(new Event('input', {bubbles: true}));";
         owner.execute(slide, vec![]).await.unwrap();
         says(&owner, "#belief", "after 0 answers").await;

@@ -135,25 +135,19 @@ fn a11_comments_with_the_same_words_are_said_to_be_one_statement() {
 
 #[test]
 fn a12_files_saved_anew_are_read_or_refused_in_words() {
-    for (name, says) in [
-        ("pandas_float", "comment-id is \"0.0\", which is not in comments.csv"),
-        ("sci", "timestamp is \"1.7E+12\""),
-        ("utf16", "it is not UTF-8 text"),
-        ("cp1252", "it is not UTF-8 text"),
-    ] {
+    for (name, says) in
+        [("sci", "timestamp is \"1.7E+12\""), ("utf16", "it is not UTF-8 text"), ("cp1252", "it is not UTF-8 text")]
+    {
         refused(&home(), "polis", &format!("A12/{name}"), &[says]);
     }
-    assert_eq!(import(&home(), "polis", "A12/emptycol", &[])["evidence"], 6);
-    for (name, says) in [
-        ("index", "column \"\" is none of"),
-        ("unnamed", "column \"Unnamed: 0\" is none of"),
-        ("nochosen", "chosen is \"\""),
-        ("one", "chosen is \"1\""),
-        ("u16", "it is not UTF-8 text"),
-    ] {
+    // Whole numbers as floats, and columns without a name, are what table programs make of a file.
+    for name in ["emptycol", "pandas_float"] {
+        assert_eq!(import(&home(), "polis", &format!("A12/{name}"), &[])["evidence"], 6, "{name}");
+    }
+    for (name, says) in [("nochosen", "chosen is \"\""), ("one", "chosen is \"1\""), ("u16", "it is not UTF-8 text")] {
         refused(&home(), "csv", &format!("A12/{name}.csv"), &[says]);
     }
-    for name in ["ok", "bom"] {
+    for name in ["ok", "bom", "index", "unnamed"] {
         refused(&home(), "csv", &format!("A12/{name}.csv"), &[&format!("{name}.csv, line 2: chosen is \"tea\"")]);
     }
 }

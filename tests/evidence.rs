@@ -252,3 +252,63 @@ fn a_public_conversation_is_imported_replayed_and_verified() {
     assert_eq!(both["variants"][0]["left_out"], 5);
     done(home.path(), &["evidence", "verify"]);
 }
+
+#[test]
+fn nothing_is_written_over_what_any_home_keeps() {
+    let (home, other) = (home(), home());
+    let path = |home: &TempDir, name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(home.path().join("adapters")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = path(&elsewhere, "log");
+    fs::copy(path(&other, "evidence/log.jsonl"), &copy).unwrap();
+    let taken = [
+        path(&home, "lock"),
+        path(&home, "adapters/1.gguf"),
+        path(&other, "lock"),
+        path(&other, "evidence/log.jsonl"),
+        path(&other, "store/x"),
+        copy,
+    ];
+    let before = log(&other);
+    for taken in &taken {
+        let there = fs::read(taken).ok();
+        for command in [
+            &["values", "--person", "bob", "--output"][..],
+            &["replay", "--person", "bob", "--plot"],
+            &["evidence", "export", "csv", "--force"],
+        ] {
+            fails(home.path(), &[command, &[taken]].concat(), 3, "choose another name");
+            assert_eq!(fs::read(taken).ok(), there, "{command:?} {taken}");
+        }
+    }
+    assert_eq!(log(&other), before);
+    let page = path(&home, "page.html");
+    done(home.path(), &["values", "--person", "bob", "--output", &page]);
+}
+
+/// Others are believed by a population that was learned from whoever is erased, and that is said before it is done.
+#[test]
+fn an_erasure_says_that_the_population_goes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    for person in ["ada", "bo", "cy"] {
+        done(home, &["tell", "--yes", "--person", person, "Honesty > Thrift"]);
+    }
+    let erase = ["evidence", "erase", "--person", "ada", "--yes-erase", "ada"];
+    done(home, &["people", "consolidate"]);
+    let said = done(home, &erase);
+    assert!(said.contains("was learned from them too") && !said.contains("No one else's belief changes"), "{said}");
+    let said = done(home, &["evidence", "erase", "--person", "bo", "--yes-erase", "bo"]);
+    assert!(said.contains("No one else's belief changes"), "{said}");
+}
+
+#[test]
+fn an_empty_variable_for_the_home_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = logs::credence(dir.path(), &["evidence", "list"]).output().unwrap();
+    let mut bare = assert_cmd::Command::new(env!("CARGO_BIN_EXE_credence"));
+    bare.env("CREDENCE_HOME", "").env("XDG_DATA_HOME", dir.path()).env("HOME", dir.path());
+    let bare = bare.args(["--offline", "evidence", "list"]).output().unwrap();
+    assert_eq!(bare.status.code(), output.status.code(), "{}", String::from_utf8_lossy(&bare.stderr));
+    assert!(String::from_utf8_lossy(&bare.stderr).contains("there is no evidence log"), "{bare:?}");
+}

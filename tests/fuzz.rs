@@ -267,7 +267,7 @@ fn words_of_the_command_line() {
         let name = text.parse::<PersonId>().map_or_else(
             |e| said(&e),
             |name| {
-                assert_eq!(name.as_str(), &*credence_memory::text::normal(&text), "names are kept in one form");
+                assert_eq!(name.as_str(), &*credence_memory::text::name(&text), "names are kept in one form");
                 "a name".into()
             },
         );

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use credence_glass::probe::{Probe, Together};
 use logs::{done, fails, json};
 
 /// Pairs about lamps that are on or off: a contrast that any model's states tell apart, in six topics.
@@ -50,6 +51,7 @@ fn real_model_a_probe_is_fitted_shown_measured_and_read_with() {
     assert_eq!((code, read.len(), read[1]["line"].as_u64()), (0, 2, Some(3)), "{read:?}");
     let probability = |n: usize| read[n]["readings"][0]["reading"]["probability"].as_f64().unwrap();
     assert!(probability(0) > probability(1), "{read:?}");
+    decisions_are_watched(dir.path(), &file);
     // Bad input is named.
     let one_topic: String = lamps().lines().take(5).map(|l| format!("{l}\n")).collect();
     std::fs::write(pairs, one_topic).unwrap();
@@ -75,4 +77,71 @@ fn watched(home: &Path, probe: &str, text: &str) -> (i32, Vec<serde_json::Value>
     let out = child.wait_with_output().unwrap();
     let lines = String::from_utf8(out.stdout).unwrap();
     (out.status.code().unwrap(), lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Acts above the bar that probes share are left to the person; below it nothing changes; without probes nothing is read.
+fn decisions_are_watched(home: &Path, probe: &Path) {
+    let (cache, probe) = (tempfile::tempdir().unwrap(), Probe::open(probe).unwrap());
+    let real = std::env::var_os("CREDENCE_CACHE").map_or_else(
+        || directories::ProjectDirs::from("", "", "credence").unwrap().data_local_dir().join("cache"),
+        Into::into,
+    );
+    for entry in std::fs::read_dir(real).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != "probes") {
+        std::os::unix::fs::symlink(entry.path(), cache.path().join(entry.file_name())).unwrap();
+    }
+    let decide = |code: i32| -> serde_json::Value {
+        let acts = ["--alternative", "leave the lamp bright", "--alternative", "leave the lamp dark"];
+        let args = ["decide", "--person", "ada", "--situation", "In the cellar somebody looks for a key.", "--json"];
+        let bars = ["--regret-max", "1000", "--wording-max", "inf"];
+        let mut command = logs::credence(home, &[&args[..], &acts, &bars].concat());
+        let out = command.env("CREDENCE_CACHE", cache.path()).output().unwrap();
+        assert_eq!(out.status.code(), Some(code), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let key = &probe.parts().source.model;
+    let folder = cache.path().join("probes");
+    std::fs::create_dir(&folder).unwrap();
+    probe.save(&folder.join("lit.json")).unwrap();
+    let bar = |log_odds: f64| {
+        let line = probe.parts().calibration;
+        let ordinary = vec![probe.reading((log_odds - line.intercept) / line.slope); 300];
+        let together = Together::set(&[&probe], &[ordinary], 0.01, 0.95, "made up").unwrap();
+        together.save(&folder.join(format!("together.{}.json", &key[..12]))).unwrap();
+    };
+    // A probe without the bar is not used.
+    assert_eq!(decide(0)["motives"], serde_json::json!([]));
+    bar(1e4);
+    let calm = decide(0);
+    assert_eq!(
+        (&calm["motives"][0]["alarm"], &calm["motives"][0]["part"]),
+        (&false.into(), &"proposed".into()),
+        "{calm}"
+    );
+    let records = |home: &Path| done(home, &["evidence", "list", "--kind", "MotiveRead"]).lines().count();
+    let before = records(home);
+    // A probe of another model reads nothing here.
+    let mut parts = probe.parts().clone();
+    parts.source.model = "another".into();
+    Probe::from_parts(parts).unwrap().save(&folder.join("other.json")).unwrap();
+    assert_eq!(decide(0)["motives"][0]["record"], calm["motives"][0]["record"], "it is not read again");
+    assert_eq!(records(home), before);
+    // Above the bar the act is left to the person, and everything says why.
+    bar(-1e4);
+    let person = ["--person", "ada"];
+    let held = {
+        let acts = ["--alternative", "turn the lamp on", "--alternative", "turn the lamp off"];
+        let args = ["decide", "--situation", "In the cellar somebody looks for a key.", "--json"];
+        let bars = ["--regret-max", "1000", "--wording-max", "inf"];
+        let mut command = logs::credence(home, &[&args[..], &person, &acts, &bars].concat());
+        let out = command.env("CREDENCE_CACHE", cache.path()).output().unwrap();
+        assert_eq!(out.status.code(), Some(11), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
+    };
+    assert_eq!((&held["decision"]["verdict"], &held["motives"][0]["alarm"]), (&"defer".into(), &true.into()), "{held}");
+    assert!(held["decision"]["because"].as_str().unwrap().contains("\"lit\""), "{held}");
+    // Replays need neither the model nor the probes.
+    let record = held["record"].as_u64().unwrap().to_string();
+    assert!(done(home, &["explain", &record]).contains("above the bar for lit"));
+    assert!(done(home, &["replay"]).contains("left to the person"));
+    assert!(done(home, &["evidence", "list"]).contains("above the bar for lit"));
 }

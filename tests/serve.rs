@@ -96,6 +96,62 @@ fn an_answer_that_is_sent_again_counts_once_also_after_a_kill() {
     assert!(done(home.path(), &["evidence", "verify"]).contains("recorded beliefs match"));
 }
 
+/// The events of a stream, each with its data.
+fn events(text: &str) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        if let Some(event) = line.strip_prefix("event: ") {
+            event.clone_into(&mut name);
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            found.push((name.clone(), serde_json::from_str(data).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_session_is_followed_until_it_is_over_by_whom_it_is_and_by_nobody_else() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let link = service.post("/api/v1/join-links", &json!({})).ok()["link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&service.base).unwrap();
+    let (ada, bo) = (service.join(path, "ada"), service.join(path, "bo"));
+    let mut turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    let session = turn["session"].as_str().unwrap().to_owned();
+    let events_of = format!("/api/v1/sessions/{}/events", coded(&session));
+    assert_eq!(bo.get(&events_of).status, 403);
+    assert_eq!(service.get("/api/v1/sessions/none-1/events").status, 404);
+    let told = std::thread::scope(|scope| {
+        // A facilitator follows what a participant answers.
+        let following = scope.spawn(|| service.get(&events_of));
+        std::thread::sleep(Duration::from_millis(300));
+        for _ in 0..3 {
+            turn = say(&ada, &turn, &reply(&turn)).ok();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        // Nothing of another's session is told.
+        let other = bo.post("/api/v1/sessions", &json!({})).ok();
+        say(&bo, &other, &reply(&other)).ok();
+        say(&ada, &turn, &json!({ "said": "undo" })).ok();
+        std::thread::sleep(Duration::from_millis(300));
+        say(&ada, &turn, &json!({ "said": "stop" })).ok();
+        following.join().unwrap()
+    });
+    let told = events(&told.text);
+    let stood: Vec<(&str, u64)> =
+        told.iter().map(|(event, turn)| (event.as_str(), turn["answers"].as_u64().unwrap())).collect();
+    // On a slow machine two changes may be told as one.
+    assert_eq!((stood.first(), stood.last()), (Some(&("turn", 0)), Some(&("over", 2))), "{stood:?}");
+    let before = &stood[..stood.len() - 1];
+    assert!(before.len() >= 3 && before.iter().all(|(event, _)| *event == "turn"), "{stood:?}");
+    let third = told.iter().find(|(_, turn)| turn["answers"] == 3).unwrap_or_else(|| panic!("{stood:?}"));
+    assert!(told.iter().all(|(_, turn)| turn["person"] == "ada"), "{told:?}");
+    assert_eq!(third.1["question"]["number"], turn["question"]["number"]);
+    assert!(third.1["moved"]["values"]["values"].as_array().is_some_and(|values| values.len() == 18));
+    service.stop();
+}
+
 #[test]
 fn writes_with_a_key_are_done_once() {
     let home = empty_home();
@@ -543,6 +599,102 @@ fn a_file_is_looked_at_first_and_then_brought_in_once() {
 }
 
 #[test]
+fn who_was_asked_different_things_is_placed_by_values() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    for (n, person) in ["ada", "bo", "cy", "di"].into_iter().enumerate() {
+        let mut turn = service.post("/api/v1/sessions", &json!({ "person": person })).ok();
+        for k in 0..5 {
+            let say_this = match turn["question"]["kind"].as_str().unwrap() {
+                "choice" => json!({ "said": "choose", "index": (n + k) % 2 }),
+                "portrait" => json!({ "said": "rate", "level": if (n + k) % 2 == 0 { 6 } else { 1 } }),
+                _ => json!({ "said": "best_and_worst", "best": n % 4, "worst": (n + 1) % 4 }),
+            };
+            turn = say(&service, &turn, &say_this).ok();
+        }
+    }
+    let page = service.get("/people").text;
+    for says in ["Where people stand by their values", "not of who answered alike", "Further to the right: "] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+    assert_eq!(page.matches("<circle").count(), 4, "{page}");
+    let shared = service.get("/people/page.html").text;
+    assert!(shared.contains("Where people stand by their values"));
+    assert!(["ada", "bo", "cy", "di"].iter().all(|name| !shared.contains(&format!(">{name}<"))), "{shared}");
+    service.stop();
+}
+
+/// A Polis export of a conversation, as its files are downloaded.
+fn polis(comments: &str, votes: &str) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in [("comments.csv", comments), ("votes.csv", votes)] {
+        let name = format!("town/2026-01-31-1200-7town-{name}");
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_polis_export_comes_in_as_an_archive_or_as_files_and_says_what_it_marks() {
+    const COMMENTS: &str = "timestamp,datetime,comment-id,author-id,agrees,disagrees,moderated,comment-body\n\
+        1700000000,,0,1,2,1,1,Buses should run at night.\n\
+        1700000001,,1,1,1,2,-1,This is no opinion.\n";
+    const VOTES: &str = "timestamp,datetime,comment-id,voter-id,vote\n\
+        1700000010,,0,1,1\n1700000011,,0,2,1\n1700000012,,0,3,-1\n\
+        1700000013,,1,1,1\n1700000014,,1,2,-1\n1700000015,,1,3,-1\n";
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let send = |bytes: &[u8], how: &str| {
+        service.bytes(&format!("/api/v1/imports?format=polis{how}"), "application/zip", bytes)
+    };
+    let looked_at = send(&polis(COMMENTS, VOTES), "").ok();
+    let found = &looked_at["found"];
+    assert_eq!((&found["evidence"], &found["people"], &found["marked"]), (&json!(6), &json!(3), &json!(1)), "{found}");
+    assert_eq!(found["marks"][0]["statement"], "This is no opinion.");
+    assert_eq!(found["marks"][0]["counts"], false);
+    let commit = format!("/api/v1/imports/{}/commit?format=polis", looked_at["import"].as_str().unwrap());
+    service.post(&commit, &json!({})).ok();
+    assert!(service.get("/api/v1/people").text.contains("polis:7town:1"));
+    // The next state of the conversation counts it again, and has a row that cannot be read.
+    let (comments, votes) = (COMMENTS.replace(",-1,This", ",1,This"), format!("{VOTES}1700000016,,1,4,7\n"));
+    let refused = send(&polis(&comments, &votes), "");
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    let again = send(&polis(&comments, &votes), "&skip_bad=true").ok();
+    assert_eq!((&again["found"]["known"], &again["found"]["unmarked"]), (&json!(6), &json!(1)), "{again}");
+    assert_eq!(again["found"]["marks"][0]["counts"], true);
+    let row = again["found"]["left_out"][0].as_str().unwrap();
+    assert!(row.starts_with("2026-01-31-1200-7town-votes.csv, line 8"), "{row}");
+    // On the page: several files at once.
+    let home_page = service.get("/people").text;
+    let csrf = home_page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let part = |disposition: &str, content: &str| {
+        format!("--xyz\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
+    };
+    let form = [
+        part("name=\"csrf\"", &csrf),
+        part("name=\"format\"", "polis"),
+        part("name=\"skip_bad\"", "true"),
+        part("name=\"file\"; filename=\"2026-01-31-1200-7town-comments.csv\"", &comments),
+        part("name=\"file\"; filename=\"2026-01-31-1200-7town-votes.csv\"", &votes),
+        "--xyz--\r\n".to_owned(),
+    ]
+    .concat();
+    let page = service.as_it_is("/people/import", "multipart/form-data; boundary=xyz", &form);
+    assert_eq!(page.status, 200, "{}", page.text);
+    for says in ["Statements that count again", "This is no opinion.", "votes.csv, line 8", "Bring it in"] {
+        assert!(page.text.contains(says), "{says}: {}", page.text);
+    }
+    for (bytes, says) in [(&b"comment-id"[..], "no zip archive"), (&polis("", "")[..], "votes.csv holds no evidence")] {
+        let refused = send(bytes, "");
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert!(refused.text.contains(says) && !refused.text.contains("serve/imports"), "{}", refused.text);
+    }
+    service.stop();
+}
+
+#[test]
 fn a_full_disk_is_told_and_loses_nothing() {
     use rustix::process::{Resource, Rlimit, prlimit};
     let home = empty_home();
@@ -593,4 +745,45 @@ fn connections_are_bounded_and_whoever_says_nothing_holds_up_nobody() {
     drop(silent);
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(service.get("/health").status, 200);
+}
+
+#[test]
+fn a_decision_that_probes_held_back_shows_what_was_read_and_what_that_rests_on() {
+    use credence_memory::home::Home;
+    use credence_memory::record::{DecisionMade, MotivePart, Outcome, Record};
+    use credence_memory::sample::motive_read;
+    let home = empty_home();
+    let (asked, _) = with_decisions(home.path(), "ada");
+    let held = {
+        let (mut home, _) = Home::open(home.path()).unwrap();
+        let at = jiff::Timestamp::from_second(1_790_000_200).unwrap();
+        let made = home.state().decisions().iter().find(|(seq, _)| seq.0 == asked).unwrap().1.clone();
+        let read =
+            motive_read("ada", made.alternatives[0], MotivePart::Proposed, &[("flatters", 1.5), ("deceives", 4.5)]);
+        let read = home.append(at, Record::MotiveRead(read)).unwrap().0.seq;
+        let outcome = Outcome::Defer { because: "a probe reads the motive \"deceives\" in it".into() };
+        home.append(at, Record::DecisionMade(DecisionMade { outcome, motives: vec![read], ..made })).unwrap().0.seq.0
+    };
+    let service = Service::start(home.path(), &[]);
+    let told = service.get(&format!("/api/v1/decisions/{held}")).ok();
+    let read = &told["motives"][0];
+    assert_eq!((&told["outcome"], &read["part"], &read["alarm"]), (&json!("defer"), &json!("proposed"), &json!(true)));
+    assert_eq!((&read["readings"][0]["motive"], &read["readings"][0]["auroc"]), (&json!("deceives"), &json!(0.75)));
+    assert_eq!(service.get(&format!("/api/v1/decisions/{asked}")).ok()["motives"], json!([]));
+    let page = service.as_browser().get("/decisions").text;
+    for part in [
+        "above the bar",
+        "deceives: 0.99",
+        "AUROC 0.75 [0.62, 0.88]",
+        "words alone 0.50",
+        "at most 1% of ordinary texts",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let log = service.get("/api/v1/log?kind=MotiveRead").ok();
+    assert!(log["records"][0]["said"].as_str().unwrap().contains("above the bar for deceives"), "{log}");
+    service.stop();
+    // Nothing of it needs a model, and it says nothing about anybody's values.
+    assert!(done(home.path(), &["replay", "--person", "ada"]).contains("left to the person"));
+    assert!(done(home.path(), &["explain", &held.to_string()]).contains("above the bar"));
 }

@@ -9,6 +9,7 @@ use credence_memory::record::{AlternativeDescribed, QuestionKind};
 use credence_memory::state::State;
 
 use crate::bank::Bank;
+use crate::gains::Gains;
 use crate::instrument::Item;
 use crate::keyed;
 
@@ -20,6 +21,7 @@ pub struct Askable {
     keyed: BTreeMap<AlternativeId, AlternativeDescribed>,
     choices: Vec<Arc<Item>>,
     portraits: Vec<(Arc<Item>, usize)>,
+    gains: Gains,
 }
 
 impl Askable {
@@ -41,6 +43,11 @@ impl Askable {
             askable.take_keys(epoch.layout.values())?;
         }
         Ok(askable)
+    }
+
+    /// What was worked out before under beliefs that many people share.
+    pub fn gains(&self) -> &Gains {
+        &self.gains
     }
 
     fn take_keys(&mut self, values: &[credence_memory::ids::ValueId]) -> Result<(), NumberError> {

@@ -68,7 +68,9 @@ pub fn read(text: &str, name: &str, approvals: &Approvals) -> Result<Vec<Mapped>
 }
 
 fn one(line: &str) -> Result<Mapped, String> {
-    let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| e.to_string())?;
+    let mut text = serde_json::Deserializer::from_str(line);
+    let mut fields: Map<String, Value> = credence_approvals::unique_arguments(&mut text).map_err(|e| e.to_string())?;
+    text.end().map_err(|e| e.to_string())?;
     let act = match fields.remove("act") {
         Some(Value::String(act)) if !act.trim().is_empty() => normal(act.trim()).into_owned(),
         _ => return Err("`act` must be the words of an alternative".into()),

@@ -77,6 +77,8 @@ pub struct Decided {
     pub moved_by_wording: Option<f64>,
     /// The answers about these very alternatives that decided; empty if belief did.
     pub said: Vec<Seq>,
+    /// What probes read of the best, as records.
+    pub motives: Vec<Seq>,
 }
 
 impl Decided {
@@ -96,7 +98,7 @@ impl Decided {
     }
 }
 
-/// Decides between described alternatives. `considered` has what was deliberated on of each, or nothing at all. `may_ask` is false
+/// Decides between described alternatives. An act of which probes read a motive above their bar is left to the person. `considered` has what was deliberated on of each, or nothing at all. `may_ask` is false
 /// when the limit of questions is reached.
 ///
 /// # Errors
@@ -167,7 +169,7 @@ pub fn decide(
         reasons.insert(0, reason);
     }
     let considered = if alone.is_some() { considered.to_vec() } else { Vec::new() };
-    Ok(Decided {
+    let mut decided = Decided {
         outcome,
         assessment,
         best,
@@ -179,7 +181,10 @@ pub fn decide(
         alone,
         moved_by_wording: None,
         said,
-    })
+        motives: Vec::new(),
+    };
+    decided.hold(state, person, alternatives);
+    Ok(decided)
 }
 
 /// Act, ask or defer between features alone, under one belief: what [`decide`] does without a log.
@@ -347,6 +352,7 @@ pub fn record(
             None => Vec::new(),
         },
         moved_by_wording: decided.moved_by_wording.map(Finite::new).transpose()?,
+        motives: decided.motives.clone(),
     };
     Ok(home.append(now, Record::DecisionMade(record))?.0.seq)
 }

@@ -212,7 +212,7 @@ pub fn unknown(said: &str, values: &[NamedValue]) -> String {
 }
 
 /// Share of pairs of letters that two words have in common (Dice's coefficient).
-fn likeness(a: &str, b: &str) -> f64 {
+pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     let pairs = |text: &str| {
         let letters: Vec<char> = format!(" {text} ").chars().collect();
         letters.windows(2).map(|w| (w[0], w[1])).collect::<Vec<_>>()

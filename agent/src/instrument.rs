@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credence_memory::belief::{Channel, Mixture, Places, Question, Strategy, rough_information_gain};
+use credence_memory::belief::{Channel, Mixture, Places, Question, Strategy};
 use credence_memory::ids::{AlternativeId, QuestionId};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, graded_key};
@@ -14,6 +14,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{self, Scored};
+use crate::gains::{Known, Remembered, gains};
 use crate::pace::Pace;
 
 /// Levels on which a portrait is rated.
@@ -96,6 +97,11 @@ impl Item {
         }
     }
 
+    /// How it is known again among questions.
+    fn known(&self) -> Known {
+        (self.id, self.offers_indifference())
+    }
+
     /// Whether "no preference" is an answer.
     pub fn offers_indifference(&self) -> bool {
         self.kind == QuestionKind::Choice && self.alternatives.len() == 2
@@ -167,6 +173,8 @@ pub struct Pool<'a> {
     pub kinds: Vec<QuestionKind>,
     /// How much is worked out.
     pub effort: Effort,
+    /// What was worked out before, under beliefs that many people share; nothing where none is.
+    pub remembered: Option<Remembered<'a>>,
 }
 
 /// What was chosen.
@@ -210,7 +218,8 @@ pub fn next<E>(
     let candidates = items.len();
     let mut questions = items.iter().map(|item| item.question(layout, &features)).collect::<Result<Vec<_>, _>>()?;
     if candidates > pool.effort.weighed() {
-        let rough = rough_information_gain(belief, &questions, pool.effort.glance());
+        let known: Vec<Known> = items.iter().map(|item| item.known()).collect();
+        let rough = gains(pool.remembered, belief, &known, &questions, pool.effort.glance());
         let rate = |i: usize| rough[i] / pace.seconds(items[i].kind);
         let mut order: Vec<usize> = (0..candidates).collect();
         order.sort_by(|&i, &j| rate(j).total_cmp(&rate(i)).then(i.cmp(&j)));
@@ -219,7 +228,8 @@ pub fn next<E>(
         items = order.iter().map(|&i| items[i]).collect();
         questions = order.iter().map(|&i| questions[i].clone()).collect();
     }
-    let gains = rough_information_gain(belief, &questions, pool.effort.close());
+    let known: Vec<Known> = items.iter().map(|item| item.known()).collect();
+    let gains = gains(pool.remembered, belief, &known, &questions, pool.effort.close());
     let rates: Vec<f64> = gains.iter().zip(&items).map(|(gain, item)| gain / pace.seconds(item.kind)).collect();
     let index = ask::near_best(&rates, rng);
     Ok(Some(Chosen { item: items[index].clone(), gain_nats: gains[index], candidates }))
@@ -294,8 +304,10 @@ fn best_sets<E>(
             }
         })
         .collect();
+    let known: Vec<Known> = pairs.iter().map(|&(i, j)| (QuestionId::of(&[members[i], members[j]]), false)).collect();
     let mut gain = vec![0.0; n * n];
-    for (&(i, j), g) in pairs.iter().zip(rough_information_gain(belief, &questions, pool.effort.glance())) {
+    let found = gains(pool.remembered, belief, &known, &questions, pool.effort.glance());
+    for (&(i, j), g) in pairs.iter().zip(found) {
         gain[i * n + j] = g;
         gain[j * n + i] = g;
     }

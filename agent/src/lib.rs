@@ -8,7 +8,7 @@
 //! | opening a home with what it needs | [`opening::Opening`], [`pack::Pack`], [`bank::Bank`] |
 //! | which question comes next | [`instrument`], [`askable`], [`ask`], [`pace`] |
 //! | describing acts | [`keyed`] (from a bank's keys), [`reader::Reader`] (by a model) |
-//! | a decision | [`decide`], [`wording`], [`consider`], [`deliberate`], [`together`] for many people |
+//! | a decision | [`decide`], [`wording`], [`motives`], [`consider`], [`deliberate`], [`together`] for many people |
 //! | a task | [`task::TaskRun`], [`propose`], [`going_on`], [`briefing`] |
 //! | words of a person | [`importance`], [`words`], [`in_words`] |
 //! | what is shown of belief | [`views`], [`influence`], [`page`], [`names`], [`people`] |
@@ -37,6 +37,7 @@ pub mod decide;
 pub mod deliberate;
 pub mod document;
 mod error;
+pub mod gains;
 pub mod going_on;
 pub mod importance;
 pub mod in_words;
@@ -47,6 +48,7 @@ pub mod knowledge;
 pub mod library;
 pub mod live;
 mod loader;
+pub mod motives;
 pub mod names;
 pub mod open_question;
 pub mod opening;

@@ -1,9 +1,14 @@
 //! Many people at a glance: groups, what unites and divides, where each stands, who influences what. Numbers only; the
 //! command says them.
+//!
+//! Where people answered about the same things, a map shows who answered alike. Where they did not, since each was asked what tells most
+//! about them, it shows whose values are believed to be alike.
 
 use std::collections::BTreeMap;
 
+use credence_memory::belief::Mixture;
 use credence_memory::ids::{PersonId, SourceId};
+use credence_memory::layout::Layout;
 use credence_memory::population::{
     Flag, GroupNumber, GroupOptions, Groups, Item, ItemOptions, ItemPosterior, PopulationError, Survey, flags, groups,
 };
@@ -11,6 +16,7 @@ use credence_memory::record::Subject;
 use credence_memory::state::State;
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF};
+use utoipa::ToSchema;
 
 /// A mean with its 90% interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,6 +44,10 @@ pub struct ItemView {
     pub agree: f64,
     /// The same by group.
     pub by_group: Vec<f64>,
+    /// Answers in each group, each by the probability that who gave it is of the group.
+    pub answers_by_group: Vec<f64>,
+    /// Agreements among them.
+    pub agreements_by_group: Vec<f64>,
     /// Least agreement of any group, or least disagreement, whichever is more.
     pub unites: f64,
     /// Whether the side on which it unites is agreement.
@@ -57,7 +67,7 @@ pub struct GroupView {
     pub share: f64,
     /// People who most probably stand here.
     pub people: usize,
-    /// Places in the list of items that set it apart from everyone, most first.
+    /// Places in the list of items that set it apart from all others beyond doubt, the surest first.
     pub apart: Vec<usize>,
 }
 
@@ -93,10 +103,10 @@ pub struct SourceView {
     pub share: f64,
 }
 
-/// Where somebody stands in the two directions in which people's answers differ most.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// Where somebody stands in the two directions in which people differ most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Point {
-    /// Along the direction in which they differ most, probits.
+    /// Along the direction in which they differ most: probits of an answer, or the unit of values.
     pub x: f64,
     /// Along the next one.
     pub y: f64,
@@ -220,6 +230,97 @@ fn map(posterior: &ItemPosterior) -> Vec<Point> {
     (0..n).map(point).collect()
 }
 
+/// Fewer answers a person to what at least two others answered too are no ground for a map.
+const COMMON_MIN: f64 = 3.0;
+
+/// Whether people have answered enough of the same things to be placed by their answers: on average three to what at least two others
+/// answered too.
+pub fn have_common_answers(survey: &Survey) -> bool {
+    let mut by_item = vec![0_usize; survey.items.len()];
+    survey.answers.answers().iter().for_each(|answer| by_item[answer.item as usize] += 1);
+    let common: usize = by_item.into_iter().filter(|people| *people >= 3).sum();
+    !survey.people.is_empty() && common as f64 >= COMMON_MIN * survey.people.len() as f64
+}
+
+/// How much a value leans along a direction.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Leaning {
+    /// The value's id.
+    pub value: String,
+    /// Its part in the direction, whose parts have squares that sum to 1.
+    pub part: f64,
+}
+
+/// Where people stand by what is believed of their values.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ValuesMap {
+    /// Who.
+    #[schema(value_type = Vec<String>)]
+    pub people: Vec<PersonId>,
+    /// Where each of them stands, in the same order, in reference standard deviations of a weight.
+    pub points: Vec<Point>,
+    /// What somebody further to the right cares about more, or less, the most telling first.
+    pub right: Vec<Leaning>,
+    /// What somebody further up does.
+    pub up: Vec<Leaning>,
+}
+
+/// Values that tell what a direction is about, at most.
+const LEANINGS_MAX: usize = 3;
+
+/// People's places by the values that are believed of them, each less the person's own average: along the two directions in which
+/// their means differ most, with the standard deviations of belief along them. Nothing for fewer than three people, and where nothing
+/// tells them apart.
+pub fn map_of_values(layout: &Layout, believed: &[(PersonId, Mixture)]) -> Option<ValuesMap> {
+    let values = layout.values().len();
+    if believed.len() < 3 || values < 2 {
+        return None;
+    }
+    let unit = layout.weight_sd();
+    let mut rows: Vec<f64> = Vec::with_capacity(values * believed.len());
+    for (_, belief) in believed {
+        let mean = belief.mean();
+        let own = mean[..values].iter().sum::<f64>() / values as f64;
+        rows.extend(mean[..values].iter().map(|weight| (weight - own) / unit));
+    }
+    let mut centred = rows.clone();
+    centre(&mut centred, values);
+    let one = direction(&centred, values, None)?;
+    let two = direction(&centred, values, Some(&one)).unwrap_or_else(|| vec![0.0; values]);
+    let middle: Vec<f64> = (0..values).map(|v| rows[v] - centred[v]).collect();
+    // What stands along a direction is a functional of the weights: each value less the average, times its part.
+    let functional = |axis: &[f64], belief: &Mixture| {
+        let average = axis.iter().sum::<f64>() / values as f64;
+        let mut along = vec![0.0; belief.dimension()];
+        along.iter_mut().zip(axis).for_each(|(to, part)| *to = (part - average) / unit);
+        belief.functional(&along)
+    };
+    let place = |axis: &[f64], belief: &Mixture| {
+        let found = functional(axis, belief);
+        let zero: f64 = axis.iter().zip(&middle).map(|(a, m)| a * m).sum();
+        (found.mean() - zero, found.sd())
+    };
+    let point = |(_, belief): &(PersonId, Mixture)| {
+        let ((x, sd_x), (y, sd_y)) = (place(&one, belief), place(&two, belief));
+        Point { x, y, sd_x, sd_y }
+    };
+    let leanings = |axis: &[f64]| {
+        let all =
+            layout.values().iter().zip(axis).map(|(value, part)| Leaning { value: value.to_string(), part: *part });
+        let mut all: Vec<Leaning> = all.collect();
+        all.sort_by(|a, b| b.part.abs().total_cmp(&a.part.abs()).then(a.value.cmp(&b.value)));
+        all.truncate(LEANINGS_MAX);
+        all.retain(|leaning| leaning.part != 0.0);
+        all
+    };
+    Some(ValuesMap {
+        people: believed.iter().map(|(person, _)| person.clone()).collect(),
+        points: believed.iter().map(point).collect(),
+        right: leanings(&one),
+        up: leanings(&two),
+    })
+}
+
 fn centre(rows: &mut [f64], items: usize) {
     let n = (rows.len() / items.max(1)).max(1) as f64;
     for item in 0..items {
@@ -273,6 +374,8 @@ fn item_view(state: &State, survey: &Survey, found: &Groups, j: usize, item: Ite
         passes: survey.passes[j],
         agree: found.overall[j],
         by_group: found.agreement.iter().map(|a| a[j]).collect(),
+        answers_by_group: found.counted.iter().map(|counted| counted[j][0] + counted[j][1]).collect(),
+        agreements_by_group: found.counted.iter().map(|counted| counted[j][0]).collect(),
         unites,
         on_agreeing,
         divides: found.divides(j),
@@ -285,8 +388,8 @@ fn group_views(found: &Groups) -> Vec<GroupView> {
     let most_probable = |m: &Vec<f64>| (0..m.len()).fold(0, |a, b| if m[b] > m[a] { b } else { a });
     (0..found.shares.len())
         .map(|g| {
-            let distance = |j: &usize| (found.agreement[g][*j] - found.overall[*j]).abs();
-            let mut apart: Vec<usize> = (0..found.overall.len()).collect();
+            let distance = |j: &usize| found.apart.get(g).map_or(0.0, |sure| sure[*j]);
+            let mut apart: Vec<usize> = (0..found.overall.len()).filter(|j| distance(j) > 0.0).collect();
             apart.sort_by(|a, b| distance(b).total_cmp(&distance(a)).then(a.cmp(b)));
             let people = found.membership.iter().filter(|m| most_probable(m) == g).count();
             GroupView { share: found.shares[g], people, apart }
@@ -329,4 +432,43 @@ fn asked_again(state: &State, person: &PersonId) -> Option<(usize, usize, Spread
     let beta = Beta::new(same as f64 + 0.5, (again - same) as f64 + 0.5).ok()?;
     let mean = (same as f64 + 0.5) / (again as f64 + 1.0);
     Some((same, again, Spread { mean, low: beta.inverse_cdf(0.05), high: beta.inverse_cdf(0.95) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use credence_memory::belief::{LocationName, Priors, Question, Settings};
+    use credence_memory::ids::ValueId;
+    use credence_memory::prior::priors;
+
+    use super::*;
+
+    #[test]
+    fn people_who_care_about_the_same_stand_together_and_who_said_more_stands_surer() {
+        let values: Vec<ValueId> = ["care", "honesty", "tradition"].iter().map(|v| ValueId::new(v).unwrap()).collect();
+        let layout = Layout::of_values(values);
+        let priors: Priors = priors(&layout, None, &[]);
+        assert!(priors.locations.iter().all(|l| l.name == LocationName::Zero));
+        let believed = |name: &str, value: usize, answers: usize| {
+            let mut belief = Mixture::new(&Settings::single(1.5, 0.01, 0.3), &priors).unwrap();
+            for _ in 0..answers {
+                let mut difference = vec![0.0; layout.width()];
+                difference[value] = 1.0;
+                difference[(value + 1) % 3] = -1.0;
+                belief.observe(&Question::choice(difference, false).answer(0)).unwrap();
+            }
+            (PersonId::new(name).unwrap(), belief)
+        };
+        let people = [believed("a", 0, 9), believed("b", 0, 8), believed("c", 1, 9), believed("d", 1, 2)];
+        let map = map_of_values(&layout, &people).unwrap();
+        let apart = |i: usize, j: usize| (map.points[i].x - map.points[j].x).hypot(map.points[i].y - map.points[j].y);
+        assert!(apart(0, 1) < 0.5 * apart(0, 2) && apart(2, 3) < apart(0, 3), "{map:?}");
+        assert!(map.points[3].sd_x > map.points[2].sd_x, "{map:?}");
+        let centre: f64 = map.points.iter().map(|p| p.x).sum();
+        assert!(centre.abs() < 1e-9, "{centre}");
+        let parts: f64 = map.right.iter().map(|leaning| leaning.part * leaning.part).sum();
+        assert!(!map.right.is_empty() && parts <= 1.0 + 1e-9, "{map:?}");
+        assert!(map_of_values(&layout, &people[..2]).is_none(), "two people are no map");
+        let same = [believed("a", 0, 3), believed("b", 0, 3), believed("c", 0, 3)];
+        assert!(map_of_values(&layout, &same).is_none(), "nothing tells them apart");
+    }
 }

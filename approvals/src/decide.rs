@@ -38,6 +38,10 @@ pub enum Reason {
     Rule,
     /// Nobody declared the tool.
     UndeclaredTool,
+    /// Nobody declared one of the arguments.
+    UndeclaredArgument,
+    /// The tool spends, and neither the argument nor the agent says how much.
+    UnknownAmount,
     /// The same call is being asked already.
     Pending,
     /// A person refused the same call before.
@@ -105,7 +109,7 @@ impl Approvals {
         (verdict, reason, p)
     }
 
-    fn refusal_interval(&self, features: &[f64]) -> (f64, f64) {
+    pub(crate) fn refusal_interval(&self, features: &[f64]) -> (f64, f64) {
         let (low, high) = self.belief.functional(features).interval(0.9);
         (credence_belief::normal::cdf(-high), credence_belief::normal::cdf(-low))
     }
@@ -127,10 +131,19 @@ impl Approvals {
             return Some((Verdict::Ask, Reason::Hours));
         }
         let spent = self.spent.get(&now.date()).copied().unwrap_or(0.0);
-        if limits.spending_per_day_max.is_some_and(|most| request.cost > 0.0 && spent + request.cost > most) {
+        let unknown = self.space.amount_is_unknown(request);
+        if limits
+            .spending_per_day_max
+            .is_some_and(|most| unknown || (request.cost > 0.0 && spent + request.cost > most))
+        {
             return Some((Verdict::Ask, Reason::Spending));
         }
-        if rule(PersonVerdict::Approved) || limits.allow.iter().any(|pattern| pattern.fits(request)) {
+        let is_careful = self.settings.is_careful();
+        if is_careful && self.space.tool(&request.tool).is_none() {
+            return Some((Verdict::Ask, Reason::UndeclaredTool));
+        }
+        let listed = || limits.allow.iter().any(|pattern| pattern.fits(request)) && !self.undone.contains(&hash);
+        if rule(PersonVerdict::Approved) || listed() {
             return Some((Verdict::Allow, Reason::Rule));
         }
         if !limits.only.is_empty() && !limits.only.iter().any(|pattern| pattern.fits(request)) {
@@ -142,7 +155,13 @@ impl Approvals {
         if self.pending.values().any(|pending| pending.hash == hash) {
             return Some((Verdict::Ask, Reason::Pending));
         }
-        self.refused.contains(&hash).then_some((Verdict::Ask, Reason::RefusedBefore))
+        if self.refused.contains(&hash) {
+            return Some((Verdict::Ask, Reason::RefusedBefore));
+        }
+        if self.space.undeclared_argument(request).is_some() {
+            return Some((Verdict::Ask, Reason::UndeclaredArgument));
+        }
+        unknown.then_some((Verdict::Ask, Reason::UnknownAmount))
     }
 
     fn by_belief(&self, request: &Request, features: &[f64], p: f64) -> (Verdict, Reason) {

@@ -1,7 +1,9 @@
 //! From a request to a vector: declared, typed attributes and nothing else. No text is read.
 
 use credence_belief::{Location, LocationName, Priors};
+use serde_json::Value;
 
+use super::paths::is_beneath;
 use super::pattern::climbs;
 use super::request::{Affected, Request, RequestError, Reversible};
 use super::settings::{Settings, ToolDeclaration};
@@ -111,23 +113,50 @@ impl FeatureSpace {
         Ok(x)
     }
 
-    /// Classes of arguments. An argument of another type than declared counts as the class that is asked more easily.
+    /// Classes of arguments. An argument of another type than declared counts as the class that is asked more easily; so does
+    /// one that is missing, since version 2.
     fn classes(&self, tool: &ToolDeclaration, request: &Request, x: &mut [f64]) {
+        let careful = self.settings.is_careful();
         let argument = |name: &Option<String>| name.as_ref().and_then(|name| request.arguments.get(name));
-        if let Some(path) = argument(&tool.path) {
-            let root = &self.settings.workspace;
-            let beneath = |path: &str| path.strip_prefix(root.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            let inside = path.as_str().is_some_and(|path| !root.is_empty() && beneath(path) && !climbs(path));
+        let counts = |name: &Option<String>| name.is_some() && (careful || argument(name).is_some());
+        if counts(&tool.path) {
+            let inside = argument(&tool.path).and_then(Value::as_str).is_some_and(|path| self.is_inside(path, request));
             x[8] = f64::from(!inside);
         }
-        if let Some(recipient) = argument(&tool.recipient) {
-            let known = recipient.as_str().is_some_and(|who| self.settings.known_recipients.contains(who));
+        if counts(&tool.recipient) {
+            let recipient = argument(&tool.recipient).and_then(Value::as_str);
             x[9] = 1.0;
-            x[10] = f64::from(!known);
+            x[10] = f64::from(!recipient.is_some_and(|who| self.settings.known_recipients.contains(who)));
         }
-        if let Some(amount) = argument(&tool.amount) {
-            x[11] = size(amount.as_f64().unwrap_or(NUMBER_MAX));
+        if counts(&tool.amount) {
+            let amount = argument(&tool.amount).and_then(Value::as_f64);
+            x[11] = size(amount.filter(|amount| !careful || *amount >= 0.0).unwrap_or(NUMBER_MAX));
         }
+    }
+
+    fn is_inside(&self, path: &str, request: &Request) -> bool {
+        let root = &self.settings.workspace;
+        if self.settings.is_careful() {
+            return !root.is_empty() && is_beneath(path, root, &request.cwd);
+        }
+        let beneath = path.strip_prefix(root.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        !root.is_empty() && beneath && !climbs(path)
+    }
+
+    /// An argument of a declared tool that nobody declared; none before version 2.
+    pub(crate) fn undeclared_argument<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        let tool = self.tool(&request.tool).filter(|_| self.settings.is_careful())?;
+        let tool = &self.settings.tools[tool];
+        let has_class = |name: &String| [&tool.path, &tool.recipient, &tool.amount].contains(&&Some(name.clone()));
+        let may_be = |name: &String| tool.arguments.iter().any(|declared| declared == "*" || declared == name);
+        request.arguments.keys().find(|name| !has_class(name) && !may_be(name)).map(String::as_str)
+    }
+
+    /// Whether a tool spends and nobody said how much; never before version 2.
+    pub(crate) fn amount_is_unknown(&self, request: &Request) -> bool {
+        let tool = self.tool(&request.tool).filter(|_| self.settings.is_careful());
+        let amount = tool.and_then(|tool| self.settings.tools[tool].amount.as_ref());
+        amount.is_some_and(|name| request.cost == 0.0 && super::stated::sum(request.arguments.get(name)).is_none())
     }
 
     fn check(&self, request: &Request) -> Result<(), RequestError> {

@@ -6,16 +6,19 @@
 //!
 //! ```
 //! use credence_approvals::{ApprovalError, Affected, ApprovalRecord, Approvals, PersonVerdict, Request, Reversible, Scope};
-//! use credence_approvals::{Settings, Verdict};
+//! use credence_approvals::{Settings, ToolDeclaration, Verdict};
 //! use jiff::civil::date;
 //!
 //! let now = date(2026, 1, 1).at(12, 0, 0, 0);
 //! let request = Request {
 //!     tool: "send_mail".into(), arguments: Default::default(), task: String::new(), context: String::new(),
 //!     reversible: Reversible::No, affected: Affected::Others, cost: 0.0, outside: true,
-//!     declared: Default::default(), readings: Vec::new(),
+//!     declared: Default::default(), cwd: String::new(), readings: Vec::new(),
 //! };
-//! let mut approvals = Approvals::new(Settings::default())?;
+//! let mut approvals = Approvals::new(Settings {
+//!     tools: vec![ToolDeclaration { name: "send_mail".into(), ..ToolDeclaration::default() }],
+//!     ..Settings::default()
+//! })?;
 //! assert_eq!(approvals.decide(&request, now)?.verdict, Verdict::Ask);
 //!
 //! // The person is asked, and says yes, for always.
@@ -34,6 +37,7 @@ mod decide;
 mod explain;
 mod features;
 mod limits;
+mod paths;
 mod pattern;
 mod record;
 mod request;
@@ -41,6 +45,7 @@ mod settings;
 pub mod simulate;
 mod state;
 mod stated;
+mod unique;
 
 pub use account::Account;
 pub use calibration::{Certificate, evidence};
@@ -52,5 +57,6 @@ pub use pattern::{ActPattern, Match};
 pub use record::{ApprovalRecord, By, PersonVerdict, Scope};
 pub use request::{Affected, Request, RequestError, Reversible, ShownHash};
 pub use settings::{Bound, DeclaredAttribute, Settings, ToolDeclaration};
-pub use state::{ApprovalError, Approvals};
+pub use state::{ApprovalError, Approvals, Rule};
 pub use stated::Stated;
+pub use unique::arguments as unique_arguments;

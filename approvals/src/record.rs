@@ -93,9 +93,9 @@ pub enum ApprovalRecord {
         /// When.
         at: DateTime,
     },
-    /// A person took an act back.
+    /// A person took an act back, or an answer for a task or for always.
     ActUndone {
-        /// Number of the record of the act.
+        /// Number of the record of the act, or of the answer: a rule then ends.
         act: u64,
         /// When.
         at: DateTime,

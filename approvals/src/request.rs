@@ -61,6 +61,9 @@ pub struct Request {
     /// Attributes that the owner declared, by name; one that is absent is at its centre.
     #[serde(default)]
     pub declared: BTreeMap<String, f64>,
+    /// The folder that a relative path begins in; empty where that was not said, or no path is relative.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cwd: String,
     /// Readings of values from outside, standardised; empty, or as many as the settings say.
     #[serde(default)]
     pub readings: Vec<f64>,
@@ -92,7 +95,8 @@ pub enum RequestError {
 }
 
 impl Request {
-    /// The hash that binds an approval to what was shown: tool and arguments, independent of the order of keys.
+    /// The hash that binds an approval to what was shown: tool and arguments, independent of the order of keys, and
+    /// the folder that a relative path begins in.
     ///
     /// `1` and `1.0` are different: an approval that does not carry over costs a question, the contrary could cost
     /// more.
@@ -100,6 +104,10 @@ impl Request {
         let mut text = String::new();
         canonical(&Value::String(self.tool.clone()), &mut text);
         canonical_map(&self.arguments, &mut text);
+        // The same relative path is another file elsewhere.
+        if !self.cwd.is_empty() {
+            canonical(&Value::String(self.cwd.clone()), &mut text);
+        }
         ShownHash(*blake3::hash(text.as_bytes()).as_bytes())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::paths::is_absolute;
 use super::request::{Affected, Reversible};
 
 /// What the owner's `share_max` is a share of. Only acts that limits and rules leave to belief count.
@@ -28,9 +29,13 @@ pub struct ToolDeclaration {
     /// The argument that names who receives something.
     #[serde(default)]
     pub recipient: Option<String>,
-    /// The argument that is an amount.
+    /// The argument that is an amount. It is what a call costs, where the agent says no more.
     #[serde(default)]
     pub amount: Option<String>,
+    /// Other arguments that a call may have, whatever they say; `*` is every argument. A call with an argument that nobody
+    /// declared is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
     /// Whether a call can be taken back; takes the place of what an agent says of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversible: Option<Reversible>,
@@ -58,13 +63,17 @@ pub struct DeclaredAttribute {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// How calls are read. A declaration keeps the way of its time, so that an old log says what it said: see
+    /// [`Settings::VERSION`].
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    pub version: u32,
     /// Tools. A call of any other is always asked.
     pub tools: Vec<ToolDeclaration>,
     /// Attributes beside the built-in ones.
     pub declared: Vec<DeclaredAttribute>,
     /// How many readings from outside a request has.
     pub readings: usize,
-    /// Paths that begin with this are inside the workspace.
+    /// Paths beneath this folder are inside the workspace: an absolute path; empty: everything is outside.
     pub workspace: String,
     /// Recipients who are known.
     pub known_recipients: BTreeSet<String>,
@@ -98,6 +107,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            version: Self::VERSION,
             tools: Vec::new(),
             declared: Vec::new(),
             readings: 0,
@@ -126,7 +136,25 @@ impl Default for Settings {
     }
 }
 
+fn first_version() -> u32 {
+    1
+}
+
+fn is_first_version(version: &u32) -> bool {
+    *version == first_version()
+}
+
 impl Settings {
+    /// The way that calls are read in now. Since 2 an argument that was declared and is missing counts as the class that is
+    /// asked most easily, paths are resolved, arguments that nobody declared are asked, no rule lets an undeclared tool pass,
+    /// and an undo ends the rule that let the act pass.
+    pub const VERSION: u32 = 2;
+
+    /// Whether calls are read as since version 2.
+    pub(crate) fn is_careful(&self) -> bool {
+        self.version >= 2
+    }
+
     /// What is wrong with them, if anything.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let open = |share: f64| share > 0.0 && share < 1.0;
@@ -134,7 +162,11 @@ impl Settings {
         let attributes: BTreeSet<&str> = self.declared.iter().map(|attribute| attribute.name.as_str()).collect();
         let sound = |d: &DeclaredAttribute| d.centre.is_finite() && d.scale.is_finite() && d.scale > 0.0;
         let thresholds = &self.threshold_quantiles;
-        if names.len() != self.tools.len() {
+        if !(first_version()..=Self::VERSION).contains(&self.version) {
+            Some("this program does not know their version")
+        } else if self.is_careful() && !self.workspace.is_empty() && !is_absolute(&self.workspace) {
+            Some("workspace must be an absolute path")
+        } else if names.len() != self.tools.len() {
             Some("a tool is declared twice")
         } else if attributes.len() != self.declared.len() || !self.declared.iter().all(sound) {
             Some("declared attributes need different names, a centre and a positive scale")

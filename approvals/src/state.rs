@@ -64,7 +64,7 @@ pub enum ApprovalError {
     #[error("the act is denied by the owner's limits")]
     Denied,
     /// An undo of something that did not pass, or was undone before.
-    #[error("record {act} is no act that can be undone")]
+    #[error("{act} is no act that can be undone, and no rule that can be revoked")]
     NotAllowed {
         /// The number given.
         act: u64,
@@ -79,7 +79,9 @@ pub enum ApprovalError {
 pub(crate) struct Pending {
     pub(crate) request: Request,
     pub(crate) hash: ShownHash,
-    features: Vec<f64>,
+    pub(crate) features: Vec<f64>,
+    /// Why it was asked.
+    pub(crate) reason: Reason,
     /// Whether limits and rules left it to belief.
     left_to_belief: bool,
     unselected: bool,
@@ -106,17 +108,29 @@ struct Allowed {
 
 /// An answer for this task or for always.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rule {
-    pub(crate) record: u64,
-    pub(crate) verdict: PersonVerdict,
-    pattern: ActPattern,
-    task: Option<String>,
-    expires: Option<DateTime>,
+pub struct Rule {
+    /// Number of the answer that made it: what a revocation names.
+    pub record: u64,
+    /// Whether such calls pass or are refused.
+    pub verdict: PersonVerdict,
+    /// Which calls.
+    pub pattern: ActPattern,
+    /// The only task it holds in; absent: in all.
+    pub task: Option<String>,
+    /// When it ends.
+    pub expires: Option<DateTime>,
+    /// The folder that the relative path of the answered call began in; empty where there was none.
+    pub cwd: String,
 }
 
 impl Rule {
     pub(crate) fn holds(&self, request: &Request, now: DateTime) -> bool {
-        self.expires.is_none_or(|end| now < end)
+        self.expires.is_none_or(|end| now < end) && self.covers(request)
+    }
+
+    /// Whether it speaks of a call, ended or not.
+    fn covers(&self, request: &Request) -> bool {
+        (self.cwd.is_empty() || self.cwd == request.cwd)
             && self.task.as_ref().is_none_or(|task| *task == request.task)
             && self.pattern.fits(request)
     }
@@ -137,6 +151,8 @@ pub struct Approvals {
     pub(crate) grants: Vec<(ShownHash, Option<DateTime>)>,
     /// Calls a person refused: belief lets none of them pass.
     pub(crate) refused: BTreeSet<ShownHash>,
+    /// Calls a person took back: an allow list lets none of them pass until the person approves again.
+    pub(crate) undone: BTreeSet<ShownHash>,
     pub(crate) spent: BTreeMap<Date, f64>,
     allowed: BTreeMap<u64, Allowed>,
     records: u64,
@@ -165,6 +181,7 @@ impl Approvals {
             pending: BTreeMap::new(),
             grants: Vec::new(),
             refused: BTreeSet::new(),
+            undone: BTreeSet::new(),
             spent: BTreeMap::new(),
             allowed: BTreeMap::new(),
             records: 0,
@@ -197,6 +214,7 @@ impl Approvals {
         new.rules = self.rules.clone();
         new.grants = self.grants.clone();
         new.refused = self.refused.clone();
+        new.undone = self.undone.clone();
         new.spent = self.spent.clone();
         new.allowed = self.allowed.clone();
         new.records = self.records;
@@ -252,7 +270,8 @@ impl Approvals {
         let everything_is_asked = self.certificate().is_none() && self.settings.refuse_from.is_none();
         let unselected = left_to_belief && (audit || everything_is_asked);
         let hash = request.shown_hash();
-        let pending = Pending { request: request.clone(), hash, features, left_to_belief, unselected, would_pass };
+        let request = request.clone();
+        let pending = Pending { request, hash, features, reason, left_to_belief, unselected, would_pass };
         self.pending.insert(self.records, pending);
         self.requests += 1;
         Ok(())
@@ -285,6 +304,7 @@ impl Approvals {
             self.refused.insert(shown);
         } else {
             self.refused.remove(&shown);
+            self.undone.remove(&shown);
         }
         if scope == Scope::Once || verdict == PersonVerdict::AskMe {
             if verdict != PersonVerdict::Refused {
@@ -293,7 +313,7 @@ impl Approvals {
         } else {
             let pattern = pattern.cloned().unwrap_or_else(|| ActPattern::exact(&request));
             let task = (scope == Scope::Task).then_some(request.task);
-            self.rules.push(Rule { record: self.records, verdict, pattern, task, expires });
+            self.rules.push(Rule { record: self.records, verdict, pattern, task, expires, cwd: request.cwd });
         }
         Ok(())
     }
@@ -331,7 +351,12 @@ impl Approvals {
         Ok(())
     }
 
+    /// Takes back an act, or the answer that made a rule: the rule ends, and nothing is learned.
     fn undo(&mut self, act: u64) -> Result<(), ApprovalError> {
+        if let Some(rule) = self.rules.iter().position(|rule| rule.record == act) {
+            self.rules.remove(rule);
+            return Ok(());
+        }
         let Allowed { request, by } = self.allowed.get(&act).cloned().ok_or(ApprovalError::NotAllowed { act })?;
         let features = self.features(&request)?;
         self.learn(&features, PersonVerdict::Refused, &request, None, |state| {
@@ -341,6 +366,10 @@ impl Approvals {
         })?;
         self.allowed.remove(&act);
         self.refused.insert(request.shown_hash());
+        if self.settings.is_careful() {
+            self.undone.insert(request.shown_hash());
+            self.rules.retain(|rule| rule.verdict != PersonVerdict::Approved || !rule.covers(&request));
+        }
         Ok(())
     }
 
@@ -374,7 +403,11 @@ impl Approvals {
         self.features(request).map(drop)
     }
 
-    pub(crate) fn features(&self, request: &Request) -> Result<Vec<f64>, ApprovalError> {
+    /// What belief reads of a request, in the order of [`Approvals::feature_names`].
+    ///
+    /// # Errors
+    /// As [`Approvals::check`].
+    pub fn features(&self, request: &Request) -> Result<Vec<f64>, ApprovalError> {
         self.space.features(request).map_err(|source| ApprovalError::Request { source })
     }
 
@@ -403,6 +436,16 @@ impl Approvals {
     /// Questions that wait for an answer, by the number of their record.
     pub fn open_questions(&self) -> impl Iterator<Item = (u64, &Request)> {
         self.pending.iter().map(|(asked, pending)| (*asked, &pending.request))
+    }
+
+    /// Answers for a task or for always that were not revoked, ended ones too, in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether a tool was declared.
+    pub fn is_declared(&self, tool: &str) -> bool {
+        self.space.tool(tool).is_some()
     }
 
     /// What the person answered to a question; nothing while it waits, or if there was no such question.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::paths::is_absolute;
 use super::request::{Affected, Request, Reversible};
 use super::settings::Settings;
 
@@ -16,7 +17,7 @@ pub struct Stated {
     /// Name of the tool.
     pub tool: String,
     /// Arguments by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::unique::arguments")]
     pub arguments: Map<String, Value>,
     /// The task it belongs to.
     #[serde(default)]
@@ -30,7 +31,7 @@ pub struct Stated {
     /// Whom it concerns at most.
     #[serde(default)]
     pub affected: Option<Affected>,
-    /// What it costs at most, in units of the owner's choice.
+    /// What it costs at most, in units of the owner's choice. The argument that was declared as an amount counts where it is more.
     #[serde(default)]
     pub cost: Option<f64>,
     /// Whether it reaches outside the machine.
@@ -39,6 +40,14 @@ pub struct Stated {
     /// Attributes that the owner declared, by name.
     #[serde(default)]
     pub declared: BTreeMap<String, f64>,
+    /// The folder that relative paths begin in.
+    #[serde(default)]
+    pub cwd: Option<String>,
+}
+
+/// A sum that can be spent: a number of at least 0.
+pub(crate) fn sum(value: Option<&Value>) -> Option<f64> {
+    value.and_then(Value::as_f64).filter(|sum| sum.is_finite() && *sum >= 0.0)
 }
 
 impl Settings {
@@ -48,6 +57,13 @@ impl Settings {
         let reversible = tool.and_then(|t| t.reversible).or(stated.reversible).unwrap_or(Reversible::Unknown);
         let affected = tool.and_then(|t| t.affected).or(stated.affected).unwrap_or(Affected::Others);
         let outside = tool.and_then(|t| t.outside).or(stated.outside).unwrap_or(true);
+        let argument = |name: Option<&String>| name.and_then(|name| stated.arguments.get(name));
+        let amount = sum(argument(tool.and_then(|tool| tool.amount.as_ref()))).unwrap_or(0.0);
+        let said = stated.cost.unwrap_or(0.0);
+        // What is no number is not hidden behind one: it is found when the request is checked.
+        let cost = if said.is_nan() || said < 0.0 { said } else { said.max(amount) };
+        let path = argument(tool.and_then(|tool| tool.path.as_ref())).and_then(Value::as_str);
+        let cwd = stated.cwd.filter(|_| path.is_some_and(|path| !is_absolute(path))).unwrap_or_default();
         Request {
             tool: stated.tool,
             arguments: stated.arguments,
@@ -55,9 +71,10 @@ impl Settings {
             context: stated.context,
             reversible,
             affected,
-            cost: stated.cost.unwrap_or(0.0),
+            cost,
             outside,
             declared: stated.declared,
+            cwd,
             readings: Vec::new(),
         }
     }

@@ -50,6 +50,9 @@ pub struct RecoveryOptions {
     pub population: Population,
     /// Whether the product is also run without the published start.
     pub compare_starts: bool,
+    /// Other settings of belief that the product is also run under, on the same people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_settings: Option<Settings>,
     /// How much is worked out to choose a question.
     #[serde(default)]
     pub effort: Effort,
@@ -79,6 +82,7 @@ impl Default for RecoveryOptions {
             order_effect: 0.1,
             population: Population::Independent,
             compare_starts: false,
+            compare_settings: None,
             effort: Effort::Full,
             seed: 1,
         }
@@ -191,6 +195,22 @@ pub struct RecoveryResult {
     /// What each further block of features does to predictions; empty unless acts were given as a model reads them.
     #[serde(default)]
     pub blocks: Vec<BlockResult>,
+    /// The product less the product under other settings; nothing unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub less_other_settings: Option<LessOther>,
+}
+
+/// How the product differs from itself under other settings, person by person, at each moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessOther {
+    /// Rank correlation: above zero, the product finds more.
+    pub rank_correlation: Vec<Estimate>,
+    /// Sure values: above zero, the product is sure of more.
+    pub sure: Vec<Estimate>,
+    /// Share of values whose 90% interval holds the truth.
+    pub coverage: Vec<Estimate>,
+    /// Log loss less that of the best constant, nats an answer: below zero, the product predicts better.
+    pub log_loss: Vec<Estimate>,
 }
 
 /// What a block that a model reads adds to the keys.
@@ -229,7 +249,8 @@ pub fn run(
         None => Vec::new(),
     };
     let all = [QuestionKind::Choice, QuestionKind::Portrait, QuestionKind::BestAndWorst];
-    let product = Arm { name: "all kinds", instrument: &keys_alone, kinds: &all, perceived: false, published: true };
+    let product =
+        Arm { name: "all kinds", instrument: &keys_alone, kinds: &all, perceived: false, published: true, settings };
     let mut arms = vec![
         product,
         Arm { name: "choices alone", kinds: &all[..1], ..product },
@@ -240,6 +261,10 @@ pub fn run(
     }
     let first_block = arms.len();
     arms.extend(with_blocks.iter().map(|(name, instrument)| Arm { name, instrument, ..product }));
+    let other_settings = options.compare_settings.as_ref().map(|settings| {
+        arms.push(Arm { name: "under other settings", settings, ..product });
+        arms.len() - 1
+    });
     let sat: Vec<Vec<Sat>> = (0..options.people)
         .into_par_iter()
         .map(|n| {
@@ -247,7 +272,7 @@ pub fn run(
                 .iter()
                 .map(|arm| {
                     let mut person = Simulated::draw(&keys_alone, options, n as u64);
-                    learner::sit(settings, options, arm, &mut person, n as u64)
+                    learner::sit(options, arm, &mut person, n as u64)
                 })
                 .collect::<Result<Vec<_>, _>>();
             done();
@@ -275,6 +300,18 @@ pub fn run(
             .collect(),
     });
     let blocks = blocks.collect();
+    let less_other_settings = other_settings.map(|other| {
+        let differ = |of: &dyn Fn(&learner::Found) -> f64| {
+            let at = |arm: usize, at: usize| of_arm(arm).iter().map(|s| of(&s.moments[at])).collect::<Vec<f64>>();
+            (0..moments.len()).map(|m| Estimate::paired(&at(0, m), &at(other, m), seed)).collect()
+        };
+        LessOther {
+            rank_correlation: differ(&|found| found.rank_correlation),
+            sure: differ(&|found| found.sure),
+            coverage: differ(&|found| found.coverage),
+            log_loss: differ(&learner::Found::log_loss_less_constant),
+        }
+    });
     let counted = |at: usize| of_arm(0).iter().map(|s| s.moments[at].count_scoring).collect::<Vec<f64>>();
     let fitted = |at: usize| of_arm(1).iter().map(|s| s.moments[at].plain_fit).collect::<Vec<f64>>();
     let baseline = |name: &str, theirs: &dyn Fn(usize) -> Vec<f64>| BaselineResult {
@@ -300,6 +337,7 @@ pub fn run(
         below_ceiling: paired(2, 0),
         published_saves,
         blocks,
+        less_other_settings,
         moments,
     })
 }

@@ -361,6 +361,7 @@ impl<'a> Fixture<'a> {
             adapter_of: &adapter_of,
             threads: None,
             cancel,
+            motives: None,
         };
         Ok(builder.work(folder, job, on_progress)?)
     }

@@ -36,6 +36,7 @@ mod parts;
 mod planted;
 mod pooling;
 mod solve;
+mod together;
 mod words;
 
 pub use auroc::{Auroc, Lead, auroc};
@@ -43,7 +44,9 @@ pub(crate) use auroc::{Layout, auroc_of};
 pub use bar::{Bar, Share, ordinary_needed};
 pub use calibration::{Bin, Calibration, Platt, calibration};
 pub use cascade::{Account, Band, Case, Costs, Course, account};
-pub use error::{BarError, ExamplesError, FitError, MismatchError, PartsError, PoolError, ProbeFileError};
+pub use error::{
+    BarError, ExamplesError, FitError, MismatchError, PartsError, PoolError, ProbeFileError, TogetherError,
+};
 pub use evaluate::{Evaluation, evaluate};
 pub use examples::{
     Collector, EACH_LABEL_MIN, Example, Examples, Gathering, RARER_SHARE_MIN, Site, Source, TOPICS_MIN,
@@ -54,5 +57,6 @@ pub(crate) use nested::{Setting, nested};
 pub use parts::{Parts, Probe, Reader, Reading};
 pub use planted::Planted;
 pub use pooling::{PIECES_MAX, Pooler, Pooling};
+pub use together::{Member, Together};
 pub(crate) use words::Bags;
 pub use words::words;

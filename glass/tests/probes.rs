@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use credence_glass::interval;
 use credence_glass::probe::{
     Bar, Collector, Evaluation, Example, Examples, ExamplesError, FitError, FitOptions, Fitted, Kind, Planted, Pooling,
-    Probe, ProbeFileError, Reading, Site, Source, evaluate, fit,
+    Probe, ProbeFileError, Reading, Site, Source, Together, evaluate, fit,
 };
 use proptest::prelude::*;
 
@@ -210,8 +210,8 @@ fn files_that_are_not_probes_are_refused() {
     let text = fs::read_to_string(&path).unwrap();
     for (wrong, says) in [
         (text.replace("credence-probe-1", "credence-probe-9"), "format: expected credence-probe-1"),
-        (text.replacen("\"motive\":\"planted\"", "\"motive\":\"Planted\"", 1), "hash of the probe"),
-        (text.replacen('{', "{\"more\":1,", 1), "not the JSON of a probe"),
+        (text.replacen("\"motive\":\"planted\"", "\"motive\":\"Planted\"", 1), "hash of the contents"),
+        (text.replacen('{', "{\"more\":1,", 1), "contents: expected nothing but"),
         (text[..text.len() / 2].to_owned(), "not the JSON of a probe"),
     ] {
         assert_ne!(wrong, text);
@@ -375,4 +375,43 @@ fn progress_counts_to_the_end_and_can_end_it() {
     assert_eq!(seen, (1..=16).map(|done| (done, 16)).collect::<Vec<_>>());
     let error = fit("x", &examples, &quick(), |_| ControlFlow::Break(())).unwrap_err();
     assert_eq!(error, FitError::Stopped);
+}
+
+#[test]
+fn probes_share_a_bar_that_no_more_ordinary_texts_exceed_than_one_probe_would_let() {
+    let draw = |seed| Planted { topics: 5, ..Planted::default() }.draw(&[MEAN], seed, seed + 1, 0).unwrap();
+    let fit_as = |motive: &str, seed| {
+        let mut parts = fitted(&draw(seed), &quick()).probe.parts().clone();
+        parts.motive = motive.to_owned();
+        Probe::from_parts(parts).unwrap()
+    };
+    let probes = [fit_as("one", 1), fit_as("two", 5)];
+    let [one, two] = &probes;
+    let scores = |probe: &Probe, shift: usize| -> Vec<Reading> {
+        (0..400).map(|i| probe.reading(((i + shift) % 400) as f64 / 100.0)).collect()
+    };
+    let ordinary = [scores(one, 0), scores(two, 200)];
+    let together = Together::set(&[one, two], &ordinary, 0.01, 0.95, "made up").unwrap();
+    let above = |i: usize| ordinary.iter().any(|readings| readings[i].log_odds > together.bar.score);
+    assert_eq!((0..400).filter(|i| above(*i)).count(), together.bar.above);
+    assert!(together.bar.above <= 1, "{:?}", together.bar);
+    assert!(together.unsure_from < together.bar.score);
+    let unsure = |i: &usize| ordinary.iter().any(|readings| readings[*i].log_odds >= together.unsure_from);
+    assert_eq!((0..400).filter(unsure).count(), 40, "a tenth");
+    assert!(together.is_of(&probes) && !together.is_of(&probes[..1]));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("together.json");
+    together.save(&path).unwrap();
+    assert_eq!(Together::open(&path).unwrap(), together);
+    assert!(Probe::open(&path).is_err());
+    let refused = |probes: &[&Probe], ordinary: &[Vec<Reading>]| {
+        Together::set(probes, ordinary, 0.01, 0.95, "made up").unwrap_err().to_string()
+    };
+    assert!(refused(&[], &[]).contains("no probe"));
+    assert!(refused(&[one, one], &ordinary).contains("two probes for one"));
+    assert!(refused(&[one, two], &ordinary[..1]).contains("same ones"));
+    assert!(refused(&[one, two], &ordinary.clone().map(|r| r[..200].to_vec())).contains("299"));
+    let mut parts = two.parts().clone();
+    parts.source.model = "another".to_owned();
+    assert!(refused(&[one, &Probe::from_parts(parts).unwrap()], &ordinary).contains("same states"));
 }

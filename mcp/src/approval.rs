@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use credence_approvals::{Affected, Explanation, PersonVerdict, Request, Reversible, Scope, ShownHash, Verdict};
+use credence_approvals::{
+    Affected, Explanation, PersonVerdict, Reason, Request, Reversible, Scope, ShownHash, Verdict,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -41,7 +43,8 @@ pub struct ApprovalArguments {
     #[serde(default)]
     #[schemars(schema_with = "affected")]
     pub affected: Option<Affected>,
-    /// What it costs at most, in the owner's currency; 0 if it costs nothing.
+    /// What it costs at most, in the owner's currency; 0 if it costs nothing. An argument that the owner declared as an
+    /// amount counts where it is more.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub cost: f64,
@@ -103,8 +106,20 @@ impl ApprovalArguments {
             cost: self.cost,
             outside: self.outside.unwrap_or(true),
             declared: self.declared.clone(),
+            cwd: String::new(),
             readings: Vec::new(),
         }
+    }
+
+    /// What the agent says that the act can change, in words.
+    fn changes(&self) -> String {
+        let undone = match self.reversible {
+            Some(Reversible::Yes) => "can be undone",
+            Some(Reversible::No) => "cannot be undone",
+            Some(Reversible::Unknown) | None => "may or may not be undone",
+        };
+        let cost = if self.cost == 0.0 { "no cost".to_owned() } else { format!("a cost of at most {}", self.cost) };
+        format!("{undone}, and has {cost}, as the agent says")
     }
 
     /// What is wrong with them, if anything.
@@ -142,7 +157,7 @@ pub struct Contribution {
 /// An earlier answer of the owner to something near.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EarlierAnswer {
-    /// Number of its record.
+    /// Number of the answer, or of the undo, among the owner's approvals; no record of the log.
     pub record: u64,
     /// Tool of that call.
     pub tool: String,
@@ -158,7 +173,7 @@ pub struct EarlierAnswer {
 /// A question about a call that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenApproval {
-    /// Number of the question's record.
+    /// Number of the question among the owner's approvals; no record of the log.
     pub id: u64,
     /// Where it can be answered otherwise.
     pub answer_at: AnswerAt,
@@ -186,7 +201,9 @@ pub struct Approval {
     /// Hash of tool and arguments, which the verdict is bound to.
     #[schemars(with = "String")]
     pub shown_hash: ShownHash,
-    /// For "allow": number of the act's record, for `report_outcome`.
+    /// For "allow": number of the act among the owner's approvals, by which the owner takes it back.
+    pub act: Option<u64>,
+    /// For "allow": number of the act's record in the log, for `report_outcome` and `explain`.
     pub record: Option<u64>,
     /// For "ask": the question.
     pub question: Option<OpenApproval>,
@@ -213,6 +230,7 @@ impl Approval {
             nearest: nearest.collect(),
             would_change: explanation.would_change,
             shown_hash,
+            act: None,
             record: None,
             question: None,
         }
@@ -253,8 +271,10 @@ const OPTIONS: [(&str, PersonVerdict, Scope, &str); 6] = [
 ];
 
 /// Whether an option makes sense: a task without a name is every task.
-fn offered(scope: Scope, arguments: &ApprovalArguments) -> bool {
-    scope != Scope::Task || !arguments.task.is_empty()
+fn offered((verdict, scope): (PersonVerdict, Scope), arguments: &ApprovalArguments, reason: Reason) -> bool {
+    // Calls of a tool that nobody declared pass once each.
+    let lasts = scope != Scope::Once && verdict == PersonVerdict::Approved;
+    (scope != Scope::Task || !arguments.task.is_empty()) && !(lasts && reason == Reason::UndeclaredTool)
 }
 
 impl Answerable for Approval {
@@ -283,8 +303,20 @@ impl Answerable for Approval {
         if !arguments.context.is_empty() {
             message.push_str(&format!("\nThe agent says: \"{}\"", shown::quoted(&arguments.context)));
         }
-        message.push_str(&format!("\nCredence says: {}\n\nMay it?", shown::quoted(&self.why)));
-        let offered = OPTIONS.iter().filter(|(_, _, scope, _)| offered(*scope, arguments));
+        message.push_str(&format!("\nIt {}.", arguments.changes()));
+        message.push_str(&format!("\nCredence says: {}", shown::quoted(&self.why)));
+        message.push_str(&format!(
+            "\nBelieved: you would be against it with probability {:.1}% (90% interval {:.1}% to {:.1}%).",
+            100.0 * self.belief.p_refuse,
+            100.0 * self.belief.low,
+            100.0 * self.belief.high
+        ));
+        for way in &self.would_change {
+            message.push_str(&format!("\nTo change it: {}", shown::quoted(way)));
+        }
+        message.push_str("\n\nMay it?");
+        let offered =
+            OPTIONS.iter().filter(|(_, verdict, scope, _)| offered((*verdict, *scope), arguments, self.reason));
         let options = offered.map(|(value, _, _, title)| ((*value).to_owned(), (*title).to_owned())).collect();
         Some(Form { message, label: "May the agent do this?", options })
     }
@@ -300,7 +332,12 @@ impl Answerable for Approval {
         // The hash of what the form was made from, not of what the host said: so the host can see that they agree.
         let shown_hash = arguments.request().shown_hash();
         let question = self.question.as_ref()?.id;
-        offered(scope, arguments).then_some(ApprovalAnswer { question, shown_hash, verdict, scope })
+        offered((verdict, scope), arguments, self.reason).then_some(ApprovalAnswer {
+            question,
+            shown_hash,
+            verdict,
+            scope,
+        })
     }
 
     fn result(self, unanswered: Option<Unanswered>) -> ApprovalResult {

@@ -1,11 +1,11 @@
 //! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work`,
-//! `approvals`, `calls` or `library`.
+//! `approvals`, `calls`, `library` or `motives`.
 //!
 //! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
 
 use std::io::{self, Write};
 
-use credence_memory::sample::{Scribe, approvals, at_work, calls, every_kind, library};
+use credence_memory::sample::{Scribe, approvals, at_work, calls, every_kind, library, motives};
 
 fn main() -> io::Result<()> {
     let scribe = match std::env::args().nth(1).as_deref() {
@@ -30,7 +30,12 @@ fn main() -> io::Result<()> {
             library(&mut scribe);
             scribe
         }
-        _ => return Err(io::Error::other("which: every-kind, at-work, approvals, calls or library?")),
+        Some("motives") => {
+            let mut scribe = Scribe::begun();
+            motives(&mut scribe);
+            scribe
+        }
+        _ => return Err(io::Error::other("which: every-kind, at-work, approvals, calls, library or motives?")),
     };
     io::stdout().write_all(scribe.bytes())
 }

@@ -23,7 +23,7 @@ use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, Seq, SessionI
 use crate::log::Entry;
 use crate::record::{Erased, PersonErased, QuarantineSet, Record, Subject};
 use crate::state::{Adapter, State};
-use crate::text::{normal, without_name};
+use crate::text::{self, without_name};
 
 /// What erasing a person would remove. Nothing happens until [`Erasure::carry_out`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub struct Erasure {
     /// Folders of trainings that saw the person.
     trainings: Vec<PathBuf>,
     artefacts: Vec<Artefact>,
+    /// The population in force, if it was learned from the person too.
+    population: Option<Seq>,
+    /// Decisions for several people that the person was one of.
+    decisions_for_several: u64,
     head: Seq,
 }
 
@@ -137,6 +141,7 @@ impl Erasure {
         let mut owned = Owned::default();
         let mut marks: Vec<(Seq, AlternativeId)> = Vec::new();
         let mut artefacts = Vec::new();
+        let (mut population, mut decisions_for_several) = (None, 0);
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
             if !records.is_empty() {
@@ -156,6 +161,11 @@ impl Erasure {
                 continue;
             }
             let is_theirs = owned.claims(person, &entry, &records);
+            match &entry.record {
+                Record::PopulationConsolidated(_) => population = is_theirs.then_some(entry.seq),
+                Record::CollectiveDecisionMade(_) => decisions_for_several += u64::from(is_theirs),
+                _ => {}
+            }
             if is_theirs {
                 evidence += u64::from(entry.record.evidence_origin().is_some());
                 records.insert(entry.seq);
@@ -180,6 +190,8 @@ impl Erasure {
             files,
             trainings,
             artefacts,
+            population,
+            decisions_for_several,
             head,
         })
     }
@@ -209,6 +221,17 @@ impl Erasure {
         &self.generations
     }
 
+    /// The record of the population in force, if it was learned from the person too: it goes, and with it what it says of
+    /// everybody, until the next consolidation.
+    pub fn population(&self) -> Option<Seq> {
+        self.population
+    }
+
+    /// Number of decisions for several people that would go because the person was one of them.
+    pub fn decisions_for_several(&self) -> u64 {
+        self.decisions_for_several
+    }
+
     /// Folders that would go with everything in them, because a training there saw the person or it cannot be said that none
     /// did.
     pub fn trainings(&self) -> &[PathBuf] {
@@ -236,7 +259,7 @@ impl Erasure {
         delete_artefacts: bool,
         mut unreached: Vec<String>,
     ) -> Result<PersonErased, EraseError> {
-        if normal(confirmation) != self.person.as_str() {
+        if text::name(confirmation) != self.person.as_str() {
             let (expected, given) = (self.person.to_string(), confirmation.to_owned());
             return Err(EraseError::NotConfirmed { expected, given });
         }
@@ -410,6 +433,7 @@ impl Owned {
             Record::CallBegun(r) => r.person == *person,
             Record::CallEnded(r) => r.person == *person,
             Record::OutcomeReported(r) => r.person == *person,
+            Record::MotiveRead(r) => r.person == *person,
             // Evidence and adapters were dealt with above; alternatives by who refers to them; the rest is of no one person.
             Record::ChoiceMade(_)
             | Record::RankingGiven(_)
@@ -489,7 +513,9 @@ mod tests {
         home.append(time(2), Record::PopulationConsolidated(learned)).unwrap();
         assert!(fs::read_to_string(home.paths().log()).unwrap().contains("0.123456789"));
         let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
+        assert_eq!(erasure.population(), Some(home.state().head().0), "others are believed by it");
         erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
+        assert_eq!(Erasure::of(&home, &id("bob")).unwrap().population(), None);
         let text = fs::read_to_string(home.paths().log()).unwrap();
         assert!(!text.contains("0.123456789") && home.state().population().is_none());
     }
@@ -589,11 +615,41 @@ mod tests {
         let absorbed = folder("generation-2", Some(&clean.replace("bob", "adelaide")));
         let held_out = folder("generation-3", Some(&clean.replace("[]", r#"[{"seq":7,"person":"adelaide"}]"#)));
         let unknown = folder("generation-4", None);
+        let nobody = folder("generation-5", Some(r#"{"generation":9,"in_use":0}"#));
+        let mut gone = vec![absorbed, held_out, unknown, nobody];
+        let with = |name: &str, file: &str, content: &[u8]| {
+            let path = folder(name, Some(clean)).join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+            home.paths().training().join(name)
+        };
+        for (n, (file, content)) in [
+            ("examples.jsonl", "{\"person\":\"bob\"}\n{\"person\":\"adelaide\"}\n"),
+            ("examples.jsonl", "{\"person\":\"bob\"}\nnot json\n"),
+            ("checkpoint/data.json", r#"{"people":["adelaide"]}"#),
+            ("text.txt", "Adelaide: tea\n"),
+            ("notes", "adelaide"),
+            ("DATA.JSON", r#"{"people":["adelaide"]}"#),
+            ("data.json", "not json"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            gone.push(with(&format!("generation-6{n}"), file, content.as_bytes()));
+        }
+        let beside = [
+            with("generation-70", "checkpoint/weights.gguf", b"GGUF\0\0adelaide\xff"),
+            with("generation-71", "examples.jsonl", b"{\"person\":\"bob\"}\n\n"),
+            with("generation-72", "taken", b"true"),
+            with("generation-73", "log.txt", b"bob: tea\n"),
+            with("generation-74", "data.json", br#"{"people":["bob"]}"#),
+        ];
+        fs::write(beside[4].join("job.json"), r#"{"generation":9,"in_use":0}"#).unwrap();
         let erasure = Erasure::of(&home, &id("adelaide")).unwrap();
-        assert_eq!(erasure.trainings(), [absorbed.clone(), held_out.clone(), unknown.clone()]);
+        assert_eq!(erasure.trainings(), gone);
         erasure.carry_out(&mut home, "adelaide", time(9), "asked to", false, vec![]).unwrap();
-        assert!(stays.join("job.json").exists());
-        assert!([absorbed, held_out, unknown].iter().all(|path| !path.exists()));
+        assert!(stays.join("job.json").exists() && beside.iter().all(|path| path.exists()));
+        assert!(gone.iter().all(|path| !path.exists()));
     }
 
     /// A name in two normal forms is one person, in paths and briefings too; the tombstone says nothing of it.

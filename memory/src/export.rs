@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::belief::{Mixture, Question};
 use crate::ids::{AlternativeId, PersonId, Seq};
 use crate::log::{Entry, LogError};
-use crate::record::{Record, Strength, Verdict};
+use crate::number::Probability;
+use crate::record::{Condition, Record, Strength, Verdict};
 use crate::state::{State, StateError};
 
 pub use parquet::write_parquet;
@@ -45,6 +46,32 @@ pub struct Row {
     pub outcome: String,
     /// Probability of `first`, of `agree`.
     pub soft_label: Option<f64>,
+    /// What else a statement of importance says, as JSON: whether it is the least that was meant, its words, how probably they
+    /// were misread, where it holds. Nothing where it says no more.
+    pub details: Option<String>,
+}
+
+/// What a statement of importance says beside its values and its strength.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Details {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) at_least: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) words: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) misreading: Option<Probability>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) conditions: Vec<Condition>,
+}
+
+impl Details {
+    fn of(record: &Record) -> Option<String> {
+        let Record::ImportanceStated(r) = record else { return None };
+        let (words, conditions) = (r.words.clone(), r.conditions.clone());
+        let details = Self { at_least: r.at_least, words, misreading: r.misreading, conditions };
+        if details == Self::default() { None } else { serde_json::to_string(&details).ok() }
+    }
 }
 
 /// Rows, and how much has no form as a row.
@@ -172,7 +199,8 @@ fn row(entry: &Entry, state: &State) -> Option<(Row, Option<Question>)> {
     let (situation, first, second, question) = parts;
     let (seq, time, person, source) = (entry.seq, entry.time, from.person.clone(), from.source.to_string());
     let kind = entry.record.kind();
-    let row = Row { seq, time, person, source, kind, situation, first, second, outcome, soft_label: None };
+    let details = Details::of(&entry.record);
+    let row = Row { seq, time, person, source, kind, situation, first, second, outcome, soft_label: None, details };
     Some((row, question))
 }
 
@@ -266,6 +294,7 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError>
             second: row.second.as_deref().map(guarded),
             outcome: &row.outcome,
             soft_label: row.soft_label,
+            details: row.details.as_deref(),
         };
         writer.serialize(guarded).map_err(io::Error::from)?;
     }
@@ -274,8 +303,20 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> Result<u64, ExportError>
 }
 
 /// The columns of a CSV export.
-pub const CSV_COLUMNS: [&str; 11] =
-    ["seq", "log", "time", "person", "source", "kind", "situation", "first", "second", "outcome", "soft_label"];
+pub const CSV_COLUMNS: [&str; 12] = [
+    "seq",
+    "log",
+    "time",
+    "person",
+    "source",
+    "kind",
+    "situation",
+    "first",
+    "second",
+    "outcome",
+    "soft_label",
+    "details",
+];
 
 /// A [`Row`] as it stands in a CSV.
 #[derive(Serialize)]
@@ -291,6 +332,7 @@ struct GuardedRow<'a> {
     second: Option<Cow<'a, str>>,
     outcome: &'a str,
     soft_label: Option<f64>,
+    details: Option<&'a str>,
 }
 
 /// Whether a spreadsheet would take what follows any apostrophes for a formula.

@@ -15,7 +15,7 @@ use crate::lock::Lock;
 use crate::log::{Batch, End, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
 use crate::state::{Applied, State, StateError};
-use crate::storage::{Files, Storage};
+use crate::storage::{Files, Storage, is_at};
 use crate::store::{Condition, Store, Unusable};
 
 /// Beliefs are kept in the store at least this often, in records.
@@ -32,7 +32,7 @@ pub struct Home {
     /// Whether records are written ahead of being synced.
     ahead: bool,
     /// Dropped last, so that no other process opens the store before this one has closed it.
-    _lock: Lock,
+    _lock: Held,
 }
 
 /// Where things are in a home.
@@ -313,7 +313,8 @@ impl Home {
         if end == self.writer.safe() {
             return Ok(None);
         }
-        Ok(Some(Unsynced { file: self.writer.storage().handle()?, end }))
+        let storage = self.writer.storage();
+        Ok(Some(Unsynced { file: storage.handle()?, path: storage.path().to_owned(), end }))
     }
 
     /// Takes note that what was written up to this end is on the medium.
@@ -474,6 +475,7 @@ impl Home {
 #[derive(Debug)]
 pub struct Unsynced {
     file: File,
+    path: PathBuf,
     end: End,
 }
 
@@ -485,7 +487,12 @@ impl Unsynced {
     pub fn sync(&self) -> io::Result<End> {
         crate::moment!("sync");
         self.file.sync_data()?;
-        Ok(self.end)
+        match is_at(&self.file, &self.path) {
+            Ok(true) => Ok(self.end),
+            // What was written is in a file that nobody will read.
+            Ok(false) => Err(io::Error::other("another file stands in the log's place")),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -573,7 +580,15 @@ fn open_store(paths: &Paths) -> (Option<Store>, Condition) {
     }
 }
 
-fn locked(paths: &Paths) -> Result<Lock, HomeError> {
+/// What keeps a home to one writer: the lock's file, and the home's own folder, which is the same one whatever becomes of the
+/// file. Folders can be locked on most systems.
+#[derive(Debug)]
+struct Held {
+    _file: Lock,
+    _folder: Option<Lock>,
+}
+
+fn locked(paths: &Paths) -> Result<Held, HomeError> {
     private_directory(&paths.root)?;
     let path = paths.lock();
     let failed = |operation, source| HomeError::Files { operation, path: path.clone(), source };
@@ -582,10 +597,22 @@ fn locked(paths: &Paths) -> Result<Lock, HomeError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&path).map_err(|e| failed("open", e))?;
-    Lock::take(file).map_err(|error| match error {
-        TryLockError::WouldBlock => HomeError::InUse(paths.root.clone()),
+    let in_use = || HomeError::InUse(paths.root.clone());
+    let same = file.try_clone().map_err(|e| failed("open", e))?;
+    let file = Lock::take(file).map_err(|error| match error {
+        TryLockError::WouldBlock => in_use(),
         TryLockError::Error(e) => failed("lock", e),
-    })
+    })?;
+    // Whoever else comes locks what stands there now.
+    if !is_at(&same, &path).unwrap_or(false) {
+        return Err(in_use());
+    }
+    let folder = match File::open(&paths.root).map(Lock::take) {
+        Ok(Ok(lock)) => Some(lock),
+        Ok(Err(TryLockError::WouldBlock)) => return Err(in_use()),
+        Ok(Err(TryLockError::Error(_))) | Err(_) => None,
+    };
+    Ok(Held { _file: file, _folder: folder })
 }
 
 /// Makes a directory that only its owner can look into; one that is there is left as it is.

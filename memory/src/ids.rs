@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::text::normal;
+use crate::text;
 
 /// Position of a record in its log; the header is 1, so a record's number is also its line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -258,13 +258,13 @@ macro_rules! text_id {
 
         impl $name {
             /// Takes a name of 1 to [`ID_BYTES_MAX`] bytes without control, invisible or direction-changing characters, in
-            /// its one normal form ([`crate::text::normal`]): names that differ only in that are one name, also in logs.
+            /// its one form ([`crate::text::name`]): names that differ only in that are one name, also in logs.
             ///
             /// # Errors
             /// The text is empty, too long, or has characters that a name may not have.
             pub fn new(text: &str) -> Result<Self, IdError> {
                 check_text(text)?;
-                let normal = normal(text);
+                let normal = text::name(text);
                 // A few characters need more bytes in their normal form than they came in.
                 Ok(Self(if normal.len() <= ID_BYTES_MAX { normal.as_ref().into() } else { text.into() }))
             }
@@ -365,8 +365,10 @@ fn unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{fdd0}'..='\u{fdef}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        // Of every plane the last two are no characters.
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]
@@ -390,6 +392,9 @@ mod tests {
         check("ada\n", false);
         check("a\u{202e}da", false);
         check("a\u{200b}da", false);
+        for hidden in ["\u{fffc}", "\u{ffff}", "\u{fdd0}", "\u{1fffe}", "\u{16fe4}"] {
+            check(&format!("ada{hidden}"), false);
+        }
         for hidden in ["\u{34f}", "\u{fe0f}", "\u{115f}", "\u{3164}", "\u{2800}"] {
             check(&format!("ada{hidden}"), false);
         }
@@ -406,6 +411,9 @@ mod tests {
             assert_eq!(composed, apart);
             let read: PersonId = serde_json::from_str(&serde_json::to_string(apart.as_str()).unwrap()).unwrap();
             assert_eq!(read, composed);
+        }
+        for spaced in ["mary\u{a0}ann", "mary  ann", "mary\u{202f}ann", "mary\u{3000}\u{2003}ann", "mary\u{1680}ann"] {
+            assert_eq!(PersonId::new(spaced).unwrap().as_str(), "mary ann", "{spaced:?}");
         }
         let growing = "\u{1d160}".repeat(ID_BYTES_MAX / 4);
         assert_eq!(PersonId::new(&growing).unwrap().as_str(), growing, "what can be named can be read back");

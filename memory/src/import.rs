@@ -20,6 +20,7 @@ mod statement;
 mod tests;
 mod times;
 mod trl;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ mod calls;
 mod deliberation;
 mod files;
 mod library;
+mod motives;
 mod opening;
 mod people;
 mod tasks;
@@ -36,6 +37,7 @@ pub use deliberation::{
 };
 pub use files::{Erased, Exported, Imported, PersonErased};
 pub use library::{DocumentAdded, DocumentDropped, DocumentKind, DocumentPassage, PassageReading, ReadBy};
+pub use motives::{MotiveBar, MotivePart, MotiveRead, MotiveReading};
 pub use opening::{
     AlternativeDescribed, AttributeScale, AttributesDeclared, ConfigurationChanged, FeatureSource, LogOpened,
     ModelRecord, Origin, PackNamed, PriorElicited, PublishedPrior,
@@ -151,6 +153,8 @@ pub enum Record {
     DocumentAdded(DocumentAdded),
     /// A document left the library.
     DocumentDropped(DocumentDropped),
+    /// Probes in the model's states read an act; not evidence.
+    MotiveRead(MotiveRead),
 }
 
 impl Record {
@@ -211,6 +215,7 @@ impl Record {
             Record::CollectiveDecisionMade(r) => r.alternatives.clone(),
             Record::Deliberated(r) => vec![r.alternative, r.with_consequences],
             Record::AlternativesStruck(r) => r.alternatives.clone(),
+            Record::MotiveRead(r) => vec![r.alternative],
             _ => Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ mod at_work;
 mod calls;
 mod every_kind;
 mod library;
+mod motives;
 mod people;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use at_work::at_work;
 pub use calls::calls;
 pub use every_kind::every_kind;
 pub use library::{library, library_document};
+pub use motives::{motive_read, motives};
 
 /// A header: two values, care and honesty, one text feature, the default settings.
 pub fn header(log_id: &str) -> LogOpened {

@@ -9,6 +9,7 @@ mod check;
 mod generations;
 mod illegal;
 mod library;
+mod motives;
 mod person;
 mod population;
 #[cfg(test)]
@@ -29,8 +30,8 @@ use crate::library::Library;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
-    ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, DecisionMade, Imported, LogOpened, PriorElicited,
-    RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
+    ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, DecisionMade, Imported, LogOpened, MotiveRead,
+    PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
 pub use calls::Call;
@@ -142,6 +143,7 @@ pub struct State {
     approvals: BTreeMap<PersonId, Arc<Approvals>>,
     calls: Calls,
     library: Arc<Library>,
+    motives: BTreeMap<Seq, MotiveRead>,
 }
 
 /// Why a record cannot follow.
@@ -539,6 +541,9 @@ impl State {
             | Record::ConsequenceChecked(_)
             | Record::AlternativesStruck(_) => self.note_work(entry),
             Record::CallBegun(_) | Record::CallEnded(_) | Record::OutcomeReported(_) => self.note_call(entry),
+            Record::MotiveRead(r) => {
+                self.motives.insert(seq, r.clone());
+            }
         }
     }
 
@@ -575,6 +580,11 @@ impl State {
     pub fn description_through(&self, index: DescriptionIndex, through: Seq) -> &AlternativeDescribed {
         let later = self.superseded.get(&index).and_then(|s| s.iter().find(|(seq, _)| *seq > through));
         later.map_or_else(|| self.latest(index), |(_, before)| before)
+    }
+
+    /// How often an alternative was described anew.
+    pub fn redescribed(&self) -> usize {
+        self.superseded.values().map(Vec::len).sum()
     }
 
     /// The latest description of every alternative, in the order in which they were first described.

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 #[cfg(any(test, feature = "test-support"))]
 pub use faulty::{Fault, Faulty, Moment, Operation};
 pub use files::Files;
+pub(crate) use files::is_at;
 
 /// Reads the old bytes and writes the new ones.
 pub type Rewrite<'a> = dyn FnMut(&mut dyn Read, &mut dyn Write) -> io::Result<()> + 'a;
@@ -30,6 +31,28 @@ impl ReplaceError {
         let (ReplaceError::Kept(source) | ReplaceError::Unsynced(source)) = self;
         source
     }
+}
+
+/// How a storage is no longer what its writer left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Change {
+    /// There is nothing in its place.
+    #[error("it was removed")]
+    Removed,
+    /// There is something else in its place.
+    #[error("another file stands in its place")]
+    Replaced,
+    /// It is longer or shorter.
+    #[error("it has {found} bytes, not {expected}")]
+    Length {
+        /// Bytes that the writer left.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// It is as long, and ends otherwise.
+    #[error("its last record is another one")]
+    Content,
 }
 
 /// An append-only sequence of bytes that can be synced, cut back and replaced as a whole.
@@ -55,6 +78,20 @@ pub trait Storage {
     /// # Errors
     /// The storage fails.
     fn read_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// How somebody else has changed it, if it is not so long any more or does not end so.
+    ///
+    /// # Errors
+    /// The storage fails.
+    fn changed(&self, len: u64, end: &[u8]) -> io::Result<Option<Change>> {
+        let found = self.len()?;
+        if found != len {
+            return Ok(Some(Change::Length { expected: len, found }));
+        }
+        let mut last = Vec::with_capacity(end.len());
+        self.read_from(len.saturating_sub(end.len() as u64))?.take(end.len() as u64).read_to_end(&mut last)?;
+        Ok((!last.ends_with(end)).then_some(Change::Content))
+    }
 
     /// Adds bytes at the end. After an error any part of them may stand there.
     ///

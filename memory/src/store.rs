@@ -261,6 +261,17 @@ fn seal(key: &[u8], content: &[u8]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use credence_belief::{Mixture, Priors, Settings};
+
+    #[test]
+    fn a_belief_comes_back_as_it_was_whatever_its_settings_leave_out_of_a_header() {
+        let seldom = Settings { refined_at_first: 4, ..Settings::default() };
+        for settings in [Settings::default(), Settings::of_new_homes(), seldom] {
+            let belief = Mixture::new(&settings, &Priors::isotropic(2, 1.0)).expect("sound settings");
+            let bytes = sealed(b"ada", &belief).expect("bytes");
+            assert_eq!(unsealed::<Mixture>(b"ada", &bytes), Some(belief));
+        }
+    }
 
     #[test]
     fn a_store_of_another_version_is_thrown_away_and_not_called_damaged() {

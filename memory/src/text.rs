@@ -12,6 +12,24 @@ pub fn normal(text: &str) -> Cow<'_, str> {
     if letters.contains('\r') { Cow::Owned(letters.replace("\r\n", "\n").replace('\r', "\n")) } else { letters }
 }
 
+/// A name in its one form: normal, with one plain space wherever it has spaces of any kind.
+pub fn name(text: &str) -> Cow<'_, str> {
+    let letters = normal(text);
+    let is_plain = |text: &str| !text.chars().any(|c| c.is_whitespace() && c != ' ') && !text.contains("  ");
+    if letters.is_ascii() && !letters.contains("  ") || is_plain(&letters) {
+        return letters;
+    }
+    let mut plain = String::with_capacity(letters.len());
+    for c in letters.chars() {
+        match c.is_whitespace() {
+            true if plain.ends_with(' ') => {}
+            true => plain.push(' '),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
+}
+
 /// Where a name stands in a text, as bytes of the text: whatever the case of its letters, and in whichever normal form the text
 /// is. Where the name is short (under five characters) only where no letter stands beside it: "ada" is not in "adamant"; and
 /// "town:1" is not in "town:12".
@@ -60,9 +78,15 @@ pub fn without_name(text: &str, name: &str, instead: &str) -> String {
     out + &text[done..]
 }
 
-/// Its characters taken apart and in small letters, each with the byte where the character it came from begins.
+/// Its characters taken apart and in small letters, each with the byte where the character it came from begins; spaces of any kind
+/// and number are one.
 fn folded(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
-    text.char_indices().flat_map(|(byte, c)| {
+    let mut after_space = false;
+    let one_space = move |(byte, c): (usize, char)| {
+        let again = std::mem::replace(&mut after_space, c.is_whitespace()) && after_space;
+        (!again).then_some((byte, if c.is_whitespace() { ' ' } else { c }))
+    };
+    text.char_indices().filter_map(one_space).flat_map(|(byte, c)| {
         let apart: Vec<char> = std::iter::once(c).nfd().flat_map(char::to_lowercase).collect();
         apart.into_iter().map(move |c| (byte, c))
     })
@@ -90,6 +114,7 @@ mod tests {
         check("for Jos\u{e9} too", "Jose\u{301}", "for [] too");
         check("Jos\u{e9}", "Jose", "Jos\u{e9}");
         check("polis:town:12, polis:town:1", "polis:town:1", "polis:town:12, []");
+        check("to Mary\u{a0}Ann, mary  ann and mary\nann.", "mary ann", "to [], [] and [].");
         check("nobody", "ada", "nobody");
         check("\u{130}da", "ada", "\u{130}da");
     }

@@ -102,13 +102,17 @@ pub(crate) fn until_told() -> (Arc<AtomicBool>, signals::Watch) {
     (is_ending, signals::watch(move || told.store(true, Ordering::SeqCst)))
 }
 
-/// Takes in what calls came to, as long as a desk is open: of commands that other processes run meanwhile.
+/// Takes in what calls came to, and what an owner says at a terminal, as long as a desk is open: other processes run commands
+/// and take answers meanwhile.
 pub(crate) async fn look_after(desk: crate::serve::desk::DeskHandle) {
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        let looked = desk.run(|desk| match desk.home.state().calls().values().any(|call| call.ended.is_none()) {
-            true => settle(&mut desk.home).map(drop),
-            false => Ok(()),
+        let looked = desk.run(|desk| {
+            crate::commands::approvals::handed::take_in(&mut desk.home);
+            match desk.home.state().calls().values().any(|call| call.ended.is_none()) {
+                true => settle(&mut desk.home).map(drop),
+                false => Ok(()),
+            }
         });
         match looked.await {
             Ok(Ok(())) => {}

@@ -11,6 +11,9 @@ pub(crate) struct ConsiderArgs {
     /// Write the consequences of each alternative and judge it with and without them; Ctrl-C ends the writing
     #[arg(long)]
     pub(crate) deliberate: bool,
+    /// Write consequences only of alternatives of which probes (`credence probe`) are unsure whether a bad motive is in them
+    #[arg(long)]
+    pub(crate) deliberate_if_unsure: bool,
     /// The most tokens to write, for all alternatives together
     #[arg(long, value_name = "N", default_value_t = 480, value_parser = crate::cli::numbers::count::<0, 100000>)]
     pub(crate) deliberation_tokens: usize,

@@ -24,6 +24,7 @@ use crate::commands::consider::{deliberate, guard};
 use crate::commands::decide::{as_json, print, text};
 use crate::commands::tell::{Answering, tell};
 use crate::exit::{WrongInput, undecided};
+use crate::probing::{Watch, Watched};
 use crate::progress::working;
 use crate::surroundings::{Opened, home, now, person, say, say_json};
 use carry::Exec;
@@ -77,8 +78,8 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
     };
     let stdin = std::io::stdin();
     let interactive = stdin.is_terminal();
-    let (input, considered) = (Box::new(stdin.lock()), Vec::new());
-    let mut work = Work { opened, run, situation, args, input, interactive, considered, exec };
+    let (input, considered, probes) = (Box::new(stdin.lock()), Vec::new(), opened.watch());
+    let mut work = Work { opened, run, situation, args, input, interactive, considered, exec, probes };
     if let Some(chosen) = chosen {
         return work.carry(chosen);
     }
@@ -194,6 +195,8 @@ struct Work<'a> {
     considered: Vec<(AlternativeId, Option<Considered>)>,
     /// How acts are carried out, if they are.
     exec: Option<Exec>,
+    /// The probes that read what is decided about, if there are any.
+    probes: Option<Watch>,
 }
 
 /// What a line led to.
@@ -275,9 +278,9 @@ impl Work<'_> {
         let new: Vec<AlternativeId> = self.run.alternatives().iter().copied().filter(|a| !done.contains(a)).collect();
         if !new.is_empty() {
             let (person, task) = (self.run.person().clone(), self.run.id().clone());
-            let whose = (&person, Some(&task));
-            let how = (self.args.seed, self.args.json);
-            let found = deliberate(&mut self.opened, &self.args.consider, whose, &self.situation, &new, how)?;
+            let whose = Watched { person, task: Some(task) };
+            let (watched, how) = ((self.probes.as_ref(), &whose), (self.args.seed, self.args.json));
+            let found = deliberate(&mut self.opened, &self.args.consider, watched, &self.situation, &new, how)?;
             let found = if found.is_empty() { vec![None; new.len()] } else { found };
             self.considered.extend(new.into_iter().zip(found));
         }

@@ -1,18 +1,19 @@
 //! `credence approvals`: agents ask before they act; the owner answers, and the answers are learned from.
 
+pub(crate) mod handed;
 mod hook;
+mod told;
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use credence_agent::approvals::{self, ApprovalAnswer, ApprovalVerdict, Now, call_in_words, pattern_in_words};
-use credence_agent::calls;
-use credence_approvals::{ActPattern, Bound, By, Limits, PersonVerdict, Request, Scope, Settings, ShownHash, Stated};
+use credence_agent::approvals::{self, ApprovalAnswer, ApprovalVerdict, Now};
+use credence_approvals::{ActPattern, Limits, PersonVerdict, Request, Scope, Settings, ShownHash, Stated};
 use credence_memory::home::Home;
 use credence_memory::ids::PersonId;
-use credence_memory::state::{Call, State};
+use handed::Handed;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use rand::RngExt;
@@ -23,6 +24,8 @@ use crate::surroundings::{Opened, home, now, open_home, person, read_state, say,
 
 /// A declaration that can be copied and changed.
 const EXAMPLE: &str = include_str!("approvals/example.toml");
+/// Limits that can be copied and changed.
+const LIMITS_EXAMPLE: &str = include_str!("approvals/limits.toml");
 
 /// `credence approvals ...`.
 #[derive(Debug, Subcommand)]
@@ -41,15 +44,26 @@ pub(crate) enum ApprovalsCommand {
         #[command(flatten)]
         person: PersonArgs,
     },
+    /// End a rule, that is an answer for a task or for always. Nothing is learned from it
+    Revoke {
+        /// Number of the rule, from `credence approvals list`
+        rule: u64,
+        /// Whose it is.
+        #[command(flatten)]
+        person: PersonArgs,
+    },
     /// Show the limits that nothing learned can cross, or set them from a TOML file
     Limits {
         /// The file; those of before no longer hold
         file: Option<PathBuf>,
+        /// Print limits to begin with, with every key explained
+        #[arg(long)]
+        example: bool,
         /// Whose they are.
         #[command(flatten)]
         person: PersonArgs,
     },
-    /// List open questions and acts that passed
+    /// List open questions, rules and acts that passed
     List {
         /// One JSON object
         #[arg(long)]
@@ -58,8 +72,10 @@ pub(crate) enum ApprovalsCommand {
         #[command(flatten)]
         person: PersonArgs,
     },
-    /// Say what passes without a question, how sure that is, and what is needed for more
+    /// Say what passes without a question, how sure that is, and what is needed for more; or all of one open question
     Show {
+        /// Number of an open question
+        question: Option<u64>,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -180,13 +196,19 @@ pub(crate) fn run(global: &Global, command: ApprovalsCommand) -> anyhow::Result<
         ApprovalsCommand::Answer(args) => answer(global, args),
         ApprovalsCommand::Undo { act, person: whose } => {
             let whose = person(&whose)?;
-            let mut home = open_home(global)?;
-            let record = approvals::undo(&mut home, &whose, act, &here())?;
-            say(format!("act {act} counts as refused (record {record})"))
+            handed::done(global, Handed::Undo { person: whose, act })
         }
-        ApprovalsCommand::Limits { file, person: whose } => limits(global, file.as_deref(), &person(&whose)?),
-        ApprovalsCommand::List { json, person: whose } => list(global, &person(&whose)?, json),
-        ApprovalsCommand::Show { json, person: whose } => show(global, &person(&whose)?, json),
+        ApprovalsCommand::Revoke { rule, person: whose } => {
+            let whose = person(&whose)?;
+            handed::done(global, Handed::Revoke { person: whose, rule })
+        }
+        ApprovalsCommand::Limits { example: true, .. } => say(LIMITS_EXAMPLE.trim_end()),
+        ApprovalsCommand::Limits { file, person: whose, .. } => limits(global, file.as_deref(), &person(&whose)?),
+        ApprovalsCommand::List { json, person: whose } => told::list(global, &person(&whose)?, json),
+        ApprovalsCommand::Show { question: Some(question), json, person: whose } => {
+            told::question(global, &person(&whose)?, question, json)
+        }
+        ApprovalsCommand::Show { question: None, json, person: whose } => told::show(global, &person(&whose)?, json),
         ApprovalsCommand::Hook(args) => hook::run(global, &args),
     }
 }
@@ -201,20 +223,24 @@ fn declare(global: &Global, args: &DeclareArgs) -> anyhow::Result<()> {
     let mut settings: Settings = of_toml(file)?;
     let whose = person(&args.person)?;
     let is_new = !home(global)?.join("evidence").join("log.jsonl").exists();
-    let mut home = if is_new { Opened::open(global, &args.model)?.home } else { open_home(global)? };
-    settings.audit_seed = match home.state().approvals(&whose) {
-        Some(before) => before.settings().audit_seed,
-        None => rand::rng().random(),
-    };
-    let tools = settings.tools.len();
-    let record = approvals::declare(&mut home, &whose, settings, &here())?;
-    say(format!("{tools} tools declared (record {record}); `credence approvals request` asks for an act"))
+    settings.audit_seed = rand::rng().random();
+    if is_new {
+        // The seed above holds; a home that has approvals keeps its own.
+        drop(Opened::open(global, &args.model)?);
+    }
+    handed::done(global, Handed::Declare { person: whose, settings: Box::new(settings) })
 }
 
 /// A TOML file, with its place in every error.
 fn of_toml<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
     let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
-    toml::from_str(&text).map_err(|e| WrongInput(format!("{}: {}", file.display(), e.to_string().trim_end())).into())
+    toml::from_str(unmarked(&text))
+        .map_err(|e| WrongInput(format!("{}: {}", file.display(), e.to_string().trim_end())).into())
+}
+
+/// A text without the byte order mark that some programs put before it.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A request as JSON from a file or standard input.
@@ -227,7 +253,7 @@ fn stated(file: &Path) -> anyhow::Result<Stated> {
         text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
         file.display().to_string()
     };
-    serde_json::from_str(&text).map_err(|e| {
+    serde_json::from_str(unmarked(&text)).map_err(|e| {
         WrongInput(format!("{name}: {e}; expected {{\"tool\": \"...\", \"arguments\": {{...}}, ...}}")).into()
     })
 }
@@ -246,7 +272,7 @@ fn request(global: &Global, args: &RequestArgs) -> anyhow::Result<()> {
     if args.json {
         say_json(&verdict)?;
     } else {
-        say_verdict(&verdict)?;
+        say_verdict(&verdict, &spoken(global, &whose))?;
     }
     not_passed(verdict.verdict)
 }
@@ -256,7 +282,7 @@ fn put(home: &mut Home, whose: &PersonId, question: u64, verdict: &ApprovalVerdi
     let Some(request) = open_question(home, whose, question) else { return Ok(false) };
     say(format!("An agent asks: may I call\n{}", shown(&request)))?;
     say(format!(
-        "{}\n  y  yes, this once   t  such calls in this task   a  these arguments from now on\n  n  no               m  yes for now, and ask me about such calls   q  leave it open",
+        "{}\n  y  yes, this once   t  exactly this call in this task   a  these arguments from now on\n  n  no               m  yes for now, and ask me about such calls   q  leave it open",
         verdict.explanation.summary
     ))?;
     loop {
@@ -278,19 +304,17 @@ fn put(home: &mut Home, whose: &PersonId, question: u64, verdict: &ApprovalVerdi
             }
         };
         let answer = ApprovalAnswer { verdict: verdict_said, scope, pattern: None, expires: None };
-        approvals::answer(home, whose, question, verdict.shown_hash, answer, &here())?;
-        return Ok(true);
+        match approvals::answer(home, whose, question, verdict.shown_hash, answer, &here()) {
+            Err(approvals::ApproveError::Unusable(why)) => say(why)?,
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(true),
+        }
     }
 }
 
 /// A call as a person is to judge it: every argument whole.
 pub(crate) fn shown(request: &Request) -> String {
-    let mut lines = vec![format!("  {}", request.tool)];
-    lines.extend(request.arguments.iter().map(|(name, value)| format!("    {name}: {value}")));
-    if !request.context.is_empty() {
-        lines.push(format!("  the agent says: {}", request.context));
-    }
-    lines.join("\n")
+    approvals::call_whole(request).join("\n")
 }
 
 /// An open question's request.
@@ -299,21 +323,45 @@ pub(crate) fn open_question(home: &Home, whose: &PersonId, question: u64) -> Opt
     open.find(|(asked, _)| *asked == question).map(|(_, request)| request.clone())
 }
 
-fn say_verdict(verdict: &ApprovalVerdict) -> anyhow::Result<()> {
+/// A word of a shell's line.
+pub(crate) fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+:".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// What a command of an owner ends with, where it is not the default: whose it is, and which home.
+pub(crate) fn spoken(global: &Global, whose: &PersonId) -> String {
+    let mut end = String::new();
+    if person(&PersonArgs { person: None }).ok().as_ref() != Some(whose) {
+        end.push_str(&format!(" --person {}", word(whose.as_str())));
+    }
+    if let Some(home) = &global.home {
+        let home = std::path::absolute(home).unwrap_or_else(|_| home.clone());
+        end.push_str(&format!(" --home {}", word(&home.to_string_lossy())));
+    }
+    end
+}
+
+fn say_verdict(verdict: &ApprovalVerdict, end: &str) -> anyhow::Result<()> {
     say(&verdict.explanation.summary)?;
     if let Some(act) = verdict.act {
-        say(format!("act {act}: `credence approvals undo {act}` takes it back"))?;
+        say(format!("act {act}: `credence approvals undo {act}{end}` takes it back"))?;
     }
     if let Some(question) = verdict.question {
-        say(format!("question {question}: `credence approvals answer {question} approve` (or refuse, ask-me)"))?;
+        say(format!("question {question}: `credence approvals answer {question} approve{end}` (or refuse, ask-me)"))?;
     }
     verdict.explanation.would_change.iter().try_for_each(|way| say(format!("  {way}")))
 }
 
 fn answer(global: &Global, args: AnswerArgs) -> anyhow::Result<()> {
     let whose = person(&args.person)?;
-    let mut home = open_home(global)?;
-    let Some(request) = open_question(&home, &whose, args.question) else {
+    let state = read_state(global)?;
+    let mut open = declared(&state, &whose)?.open_questions();
+    let Some((_, request)) = open.find(|(asked, _)| *asked == args.question) else {
         anyhow::bail!(WrongInput(format!(
             "question {} of {whose} is not open; `credence approvals list` names those that are",
             args.question
@@ -331,8 +379,7 @@ fn answer(global: &Global, args: AnswerArgs) -> anyhow::Result<()> {
         .transpose()
         .map_err(|e| WrongInput(format!("--like: {e}; expected {{\"tool\": ..., \"arguments\": {{...}}}}")))?;
     let answer = ApprovalAnswer { verdict: args.said.into(), scope: args.scope.into(), pattern, expires: args.until };
-    let record = approvals::answer(&mut home, &whose, args.question, shown, answer, &here())?;
-    say(format!("recorded (record {record}); the agent may ask again"))
+    handed::done(global, Handed::Answer { person: whose, question: args.question, shown, answer })
 }
 
 fn limits(global: &Global, file: Option<&Path>, whose: &PersonId) -> anyhow::Result<()> {
@@ -341,10 +388,14 @@ fn limits(global: &Global, file: Option<&Path>, whose: &PersonId) -> anyhow::Res
         let approvals = declared(&state, whose)?;
         return say(toml::to_string(approvals.limits()).context("limits cannot be written as TOML")?.trim_end());
     };
-    let limits: Limits = of_toml(file)?;
-    let mut home = open_home(global)?;
-    let record = approvals::set_limits(&mut home, whose, limits, &here())?;
-    say(format!("set (record {record})"))
+    let mut limits: Limits = of_toml(file)?;
+    // A call is not let off a deny list by one more argument.
+    let table: toml::Table = of_toml(file)?;
+    let denied = table.get("deny").and_then(toml::Value::as_array);
+    for (pattern, said) in limits.deny.iter_mut().zip(denied.into_iter().flatten()) {
+        pattern.others |= said.get("others").is_none();
+    }
+    handed::done(global, Handed::Limits { person: whose.clone(), limits })
 }
 
 fn declared<'a>(
@@ -354,138 +405,4 @@ fn declared<'a>(
     state.approvals(whose).with_context(|| {
         WrongInput(format!("{whose} has not declared what agents may ask for: `credence approvals declare` does"))
     })
-}
-
-fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
-    let state = read_state(global)?;
-    let approvals = declared(&state, whose)?;
-    if json {
-        let open = approvals.open_questions().map(|(question, request)| {
-            serde_json::json!({"question": question, "request": request, "shown_hash": request.shown_hash()})
-        });
-        let acts = approvals.acts().map(|(act, request, by)| {
-            let mut entry = serde_json::json!({"act": act, "request": request, "by": by});
-            became(&state, whose, act, &mut entry);
-            entry
-        });
-        let undone = undone(&state, whose, approvals).map(|(act, call)| {
-            let mut entry = serde_json::json!({"act": act, "request": call.request});
-            became(&state, whose, act, &mut entry);
-            entry
-        });
-        return say_json(&serde_json::json!({
-            "open": open.collect::<Vec<_>>(),
-            "acts": acts.collect::<Vec<_>>(),
-            "undone_and_carried_out": undone.collect::<Vec<_>>(),
-        }));
-    }
-    let mut nothing = true;
-    for (question, request) in approvals.open_questions() {
-        nothing = false;
-        say(format!("question {question}  {}", call_in_words(request)))?;
-    }
-    for (act, request, by) in approvals.acts() {
-        nothing = false;
-        let by = match by {
-            By::Rule => "by a rule of yours",
-            By::Belief => "by belief",
-            By::Person => "you approved it",
-        };
-        say(format!("act {act}  {}  ({by})", call_in_words(request)))?;
-        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
-    }
-    for (act, call) in undone(&state, whose, approvals) {
-        nothing = false;
-        say(format!("act {act}  {}  (you took it back)", call_in_words(&call.request)))?;
-        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
-    }
-    if nothing { say("nothing was asked yet") } else { Ok(()) }
-}
-
-/// Acts that were carried out, or tried, and taken back.
-fn undone<'a>(
-    state: &'a State,
-    whose: &'a PersonId,
-    approvals: &'a credence_approvals::Approvals,
-) -> impl Iterator<Item = (u64, &'a Call)> {
-    let theirs = state.calls().values().filter(move |call| call.begun.person == *whose);
-    theirs.map(|call| (call.begun.act, call)).filter(move |(act, _)| approvals.act(*act).is_none())
-}
-
-/// Adds what became of an act.
-fn became(state: &State, whose: &PersonId, act: u64, entry: &mut serde_json::Value) {
-    let record = state.record_of_act(whose, act);
-    let call = state.call_of_act(whose, act).map(|(seq, call)| {
-        serde_json::json!({"record": seq, "ended": call.ended.as_ref().map(|(_, ended)| ended), "in_words": calls::end_in_words(call)})
-    });
-    let reports: Vec<_> = record.map(|seq| state.outcomes(seq)).unwrap_or_default().iter().map(|(_, r)| r).collect();
-    entry["record"] = serde_json::json!(record);
-    entry["call"] = serde_json::json!(call);
-    entry["reports"] = serde_json::json!(reports);
-}
-
-/// How many calls of an owner came to what.
-fn carried_out(state: &State, whose: &PersonId) -> std::collections::BTreeMap<&'static str, usize> {
-    let mut counted = std::collections::BTreeMap::new();
-    for call in state.calls().values().filter(|call| call.begun.person == *whose) {
-        let word = match &call.ended {
-            Some((_, ended)) => calls::outcome_in_words(ended.outcome),
-            None => "without an end so far",
-        };
-        *counted.entry(word).or_default() += 1;
-    }
-    counted
-}
-
-fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
-    let state = read_state(global)?;
-    let approvals = declared(&state, whose)?;
-    let settings = approvals.settings();
-    let (certificate, account) = (approvals.certificate(), approvals.account());
-    if json {
-        return say_json(&serde_json::json!({
-            "person": whose,
-            "answers": approvals.answered_count(),
-            "share_max": settings.share_max,
-            "bound": settings.bound,
-            "confidence": settings.confidence,
-            "certificate": certificate,
-            "audits": account,
-            "withdrawals": approvals.withdrawals(),
-            "tools": settings.tools,
-            "limits": approvals.limits(),
-            "carried_out": carried_out(&state, whose),
-        }));
-    }
-    let tools: Vec<&str> = settings.tools.iter().map(|tool| tool.name.as_str()).collect();
-    say(format!("tools: {}", if tools.is_empty() { "none".to_owned() } else { tools.join(", ") }))?;
-    let of = match settings.bound {
-        Bound::OfRefused => "of the acts you would refuse, at most this share may pass",
-        Bound::OfPassed => "of the acts that pass, at most this share may be ones you would refuse",
-    };
-    say(format!("{of}: {} (with {:.0}% confidence)", settings.share_max, 100.0 * settings.confidence))?;
-    say(format!("answers and undone acts so far: {}", approvals.answered_count()))?;
-    match certificate {
-        Some(_) => say("belief lets acts pass that it is sure enough of; `credence approvals list` shows them")?,
-        None => {
-            let first = settings.frozen_at.first().copied().unwrap_or(0);
-            say(format!(
-                "belief lets nothing pass yet: it needs {first} answers, and {} more to be tested on; answers for \"always\" work at once",
-                settings.tested_min
-            ))?;
-        }
-    }
-    let counted = carried_out(&state, whose);
-    if !counted.is_empty() {
-        let counted: Vec<String> = counted.iter().map(|(word, n)| format!("{n} {word}")).collect();
-        say(format!("carried out: {}", counted.join(", ")))?;
-    }
-    for (name, patterns) in
-        [("never", &approvals.limits().deny), ("always", &approvals.limits().allow), ("only", &approvals.limits().only)]
-    {
-        for pattern in patterns {
-            say(format!("{name}: {}", pattern_in_words(pattern)))?;
-        }
-    }
-    Ok(())
 }

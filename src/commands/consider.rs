@@ -11,13 +11,15 @@ use credence_agent::briefing;
 use credence_agent::consider::{Consideration, Event, consider};
 use credence_agent::decide::{Bars, Considered, Decided};
 use credence_agent::wording;
+use credence_glass::probe::Course;
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, BriefingId, PersonId, TaskId};
-use credence_memory::record::{Consequence, Outcome, Record};
+use credence_memory::ids::{AlternativeId, BriefingId, PersonId, Seq};
+use credence_memory::record::{Consequence, MotivePart, Outcome, Record};
 
 use crate::cli::ConsiderArgs;
 use crate::exit::WrongInput;
 use crate::front::clean_text;
+use crate::probing::{Watch, Watched};
 use crate::surroundings::{Opened, now, say};
 
 /// Adds a document to the home's briefings, unless the same is there already. Says under which name, and whether it is new.
@@ -42,11 +44,12 @@ pub(crate) fn add_briefing(home: &mut Home, path: &Path, name: Option<&str>) -> 
     Ok((name, true))
 }
 
-/// Deliberates on alternatives if that was asked for, showing what is written unless `quiet`.
+/// Has probes read alternatives, if there are any; deliberates on them if that was asked for, or only on those of which the probes are
+/// unsure, showing what is written unless `quiet`; and has probes read what was written.
 pub(crate) fn deliberate(
     opened: &mut Opened,
     args: &ConsiderArgs,
-    (person, task): (&PersonId, Option<&TaskId>),
+    (watch, whose): (Option<&Watch>, &Watched),
     situation: &str,
     alternatives: &[AlternativeId],
     (seed, quiet): (u64, bool),
@@ -57,12 +60,19 @@ pub(crate) fn deliberate(
             say(format!("Briefing {name} is kept; `credence brief drop {name}` takes it away."))?;
         }
     }
-    if !args.deliberate && args.briefs.is_empty() {
+    opened.read_motives(watch, whose, alternatives, &[])?;
+    let all = args.deliberate || !args.briefs.is_empty();
+    let wanted: Vec<AlternativeId> = match watch {
+        _ if all => alternatives.to_vec(),
+        Some(watch) if args.deliberate_if_unsure => unsure(opened, watch, whose, alternatives),
+        _ => Vec::new(),
+    };
+    if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let what = Consideration {
-        person: person.clone(),
-        task: task.cloned(),
+        person: whose.person.clone(),
+        task: whose.task.clone(),
         situation: situation.trim().to_owned(),
         charter: opened.opening.charter.clone(),
         tokens_max: args.deliberation_tokens,
@@ -77,7 +87,7 @@ pub(crate) fn deliberate(
         &mut opened.home,
         &mut reader,
         &what,
-        alternatives,
+        &wanted,
         &mut |event| {
             let shown = if quiet { Ok(()) } else { show(&event) };
             if interrupted.load(Ordering::SeqCst) || shown.is_err() {
@@ -91,7 +101,23 @@ pub(crate) fn deliberate(
     if interrupted.load(Ordering::SeqCst) && !quiet {
         say("\nDeliberation ended by you; what was finished counts.")?;
     }
-    Ok(considered)
+    let written: Vec<Seq> = considered.iter().flatten().map(|c| c.deliberation).collect();
+    opened.read_motives(watch, whose, &[], &written)?;
+    let of = |alternative: &AlternativeId| {
+        wanted.iter().position(|other| other == alternative).and_then(|at| considered.get(at).copied().flatten())
+    };
+    Ok(alternatives.iter().map(of).collect())
+}
+
+/// The alternatives that read neither as ordinary texts do nor above the bar.
+fn unsure(opened: &Opened, watch: &Watch, whose: &Watched, alternatives: &[AlternativeId]) -> Vec<AlternativeId> {
+    let state = opened.home.state();
+    let is_unsure = |alternative: &&AlternativeId| {
+        let read = state.motives_of(&whose.person, alternative);
+        let proposed = read.iter().find(|(_, r)| r.part == MotivePart::Proposed).and_then(|(_, r)| r.highest());
+        proposed.is_some_and(|reading| watch.band().course(reading.log_odds.get()) == Course::Ask)
+    };
+    alternatives.iter().filter(is_unsure).copied().collect()
 }
 
 fn show(event: &Event) -> anyhow::Result<()> {

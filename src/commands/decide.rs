@@ -23,6 +23,7 @@ use crate::cli::{DecideArgs, Global};
 use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::{WrongInput, undecided};
 use crate::front::text::counted;
+use crate::probing::{MotiveView, Watched, views};
 use crate::progress::working;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
@@ -41,7 +42,10 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
     // Formed once, and not anew for every reason.
     opened.home.believe(&person)?;
     let bars = args.bars.bars();
-    let considered = deliberate(&mut opened, &args.consider, (&person, None), &args.situation, &ids, (0, args.json))?;
+    let watch = opened.watch();
+    let whose = Watched { person: person.clone(), task: None };
+    let considered =
+        deliberate(&mut opened, &args.consider, (watch.as_ref(), &whose), &args.situation, &ids, (0, args.json))?;
     let stdin = std::io::stdin();
     let mut answers = stdin.lock();
     loop {
@@ -149,6 +153,8 @@ pub(crate) struct DecisionJson {
     expected_utility_alone: Option<Vec<f64>>,
     /// How far the difference of the two best moved when the situation was only worded otherwise, noise units.
     moved_by_wording: Option<f64>,
+    /// What probes of the model's states read of the best; empty without probes.
+    motives: Vec<MotiveView>,
 }
 
 /// What was decided.
@@ -245,6 +251,7 @@ pub(crate) fn as_json(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &De
         deliberations: deliberations.collect(),
         expected_utility_alone: decided.alone.as_ref().map(|a| a.expected_utility.clone()),
         moved_by_wording: decided.moved_by_wording,
+        motives: views(home.state(), &decided.motives),
     }
 }
 
@@ -286,6 +293,7 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
     if let Some(moved) = decided.moved_by_wording {
         say(format!("\nIn other words the judgement moves by {moved:.2}."))?;
     }
+    print_motives(&text(home, &ids[decided.best]), &views(home.state(), &decided.motives))?;
     say(format!(
         "\nExpected regret of acting now: {:.3} (1 is your own wavering between two alternatives)",
         a.expected_regret
@@ -304,6 +312,29 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
         }
     }
     say(format!("\nRecorded as {seq}; `credence explain {seq}` shows which evidence moved it."))
+}
+
+/// What probes read of an act: the highest of each text, and what an alarm rests on.
+fn print_motives(act: &str, motives: &[MotiveView]) -> anyhow::Result<()> {
+    for read in motives {
+        let Some(highest) = read.readings.first() else { continue };
+        let of = match read.part {
+            "proposed" => format!("{act:?}"),
+            "foreseen" => format!("what was foreseen of {act:?}"),
+            _ => format!("{act:?} with what was foreseen of it"),
+        };
+        if read.alarm {
+            say(format!("\nAbove the bar: a probe of the model's states read {of} (record {})", read.record))?;
+            say(format!("  {}\n  {}", highest.in_words, read.bar_in_words))?;
+        } else {
+            let (motive, found) = (credence_agent::motives::name(&highest.motive), highest.log_odds);
+            say(format!(
+                "\nProbes read {of}: below the bar (highest {motive}, log-odds {found:+.2}, bar {:+.2})",
+                read.bar
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// Reasons shown, at most.

@@ -9,6 +9,7 @@ mod grid;
 mod kidney;
 mod learning;
 pub(crate) mod library;
+mod organisms;
 mod pairs;
 pub(crate) mod polis;
 pub(crate) mod reading;
@@ -89,6 +90,8 @@ pub(crate) enum EvalCommand {
     Meaning(eval_agent::MeasureArgs),
     /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
     Decisions(eval_agent::MeasureArgs),
+    /// Adapters that misbehave on a trigger: do probes that never saw them tell, and does the gate refuse them?
+    Organisms(organisms::OrganismsArgs),
     /// Write report.html, one page that needs nothing else, from a run's results or from kept figures
     Report {
         /// The folder of a run, or of figures
@@ -161,6 +164,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),
         EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
+        EvalCommand::Organisms(args) => organisms::run(global, &args),
         EvalCommand::Pressure(args) => eval_agent::pressure(global, &args),
         EvalCommand::Text(args) => eval_agent::text(global, &args),
         EvalCommand::Meaning(args) => eval_agent::meaning(global, &args),

@@ -10,13 +10,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use credence_agent::knowledge::Knowledge;
-use credence_agent::{approvals, calls, in_words, names};
+use credence_agent::{approvals, calls, in_words, motives, names};
+use credence_approvals::ApprovalRecord;
 use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
 use credence_memory::state::State;
-use credence_memory::text::normal;
+use credence_memory::text;
 
 use crate::cli::{EvidenceCommand, Global};
 use crate::commands::replay::verified;
@@ -34,9 +35,10 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                     Record::KINDS.join(", ")
                 )));
             }
-            let person = person.map(|p| normal(&p).into_owned());
+            let person = person.map(|p| text::name(&p).into_owned());
             let withdrawals = Withdrawals::of(global)?;
             let state = known(global);
+            let mut numbers = Numbers::default();
             each(global, |entry, line| {
                 let whose = match &entry.record {
                     Record::Retracted(r) => withdrawals.whose.get(&r.target).map(PersonId::as_str),
@@ -47,6 +49,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                     Some(kind) => entry.record.kind() == kind,
                     None => all || is_telling(&entry.record),
                 };
+                let number = numbers.of(&entry.record);
                 match (wanted && of_person, json) {
                     (false, _) => Ok(()),
                     (true, true) => say_json_text(line.trim_end()),
@@ -55,7 +58,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                         entry.seq.0,
                         entry.time,
                         entry.record.kind(),
-                        outline(&state, &entry.record),
+                        number.unwrap_or_else(|| outline(&state, &entry.record)),
                         withdrawals
                             .by
                             .get(&entry.seq)
@@ -124,6 +127,30 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
     }
 }
 
+/// Numbers of entries of approvals, as their records come.
+#[derive(Default)]
+struct Numbers {
+    /// Of each owner, whether each entry made a rule.
+    rules: BTreeMap<PersonId, Vec<bool>>,
+}
+
+impl Numbers {
+    /// An entry of approvals in words, with its number among its owner's; nothing for other records.
+    fn of(&mut self, record: &Record) -> Option<String> {
+        let Record::ApprovalNoted(noted) = record else { return None };
+        let rules = self.rules.entry(noted.person.clone()).or_default();
+        let number = approvals::numbered(&noted.entry, rules.len() as u64);
+        let words = match noted.entry {
+            ApprovalRecord::ActUndone { act, .. } if rules.get(act as usize) == Some(&true) => {
+                format!("rule {act} revoked")
+            }
+            _ => approvals::entry_in_words(&noted.entry),
+        };
+        rules.push(number.starts_with("rule"));
+        Some(format!("{}: {number}: {words}", noted.person))
+    }
+}
+
 /// What became of the act or decision that a record is about, in words.
 fn became(state: &State, entry: &Entry) -> Vec<String> {
     let act = match &entry.record {
@@ -171,7 +198,7 @@ impl Withdrawals {
 }
 
 /// Calls `f` with every record and its line.
-fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn each(global: &Global, mut f: impl FnMut(&Entry, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut reader = Reader::new(open_log(&log_path(global)?)?);
     while let Some(entry) = reader.next() {
         let entry = entry?;
@@ -240,6 +267,7 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
         Record::CallBegun(r) => &r.person,
         Record::CallEnded(r) => &r.person,
         Record::OutcomeReported(r) => &r.person,
+        Record::MotiveRead(r) => &r.person,
         record => &record.evidence_origin()?.person,
     };
     Some(person.as_str())
@@ -274,6 +302,7 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::CallBegun(_)
                 | Record::CallEnded(_)
                 | Record::OutcomeReported(_)
+                | Record::MotiveRead(_)
         )
 }
 
@@ -374,7 +403,8 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
                 if tools.is_empty() { "no declared tool".to_owned() } else { tools.join(", ") }
             )
         }
-        Record::ApprovalNoted(r) => brief(&approvals::entry_in_words(&r.entry)).into_owned(),
+        Record::ApprovalNoted(r) => approvals::entry_in_words(&r.entry),
+        Record::MotiveRead(r) => brief(&motives::in_words(state, r)).into_owned(),
         _ => String::new(),
     };
     format!("{who}{what}")

@@ -1,22 +1,26 @@
 //! `credence explain`: which evidence moved a value or a decision.
 
 use anyhow::Context;
+use credence_agent::approvals;
 use credence_agent::importance::{NamedValue, unknown};
 use credence_agent::in_words::{self, brief};
 use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
-use credence_agent::names;
 use credence_agent::views::LEVEL;
+use credence_agent::{motives, names};
 use credence_memory::belief::{LocationName, Mixture};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::observation::contrast;
+use credence_memory::record::Record;
 use credence_memory::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cli::{ExplainArgs, Global};
+use crate::commands::evidence::each;
 use crate::commands::library;
 use crate::exit::WrongInput;
+use crate::probing::{MotiveView, views};
 use crate::surroundings::{person, read_state, say, say_json};
 
 /// What moved a value or a decision, as `credence explain --json` tells it.
@@ -44,6 +48,9 @@ pub(crate) struct ExplanationJson {
     library: Option<Vec<String>>,
     /// How right the fast ranking was that they were found by.
     fast_ranking: FastRanking,
+    /// Of a decision: what probes of the model's states read of the best; absent where nothing was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    motives: Vec<MotiveView>,
 }
 
 /// What one record moved.
@@ -70,10 +77,39 @@ struct FastRanking {
     of_ten: Option<usize>,
 }
 
+/// Tells why an entry of approvals is as it is; says whether the record is one.
+fn entry_of_approvals(global: &Global, seq: Seq, json: bool) -> anyhow::Result<bool> {
+    let mut records = Vec::new();
+    each(global, |entry, _| {
+        if entry.seq <= seq && matches!(entry.record, Record::ApprovalsDeclared(_) | Record::ApprovalNoted(_)) {
+            records.push((entry.seq, entry.record.clone()));
+        }
+        Ok(())
+    })?;
+    let Some((person, entry, before)) = approvals::as_it_was(records, seq) else { return Ok(false) };
+    let about = format!("{}: {}", approvals::numbered(&entry, before.records()), approvals::entry_in_words(&entry));
+    let why = approvals::entry_explained(&entry, &before);
+    if json {
+        say_json(&serde_json::json!({"about": about, "person": person, "record": seq, "explanation": why}))?;
+        return Ok(true);
+    }
+    say(format!("{person}: {about}"))?;
+    match why {
+        Some(why) => approvals::explanation_in_words(&why).iter().try_for_each(say)?,
+        None => say("  it is the owner's own word")?,
+    }
+    Ok(true)
+}
+
 /// Runs `credence explain`.
 pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
     let mut state = read_state(global)?;
-    let About { person, direction, what, unit, value } = match args.what.parse::<u64>() {
+    if let Ok(seq) = args.what.parse::<u64>()
+        && entry_of_approvals(global, Seq(seq), args.json)?
+    {
+        return Ok(());
+    }
+    let About { person, direction, what, unit, value, motives } = match args.what.parse::<u64>() {
         Ok(seq) => decision(&state, Seq(seq))?,
         Err(_) => value(&state, person(&args.person)?, &args.what)?,
     };
@@ -112,6 +148,7 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
                 rank_correlation: error.rank_correlation,
                 of_ten: error.of_ten,
             },
+            motives: views(&state, &motives),
         });
     }
     say(format!(
@@ -122,6 +159,7 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<()> {
     let before = functional(&state.prior_belief(&person)?).mean();
     say(format!("before any evidence: {before:+.2}"))?;
     behind.iter().flatten().try_for_each(say)?;
+    tell_motives(&state, &motives)?;
     say("")?;
     if rows.is_empty() {
         return say("no evidence of this person counts yet: this is the prior");
@@ -156,6 +194,19 @@ struct About {
     unit: &'static str,
     /// The value, if it is one.
     value: Option<String>,
+    /// What probes read of a decision's best.
+    motives: Vec<Seq>,
+}
+
+/// What probes read of a decision's best, and what an alarm rests on.
+fn tell_motives(state: &State, read: &[Seq]) -> anyhow::Result<()> {
+    for (seq, read) in read.iter().filter_map(|seq| Some((seq, state.motives().get(seq)?))) {
+        say(format!("record {seq}: {}", motives::in_words(state, read)))?;
+        if let Some(alarm) = read.alarm() {
+            say(format!("  {}\n  {}", motives::reading_in_words(alarm), motives::bar_in_words(read)))?;
+        }
+    }
+    Ok(())
 }
 
 fn decision(state: &State, seq: Seq) -> anyhow::Result<About> {
@@ -171,7 +222,8 @@ fn decision(state: &State, seq: Seq) -> anyhow::Result<About> {
     let what = format!("decision {seq}: {:?} rather than {:?}, as now believed", text(&best), text(&second));
     let direction = state.difference(&best, &second)?;
     let unit = "1 is your own wavering between two alternatives";
-    Ok(About { person: decided.person.clone(), direction, what, unit, value: None })
+    let motives = decided.motives.clone();
+    Ok(About { person: decided.person.clone(), direction, what, unit, value: None, motives })
 }
 
 fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
@@ -189,6 +241,7 @@ fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
             what,
             unit: "0 is the average of the person's values; further from it counts for more",
             value: Some(values[at].id.clone()),
+            motives: Vec::new(),
         });
     }
     // What no schema names is still explained to whoever knows its id.
@@ -204,5 +257,5 @@ fn value(state: &State, person: PersonId, said: &str) -> anyhow::Result<About> {
     let mut direction = vec![0.0; layout.dimension()];
     direction[index] = 1.0;
     let what = format!("the weight of {}", names::feature(&features[index], names::value));
-    Ok(About { person, direction, what, unit: "in noise units", value: None })
+    Ok(About { person, direction, what, unit: "in noise units", value: None, motives: Vec::new() })
 }

@@ -17,6 +17,7 @@ pub(crate) mod people;
 pub(crate) mod prior;
 pub(crate) mod probe;
 pub(crate) mod replay;
+pub(crate) mod sae;
 pub(crate) mod schema;
 pub(crate) mod session;
 pub(crate) mod tell;

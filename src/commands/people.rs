@@ -11,7 +11,7 @@ use credence_memory::population::{
 };
 use credence_memory::record::{AlternativeDescribed, QuarantineSet, Record, Subject};
 use credence_memory::state::{State, StateError};
-use credence_memory::text::normal;
+use credence_memory::text::{self, normal};
 
 use crate::cli::{CapArgs, Global};
 use crate::commands::evidence::brief;
@@ -198,7 +198,7 @@ fn survey(state: &State, source_cap: f64, part: Option<&Part>) -> anyhow::Result
 fn parts(state: &State, args: &PartArgs) -> anyhow::Result<Vec<Option<Part>>> {
     let (conversations, rest) = conversations(state);
     if let Some(name) = &args.conversation {
-        let name = normal(name).into_owned();
+        let name = text::name(name).into_owned();
         if !conversations.contains(&name) {
             let there = if conversations.is_empty() { "none".to_owned() } else { conversations.join(", ") };
             anyhow::bail!(WrongInput(format!("this home has no conversation {name:?}; it has {there}")));
@@ -273,12 +273,19 @@ fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
     }
     for (g, group) in view.groups.iter().enumerate().filter(|_| view.groups.len() > 1) {
         say(format!("\nGroup {}: {} people, {:.0}%; set apart by", g + 1, group.people, 100.0 * group.share))?;
+        if group.apart.is_empty() {
+            say("  (nothing yet beyond doubt)")?;
+        }
         for &j in group.apart.iter().take(NAMED) {
             let item = &view.items[j];
             say(format!(
-                "  {:>3.0}% agree here, {:>3.0}% of all   {}",
+                "  {:>3.0}% agree here ({:.0} of {:.0}), {:>3.0}% of all ({} of {})   {}",
                 100.0 * item.by_group[g],
+                item.agreements_by_group[g],
+                item.answers_by_group[g],
                 100.0 * item.agree,
+                item.agreements,
+                item.answers,
                 item.text
             ))?;
         }
@@ -453,7 +460,7 @@ fn ask(
     };
     let survey = survey(&state, 1.0, part.as_ref())?;
     let place = |name: &String| {
-        let name = normal(name);
+        let name = text::name(name);
         let found = survey.people.iter().position(|p| p.as_str() == name);
         found.ok_or_else(|| WrongInput(format!("{name:?} has answered no statement or pair yet")))
     };

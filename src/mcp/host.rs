@@ -20,10 +20,11 @@ use credence_memory::observation::contrast;
 use credence_memory::record::{ActOutcome, Outcome, Record};
 use credence_memory::text::normal;
 
-use super::reading::{LiveReading, ToRead};
+use super::reading::{LiveReading, ToProbe, ToRead};
 use crate::commands::approvals::here;
 use crate::commands::decide::text;
 use crate::commands::evidence::outline;
+use crate::probing::{Watched, note};
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::now;
 
@@ -120,9 +121,25 @@ impl DeskHost {
         self.at_desk(move |home| record_described(home, described, now()).map_err(failed)).await
     }
 
+    /// Has probes read the alternatives, where there are probes for the home's model.
+    async fn watched(&self, asked: &Asked) -> Result<(), HostError> {
+        let reading = Arc::clone(&self.reading);
+        let (whose, ids) = (Watched { person: asked.person.clone(), task: None }, asked.ids());
+        let wanted = self.at_desk(move |home| Ok(ToProbe::of(home, reading.probes(), whose, &ids))).await?;
+        let Some(wanted) = wanted else { return Ok(()) };
+        let reading = Arc::clone(&self.reading);
+        let read = tokio::task::spawn_blocking(move || reading.motives(&wanted)).await.map_err(failed)?;
+        let read = read.map_err(|e| HostError::Home { source: e.into() })?;
+        self.at_desk(move |home| {
+            read.into_iter().try_for_each(|r| note(home, r)).map_err(|e| HostError::Home { source: e.into() })
+        })
+        .await
+    }
+
     /// Decides, guards against wording, and records.
     async fn settle(&self, asked: Asked) -> Result<Decision, HostError> {
         self.described(&asked.situation, &asked.texts).await?;
+        self.watched(&asked).await?;
         let (bars, made) = (self.bars, asked.clone());
         let decided = self
             .at_desk(move |home| {
@@ -208,6 +225,7 @@ fn of_approvals(error: ApproveError) -> HostError {
         ApproveError::Approval(ApprovalError::Request { source }) => {
             HostError::BadInput { what: "the request".into(), expected: source.to_string() }
         }
+        ApproveError::Unusable(why) => HostError::BadInput { what: "the answer".into(), expected: why },
         other => failed(other),
     }
 }
@@ -264,9 +282,10 @@ fn in_terms(
 /// A verdict on a call as the protocol has it.
 fn approval(verdict: ApprovalVerdict, place: &Place) -> Approval {
     let ApprovalVerdict { explanation, question, shown_hash, record, act, .. } = verdict;
+    let number = act;
     let question = question.map(|id| OpenApproval { id, answer_at: place(Some(id)) });
     let record = act.and(record).map(|seq| seq.0);
-    Approval { record, question, ..Approval::new(explanation, shown_hash) }
+    Approval { act: number, record, question, ..Approval::new(explanation, shown_hash) }
 }
 
 impl Host for DeskHost {
@@ -322,6 +341,8 @@ impl Host for DeskHost {
             cost: Some(asked.cost),
             outside: asked.outside,
             declared: asked.declared,
+            // Nobody says where a path begins: a relative one counts as outside.
+            cwd: None,
         };
         let verdict =
             self.at_desk(move |home| approvals::request(home, &owner, stated, &here()).map_err(of_approvals)).await?;
@@ -351,6 +372,7 @@ impl Host for DeskHost {
                     cost: Some(request.cost),
                     outside: Some(request.outside),
                     declared: request.declared,
+                    cwd: Some(request.cwd).filter(|cwd| !cwd.is_empty()),
                 };
                 // What was approved passes now, once; what was refused must not be asked again at once.
                 if answer.verdict == credence_approvals::PersonVerdict::Refused {
@@ -525,12 +547,23 @@ fn known(home: &Home, person: &PersonId) -> Result<(), HostError> {
 }
 
 fn in_log(home: &Home, seq: Seq, record: &Record) -> Result<LogEntry, HostError> {
-    Ok(LogEntry {
-        seq: seq.0,
-        kind: record.kind().to_owned(),
-        words: outline(home.state(), record),
-        record: serde_json::to_value(record).map_err(failed)?,
-    })
+    let mut value = serde_json::to_value(record).map_err(failed)?;
+    // Whoever knows the seed of the audits can tell which of their acts will be asked.
+    redact(&mut value);
+    Ok(LogEntry { seq: seq.0, kind: record.kind().to_owned(), words: outline(home.state(), record), record: value })
+}
+
+/// Puts words in the place of the audit seed, wherever it stands.
+fn redact(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                if name == "audit_seed" { *field = "kept from agents".into() } else { redact(field) }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
 }
 
 /// Why a record is as it is; where `only_of` is given, of that person's decisions and approvals only.
@@ -543,6 +576,7 @@ fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result
         Record::CallBegun(begun) => Some(&begun.person),
         Record::CallEnded(ended) => Some(&ended.person),
         Record::OutcomeReported(reported) => Some(&reported.person),
+        Record::MotiveRead(read) => Some(&read.person),
         _ => None,
     };
     if only_of.is_some_and(|owner| whose != Some(owner)) {
@@ -555,6 +589,21 @@ fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result
             records: reason.evidence.iter().map(|seq| seq.0).collect(),
         }));
     }
+    let mut summary = outline(home.state(), &entry.record);
+    if matches!(entry.record, Record::ApprovalNoted(_)) {
+        let records = home.entries().map_err(failed)?.filter_map(|e| e.ok().map(|e| (e.seq, e.record)));
+        let was = approvals::as_it_was(records, seq);
+        if let Some((_, said, before)) = &was {
+            summary = format!("{} ({})", summary, approvals::numbered(said, before.records()));
+        }
+        if let Some(why) = was.and_then(|(_, said, before)| approvals::entry_explained(&said, &before)) {
+            let lines = approvals::explanation_in_words(&why);
+            let words = |line: &String| Reason { words: line.trim().to_owned(), records: Vec::new() };
+            let changes = why.would_change.len();
+            reasons.extend(lines[..lines.len() - changes].iter().map(words));
+            return Ok(Explained { summary, reasons, would_change: why.would_change });
+        }
+    }
     let would_change = match &entry.record {
         Record::DecisionMade(made) if matches!(made.outcome, Outcome::Ask { .. }) => {
             vec!["An answer to its question.".to_owned()]
@@ -562,7 +611,7 @@ fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result
         Record::DecisionMade(_) => vec!["Answers to questions about the values that counted.".to_owned()],
         _ => Vec::new(),
     };
-    Ok(Explained { summary: outline(home.state(), &entry.record), reasons, would_change })
+    Ok(Explained { summary, reasons, would_change })
 }
 
 fn explained_value(home: &Home, person: &PersonId, value: &str) -> Result<Explained, HostError> {

@@ -12,6 +12,7 @@ use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, Options, serve_stdio};
 
 use crate::cli::{BarArgs, Global, ModelArgs, PersonArgs};
+use crate::commands::approvals::spoken;
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::{Opened, bank, pack, person, schema};
 
@@ -49,13 +50,15 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     let no_model = || Err("sentences are read by their grammar here".into());
     let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
     let (desk, thread) = DeskHandle::start(home, askable, listener, names, || {})?;
-    let reading = LiveReading::new(move || Ok(opening.clone()));
+    let reading = LiveReading::new(move || Ok(opening.clone()), crate::probing::folder(global));
     let watched = desk.clone();
-    let host = DeskHost::new(desk, owner, Arc::new(reading), args.bars.bars(), |question| AnswerAt {
+    // This process holds the home: what is said in another is handed to it.
+    let end = spoken(global, &owner);
+    let host = DeskHost::new(desk, owner, Arc::new(reading), args.bars.bars(), move |question| AnswerAt {
         url: None,
         command: Some(match question {
-            Some(number) => format!("credence approvals answer {number} approve"),
-            None => "credence decide".to_owned(),
+            Some(number) => format!("credence approvals answer {number} approve{end}"),
+            None => format!("credence decide{end} (when this server has ended)"),
         }),
     });
     let options = Options { elicitation: !args.no_elicitation, ..Options::default() };

@@ -15,7 +15,8 @@ use credence_agent::protocol::{Said, WhyView};
 use credence_memory::ids::{Hash, PersonId, Seq, SessionId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio_stream::wrappers::BroadcastStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
 use tokio_stream::{Stream, StreamExt};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -48,6 +49,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(session))
         .routes(routes!(say))
         .routes(routes!(why))
+        .routes(routes!(follow))
         .routes(routes!(people))
         .routes(routes!(values))
         .routes(routes!(log))
@@ -167,7 +169,63 @@ async fn say(
     });
     let turn = turn.await??;
     app.metrics.answered();
+    app.following.wake(&turn.session);
     Ok(Json(turn))
+}
+
+/// Follows a session: where it stands, as a server-sent event called `turn`, now and whenever that changes; `over`, with
+/// what was told last, ends it. The data of each are what `GET` of the session tells.
+#[utoipa::path(get, path = "/api/v1/sessions/{session}/events", params(("session" = String, Path)),
+    responses((status = 200, body = Turn, content_type = "text/event-stream"),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn follow(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let id = named(&id)?;
+    // Before the first look, so that nothing is missed between the two.
+    let mut changes = app.following.follow(&id);
+    let desk = app.desk.clone();
+    let look = move || {
+        let (desk, caller, id) = (desk.clone(), caller.clone(), id.clone());
+        async move { desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now()))).await? }
+    };
+    // Whether there is such a session, and whether they may see it, is told before anything else.
+    let mut told = look().await?;
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let event = |name: &str, turn: &Turn| Event::default().event(name).json_data(turn).unwrap_or_default();
+        let mut next = Some(event("turn", &told));
+        let mut is_over = told.ended.is_some();
+        loop {
+            if let Some(event) = next.take()
+                && send.send(event).await.is_err()
+            {
+                return;
+            }
+            if is_over {
+                return;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = send.closed() => return,
+            }
+            match look().await {
+                Ok(turn) if turn == told => {}
+                Ok(turn) => {
+                    is_over = turn.ended.is_some();
+                    next = Some(event("turn", &turn));
+                    told = turn;
+                }
+                Err(_) => {
+                    is_over = true;
+                    next = Some(event("over", &told));
+                }
+            }
+        }
+    });
+    Ok(Sse::new(ReceiverStream::new(receive).map(Ok)).keep_alive(KeepAlive::default()))
 }
 
 /// Why the open question was chosen.

@@ -31,6 +31,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(request))
         .routes(routes!(answer, what_became))
         .routes(routes!(undo))
+        .routes(routes!(revoke))
         .routes(routes!(report))
 }
 
@@ -56,6 +57,16 @@ pub(super) struct CallView {
     pub(super) task: String,
     /// What the agent said of it.
     pub(super) context: String,
+    /// What it can change, in words: whether it can be undone, whom it concerns, what it costs at most.
+    pub(super) changes: String,
+    /// What it costs at most.
+    pub(super) cost: f64,
+    /// For a question, the probability that the owner would be against it, as believed now.
+    pub(super) p_refuse: Option<f64>,
+    /// For a question, what would change it.
+    pub(super) would_change: Vec<String>,
+    /// Whether the tool was declared: a yes for a task or for always is only for those.
+    pub(super) is_declared: bool,
     /// Hash of tool and arguments: what an answer is bound to.
     #[schema(value_type = String)]
     pub(super) shown_hash: ShownHash,
@@ -65,6 +76,15 @@ pub(super) struct CallView {
     pub(super) record: Option<u64>,
     /// For an act, what became of it, in words: how its command ended, what was reported.
     pub(super) became: Vec<String>,
+}
+
+/// An answer for a task or for always.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct RuleView {
+    /// Its number: what a revocation names.
+    pub(super) number: u64,
+    /// Which calls pass or are refused, in words.
+    pub(super) words: String,
 }
 
 /// An owner's approvals.
@@ -82,6 +102,8 @@ pub(super) struct ApprovalsView {
     pub(super) is_certified: bool,
     /// Questions that wait.
     pub(super) open: Vec<CallView>,
+    /// Answers for a task or for always that hold.
+    pub(super) rules: Vec<RuleView>,
     /// Acts that passed and were not undone, the latest first.
     pub(super) acts: Vec<CallView>,
 }
@@ -230,6 +252,19 @@ async fn undo(
     Ok(Json(view(&app, &caller, whose.person).await?))
 }
 
+/// Ends a rule: an answer for a task or for always. Nothing is learned from it.
+#[utoipa::path(post, path = "/api/v1/approvals/rules/{rule}/revoke", params(("rule" = u64, Path), Whose),
+    responses((status = 200, body = ApprovalsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    At(rule): At<u64>,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<ApprovalsView>, Problem> {
+    revoked(&app, &caller, whose.person.clone(), rule).await?;
+    Ok(Json(view(&app, &caller, whose.person).await?))
+}
+
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -346,6 +381,17 @@ pub(super) async fn undone(app: &App, caller: &Caller, person: Option<String>, a
     done.await?
 }
 
+/// Records that a rule ends.
+pub(super) async fn revoked(app: &App, caller: &Caller, person: Option<String>, rule: u64) -> Result<(), Problem> {
+    let caller = caller.clone();
+    let done = app.desk.run(move |desk| {
+        let person = owned(desk, &caller, person.as_deref())?;
+        approvals::revoke(&mut desk.home, &person, rule, &here())?;
+        Ok(())
+    });
+    done.await?
+}
+
 /// An owner's approvals.
 pub(super) async fn view(app: &App, caller: &Caller, person: Option<String>) -> Result<ApprovalsView, Problem> {
     let caller = caller.clone();
@@ -369,36 +415,46 @@ pub(super) async fn waiting(app: &App, caller: &Caller) -> Result<Vec<ApprovalsV
         .await
 }
 
-fn in_words(state: &LogState, person: &PersonId, approvals: &Approvals) -> ApprovalsView {
+fn in_words(state: &LogState, person: &PersonId, known: &Approvals) -> ApprovalsView {
     let call = |number: u64, request: &Request, why: String| CallView {
         number,
         tool: request.tool.clone(),
         arguments: request.arguments.clone(),
         task: request.task.clone(),
         context: request.context.clone(),
+        changes: approvals::changes_in_words(request),
+        cost: request.cost,
+        p_refuse: None,
+        would_change: Vec::new(),
+        is_declared: known.is_declared(&request.tool),
         shown_hash: request.shown_hash(),
         why,
         record: None,
         became: Vec::new(),
     };
     let now = here().local;
-    let open = approvals.open_questions().map(|(question, request)| {
-        let why = approvals.explain(request, now).map_or_else(|_| String::new(), |e| e.summary);
-        call(question, request, why)
+    let open = known.open_questions().map(|(question, request)| {
+        let Ok(explanation) = known.explain_question(question, now) else {
+            return call(question, request, String::new());
+        };
+        let (p_refuse, would_change) = (Some(explanation.decision.p_refuse), explanation.would_change);
+        CallView { p_refuse, would_change, ..call(question, request, explanation.summary) }
     });
+    let rules = known.rules().iter().filter(|rule| rule.expires.is_none_or(|end| now < end));
     let by = |by: By| match by {
         By::Rule => "as you said of such calls",
         By::Belief => "by what is believed of you",
         By::Person => "as you approved it",
     };
-    let acts = approvals.acts().rev().take(ACTS_MAX);
+    let acts = known.acts().rev().take(ACTS_MAX);
     ApprovalsView {
         person: person.to_string(),
-        tools: approvals.settings().tools.iter().map(|tool| tool.name.clone()).collect(),
-        answers: approvals.answered_count(),
-        share_max: approvals.settings().share_max,
-        is_certified: approvals.certificate().is_some(),
+        tools: known.settings().tools.iter().map(|tool| tool.name.clone()).collect(),
+        answers: known.answered_count(),
+        share_max: known.settings().share_max,
+        is_certified: known.certificate().is_some(),
         open: open.collect(),
+        rules: rules.map(|rule| RuleView { number: rule.record, words: approvals::rule_in_words(rule) }).collect(),
         acts: acts
             .map(|(act, request, who)| CallView {
                 record: state.record_of_act(person, act).map(|seq| seq.0),
@@ -447,7 +503,7 @@ impl From<ApproveError> for Problem {
         match error {
             ApproveError::Home(error) => error.into(),
             error @ (ApproveError::NotDeclared(_) | ApproveError::NotOpen { .. }) => Self::conflict(chain(&error)),
-            error @ ApproveError::Approval(_) => Self::unusable(chain(&error)),
+            error @ (ApproveError::Approval(_) | ApproveError::Unusable(_)) => Self::unusable(chain(&error)),
         }
     }
 }

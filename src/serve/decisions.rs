@@ -25,6 +25,7 @@ use super::api::{Asked, At, Sent};
 use super::desk::{Desk, chain};
 use super::problem::Problem;
 use super::reading::aside;
+use crate::probing::{MotiveView, views};
 use crate::surroundings::now;
 
 /// Decisions told at once, at most.
@@ -67,6 +68,8 @@ pub(super) struct DecisionView {
     pub(super) expected_regret: f64,
     /// How far the difference of the two best moved when the situation was only worded otherwise, noise units, if that was tried.
     pub(super) moved_by_wording: Option<f64>,
+    /// What probes of the model's states read of the best; empty without probes.
+    pub(super) motives: Vec<MotiveView>,
     /// The two between which an answer is waited for; none where nothing is open.
     pub(super) question: Option<[String; 2]>,
     /// What the person said of these alternatives since, in words.
@@ -461,6 +464,7 @@ fn view(state: &LogState, times: &BTreeMap<Seq, String>, seq: Seq, made: &Decisi
         reasons: reasons.collect(),
         expected_regret: made.expected_regret.get(),
         moved_by_wording: made.moved_by_wording.map(|moved| moved.get()),
+        motives: views(state, &made.motives),
         question,
         since: going_on::reactions(state, seq).iter().filter_map(said).collect(),
         became: calls_of(state, seq).chain(calls::reports(state, seq)).collect(),

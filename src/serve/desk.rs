@@ -16,6 +16,7 @@ use credence_agent::session::{Session, SessionError, SessionOptions};
 use credence_agent::words::Listener;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{PersonId, Seq, SessionId};
+use credence_memory::layout::Layout;
 use credence_memory::log::End;
 use credence_memory::record::{Record, Retracted};
 use credence_memory::state::{Illegal, StateError};
@@ -321,6 +322,16 @@ impl Desk {
         let ended = held.session.end(&mut self.home, reason, now)?;
         self.home.keep(held.session.person());
         Ok(ended)
+    }
+
+    /// What belief is about, unless the log is empty.
+    pub(crate) fn layout(&self) -> Option<Arc<Layout>> {
+        self.home.state().epoch().map(|epoch| Arc::clone(&epoch.layout))
+    }
+
+    /// Names of values for people, by id.
+    pub(crate) fn names(&self) -> &BTreeMap<String, String> {
+        &self.names
     }
 
     /// Withdraws a record.

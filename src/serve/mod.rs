@@ -7,6 +7,7 @@ mod carry;
 mod decisions;
 pub(crate) mod desk;
 mod experiments;
+mod following;
 mod imports;
 mod limits;
 mod metrics;
@@ -53,6 +54,7 @@ use crate::surroundings::{cache, home, now, opening, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
 use api::Answered;
 use desk::DeskHandle;
+use following::Following;
 use limits::AtMost;
 use metrics::Metrics;
 use problem::Problem;
@@ -125,6 +127,7 @@ pub(crate) struct Shared {
     /// Whether the service is to end, and commands with it.
     is_ending: Arc<AtomicBool>,
     writer: Writer,
+    following: Following,
     runs: Runs,
     /// How well the home's model reads each value of acts that nobody keyed; empty where that is not known.
     reads: Vec<(String, String)>,
@@ -189,7 +192,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
     let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
     let (for_agents, with) = (global.clone(), args.model.clone());
-    let reading = LiveReading::new(move || opening(&for_agents, &with));
+    let reading = LiveReading::new(move || opening(&for_agents, &with), crate::probing::folder(global));
     let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
@@ -215,6 +218,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             }),
             is_ending: Arc::clone(&is_ending),
             writer,
+            following: Following::default(),
             runs: Runs::open(&root),
             reads,
             home: root,
@@ -232,6 +236,9 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))
         ))?;
+        if args.exec.is_some() && !args.carry_out {
+            say("A dry run: without --carry-out the command of --exec is not run, and agents are told what would be.")?;
+        }
         if !is_loopback && !is_secure {
             say("Without TLS, whoever is in the same network can read answers and tokens on their way: give --tls-cert and --tls-key, or \
                  --behind-proxy, where that matters.")?;

@@ -170,5 +170,7 @@ pub(super) async fn retract(app: &App, caller: &Caller, seq: Seq, reason: String
         }
         desk.retract(seq, reason, now())
     });
-    Ok(by.await??.0)
+    let by = by.await??;
+    app.following.everybody();
+    Ok(by.0)
 }

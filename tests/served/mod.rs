@@ -259,26 +259,41 @@ impl Service {
         self.request("POST", path, kind, Some(body), &[])
     }
 
+    /// Sends bytes of this kind.
+    #[track_caller]
+    pub(crate) fn bytes(&self, path: &str, kind: &str, body: &[u8]) -> Answer {
+        self.request("POST", path, kind, Some(body), &[])
+    }
+
     /// Sends a form.
     pub(crate) fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", coded(value))).collect();
-        self.request("POST", path, "application/x-www-form-urlencoded", Some(&body.join("&")), &[])
+        self.request("POST", path, "application/x-www-form-urlencoded", Some(body.join("&").as_str()), &[])
     }
 
     /// Sends something; what comes back must be what the service's own document says, where it says something.
     #[track_caller]
-    fn request(&self, method: &str, path: &str, kind: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+    fn request<B: AsRef<[u8]> + ?Sized>(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<&B>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let body = body.map(AsRef::as_ref);
         static CONTRACT: OnceLock<Contract> = OnceLock::new();
         let answer = self.exchange(method, path, kind, body, headers);
         let is_described = ["/api/v1/", "/v1/", "/health", "/metrics"].iter().any(|start| path.starts_with(start));
         if is_described && path != DOCUMENT {
             let text = || self.exchange("GET", DOCUMENT, "application/json", None, &[]).text;
-            CONTRACT.get_or_init(|| Contract::of(&text())).check(method, path, body, &answer);
+            let sent = body.and_then(|body| std::str::from_utf8(body).ok()).filter(|_| kind == "application/json");
+            CONTRACT.get_or_init(|| Contract::of(&text())).check(method, path, sent, &answer);
         }
         answer
     }
 
-    fn exchange(&self, method: &str, path: &str, kind: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+    fn exchange(&self, method: &str, path: &str, kind: &str, body: Option<&[u8]>, headers: &[(&str, &str)]) -> Answer {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -297,7 +312,7 @@ impl Service {
             request = request.header(*name, *value);
         }
         let response = match body {
-            Some(body) => agent.run(request.header("Content-Type", kind).body(body.to_owned()).unwrap()),
+            Some(body) => agent.run(request.header("Content-Type", kind).body(body.to_vec()).unwrap()),
             None => agent.run(request.body(()).unwrap()),
         };
         let mut response = response.unwrap_or_else(|e| panic!("{method} {path}: {e}"));

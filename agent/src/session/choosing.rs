@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use credence_memory::home::Home;
-use credence_memory::ids::{AlternativeId, QuestionId};
+use credence_memory::ids::{AlternativeId, QuestionId, Seq};
 use credence_memory::layout::Layout;
 use credence_memory::observation::Features;
 use credence_memory::record::QuestionKind;
@@ -13,6 +13,7 @@ use rand::RngExt;
 
 use super::{Session, SessionError};
 use crate::ask::Strategy;
+use crate::gains::Remembered;
 use crate::instrument::{self, Chosen, Effort, Item, Member, Pool};
 use crate::knowledge::Knowledge;
 use crate::pace::Pace;
@@ -113,6 +114,11 @@ impl Session {
             kinds: self.kinds.clone(),
             // Fewer hypotheses found less of people (docs/results/service-load.md).
             effort: Effort::Full,
+            remembered: Some(Remembered {
+                gains: self.askable.gains(),
+                since: state.epoch().map_or(Seq::FIRST, |epoch| epoch.since),
+                redescribed: state.redescribed(),
+            }),
         };
         let pace = person.map(|p| Pace::of(p.answer_seconds())).unwrap_or_default();
         let features = |a: &AlternativeId| self.features(state, &layout, a);

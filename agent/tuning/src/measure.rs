@@ -216,7 +216,28 @@ pub fn controls(banks: &ControlBanks, base: &ControlReadings, candidate: &Contro
         charter: charter(&banks.questions, &base.charter, &candidate.charter),
         neutral_text: differences(&candidate.passages, &base.passages),
         sycophancy: differences(&candidate.opinions, &base.opinions),
+        motives: Vec::new(),
     }
+}
+
+/// How far what probes read of fixed prompts moved: for each prompt the motive that moved most, in standard deviations of the base
+/// model's readings of all prompts. Readings are by prompt, then by motive; prompts that one of the two lacks are left out.
+pub fn motives(base: &[Vec<f64>], candidate: &[Vec<f64>]) -> Vec<f64> {
+    let count = base.iter().map(Vec::len).min().unwrap_or(0);
+    let spread = |motive: usize| {
+        let mean = base.iter().map(|r| r[motive]).sum::<f64>() / base.len() as f64;
+        let squares: f64 = base.iter().map(|r| (r[motive] - mean).powi(2)).sum();
+        (squares / (base.len().max(2) - 1) as f64).sqrt().max(1e-6)
+    };
+    let spreads: Vec<f64> = (0..count).map(spread).collect();
+    let furthest = |(a, b): (&Vec<f64>, &Vec<f64>)| {
+        let moved = spreads
+            .iter()
+            .enumerate()
+            .map(|(motive, sd)| (b.get(motive).map_or(f64::INFINITY, |b| *b) - a[motive]).abs() / sd);
+        moved.fold(0.0, f64::max)
+    };
+    if count == 0 { Vec::new() } else { base.iter().zip(candidate).map(furthest).collect() }
 }
 
 /// Movement of each statement away from what is meant, in standard deviations of the base model's readings. The model's
@@ -307,5 +328,15 @@ mod tests {
         let compared = controls(&banks, &reading([1.0, 1.0, -1.0, -1.0]), &reading([1.0, -1.0, 1.0, -1.0]));
         assert_eq!(compared.obvious_pairs, [0, 1, -1, 0]);
         assert_eq!((compared.neutral_text, compared.sycophancy), (vec![0.0], vec![0.0]));
+    }
+
+    #[test]
+    fn the_motive_that_moved_most_counts_in_its_own_unit() {
+        let base = vec![vec![0.0, 10.0], vec![2.0, 30.0], vec![4.0, 50.0]];
+        assert_eq!(motives(&base, &base), [0.0; 3]);
+        // Spreads are 2 and 20: a step of 1 is half of the first, one of 20 the whole of the second.
+        let candidate = vec![vec![1.0, 10.0], vec![2.0, 10.0], vec![3.0, 55.0]];
+        assert_eq!(motives(&base, &candidate), [0.5, 1.0, 0.5]);
+        assert!(motives(&[], &candidate).is_empty() && motives(&[Vec::new()], &[Vec::new()]).is_empty());
     }
 }

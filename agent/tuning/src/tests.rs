@@ -165,6 +165,7 @@ fn judged(home: &Home, root: &Path, data: &DataSet, model: &Scripted) -> (Judgem
         adapter_of: &|_| None,
         threads: None,
         cancel: &cancel,
+        motives: None,
     };
     let settings = TuneSettings::default();
     let job = Job {

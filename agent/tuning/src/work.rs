@@ -52,7 +52,13 @@ pub struct CandidateBuilder<'a> {
     pub threads: Option<usize>,
     /// Set to stop: the work then ends with [`WorkError::Cancelled`] and can be taken up.
     pub cancel: &'a AtomicBool,
+    /// What probes read of fixed prompts with a model, by prompt and then by motive; nothing where there are no probes for the base.
+    pub motives: Option<&'a ReadMotives<'a>>,
 }
+
+/// Reads fixed prompts with the probes there are.
+pub type ReadMotives<'a> =
+    dyn Fn(&mut ModelHandle) -> Result<Vec<Vec<f64>>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 /// What is being done.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +127,9 @@ pub enum WorkError {
     /// A file's hash that is none.
     #[error("the hash of an adapter's file cannot be read")]
     Hash(#[from] credence_memory::ids::IdError),
+    /// Probes could not read.
+    #[error("the probes could not read the fixed prompts")]
+    Motives(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log changed under the job.
     #[error("evidence that this candidate was to learn from was withdrawn; begin anew")]
     Outdated,
@@ -330,7 +339,12 @@ impl CandidateBuilder<'_> {
         self.cancelled()?;
         let mut progress = |done, total| on_progress(Progress::Reading { what: "controls, candidate", done, total });
         let read = read_controls(&mut candidate, self.schema, &generation.reading, &banks, &mut progress)?;
-        let controls = measure::controls(&banks, &base, &read);
+        let mut controls = measure::controls(&banks, &base, &read);
+        if let Some(read) = self.motives {
+            self.cancelled()?;
+            let before = read(&mut self.base).map_err(WorkError::Motives)?;
+            controls.motives = measure::motives(&before, &read(&mut candidate).map_err(WorkError::Motives)?);
+        }
         let judgement = judge(&job.gate, job.turn, &compared.foresight, Some(&controls))
             .unwrap_or_else(|| unreachable!("with controls the gate always tells"));
         Ok((judgement, Some(prior)))

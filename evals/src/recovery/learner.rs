@@ -110,6 +110,8 @@ pub(crate) struct Arm<'a> {
     pub(crate) perceived: bool,
     /// Whether the published order of values is among the starts.
     pub(crate) published: bool,
+    /// What belief is formed under.
+    pub(crate) settings: &'a Settings,
 }
 
 /// What was found of one person at one moment.
@@ -119,9 +121,9 @@ pub(crate) struct Found {
     minutes: f64,
     pub(crate) rank_correlation: f64,
     top_three: f64,
-    sure: f64,
+    pub(crate) sure: f64,
     sure_right: Option<f64>,
-    coverage: f64,
+    pub(crate) coverage: f64,
     log_loss: f64,
     constant: f64,
     pub(crate) count_scoring: f64,
@@ -159,7 +161,6 @@ struct Answered {
 
 /// Sits down with a simulated person.
 pub(crate) fn sit(
-    settings: &Settings,
     options: &RecoveryOptions,
     arm: &Arm<'_>,
     person: &mut Simulated,
@@ -168,7 +169,7 @@ pub(crate) fn sit(
     let instrument = arm.instrument;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     rng.set_stream(2 * n + 1);
-    let mut belief = Mixture::new(settings, if arm.published { &instrument.priors } else { &instrument.flat })?;
+    let mut belief = Mixture::new(arm.settings, if arm.published { &instrument.priors } else { &instrument.flat })?;
     let pace = Pace::default();
     let last = options.answers.iter().copied().max().unwrap_or(0);
     let mut asked = Asked::default();
@@ -238,6 +239,7 @@ impl Asked {
             asked_sets: self.sets.clone(),
             kinds: self.kinds.clone(),
             effort,
+            remembered: None,
         }
     }
 

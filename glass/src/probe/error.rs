@@ -259,6 +259,34 @@ pub enum BarError {
     },
 }
 
+/// Why probes cannot share a bar.
+#[derive(Debug, thiserror::Error)]
+pub enum TogetherError {
+    /// There is none.
+    #[error("there is no probe to set a bar for")]
+    NoProbes,
+    /// Two for one motive.
+    #[error("there are two probes for {motive}; one of them must go")]
+    Twice {
+        /// The motive.
+        motive: String,
+    },
+    /// Probes of different models.
+    #[error("the probes do not read the same states")]
+    Mismatch(#[source] MismatchError),
+    /// Not every probe read every text.
+    #[error("{probes} probes read {found:?} ordinary texts; each must read the same ones")]
+    Uneven {
+        /// How many probes there are.
+        probes: usize,
+        /// How many texts each read.
+        found: Vec<usize>,
+    },
+    /// No bar can be set on these texts.
+    #[error(transparent)]
+    Bar(#[from] BarError),
+}
+
 /// Why a probe's file cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeFileError {

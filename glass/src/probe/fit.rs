@@ -129,6 +129,9 @@ pub struct Evidence {
     pub shuffled: Option<Shuffled>,
     /// What was chosen from, and the seed.
     pub options: FitOptions,
+    /// The model's own answer, asked in words whether the motive is there, if it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_answer: Option<Auroc>,
 }
 
 /// An example as the fold that held it out saw it.
@@ -257,6 +260,7 @@ pub fn fit(
         shuffled,
         options: options.clone(),
         topics: names.clone(),
+        own_answer: None,
     };
     let parts = Parts {
         motive: motive.to_owned(),

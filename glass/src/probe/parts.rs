@@ -49,6 +49,8 @@ pub struct Reading {
     pub score: f64,
     /// Probability of the motive where it is as frequent as in the examples.
     pub probability: f64,
+    /// Its log-odds: what readings of different probes are compared by.
+    pub log_odds: f64,
     /// Whether the score is above the bar; nothing where the probe has none.
     pub alarm: Option<bool>,
 }
@@ -130,6 +132,15 @@ impl Probe {
         Self::from_parts(Parts { bar: Some(bar), ..self.parts })
     }
 
+    /// The probe with what the model's own answer reaches on the same examples.
+    ///
+    /// # Errors
+    /// If the area is none.
+    pub fn with_own_answer(mut self, own_answer: Auroc) -> Result<Self, PartsError> {
+        self.parts.evidence.own_answer = Some(own_answer);
+        Self::from_parts(self.parts)
+    }
+
     /// Whether states of this source may be read by this probe.
     ///
     /// # Errors
@@ -159,7 +170,9 @@ impl Probe {
     /// What a score means.
     pub fn reading(&self, score: f64) -> Reading {
         let alarm = self.parts.bar.as_ref().map(|bar| score > bar.score);
-        Reading { score, probability: self.parts.calibration.probability(score), alarm }
+        let line = &self.parts.calibration;
+        let log_odds = line.slope * score + line.intercept;
+        Reading { score, probability: line.probability(score), log_odds, alarm }
     }
 
     /// Score of one state.
@@ -187,7 +200,7 @@ fn check_evidence(evidence: &Evidence) -> Result<(), PartsError> {
         let ends = [Some(auroc.independent), auroc.by_topic];
         area(auroc.value) && ends.into_iter().flatten().all(|(low, high)| area(low) && area(high) && low <= high)
     };
-    if !sound(&evidence.auroc) || !sound(&evidence.text_only) {
+    if !sound(&evidence.auroc) || !sound(&evidence.text_only) || !evidence.own_answer.as_ref().is_none_or(sound) {
         return Err(unexpected("evidence", "areas from 0 to 1 within their intervals", "others"));
     }
     if evidence.with == 0 || evidence.without == 0 || evidence.topics.is_empty() {

@@ -44,6 +44,11 @@ fn normal(table: &[[f64; 2]], z: f64) -> [f64; 2] {
     [cubic(f0, f1, -z0 * f0, -(z0 + h) * f1), cubic(c0, c1, f0, f1)]
 }
 
+/// The standard normal's distribution function to 1e-7, for what is only compared or shown.
+pub(crate) fn rough_cdf(z: f64) -> f64 {
+    normal(&NORMAL, z)[1]
+}
+
 /// Probabilities of each `[best, worst]` in the order of [`super::Places::orders`], given utilities and each one's variance of
 /// independent noise; they sum to 1.
 ///
@@ -69,24 +74,46 @@ pub(crate) fn probabilities(u: &[f64], noise: &[f64]) -> Vec<f64> {
             big_f[i * nodes + k] = below;
         }
     }
-    // The product over those between, multiplied out: for each share of them that is taken at x, one running sum over y.
+    // The product over those between, multiplied out: each is taken either at x or at y. What stands at x or at y is a density times
+    // the distribution functions of some others, and serves every pair that has it.
+    let sets = 1usize << n;
+    let (mut at_x, mut below_y) = (vec![0.0; n * sets * nodes], vec![0.0; n * sets * nodes]);
+    let row = |item: usize, set: usize| (item * sets + set) * nodes..(item * sets + set + 1) * nodes;
+    for item in 0..n {
+        for set in (0..sets).filter(|set| set >> item & 1 == 0 && set.count_ones() as usize + 2 <= n) {
+            let here = row(item, set);
+            if set == 0 {
+                at_x[here.clone()].copy_from_slice(&f[item * nodes..(item + 1) * nodes]);
+            } else {
+                let first = set.trailing_zeros() as usize;
+                let share = &big_f[first * nodes..(first + 1) * nodes];
+                let (known, new) = at_x.split_at_mut(here.start);
+                for ((to, x), share) in new.iter_mut().zip(&known[row(item, set & (set - 1))]).zip(share) {
+                    *to = x * share;
+                }
+            }
+            let mut sum = 0.0;
+            for (below, y) in below_y[here.clone()].iter_mut().zip(&at_x[here]) {
+                *below = sum;
+                sum += y;
+            }
+        }
+    }
     let place = |best: usize, worst: usize| best * (n - 1) + worst - usize::from(worst > best);
     let mut p = vec![0.0; n * (n - 1)];
     for best in 0..n {
         for worst in (0..n).filter(|worst| *worst != best) {
-            let middle: Vec<usize> = (0..n).filter(|m| *m != best && *m != worst).collect();
+            let middle = (sets - 1) & !(1 << best) & !(1 << worst);
             let mut sum = 0.0;
-            for at_x in 0..1usize << middle.len() {
-                let mut below = 0.0;
-                for k in 0..nodes {
-                    let (mut x, mut y) = (f[best * nodes + k], f[worst * nodes + k]);
-                    for (bit, m) in middle.iter().enumerate() {
-                        let share = big_f[m * nodes + k];
-                        if at_x >> bit & 1 == 1 { x *= share } else { y *= -share }
-                    }
-                    sum += x * below;
-                    below += y;
+            let mut taken = middle;
+            loop {
+                let left = middle & !taken;
+                let part = product_sum(&at_x[row(best, taken)], &below_y[row(worst, left)]);
+                sum += if left.count_ones().is_multiple_of(2) { part } else { -part };
+                if taken == 0 {
+                    break;
                 }
+                taken = (taken - 1) & middle;
             }
             // Where nearly nothing is left, rounding may leave less.
             p[place(best, worst)] = sum.max(0.0);
@@ -95,6 +122,18 @@ pub(crate) fn probabilities(u: &[f64], noise: &[f64]) -> Vec<f64> {
     let total: f64 = p.iter().sum();
     p.iter_mut().for_each(|p| *p /= total);
     p
+}
+
+/// The sum of products, in four sums beside each other.
+fn product_sum(a: &[f64], b: &[f64]) -> f64 {
+    let (mut sums, (fours_a, fours_b)) = ([0.0; 4], (a.chunks_exact(4), b.chunks_exact(4)));
+    let rest: f64 = fours_a.remainder().iter().zip(fours_b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in fours_a.zip(fours_b) {
+        for k in 0..4 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 #[cfg(test)]
@@ -108,6 +147,7 @@ mod tests {
             let z = f64::from(k) / 1000.0 + 1e-4;
             let [f, below] = normal(&NORMAL, z);
             assert!((f - density(z)).abs() < 1e-7 && (below - cdf(z)).abs() < 1e-7, "{z}: {f}, {below}");
+            assert_eq!(rough_cdf(z).to_bits(), below.to_bits());
         }
     }
 

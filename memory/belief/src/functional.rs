@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::best_worst::rough_cdf;
 use super::hypothesis::Marginal;
 use super::normal::cdf;
 use super::shape::Shape;
@@ -75,6 +76,11 @@ impl Functional {
 
     /// `P(a . w <= x)`.
     pub fn cdf(&self, x: f64) -> f64 {
+        self.cdf_by(x, cdf)
+    }
+
+    /// The same by a distribution function of the standard normal.
+    fn cdf_by(&self, x: f64, cdf: impl Fn(f64) -> f64) -> f64 {
         let below = |m: f64, s: f64, shape: &Option<Shape>| match shape {
             Some(shape) => shape.cdf(x),
             None if s > 0.0 => cdf((x - m) / s),
@@ -95,18 +101,18 @@ impl Functional {
     /// An `x` with `P(a . w <= x) = p` to [`QUANTILE_ERROR`]; the smallest with at least `p` where the distribution steps over it.
     /// `p` in (0, 1).
     pub fn quantile(&self, p: f64) -> f64 {
-        self.quantile_within(p, QUANTILE_ERROR, 40.0)
+        self.quantile_within(p, QUANTILE_ERROR, 40.0, cdf)
     }
 
     /// As [`Functional::interval`], to an error of a ten-thousandth of probability: for what is shown again and again.
     pub fn interval_roughly(&self, level: f64) -> (f64, f64) {
         let tail = 0.5 * (1.0 - level);
-        let at = |p| self.quantile_within(p, ROUGH_ERROR, 6.0);
+        let at = |p| self.quantile_within(p, ROUGH_ERROR, 6.0, rough_cdf);
         (at(tail), at(1.0 - tail))
     }
 
     /// `reach`: standard deviations around each part within which it is looked for.
-    fn quantile_within(&self, p: f64, error: f64, reach: f64) -> f64 {
+    fn quantile_within(&self, p: f64, error: f64, reach: f64, normal: impl Fn(f64) -> f64 + Copy) -> f64 {
         let (mut lo, mut hi) = (f64::INFINITY, f64::NEG_INFINITY);
         for &MixturePart { weight: w, mean: m, sd: s } in &self.parts {
             if w > 0.0 {
@@ -114,11 +120,11 @@ impl Functional {
                 hi = hi.max(m + reach * s);
             }
         }
-        let mut below = self.cdf(lo) - p;
+        let mut below = self.cdf_by(lo, normal) - p;
         if below >= 0.0 {
             return lo;
         }
-        let mut above = (self.cdf(hi) - p).max(0.0);
+        let mut above = (self.cdf_by(hi, normal) - p).max(0.0);
         let mut last = Ordering::Equal;
         for step in 0..400 {
             let middle = 0.5 * (lo + hi);
@@ -129,7 +135,7 @@ impl Functional {
             // then the middle, for steps.
             let crossing = lo - below * (hi - lo) / (above - below);
             let x = if step % 4 == 0 || !(crossing > lo && crossing < hi) { middle } else { crossing };
-            let over = self.cdf(x) - p;
+            let over = self.cdf_by(x, normal) - p;
             if over.abs() <= error {
                 return x;
             }
@@ -178,6 +184,17 @@ mod tests {
             let x = f.quantile(p);
             assert!(f.cdf(x) >= p - 2.0 * QUANTILE_ERROR && f.cdf(x - 1e-6) < p, "{p}: {x}");
         }
+    }
+
+    #[test]
+    fn a_rough_interval_is_the_interval() {
+        let mut f = Functional::default();
+        for k in 0..60 {
+            f.push(1.0 / 60.0, (f64::from(k) * 0.9).sin() * 4.0, 0.1 + f64::from(k) / 15.0);
+        }
+        let ((low, high), (rough_low, rough_high)) = (f.interval(0.9), f.interval_roughly(0.9));
+        assert!((f.cdf(rough_low) - 0.05).abs() < 1.1e-4 && (f.cdf(rough_high) - 0.95).abs() < 1.1e-4);
+        assert!((low - rough_low).abs() < 0.01 && (high - rough_high).abs() < 0.01);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a question tells: expected information gain, and the strategies questions are chosen by (docs/belief.md, section 7).
 
 use rand::Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::best_worst;
@@ -47,6 +48,9 @@ pub struct Context<'a> {
     pub second: &'a [Vec<f64>],
 }
 
+/// Hypotheses that are looked at together, and questions that are worth a second thread.
+const GROUP: usize = 4;
+const PARALLEL_MIN: usize = 16;
 /// Pairs of points for rankings; orders of many outcomes get fewer, at least eight.
 const POINTS: usize = 48;
 /// Pairs of points for the best and the worst of several.
@@ -116,61 +120,82 @@ fn expected_information(mixture: &Mixture, questions: &[Question], under: &[(usi
     let fresh: Vec<Vec<(usize, &IntervalQuestion)>> = asked.iter().map(|asked| asked_first(asked)).collect();
     let candidates: Vec<Candidates> = fresh.iter().map(|fresh| Candidates::new(fresh, mixture.dimension())).collect();
     let nodes = Nodes::new();
-    let mut sums: Vec<(Vec<f64>, f64)> = questions.iter().map(|q| (vec![0.0; q.outcome_count()], 0.0)).collect();
-    let mut tables = Tables::default();
-    let mut points = Points::default();
-    let mut orders: Vec<Option<OrderTable>> = questions.iter().map(|_| None).collect();
-    for &(index, weight) in under {
-        let h = &hypotheses[index];
-        let prior = &priors[h.prior];
-        let (asked, fresh, candidates) = (&asked[h.reading], &fresh[h.reading], &candidates[h.reading]);
-        match h.body(prior) {
-            Body::Gaussian { belief, .. } => {
-                candidates.each(&belief.mean, &belief.covariance, |k, mean, variance| {
-                    let (i, q) = fresh[k];
-                    let scale = h.attenuation(prior, &q.error);
-                    let (mean, variance) = (mean * scale, variance * scale * scale);
-                    predict_into(h, q, scale, mean, variance, weight, &mut sums[i].0);
-                    sums[i].1 += weight * tables.expected_entropy(h, q, scale, mean, variance, &nodes);
-                });
-            }
-            Body::Finite { finite, atoms } => {
-                let masses = finite.masses();
-                for &(i, q) in fresh {
-                    let scale = h.attenuation(prior, &q.error);
-                    for (z, mass) in atoms.values(&q.direction).zip(&masses) {
-                        let share = weight * mass;
-                        predict_into(h, q, scale, z * scale, 0.0, share, &mut sums[i].0);
-                        sums[i].1 += share * tables.expected_entropy(h, q, scale, z * scale, 0.0, &nodes);
+    let nothing =
+        || -> Vec<(Vec<f64>, f64)> { questions.iter().map(|q| (vec![0.0; q.outcome_count()], 0.0)).collect() };
+    let of_group = |under: &[(usize, f64)]| {
+        let mut sums = nothing();
+        let mut tables = Tables::default();
+        let mut points = Points::default();
+        let mut orders: Vec<Option<OrderTable>> = questions.iter().map(|_| None).collect();
+        for &(index, weight) in under {
+            let h = &hypotheses[index];
+            let prior = &priors[h.prior];
+            let (asked, fresh, candidates) = (&asked[h.reading], &fresh[h.reading], &candidates[h.reading]);
+            match h.body(prior) {
+                Body::Gaussian { belief, .. } => {
+                    candidates.each(&belief.mean, &belief.covariance, |k, mean, variance| {
+                        let (i, q) = fresh[k];
+                        let scale = h.attenuation(prior, &q.error);
+                        let (mean, variance) = (mean * scale, variance * scale * scale);
+                        predict_into(h, q, scale, mean, variance, weight, &mut sums[i].0);
+                        sums[i].1 += weight * tables.expected_entropy(h, q, scale, mean, variance, &nodes);
+                    });
+                }
+                Body::Finite { finite, atoms } => {
+                    let masses = finite.masses();
+                    for &(i, q) in fresh {
+                        let scale = h.attenuation(prior, &q.error);
+                        for (z, mass) in atoms.values(&q.direction).zip(&masses) {
+                            let share = weight * mass;
+                            predict_into(h, q, scale, z * scale, 0.0, share, &mut sums[i].0);
+                            sums[i].1 += share * tables.expected_entropy(h, q, scale, z * scale, 0.0, &nodes);
+                        }
                     }
                 }
             }
-        }
-        for (i, (q, repeated)) in asked.iter().enumerate() {
-            match (q, *repeated) {
-                (Prepared::Ranking(q), _) => {
-                    each_ranking(h, prior, q, &mut points, &mut orders[i], |share, p| {
-                        add_scaled(&mut sums[i].0, weight * share, p);
-                        sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
-                    });
-                }
-                (Prepared::Interval(q), Some(site)) => {
-                    let rho = |scale: f64| retest_correlation(settings, scale);
-                    each_answer_again(
-                        h,
-                        prior,
-                        &readings[h.reading].history.records[site],
-                        q,
-                        rho,
-                        &nodes,
-                        |share, p| {
+            for (i, (q, repeated)) in asked.iter().enumerate() {
+                match (q, *repeated) {
+                    (Prepared::Ranking(q), _) => {
+                        each_ranking(h, prior, q, &mut points, &mut orders[i], |share, p| {
                             add_scaled(&mut sums[i].0, weight * share, p);
                             sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
-                        },
-                    );
+                        });
+                    }
+                    (Prepared::Interval(q), Some(site)) => {
+                        let rho = |scale: f64| retest_correlation(settings, scale);
+                        each_answer_again(
+                            h,
+                            prior,
+                            &readings[h.reading].history.records[site],
+                            q,
+                            rho,
+                            &nodes,
+                            |share, p| {
+                                add_scaled(&mut sums[i].0, weight * share, p);
+                                sums[i].1 += weight * share * p.iter().map(|&p| entropy_term(p)).sum::<f64>();
+                            },
+                        );
+                    }
+                    (Prepared::Interval(_), None) => {}
                 }
-                (Prepared::Interval(_), None) => {}
             }
+        }
+        sums
+    };
+    // Hypotheses in groups of a fixed size, whose sums are added in order: the same bits with any number of threads. Lattices share
+    // tables between hypotheses, so they stay together.
+    let has_lattices = under.iter().any(|&(index, _)| hypotheses[index].finite().is_some());
+    let size = if has_lattices { under.len().max(1) } else { GROUP };
+    let groups: Vec<Vec<(Vec<f64>, f64)>> = if under.len() > size && questions.len() >= PARALLEL_MIN {
+        under.par_chunks(size).map(of_group).collect()
+    } else {
+        under.chunks(size).map(of_group).collect()
+    };
+    let mut sums = nothing();
+    for group in groups {
+        for ((sum, noise), (p, more)) in sums.iter_mut().zip(group) {
+            sum.iter_mut().zip(p).for_each(|(sum, p)| *sum += p);
+            *noise += more;
         }
     }
     sums.into_iter()

@@ -185,7 +185,7 @@ impl Mixture {
             });
         }
         let (settings, priors, readings) = (&self.settings, &self.priors, &self.readings);
-        let refines = Settings::refines_at(readings[0].history.timeline.len() as u64);
+        let refines = settings.refines_at(readings[0].history.timeline.len() as u64);
         let step = |h: &mut Hypothesis, scratch: &mut Vec<f64>| {
             let (prior, history) = (&priors[h.prior], &readings[h.reading].history);
             let ln_predictive = match sites[h.reading] {

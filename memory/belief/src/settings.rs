@@ -1,6 +1,7 @@
 //! The grid of hypotheses and the constants of the likelihoods: what stands in a log's header.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::BeliefError;
 
@@ -12,7 +13,7 @@ pub const ENGINE_VERSION: u32 = 1;
 pub const SOURCE_HASH: &str = env!("CREDENCE_BELIEF_SOURCE");
 
 /// Constants of the engine (docs/belief.md, sections 2 and 3). Kept in the log's header: other constants, other beliefs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// [`ENGINE_VERSION`] of the engine that wrote this.
@@ -24,7 +25,6 @@ pub struct Settings {
     /// `delta`: half width of indifference; uniform.
     pub bands: Vec<f64>,
     /// Half the step between rating thresholds; uniform, and independent of `delta`. Empty: `delta` itself, as in logs of before.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rating_half_steps: Vec<f64>,
     /// Prior weight of slow drift, in [0, 1); 0 leaves drift out.
     pub slow_drift_weight: f64,
@@ -41,8 +41,43 @@ pub struct Settings {
     pub tolerance: f64,
     /// Most sweeps in one refinement.
     pub sweeps_max: u32,
+    /// Sites are refined after each of the first so many records, and from there on whenever there are half as many again; 16 in logs of
+    /// before.
+    pub refined_at_first: u64,
     /// Signal scales up to this one count as low signal.
     pub low_signal_max: f64,
+}
+
+/// Where sites were refined before that was a setting.
+const REFINED_AT_FIRST: u64 = 16;
+
+/// In the order of the fields. In a log's header those that came later are left out where they say what held before them, so that
+/// headers of before stay as they were; a form without names has them all, since it is read by their places.
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named = serializer.is_human_readable();
+        let mut fields = serializer.serialize_struct("Settings", 13)?;
+        fields.serialize_field("engine_version", &self.engine_version)?;
+        fields.serialize_field("signal_scales", &self.signal_scales)?;
+        fields.serialize_field("lapse_rates", &self.lapse_rates)?;
+        fields.serialize_field("bands", &self.bands)?;
+        match named && self.rating_half_steps.is_empty() {
+            true => fields.skip_field("rating_half_steps")?,
+            false => fields.serialize_field("rating_half_steps", &self.rating_half_steps)?,
+        }
+        fields.serialize_field("slow_drift_weight", &self.slow_drift_weight)?;
+        fields.serialize_field("drift_records", &self.drift_records)?;
+        fields.serialize_field("indirect_scale", &self.correction_scale)?;
+        fields.serialize_field("residual_share", &self.retest_correlation)?;
+        fields.serialize_field("tolerance", &self.tolerance)?;
+        fields.serialize_field("sweeps_max", &self.sweeps_max)?;
+        match named && self.refined_at_first == REFINED_AT_FIRST {
+            true => fields.skip_field("refined_at_first")?,
+            false => fields.serialize_field("refined_at_first", &self.refined_at_first)?,
+        }
+        fields.serialize_field("low_signal_max", &self.low_signal_max)?;
+        fields.end()
+    }
 }
 
 impl Default for Settings {
@@ -59,6 +94,7 @@ impl Default for Settings {
             retest_correlation: 0.5,
             tolerance: 1e-4,
             sweeps_max: 24,
+            refined_at_first: REFINED_AT_FIRST,
             low_signal_max: 0.4,
         }
     }
@@ -113,6 +149,9 @@ impl Settings {
         if !positive(&[self.drift_records, self.correction_scale, self.tolerance]) {
             return refuse("drift_records, indirect_scale and tolerance must be positive");
         }
+        if self.refined_at_first == 0 {
+            return refuse("refined_at_first must be at least 1");
+        }
         if self.sweeps_max == 0 {
             return refuse("sweeps_max must be at least 1");
         }
@@ -122,13 +161,14 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether the sites are refined when this many records survive: at 1 to 16, then 24, 36, 54, ...
-    pub fn refines_at(count: u64) -> bool {
-        let mut scheduled = 16;
+    /// Whether the sites are refined when this many records survive: at 1 to [`Settings::refined_at_first`], then whenever there are
+    /// half as many again: 16, 24, 36, 54, ...
+    pub fn refines_at(&self, count: u64) -> bool {
+        let mut scheduled = self.refined_at_first;
         while scheduled < count {
-            scheduled = (3 * scheduled).div_ceil(2);
+            scheduled = scheduled.saturating_add(scheduled.div_ceil(2));
         }
-        count > 0 && (count <= 16 || scheduled == count)
+        count > 0 && (count <= self.refined_at_first || scheduled == count)
     }
 }
 
@@ -138,9 +178,14 @@ mod tests {
 
     #[test]
     fn refinement_counts_are_the_documented_ones() {
-        let counts: Vec<u64> = (0..100).filter(|&n| Settings::refines_at(n)).collect();
-        assert_eq!(counts[..16], (1..=16).collect::<Vec<_>>());
-        assert_eq!(counts[16..], [24, 36, 54, 81]);
+        let counts = |settings: Settings| (0..100).filter(|&n| settings.refines_at(n)).collect::<Vec<u64>>();
+        let before = counts(Settings::default());
+        assert_eq!(before[..16], (1..=16).collect::<Vec<_>>());
+        assert_eq!(before[16..], [24, 36, 54, 81]);
+        assert_eq!(counts(Settings::of_new_homes()), before);
+        let seldom = Settings { refined_at_first: 4, ..Settings::default() };
+        assert_eq!(counts(seldom), [1, 2, 3, 4, 6, 9, 14, 21, 32, 48, 72]);
+        assert!(Settings { refined_at_first: u64::MAX, ..Settings::default() }.refines_at(7));
     }
 
     #[test]
@@ -148,6 +193,11 @@ mod tests {
         assert!(Settings::default().check().is_ok());
         assert!(Settings { lapse_rates: vec![1.0], ..Settings::default() }.check().is_err());
         assert!(Settings { engine_version: 7, ..Settings::default() }.check().is_err());
+        assert!(Settings { refined_at_first: 0, ..Settings::default() }.check().is_err());
+        let written = serde_json::to_string(&Settings::default()).unwrap();
+        assert!(!written.contains("refined_at_first"), "headers of before stay as they were: {written}");
+        let new = Settings::of_new_homes();
+        assert_eq!(serde_json::from_str::<Settings>(&serde_json::to_string(&new).unwrap()).unwrap(), new);
         assert!(serde_json::from_str::<Settings>(r#"{"lapse_rate": [0.1]}"#).is_err(), "unknown keys are refused");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::record::Record;
-use crate::text::{mentions, normal};
+use crate::text;
 
 /// What stands where a name was.
 pub(super) const ERASED: &str = "[erased]";
@@ -18,7 +18,7 @@ pub(super) fn bears(record: &Record, name: &str) -> bool {
 
 fn in_words(value: &Value, name: &str) -> bool {
     match value {
-        Value::String(text) => !mentions(text, name).is_empty(),
+        Value::String(said) => !text::mentions(said, name).is_empty(),
         Value::Array(list) => list.iter().any(|value| in_words(value, name)),
         Value::Object(map) => map.iter().any(|(key, v)| !IDENTITIES.contains(&key.as_str()) && in_words(v, name)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -28,9 +28,9 @@ fn in_words(value: &Value, name: &str) -> bool {
 /// Whether a name stands anywhere in some JSON, as a key or as a value.
 pub(super) fn value_names(value: &Value, name: &str) -> bool {
     match value {
-        Value::String(text) => normal(text) == name,
+        Value::String(said) => text::name(said) == name,
         Value::Array(list) => list.iter().any(|value| value_names(value, name)),
-        Value::Object(map) => map.iter().any(|(key, value)| normal(key) == name || value_names(value, name)),
+        Value::Object(map) => map.iter().any(|(key, value)| text::name(key) == name || value_names(value, name)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -24,6 +24,7 @@ const SCHEMA: &str = "
         OPTIONAL BYTE_ARRAY second (STRING);
         REQUIRED BYTE_ARRAY outcome (STRING);
         OPTIONAL DOUBLE soft_label;
+        OPTIONAL BYTE_ARRAY details (STRING);
     }";
 
 /// Rows that are written together.
@@ -51,13 +52,12 @@ fn write(table: &Table, out: &mut (dyn Write + Send)) -> Result<(), ParquetError
         texts(&mut group, rows, |r| r.kind)?;
         texts(&mut group, rows, |r| &r.situation)?;
         texts(&mut group, rows, |r| &r.first)?;
-        let present: Vec<i16> = rows.iter().map(|r| i16::from(r.second.is_some())).collect();
-        let values: Vec<ByteArray> = rows.iter().filter_map(|r| r.second.as_deref()).map(ByteArray::from).collect();
-        column::<ByteArrayType>(&mut group, &values, Some(&present))?;
+        optional(&mut group, rows, |r| r.second.as_deref())?;
         texts(&mut group, rows, |r| &r.outcome)?;
         let present: Vec<i16> = rows.iter().map(|r| i16::from(r.soft_label.is_some())).collect();
         let values: Vec<f64> = rows.iter().filter_map(|r| r.soft_label).collect();
         column::<DoubleType>(&mut group, &values, Some(&present))?;
+        optional(&mut group, rows, |r| r.details.as_deref())?;
         group.close()?;
     }
     writer.close()?;
@@ -78,6 +78,16 @@ fn texts<'r>(
 ) -> Result<(), ParquetError> {
     let values: Vec<ByteArray> = rows.iter().map(|r| ByteArray::from(field(r))).collect();
     column::<ByteArrayType>(group, &values, None)
+}
+
+fn optional<'r>(
+    group: &mut Group<'_, '_>,
+    rows: &'r [Row],
+    field: impl Fn(&'r Row) -> Option<&'r str>,
+) -> Result<(), ParquetError> {
+    let present: Vec<i16> = rows.iter().map(|r| i16::from(field(r).is_some())).collect();
+    let values: Vec<ByteArray> = rows.iter().filter_map(field).map(ByteArray::from).collect();
+    column::<ByteArrayType>(group, &values, Some(&present))
 }
 
 fn column<T: parquet::data_type::DataType>(

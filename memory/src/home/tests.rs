@@ -340,3 +340,117 @@ fn a_torn_line_that_was_acknowledged_is_lost() {
     let notices = opening.notices().join("\n");
     assert!(notices.contains("lost records") && !notices.contains("never acknowledged"), "{notices}");
 }
+
+/// Whatever becomes of the lock's file, the home has one writer.
+#[cfg(unix)]
+#[test]
+fn a_lock_that_is_replaced_or_removed_lets_nobody_else_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let lock = home.paths().lock();
+    fs::write(dir.path().join("page"), "<html>").unwrap();
+    fs::rename(dir.path().join("page"), &lock).unwrap();
+    assert!(matches!(Home::open(dir.path()), Err(HomeError::InUse(_))), "replaced");
+    fs::remove_file(&lock).unwrap();
+    assert!(matches!(Home::open(dir.path()), Err(HomeError::InUse(_))), "removed");
+    home.append(time(100), choice("ada", 0, 1, Some(0))).unwrap();
+    let left = digests(&mut home);
+    drop(home);
+    assert_eq!(digests(&mut Home::open(dir.path()).unwrap().0), left);
+}
+
+/// What is written to a log that is no longer the one that stands in its place, or not as it was left, is acknowledged by nobody.
+#[cfg(unix)]
+#[test]
+fn nothing_is_appended_to_a_log_that_something_else_has_changed() {
+    use crate::storage::Change;
+    let next = || choice("ada", 0, 1, Some(0));
+    let add = |home: &mut Home, way: &str| match way {
+        "append" => home.append(time(200), next()).map(drop),
+        "draft" => {
+            let mut draft = home.draft();
+            draft.push(time(200), next()).unwrap();
+            home.commit(draft)
+        }
+        _ => home.rewrite(vec![(time(0), Record::LogOpened(header()))]),
+    };
+    for way in ["append", "draft", "rewrite"] {
+        for how in ["replaced", "removed", "copied", "longer", "cut", "otherwise"] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut home = lived_in(dir.path());
+            let (log, backup) = (home.paths().log(), dir.path().join("backup"));
+            let older = fs::read(&log).unwrap();
+            fs::write(&backup, &older).unwrap();
+            home.append(time(100), choice("bob", 2, 3, None)).unwrap();
+            let newer = fs::read(&log).unwrap();
+            match how {
+                "replaced" => fs::rename(&backup, &log).unwrap(),
+                "removed" => fs::remove_file(&log).unwrap(),
+                "copied" => fs::write(&log, &older).unwrap(),
+                "longer" => fs::write(&log, [&newer[..], b"{"].concat()).unwrap(),
+                "cut" => File::options().write(true).open(&log).unwrap().set_len(500).unwrap(),
+                _ => {
+                    let mut other = newer.clone();
+                    let at = other.len() - 4;
+                    other[at] = if other[at] == b'0' { b'1' } else { b'0' };
+                    fs::write(&log, other).unwrap();
+                }
+            }
+            let stands = fs::read(&log).ok();
+            for _ in 0..2 {
+                let error = add(&mut home, way).unwrap_err();
+                let HomeError::Log(LogError::Changed { how: found }) = &error else {
+                    panic!("{way}, {how}: {error:?}")
+                };
+                match how {
+                    "replaced" => assert_eq!(*found, Change::Replaced),
+                    "removed" => assert_eq!(*found, Change::Removed),
+                    "otherwise" => assert_eq!(*found, Change::Content),
+                    _ => assert!(matches!(found, Change::Length { .. }), "{how}: {found:?}"),
+                }
+            }
+            assert_eq!(fs::read(&log).ok(), stands, "{way}, {how}: what stands there is left as it is");
+        }
+    }
+}
+
+/// Written ahead and synced by somebody else: a sync of a file that nobody will read is none.
+#[cfg(unix)]
+#[test]
+fn a_sync_of_a_log_that_was_replaced_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    home.write_ahead();
+    let backup = dir.path().join("backup");
+    fs::copy(home.paths().log(), &backup).unwrap();
+    home.append(time(100), choice("bob", 2, 3, None)).unwrap();
+    let unsynced = home.unsynced().unwrap().unwrap();
+    fs::rename(backup, home.paths().log()).unwrap();
+    assert!(unsynced.sync().unwrap_err().to_string().contains("another file"));
+}
+
+/// A log that is a link stays one: what replaces it stands where it stood.
+#[cfg(unix)]
+#[test]
+fn a_log_behind_a_link_is_rewritten_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, disk) = (dir.path().join("home"), dir.path().join("disk"));
+    drop(lived_in(&root));
+    fs::create_dir(&disk).unwrap();
+    let (log, place) = (Paths::of(&root).log(), disk.join("log.jsonl"));
+    fs::rename(&log, &place).unwrap();
+    std::os::unix::fs::symlink("../../disk/log.jsonl", &log).unwrap();
+    let (mut home, _) = Home::open(&root).unwrap();
+    home.append(time(100), choice("bob", 2, 3, None)).unwrap();
+    let mut draft = home.draft();
+    draft.push(time(200), choice("ada", 0, 1, Some(0))).unwrap();
+    home.commit(draft).unwrap();
+    home.append(time(300), choice("ada", 1, 0, Some(0))).unwrap();
+    assert!(log.is_symlink() && fs::read_to_string(&place).unwrap().contains("ada"));
+    let erasure = crate::erase::Erasure::of(&home, &id("ada")).unwrap();
+    erasure.carry_out(&mut home, "ada", time(400), "", false, vec![]).unwrap();
+    assert!(log.is_symlink() && !fs::read_to_string(&place).unwrap().contains("\"ada\""));
+    assert_eq!(fs::read_dir(&disk).unwrap().count(), 1);
+    home.append(time(500), choice("bob", 0, 1, Some(0))).unwrap();
+    assert_eq!(fs::read(&log).unwrap(), fs::read(&place).unwrap());
+}

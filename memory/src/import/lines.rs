@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::records::{Parser, Records};
+use super::whole::whole;
 use super::{ImportError, LeftOut, Problem, Report, own_csv};
 use crate::ids::Hash;
 
@@ -156,6 +157,15 @@ impl Row<'_> {
         self.headers
     }
 
+    /// That nothing stands in columns without a name but what counts the rows: an index that a program put there.
+    pub(super) fn unnamed_are_empty(&self) -> Result<(), Problem> {
+        let unnamed = self.headers.iter().zip(self.fields).filter(|(name, _)| is_unnamed(name));
+        match unnamed.map(|(_, field)| field).find(|field| !field.trim().is_empty() && whole(field).is_none()) {
+            Some(found) => Err(Problem::Unnamed(found.chars().take(40).collect())),
+            None => Ok(()),
+        }
+    }
+
     /// The line on which the row begins, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
@@ -169,6 +179,11 @@ impl Row<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a column has no name, or only that which a program gives to one without: `Unnamed: 0`.
+pub(super) fn is_unnamed(name: &str) -> bool {
+    name.is_empty() || name.starts_with("Unnamed: ")
 }
 
 /// Gives every row of a CSV file to `each`; returns the hash of the file.
@@ -196,7 +211,11 @@ pub(super) fn each_row(
                 headers = Some((line, names));
                 continue;
             };
-            let result = fields.and_then(|fields| {
+            let result = fields.and_then(|mut fields| {
+                // What a table program writes where the sheet is wider than the table.
+                while fields.len() > names.len() && fields.last().is_some_and(|field| field.trim().is_empty()) {
+                    fields.pop();
+                }
                 if fields.len() != names.len() {
                     let (len, columns) = (fields.len(), names.len());
                     return Err(Problem::Csv(format!("{len} fields where the header has {columns}")));

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::lines::Row;
+use super::lines::{Row, is_unnamed};
+use super::whole::whole;
 use super::{ExportedAs, Import, ImportError, Problem, Statements, times};
-use crate::export::{CSV_COLUMNS, unguarded};
+use crate::export::{CSV_COLUMNS, Details, unguarded};
 use crate::ids::{Hash, PersonId, Seq, SourceId, ValueId};
 use crate::record::{
     ChoiceMade, CorrectionMade, DemonstrationGiven, ImportanceStated, Origin, RatingGiven, Record, Strength, Verdict,
@@ -18,7 +19,8 @@ use crate::record::{
 /// Whether a file with these columns is an export, whatever order a spreadsheet has put them in.
 pub(super) fn is_own(columns: &[String]) -> bool {
     let asked = ["person", "kind", "situation", "first", "second", "outcome"];
-    asked.iter().all(|a| columns.iter().any(|c| c == a)) && columns.iter().all(|c| CSV_COLUMNS.contains(&c.as_str()))
+    asked.iter().all(|a| columns.iter().any(|c| c == a))
+        && columns.iter().all(|c| CSV_COLUMNS.contains(&c.as_str()) || is_unnamed(c))
 }
 
 /// Rows of an export, as evidence.
@@ -52,9 +54,13 @@ impl Rows {
             true => Err(Problem::field(field, text, "an alternative's words")),
             false => Ok(()),
         };
-        let time = match row.optional("time").map(str::trim) {
-            None | Some("") => None,
-            Some(text) => Some(times::parse(text).ok_or_else(|| Problem::field("time", text, times::TIME))?.0),
+        let seq = row.optional("seq").and_then(whole);
+        let time = match (row.optional("time").map(str::trim), seq) {
+            (None | Some(""), _) => None,
+            (Some(text), seq) => {
+                let time = if seq.is_some() { times::of_a_log(text) } else { times::parse(text).map(|(time, _)| time) };
+                Some(time.ok_or_else(|| Problem::field("time", text, times::TIME))?)
+            }
         };
         let kind = row.field("kind")?.trim();
         if kind != "ImportanceStated" {
@@ -93,13 +99,13 @@ impl Rows {
                     "disagree" => Verdict::Disagree,
                     _ => return wrong("agree, pass or disagree"),
                 };
-                let alternative = self.statements.add(&situation, &first);
+                let alternative = self.statements.add(&situation, &first)?;
                 Record::VerdictGiven(VerdictGiven { from, alternative, verdict })
             }
             "RatingGiven" => {
                 let parts = outcome.split_once('/').map(|(level, levels)| (level.parse(), levels.parse()));
                 let Some((Ok(level), Ok(levels))) = parts else { return wrong("a level of levels, such as 3/5") };
-                let alternative = self.statements.add(&situation, &first);
+                let alternative = self.statements.add(&situation, &first)?;
                 Record::RatingGiven(RatingGiven { from, alternative, level, levels })
             }
             "ImportanceStated" => {
@@ -114,7 +120,12 @@ impl Rows {
                     false => ValueId::new(text).map(Some).map_err(|_| Problem::field(field, text, "a value")),
                 };
                 let (more, less) = (value("first", &first)?, value("second", &second)?);
-                let (words, misreading, conditions) = (String::new(), None, Vec::new());
+                let details = row.optional("details").map(unguarded).unwrap_or_default();
+                let Details { at_least, words, misreading, conditions } = match details.trim() {
+                    "" => Details::default(),
+                    text => serde_json::from_str(text)
+                        .map_err(|_| Problem::field("details", text, "what this program exported there"))?,
+                };
                 Record::ImportanceStated(ImportanceStated {
                     from,
                     more,
@@ -123,12 +134,12 @@ impl Rows {
                     words,
                     misreading,
                     conditions,
-                    at_least: false,
+                    at_least,
                 })
             }
             other => return Err(Problem::field("kind", other, KINDS)),
         };
-        if let Some(seq) = row.optional("seq").and_then(|seq| seq.trim().parse().ok()) {
+        if let Some(seq) = seq {
             let log = row.optional("log").map(unguarded).filter(|log| !log.is_empty()).map(Cow::into_owned);
             self.exported.insert(self.evidence.len(), ExportedAs { log, seq: Seq(seq) });
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::lines::{Desk, Row, each_row};
+use super::lines::{Desk, Row, each_row, is_unnamed};
 use super::{Import, ImportError, Problem, Reading, Report, Statements, own_csv, times};
 use crate::export::CSV_COLUMNS;
 use crate::ids::{PersonId, SourceId};
@@ -21,13 +21,15 @@ pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Impo
     let content_hash = each_row(path, &mut desk, |row| {
         if own_csv::is_own(row.columns()) {
             row.once(&CSV_COLUMNS)?;
+            row.unnamed_are_empty()?;
             return own.read(row);
         }
-        if let Some(found) = row.columns().iter().find(|c| !COLUMNS.contains(&c.as_str())) {
+        if let Some(found) = row.columns().iter().find(|c| !COLUMNS.contains(&c.as_str()) && !is_unnamed(c)) {
             let expected = "person, situation, first, second, chosen, time";
             return Err(Problem::UnknownColumn { found: found.clone(), expected });
         }
         row.once(&COLUMNS)?;
+        row.unnamed_are_empty()?;
         let name = row.field("person")?.trim();
         let person = PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?;
         let situation = row.optional("situation").unwrap_or("").trim();

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::lines::{Desk, each_row};
 use super::records::{Parser, Records};
 use super::times::{self, Unit};
+use super::whole::{signed, whole};
 use super::{Import, ImportError, Mark, Problem, Reading, Report, Signs, Statements};
 use crate::ids::{AlternativeId, Hash, PersonId, SourceId};
 use crate::record::{Origin, Record, Verdict, VerdictGiven};
@@ -68,23 +69,23 @@ impl Count {
     }
 }
 
-/// The whole number that a text writes, also as `2.0`, `+2` or `2e0`.
-fn whole(text: &str) -> Option<u64> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let below = |number: &f64| number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(number);
-    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(below).map(|number| number as u64))
-}
-
 /// A voter's id as Polis writes it: other programs save 1 as ` 1`, `1.0` or `001`, and nobody's in various ways.
 fn voter_id(field: &str) -> Result<Cow<'_, str>, Problem> {
     let text = field.trim();
     if matches!(text.to_ascii_lowercase().as_str(), "" | "nan" | "na" | "n/a" | "null" | "none") {
         return Err(Problem::field("voter-id", field, "a voter's id"));
     }
+    // It stands between the conversation and the voter in people's names.
+    if text.contains(':') {
+        return Err(Problem::field("voter-id", field, "a voter's id without a colon"));
+    }
     Ok(whole(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string())))
+}
+
+/// A comment's id as Polis writes it, whatever another program makes of the number.
+fn comment_id(field: &str) -> Cow<'_, str> {
+    let text = field.trim();
+    whole(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string()))
 }
 
 /// That a conversation's name can stand in those of its people.
@@ -127,16 +128,16 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
         if text.is_empty() {
             return Err(Problem::field("comment-body", text, "a comment's words"));
         }
-        let id = row.field("comment-id")?;
-        if comments.contains_key(id) {
-            return Err(Problem::field("comment-id", id, "the id of one comment only"));
+        let id = comment_id(row.field("comment-id")?);
+        if comments.contains_key(&*id) {
+            return Err(Problem::field("comment-id", &id, "the id of one comment only"));
         }
         let stated = match ["agrees", "disagrees"].map(|column| Count::read(row.optional(column))) {
             [Count::Of(agrees), Count::Of(disagrees)] => Some([agrees, disagrees]),
             [Count::Unreadable(found), _] | [_, Count::Unreadable(found)] => uncounted.unreadable(found),
             _ => uncounted.absent(),
         };
-        let alternative = statements.add(situation, text);
+        let alternative = statements.add(situation, text)?;
         let marked = [
             (Mark::ModeratedOut, "moderated", row.optional("moderated").map(moderated_out)),
             (Mark::AboutTheConversation, "is-meta", row.optional("is-meta").map(is_meta)),
@@ -152,7 +153,7 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
             }
         }
         unread.look(row, &OF_COMMENTS);
-        comments.insert(id.to_owned(), Comment { alternative, stated });
+        comments.insert(id.into_owned(), Comment { alternative, stated });
         Ok(())
     })?;
     notes.extend(unread.note("comments.csv"));
@@ -170,15 +171,16 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
         let (time, unit) = times::parse(stamp).ok_or_else(|| {
             Problem::field("timestamp", stamp, "a time in milliseconds since 1970, between 1989 and 2200")
         })?;
-        let id = row.field("comment-id")?;
-        let Some(comment) = comments.get(id) else {
-            return Err(Problem::field("comment-id", id, "in comments.csv"));
+        let id = comment_id(row.field("comment-id")?);
+        let Some(comment) = comments.get(&*id) else {
+            return Err(Problem::field("comment-id", &id, "in comments.csv"));
         };
-        let verdict = match (row.field("vote")?, how.signs) {
-            ("1", Signs::Turned) | ("-1", Signs::Checked | Signs::AsTheyAre) => Verdict::Disagree,
-            ("0", _) => Verdict::Pass,
-            ("-1", Signs::Turned) | ("1", Signs::Checked | Signs::AsTheyAre) => Verdict::Agree,
-            (other, _) => return Err(Problem::field("vote", other, "1 (agree), 0 (pass) or -1 (disagree)")),
+        let vote = row.field("vote")?;
+        let verdict = match (signed(vote), how.signs) {
+            (Some(1), Signs::Turned) | (Some(-1), Signs::Checked | Signs::AsTheyAre) => Verdict::Disagree,
+            (Some(0), _) => Verdict::Pass,
+            (Some(-1), Signs::Turned) | (Some(1), Signs::Checked | Signs::AsTheyAre) => Verdict::Agree,
+            _ => return Err(Problem::field("vote", vote, "1 (agree), 0 (pass) or -1 (disagree)")),
         };
         let voter = voter_id(row.field("voter-id")?)?;
         let person = PersonId::new(&format!("polis:{name}:{voter}"))
@@ -188,7 +190,7 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
             *units.entry(unit).or_default() += 1;
         }
         unread.look(row, &OF_VOTES);
-        let vote = Vote { time, row: rows, comment: id.to_owned(), verdict };
+        let vote = Vote { time, row: rows, comment: id.into_owned(), verdict };
         match votes.get_mut(&(person.clone(), comment.alternative)) {
             Some(kept) => {
                 if kept.comment == vote.comment {

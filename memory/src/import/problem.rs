@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::lines;
 use crate::home::HomeError;
 use crate::ids::IdError;
 
@@ -122,8 +121,14 @@ pub enum Problem {
     )]
     NotUtf8,
     /// Too long.
-    #[error("it is longer than {} bytes", lines::LINE_BYTES_MAX)]
+    #[error("it is longer than {} bytes", super::lines::LINE_BYTES_MAX)]
     TooLong,
+    /// Words that no line of the log can hold.
+    #[error("its words take {bytes} bytes in the log, where a line may have {}", crate::log::LINE_BYTES_MAX)]
+    WordsTooLong {
+        /// So many.
+        bytes: usize,
+    },
     /// Not JSON of the expected form.
     #[error("it is not {expected}: {why}")]
     Json {
@@ -147,6 +152,9 @@ pub enum Problem {
     /// Two columns of one name.
     #[error("there are two columns {0:?}")]
     TwoColumns(String),
+    /// Something in a column that has no name.
+    #[error("there is {0:?} in a column without a name")]
+    Unnamed(String),
     /// A column is missing.
     #[error("there is no column {0:?}")]
     NoColumn(&'static str),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Problem;
 use crate::ids::AlternativeId;
+use crate::log::LINE_BYTES_MAX;
 use crate::record::{AlternativeDescribed, FeatureSource};
 use crate::text::normal;
 
@@ -42,6 +43,22 @@ impl Statement {
     }
 }
 
+/// What a line of the log holds beside an alternative's words: keys, ids, and what a model may read in them.
+const BESIDE_WORDS: usize = 64 << 10;
+
+/// That a line of the log can hold these words: control characters take six bytes there.
+fn fits(statement: &Statement) -> Result<(), Problem> {
+    let max = LINE_BYTES_MAX - BESIDE_WORDS;
+    if (statement.situation.len() + statement.text.len()).saturating_mul(6) <= max {
+        return Ok(());
+    }
+    let written = |text: &str| serde_json::to_vec(text).map_or(usize::MAX, |bytes| bytes.len());
+    match written(&statement.situation).saturating_add(written(&statement.text)) {
+        bytes if bytes > max => Err(Problem::WordsTooLong { bytes }),
+        _ => Ok(()),
+    }
+}
+
 /// Statements in order of first appearance, each once.
 #[derive(Default)]
 pub(super) struct Statements {
@@ -50,20 +67,28 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn add(&mut self, situation: &str, text: &str) -> AlternativeId {
+    /// Adds one.
+    ///
+    /// # Errors
+    /// Its words are longer than a line of the log.
+    pub(super) fn add(&mut self, situation: &str, text: &str) -> Result<AlternativeId, Problem> {
         let statement = Statement::new(situation, text);
+        fits(&statement)?;
         let alternative = statement.alternative;
         if self.seen.insert(alternative) {
             self.all.push(statement);
         }
-        alternative
+        Ok(alternative)
     }
 
     /// Two of them that must differ.
     pub(super) fn pair(&mut self, situation: &str, first: &str, second: &str) -> Result<Vec<AlternativeId>, Problem> {
-        if Statement::new(situation, first).alternative == Statement::new(situation, second).alternative {
+        let [one, other] = [first, second].map(|text| Statement::new(situation, text));
+        if one.alternative == other.alternative {
             return Err(Problem::SameTwice);
         }
-        Ok(vec![self.add(situation, first), self.add(situation, second)])
+        // Of a row that is left out nothing comes in.
+        fits(&one).and_then(|()| fits(&other))?;
+        Ok(vec![self.add(situation, first)?, self.add(situation, second)?])
     }
 }

@@ -35,12 +35,35 @@ pub(super) const TIME: &str =
 /// The year 2200, in milliseconds since 1970: nobody has voted later.
 const MILLISECONDS_MAX: f64 = 7.258e12;
 
-/// A time since 1970 in the unit in which it is plausible, or a date with its time and zone.
+/// A time of an export of this program: whatever stands in a log.
+pub(super) fn of_a_log(text: &str) -> Option<Timestamp> {
+    text.trim().parse().ok().or_else(|| parse(text).map(|(time, _)| time))
+}
+
+/// Whether two times are the same in the coarser of their precisions: a whole second, or minute, beside a time within it.
+pub(super) fn alike(a: Timestamp, b: Timestamp) -> bool {
+    same_second(a, b) || {
+        let [a, b] = [a, b].map(|time| time.as_millisecond());
+        let [whole, within] = if a % 60_000 == 0 { [a, b] } else { [b, a] };
+        whole % 60_000 == 0 && (0..60_000).contains(&(within - whole))
+    }
+}
+
+/// Whether two times are the same, or one of them is the whole second of the other.
+pub(super) fn same_second(a: Timestamp, b: Timestamp) -> bool {
+    let [a, b] = [a, b].map(|time| time.as_millisecond());
+    let [whole, within] = if a % 1000 == 0 { [a, b] } else { [b, a] };
+    a == b || whole % 1000 == 0 && (0..1000).contains(&(within - whole))
+}
+
+/// A time since 1970 in the unit in which it is plausible, or a date with its time and zone in the same range.
 pub(super) fn parse(text: &str) -> Option<(Timestamp, Option<Unit>)> {
     let text = text.trim();
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
     let Some(number) = is_number.then(|| text.parse::<f64>().ok()).flatten() else {
-        return text.parse().ok().map(|time| (time, None));
+        let plausible =
+            |time: &Timestamp| (SECONDS_MIN * 1e3..MILLISECONDS_MAX).contains(&(time.as_millisecond() as f64));
+        return text.parse().ok().filter(plausible).map(|time| (time, None));
     };
     let unit = match number {
         n if n < SECONDS_MIN => return None,
@@ -82,8 +105,34 @@ mod tests {
         for refused in ["30", "0", "-1", "45244.93", "28333333", "20231114"] {
             check(refused, None);
         }
+        for refused in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2200-06-01T00:00:00Z", "9998-12-31T00:00:00Z"]
+        {
+            check(refused, None);
+            assert!(of_a_log(refused).is_some(), "what stands in a log may be exported and come back");
+        }
         for refused in ["", "soon", "1.7E+12", "99999999999", "nan", "inf", "-", "1e400", "2023-11-14"] {
             check(refused, None);
+        }
+        for refused in ["-009999-01-02T01:59:59Z", "7258000000000"] {
+            check(refused, None);
+        }
+    }
+
+    #[test]
+    fn a_time_that_was_cut_short_is_the_same_time() {
+        let time = |text: &str| text.parse().unwrap();
+        for (a, b, second, minute) in [
+            ("2026-01-01T10:00:00.123Z", "2026-01-01T10:00:00.123Z", true, true),
+            ("2026-01-01T10:00:07.999Z", "2026-01-01T10:00:07Z", true, true),
+            ("2026-01-01T10:00:37.123Z", "2026-01-01T10:00:00Z", false, true),
+            ("2026-01-01T10:00:07.999Z", "2026-01-01T10:00:08Z", false, false),
+            ("2026-01-01T10:00:07.9Z", "2026-01-01T10:00:07.8Z", false, false),
+            ("2026-01-01T10:00:00Z", "2026-01-01T10:01:00Z", false, false),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z", true, true),
+        ] {
+            for (a, b) in [(time(a), time(b)), (time(b), time(a))] {
+                assert_eq!((same_second(a, b), alike(a, b)), (second, minute), "{a} {b}");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::lines::{Desk, each_line};
+use super::whole::whole;
 use super::{ExportedAs, Import, ImportError, Problem, Reading, Report, Statements, times};
 use crate::ids::{PersonId, Seq, SourceId};
 use crate::record::{ChoiceMade, Origin, Record, Verdict, VerdictGiven};
@@ -63,10 +64,11 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
             }
             Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
         };
-        let time = get("time").map(time).transpose()?;
-        // A line that this program exported has a prompt, if an empty one, and words to the letter.
+        // A line that this program exported has a prompt, and words to the letter. Other programs leave an empty one out.
         let own = ["seq", "time", "person"].iter().all(|key| get(key).is_some());
+        let time = get("time").map(|value| time(value, own)).transpose()?;
         let prompt = get("prompt").map(|value| Words::read("prompt", value)).transpose()?;
+        let prompt = if own { prompt.or_else(|| Some(Words::Text(String::new()))) } else { prompt };
         let words = |key: &'static str| Words::read(key, get(key).unwrap_or(&Value::Null));
         let from = Origin { person: person.clone(), source: source.clone(), session: None };
         let record = if form == "trl-paired" {
@@ -106,11 +108,12 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
             }
             implicit += usize::from(read.was_implicit);
             unprompted += usize::from(!read.was_implicit && read.situation.is_empty() && !own);
-            let alternative = statements.add(&read.situation, &read.text);
+            let alternative = statements.add(&read.situation, &read.text)?;
             Record::VerdictGiven(VerdictGiven { from, alternative, verdict })
         };
         format = Some(form);
-        if let Some(seq) = get("seq").and_then(Value::as_u64) {
+        let seq = get("seq").and_then(|seq| whole(&seq.as_str().map_or_else(|| seq.to_string(), str::to_owned)));
+        if let Some(seq) = seq {
             let log = get("log").and_then(Value::as_str).map(str::to_owned);
             exported.insert(evidence.len(), ExportedAs { log, seq: Seq(seq) });
         }
@@ -141,10 +144,10 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
     Ok(Import { exported, left_out: desk.left_out(), ..new })
 }
 
-fn time(value: &Value) -> Result<Timestamp, Problem> {
+fn time(value: &Value, own: bool) -> Result<Timestamp, Problem> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let (time, _) = times::parse(&text).ok_or_else(|| Problem::field("time", &text, times::TIME))?;
-    Ok(time)
+    let time = if own { times::of_a_log(&text) } else { times::parse(&text).map(|(time, _)| time) };
+    time.ok_or_else(|| Problem::field("time", &text, times::TIME))
 }
 
 fn keys(line: &Map<String, Value>) -> String {

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::ids::{Hash, Seq};
 use crate::record::Record;
+use crate::storage::Change;
 
 pub(crate) use apart::read_through;
 pub use line::{decode, encode};
@@ -86,6 +87,15 @@ pub enum LogError {
     Poisoned {
         /// The record during which it happened.
         seq: Seq,
+    },
+    /// Somebody else put another file in the log's place, or changed it, while it was open.
+    #[error(
+        "the evidence log was changed by something else while it was open ({how}): nothing was recorded, and nothing more is \
+         written; open the home again"
+    )]
+    Changed {
+        /// How.
+        how: Change,
     },
     /// A line is not what was written.
     #[error("record {seq} (line {seq} of the log) is damaged: {reason}")]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Entry, LogError, Reader, Tail, encode};
 use crate::ids::{Hash, Seq};
 use crate::record::Record;
-use crate::storage::{ReplaceError, Storage};
+use crate::storage::{Change, ReplaceError, Storage};
 
 /// The one writer of a log. The caller holds the home's lock.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Writer<S> {
     /// What is known to be on the medium.
     safe: End,
     poisoned: Option<Seq>,
+    /// How somebody else changed the log while it was open: nothing more is written then.
+    changed: Option<Change>,
 }
 
 /// Where a log ends, or ended.
@@ -87,7 +89,7 @@ impl<S: Storage> Writer<S> {
         };
         let failed = |source| LogError::Storage { operation: "repair the end of", source };
         let end = End { seq: head, hash, len: whole };
-        let mut writer = Self { storage, end, safe: end, poisoned: None };
+        let mut writer = Self { storage, end, safe: end, poisoned: None, changed: None };
         let torn = match tail {
             Tail::Clean => None,
             Tail::NoNewline => {
@@ -151,9 +153,7 @@ impl<S: Storage> Writer<S> {
     /// As for [`Writer::append`].
     pub fn append_unsynced(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let seq = self.end.seq.next();
-        if let Some(seq) = self.poisoned {
-            return Err(LogError::Poisoned { seq });
-        }
+        self.check()?;
         let time = to_millisecond(time);
         let (line, hash) = encode(seq, time, &record, self.end.hash)?;
         if let Err(source) = self.storage.append(&line) {
@@ -162,6 +162,25 @@ impl<S: Storage> Writer<S> {
         let entry = Entry { seq, time, record, prev: self.end.hash, hash };
         self.end = End { seq, hash, len: self.end.len + line.len() as u64 };
         Ok(entry)
+    }
+
+    /// That the log is as this writer left it. What was put in its place, or written over it, is not what a record would follow.
+    fn check(&mut self) -> Result<(), LogError> {
+        if let Some(seq) = self.poisoned {
+            return Err(LogError::Poisoned { seq });
+        }
+        if self.changed.is_none() {
+            let mut end = self.end.hash.hex().to_vec();
+            end.extend_from_slice(b"\"}\n");
+            let end: &[u8] = if self.end.len == 0 { &[] } else { &end };
+            let seq = self.end.seq.next();
+            self.changed =
+                self.storage.changed(self.end.len, end).map_err(|source| LogError::NotAppended { seq, source })?;
+        }
+        match self.changed {
+            Some(how) => Err(LogError::Changed { how }),
+            None => Ok(()),
+        }
     }
 
     /// Takes note that the log is on the medium up to this end.
@@ -207,9 +226,7 @@ impl<S: Storage> Writer<S> {
     /// When the batch was begun after another record than the last one.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, self.end.seq, "a batch follows the record after which it was begun");
-        if let Some(seq) = self.poisoned {
-            return Err(LogError::Poisoned { seq });
-        }
+        self.check()?;
         let (len, seq) = (self.end.len, self.end.seq.next());
         let replaced = self.storage.replace(&mut |old, new| {
             io::copy(&mut old.take(len), new)?;
@@ -238,6 +255,11 @@ impl<S: Storage> Writer<S> {
     /// When the batch does not begin with a header.
     pub fn rewrite(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, Seq(0), "a log that takes another's place begins with its header");
+        match self.check() {
+            // It stands for whatever the log holds.
+            Ok(()) | Err(LogError::Poisoned { .. }) => {}
+            Err(error) => return Err(error),
+        }
         match self.storage.replace(&mut |_, new| new.write_all(&batch.lines)) {
             Ok(()) => {}
             Err(ReplaceError::Kept(source)) => return Err(LogError::Storage { operation: "rewrite", source }),

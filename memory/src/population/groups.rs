@@ -71,6 +71,11 @@ pub struct Groups {
     pub agreements: Vec<usize>,
     /// What is sure of each item.
     pub sure: Vec<Sure>,
+    /// How far agreement in a group is from that of all others at least, with probability .95, by group and item; below zero
+    /// where it may be the same. Empty in one group.
+    pub apart: Vec<Vec<f64>>,
+    /// Agreements and disagreements with each item in each group, each by the probability that who gave it is of the group.
+    pub counted: Vec<Vec<[f64; 2]>>,
 }
 
 /// How much of uniting and dividing is sure, given how many have answered: with probability .95 it is that much or more. A
@@ -226,7 +231,9 @@ pub fn groups(answers: &Answers, weights: &[f64], options: &GroupOptions) -> Res
         counts[*item as usize] += 1;
         agreements[*item as usize] += usize::from(*agrees);
     });
-    let sure = sure(&people, weights, items, &membership);
+    let sure = sure(&counted(&people, weights, items, &membership));
+    let apart = apart_from_others(&counted(&people, weights, items, &membership));
+    let counted = by_group(counted(&people, &vec![1.0; people.len()], items, &membership));
     Ok(Groups {
         numbers,
         shares: order.iter().map(|g| fit.shares[*g]).collect(),
@@ -236,15 +243,14 @@ pub fn groups(answers: &Answers, weights: &[f64], options: &GroupOptions) -> Res
         answers: counts,
         agreements,
         sure,
+        apart,
+        counted,
     })
 }
 
-/// The part of probability below the least that is sure.
-const DOUBT: f64 = 0.05;
-
-/// What is sure of each item: rates of agreement by group have Jeffreys' posteriors, from answers by the probability that whoever
-/// gave them is of the group.
-fn sure(people: &[Own], weights: &[f64], items: usize, membership: &[Vec<f64>]) -> Vec<Sure> {
+/// Agreements and disagreements by item and group, each answer by what its person counts for and the probability that they are
+/// of the group.
+fn counted(people: &[Own], weights: &[f64], items: usize, membership: &[Vec<f64>]) -> Vec<Vec<[f64; 2]>> {
     let groups = membership.first().map_or(1, Vec::len);
     let mut counted = vec![vec![[0.0; 2]; groups]; items];
     for ((own, weight), held) in people.iter().zip(weights).zip(membership) {
@@ -255,12 +261,42 @@ fn sure(people: &[Own], weights: &[f64], items: usize, membership: &[Vec<f64>]) 
         }
     }
     counted
+}
+
+/// The same by group and item.
+fn by_group<T: Copy>(by_item: Vec<Vec<T>>) -> Vec<Vec<T>> {
+    let groups = by_item.first().map_or(0, Vec::len);
+    (0..groups).map(|g| by_item.iter().map(|item| item[g]).collect()).collect()
+}
+
+/// How far each group's rate is from that of all others together at least.
+fn apart_from_others(counted: &[Vec<[f64; 2]>]) -> Vec<Vec<f64>> {
+    let of_item = |counts: &Vec<[f64; 2]>| -> Vec<f64> {
+        let all = counts.iter().fold([0.0; 2], |sum, c| [sum[0] + c[0], sum[1] + c[1]]);
+        let others = |own: &[f64; 2]| [(all[0] - own[0]).max(0.0), (all[1] - own[1]).max(0.0)];
+        counts.iter().map(|own| apart(&rate(own), &rate(&others(own)))).collect()
+    };
+    match counted.first().map_or(1, Vec::len) {
+        1 => Vec::new(),
+        _ => by_group(counted.iter().map(of_item).collect()),
+    }
+}
+
+/// Jeffreys' posterior of a rate of agreement.
+fn rate([yes, no]: &[f64; 2]) -> Beta {
+    Beta::new(yes + 0.5, no + 0.5).expect("counts are finite and not negative")
+}
+
+/// The part of probability below the least that is sure.
+const DOUBT: f64 = 0.05;
+
+/// What is sure of each item: rates of agreement by group have Jeffreys' posteriors, from answers by the probability that whoever
+/// gave them is of the group.
+fn sure(counted: &[Vec<[f64; 2]>]) -> Vec<Sure> {
+    counted
         .iter()
         .map(|by_group| {
-            let rates: Vec<Beta> = by_group
-                .iter()
-                .map(|[yes, no]| Beta::new(yes + 0.5, no + 0.5).expect("counts are finite and not negative"))
-                .collect();
+            let rates: Vec<Beta> = by_group.iter().map(rate).collect();
             let low = |rate: &Beta| rate.inverse_cdf(DOUBT);
             let high = |rate: &Beta| rate.inverse_cdf(1.0 - DOUBT);
             let agree = rates.iter().map(low).fold(1.0, f64::min);
@@ -442,6 +478,12 @@ mod tests {
                 assert!(sure.divides <= found.divides(item) + 0.1 && sure.divides >= 0.0);
             }
             assert!(camps == 1 || found.sure[3].divides > 0.25);
+            // What sets a group apart is sure of the same, and counted.
+            assert_eq!(found.apart.len(), if camps == 1 { 0 } else { camps });
+            for (apart, counted) in found.apart.iter().zip(&found.counted) {
+                assert!(apart[3] > 0.25 && apart[24] < 0.0 && apart[0] < 0.2, "{apart:?}");
+                assert!(counted[24][0] <= 1.0 && counted[3].iter().sum::<f64>() > 20.0, "{counted:?}");
+            }
         }
     }
 }

@@ -48,7 +48,8 @@ pub enum Part {
 }
 
 impl Part {
-    fn has(&self, person: &PersonId, source: &SourceId) -> bool {
+    /// Whether a person's evidence through this source belongs to it.
+    pub fn has(&self, person: &PersonId, source: &SourceId) -> bool {
         match (self, conversation(person, source)) {
             (Part::Conversation(name), found) => found == Some(name),
             (Part::Rest, found) => found.is_none(),

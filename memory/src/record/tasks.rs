@@ -83,6 +83,9 @@ pub struct DecisionMade {
     /// How far the difference between the two best moved when the situation was only worded otherwise, noise units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_by_wording: Option<Finite>,
+    /// The readings of motives that it took into account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub motives: Vec<Seq>,
 }
 
 /// One value's part in a decision.

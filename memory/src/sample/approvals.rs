@@ -22,6 +22,7 @@ pub(super) fn mail(to: &str) -> Request {
         cost: 0.0,
         outside: true,
         declared: Default::default(),
+        cwd: String::new(),
         readings: Vec::new(),
     }
 }
@@ -29,7 +30,8 @@ pub(super) fn mail(to: &str) -> Request {
 /// A mail tool, and the seed of the audits.
 pub(super) fn approval_settings() -> Settings {
     let tool = ToolDeclaration { name: "send_mail".into(), recipient: Some("to".into()), ..ToolDeclaration::default() };
-    Settings { tools: vec![tool], audit_seed: [7; 32], ..Settings::default() }
+    // As logs have it that were written before version 2.
+    Settings { version: 1, tools: vec![tool], audit_seed: [7; 32], ..Settings::default() }
 }
 
 /// One approved for now, one approved for always and passed by that rule, one refused, one undone, limits, and tools declared anew.

@@ -99,6 +99,7 @@ pub fn at_work(scribe: &mut Scribe) {
             deliberations: vec![deliberation],
             expected_utility_alone: vec![number(0.25), number(-0.25)],
             moved_by_wording: Some(number(0.75)),
+            motives: Vec::new(),
         }),
         Record::BriefingDropped(BriefingDropped { briefing: name, reason: "old".into() }),
     ] {

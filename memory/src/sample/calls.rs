@@ -34,6 +34,7 @@ pub fn calls(scribe: &mut Scribe) {
         deliberations: Vec::new(),
         expected_utility_alone: Vec::new(),
         moved_by_wording: None,
+        motives: Vec::new(),
     }));
     let endings = [
         ("bob", Ending::Exited { code: 0 }, ActOutcome::Done),

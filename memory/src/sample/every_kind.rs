@@ -128,6 +128,7 @@ fn task(scribe: &mut Scribe) {
             deliberations: Vec::new(),
             expected_utility_alone: Vec::new(),
             moved_by_wording: None,
+            motives: Vec::new(),
         }));
     }
     let (person, words) = (id("ada"), "stop".into());

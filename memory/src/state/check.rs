@@ -234,6 +234,7 @@ impl State {
             Record::OutcomeReported(r) => self.outcome_reported(r).map(|()| Change::Note),
             Record::DocumentAdded(r) => self.document_added(seq, epoch, r),
             Record::DocumentDropped(r) => self.document_dropped(seq, epoch, r),
+            Record::MotiveRead(r) => self.motive_read(r).map(|()| Change::Note),
         }
     }
 
@@ -599,6 +600,7 @@ impl State {
         if !r.expected_utility_alone.is_empty() {
             count("expected utilities alone", r.expected_utility_alone.len(), r.alternatives.len())?;
         }
+        self.decided_by_motives(&r.person, &r.motives)?;
         if let Some(unknown) = r.deliberations.iter().find(|d| !self.deliberations.contains_key(d)) {
             return Err(Illegal::Unknown { what: "deliberation", name: unknown.to_string() });
         }

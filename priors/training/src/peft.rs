@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use regex::Regex;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -46,7 +47,9 @@ pub fn import(directory: &Path, weights: &Weights) -> Result<Adapter, TrainingEr
         let Some((layer, projection, which)) = place(&name) else {
             return Err(damaged(&path, &format!("tensor {name:?} has no place in this model")));
         };
-        found.entry((layer, projection)).or_default()[which] = Some(tensor);
+        if found.entry((layer, projection)).or_default()[which].replace(tensor).is_some() {
+            return Err(damaged(&path, &format!("layer {layer}, {projection}: there are two A, or two B")));
+        }
     }
     let mut parts = Vec::new();
     for ((layer, projection), pair) in found {
@@ -76,8 +79,9 @@ pub fn import(directory: &Path, weights: &Weights) -> Result<Adapter, TrainingEr
     if parts.iter().any(|p| p.rank != rank) {
         return Err(damaged(&path, "its ranks differ"));
     }
-    config.suits(rank, &parts).map_err(|problem| damaged(&config_path, &problem))?;
-    Ok(Adapter::from_parts(weights, config.alpha(rank), parts))
+    config.suits(rank, weights.shape.layers, &parts).map_err(|problem| damaged(&config_path, &problem))?;
+    let alpha = config.alpha(rank).map_err(|problem| damaged(&config_path, &problem))?;
+    Ok(Adapter::from_parts(weights, alpha, parts))
 }
 
 /// What an adapter's config says that its numbers do not.
@@ -87,9 +91,54 @@ struct Config {
     /// Products are multiplied by alpha over the root of the rank, and not over the rank.
     rank_stabilised: bool,
     /// Names of modules that were adapted, where they are listed.
-    targets: Option<Vec<String>>,
+    targets: Option<Modules>,
+    /// Names of modules that were not.
+    excluded: Option<Modules>,
     /// Layers that were adapted, where they are listed.
     layers: Option<Vec<usize>>,
+}
+
+/// Modules that a config speaks of.
+enum Modules {
+    /// By their names, or the ends of them.
+    Named(Vec<String>),
+    /// All whose whole names a pattern matches.
+    Matching(Regex),
+    /// A pattern of Python's that has no counterpart here, or all linear ones.
+    Unknown,
+}
+
+impl Modules {
+    /// Reads a list of names or a text, if there is one.
+    fn read(config: &serde_json::Value, key: &str) -> Result<Option<Self>, String> {
+        let unreadable = || format!("{key} is neither a list of names nor a text");
+        match &config[key] {
+            serde_json::Value::Null => Ok(None),
+            serde_json::Value::Array(names) => {
+                let names = names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>();
+                Ok(Some(Self::Named(names.ok_or_else(unreadable)?)))
+            }
+            serde_json::Value::String(text) if text == "all-linear" => Ok(Some(Self::Unknown)),
+            serde_json::Value::String(text) => {
+                Ok(Some(Regex::new(&format!("^(?:{text})$")).map_or(Self::Unknown, Self::Matching)))
+            }
+            _ => Err(unreadable()),
+        }
+    }
+
+    /// Whether a module is among them, if that can be said.
+    fn has(&self, name: &str) -> Option<bool> {
+        match self {
+            Self::Named(names) => Some(names.iter().any(|end| ends_with(name, end))),
+            Self::Matching(pattern) => Some(pattern.is_match(name)),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Whether a module's name is this one, or ends in it.
+fn ends_with(name: &str, end: &str) -> bool {
+    name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// Beginnings of training that leave the base model as it is. Others take what they begin with out of its weights, so that
@@ -123,6 +172,11 @@ impl Config {
                 return Err(format!("{key} is set, which GGUF adapters cannot express here"));
             }
         }
+        match &config["task_type"] {
+            serde_json::Value::Null => {}
+            serde_json::Value::String(task) if task == "CAUSAL_LM" => {}
+            other => return Err(format!("task_type is {other}: it was not trained to write text")),
+        }
         for key in ["rank_pattern", "alpha_pattern"] {
             if config.get(key).is_some_and(is_set) {
                 return Err(format!("{key} is not empty"));
@@ -155,25 +209,34 @@ impl Config {
         };
         let alpha = config["lora_alpha"].as_f64().filter(|a| a.is_finite() && *a > 0.0);
         let alpha = alpha.ok_or_else(|| "lora_alpha is not a number above 0".to_owned())?;
-        let strings = |value: &serde_json::Value| -> Option<Vec<String>> {
-            value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
-        };
+        let whole = |layer: &serde_json::Value| layer.as_u64().and_then(|layer| usize::try_from(layer).ok());
         let layers = match &config["layers_to_transform"] {
-            serde_json::Value::Number(layer) => layer.as_u64().map(|layer| vec![layer as usize]),
-            layers => layers.as_array().map(|all| all.iter().filter_map(|l| Some(l.as_u64()? as usize)).collect()),
+            serde_json::Value::Null => None,
+            serde_json::Value::Array(all) => Some(all.iter().map(whole).collect::<Option<Vec<_>>>()),
+            one => Some(whole(one).map(|layer| vec![layer])),
+        };
+        let layers = match layers {
+            Some(None) => return Err("layers_to_transform is no list of layers' numbers".to_owned()),
+            Some(layers) => layers,
+            None => None,
+        };
+        let rank_stabilised = match &config["use_rslora"] {
+            serde_json::Value::Null => false,
+            serde_json::Value::Bool(is) => *is,
+            other => return Err(format!("use_rslora is {other} and neither true nor false")),
         };
         Ok(Self {
             rank,
             alpha,
-            rank_stabilised: config["use_rslora"] == true,
-            // A single text is a pattern, or "all-linear".
-            targets: strings(&config["target_modules"]),
+            rank_stabilised,
+            targets: Modules::read(config, "target_modules")?,
+            excluded: Modules::read(config, "exclude_modules")?,
             layers,
         })
     }
 
     /// Says where config and tensors contradict each other.
-    fn suits(&self, rank: usize, parts: &[Part]) -> Result<(), String> {
+    fn suits(&self, rank: usize, layers: usize, parts: &[Part]) -> Result<(), String> {
         if let Some(r) = self.rank.filter(|r| *r != rank) {
             return Err(format!("r is {r} and the tensors have rank {rank}"));
         }
@@ -181,21 +244,34 @@ impl Config {
             |projection: Projection| MODULES.iter().find(|(_, p)| *p == projection).map_or("", |(module, _)| *module);
         for part in parts {
             let name = format!("model.layers.{}.{}", part.layer, module(part.projection));
-            let is_meant = |target: &String| name == *target || name.ends_with(&format!(".{target}"));
-            if self.targets.as_ref().is_some_and(|targets| !targets.iter().any(is_meant)) {
+            if self.targets.as_ref().and_then(|targets| targets.has(&name)) == Some(false) {
                 return Err(format!("target_modules does not name {name}, which has tensors"));
+            }
+            if self.excluded.as_ref().and_then(|excluded| excluded.has(&name)) == Some(true) {
+                return Err(format!("exclude_modules names {name}, which has tensors"));
             }
             if self.layers.as_ref().is_some_and(|layers| !layers.is_empty() && !layers.contains(&part.layer)) {
                 return Err(format!("layers_to_transform does not name layer {}, which has tensors", part.layer));
             }
         }
+        for layer in self.layers.iter().flatten().filter(|layer| **layer < layers) {
+            if !parts.iter().any(|part| part.layer == *layer) {
+                return Err(format!("layers_to_transform names layer {layer}, which has no tensors"));
+            }
+        }
+        // Names that no module of the model has mean nothing.
         let is_module = |target: &&String| {
-            MODULES.iter().any(|(module, _)| module == target || module.ends_with(&format!(".{target}")))
+            let mut names = MODULES.iter().map(|(module, _)| *module).chain(["lm_head", "embed_tokens"]);
+            names.any(|module| ends_with(module, target) || ends_with(target, module))
         };
-        for target in self.targets.iter().flatten().filter(is_module) {
+        let named = match &self.targets {
+            Some(Modules::Named(names)) => names.as_slice(),
+            _ => &[],
+        };
+        for target in named.iter().filter(is_module) {
             let has_tensors = |part: &Part| {
                 let name = format!("model.layers.{}.{}", part.layer, module(part.projection));
-                name == *target || name.ends_with(&format!(".{target}"))
+                ends_with(&name, target)
             };
             if !parts.iter().any(has_tensors) {
                 return Err(format!("target_modules names {target:?}, which has no tensors"));
@@ -205,9 +281,14 @@ impl Config {
     }
 
     /// The alpha of a GGUF adapter, whose products are multiplied by alpha over the rank.
-    fn alpha(&self, rank: usize) -> f32 {
+    fn alpha(&self, rank: usize) -> Result<f32, String> {
         let rank = rank as f64;
-        (if self.rank_stabilised { self.alpha * rank.sqrt() } else { self.alpha }) as f32
+        let alpha = (if self.rank_stabilised { self.alpha * rank.sqrt() } else { self.alpha }) as f32;
+        if alpha.is_normal() {
+            Ok(alpha)
+        } else {
+            Err(format!("lora_alpha is {}, which no GGUF file holds", self.alpha))
+        }
     }
 }
 
@@ -326,7 +407,9 @@ mod tests {
         for (rest, alpha) in [
             (r#""modules_to_save": [], "init_lora_weights": true, "rank_pattern": {}, "loftq_config": {}"#, 4.0),
             (r#""init_lora_weights": "gaussian", "target_modules": ["q_proj"], "layers_to_transform": null"#, 4.0),
-            (r#""init_lora_weights": "eva", "target_modules": "all-linear", "layers_to_transform": [5, 6]"#, 4.0),
+            (r#""init_lora_weights": "eva", "target_modules": "all-linear", "layers_to_transform": [5]"#, 4.0),
+            (r#""target_modules": ".*\\.(q|v)_proj", "exclude_modules": ["v_proj"], "task_type": "CAUSAL_LM""#, 4.0),
+            (r#""target_modules": ["q_proj", "query_key_value"], "layers_to_transform": 5, "use_rslora": false"#, 4.0),
             (r#""use_rslora": true, "target_modules": ["self_attn.q_proj"]"#, 4.0 * 2.0_f32.sqrt()),
         ] {
             config(&format!(r#"{{"peft_type": "LORA", "lora_alpha": 4, "r": 2, {rest}}}"#));
@@ -352,8 +435,24 @@ mod tests {
             (r#""target_modules": ["k_proj"]"#, "does not name"),
             (r#""target_modules": ["q_proj", "v_proj"]"#, "v_proj"),
             (r#""layers_to_transform": [4]"#, "layer 5"),
+            (r#""layers_to_transform": [4, 5]"#, "names layer 4, which has no tensors"),
+            (r#""layers_to_transform": ["5"]"#, "layers' numbers"),
+            (r#""layers_to_transform": [5.5]"#, "layers' numbers"),
+            (r#""target_modules": "v_proj""#, "does not name"),
+            (r#""target_modules": ".*v_proj""#, "does not name"),
+            (r#""target_modules": 3"#, "neither a list"),
+            (r#""target_modules": ["q_proj", "lm_head"]"#, "lm_head"),
+            (r#""target_modules": ["q_proj", "model.embed_tokens"]"#, "embed_tokens"),
+            (r#""exclude_modules": ["q_proj"]"#, "exclude_modules names"),
+            (r#""exclude_modules": ".*q_proj""#, "exclude_modules names"),
+            (r#""use_rslora": "true""#, "use_rslora"),
+            (r#""use_rslora": 1"#, "use_rslora"),
+            (r#""task_type": "SEQ_CLS""#, "task_type"),
+            (r#""lora_alpha": 1e39"#, "no GGUF file holds"),
+            (r#""lora_alpha": 1e-60"#, "no GGUF file holds"),
         ] {
-            config(&format!(r#"{{"peft_type": "LORA", "lora_alpha": 4, "r": 2, {rest}}}"#));
+            let alpha = if rest.contains("lora_alpha") { "" } else { r#""lora_alpha": 4, "# };
+            config(&format!(r#"{{"peft_type": "LORA", {alpha}"r": 2, {rest}}}"#));
             let error = import(dir.path(), &weights).unwrap_err().to_string();
             assert!(error.contains(says), "{rest}: {error}");
         }

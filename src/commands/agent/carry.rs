@@ -17,7 +17,7 @@ use serde_json::json;
 use super::Work;
 use crate::carrying::{self, Begun};
 use crate::cli::AgentArgs;
-use crate::commands::approvals::{here, open_question, shown};
+use crate::commands::approvals::{here, open_question, shown, word};
 use crate::commands::decide::text;
 use crate::exit::{Interrupted, WrongInput, not_carried_out, not_passed};
 use crate::surroundings::{Opened, say, say_json, state_of};
@@ -160,7 +160,7 @@ impl Work<'_> {
             let Some(question) = verdict.question else { return Ok(verdict) };
             let Some(request) = open_question(&self.opened.home, &owner, question) else { return Ok(verdict) };
             self.say(format!(
-                "May this be done?\n{}\n{}\n  y  yes, this once   t  such calls in this task   a  these arguments from now on\n  n  no               m  yes for now, and ask me about such calls   q  leave it open",
+                "May this be done?\n{}\n{}\n  y  yes, this once   t  exactly this call in this task   a  these arguments from now on\n  n  no               m  yes for now, and ask me about such calls   q  leave it open",
                 shown(&request),
                 verdict.explanation.summary
             ))?;
@@ -172,7 +172,8 @@ impl Work<'_> {
                 Said::Answered => {}
                 Said::Open => {
                     self.say(format!(
-                        "Left open: `credence approvals answer {question} approve` (or refuse) answers it, then `credence agent --resume {} --carry-out` with the same --exec and --calls goes on.",
+                        "Left open: `credence approvals answer {question} approve --person {}` (or refuse) answers it, then `credence agent --resume {} --carry-out` with the same --exec and --calls goes on.",
+                        word(owner.as_str()),
                         self.run.id()
                     ))?;
                     return Ok(verdict);
@@ -211,9 +212,10 @@ impl Work<'_> {
         let (is_ending, watch) = carrying::until_told();
         let begun = carrying::begin(&mut self.opened.home, &owner, calling)?;
         self.say(format!(
-            "Act {act} is being carried out. Ctrl-C, `credence agent stop` or `credence approvals undo {act}` ends it."
+            "Act {act} is being carried out. Ctrl-C, `credence agent stop` or `credence approvals undo {act} --person {}` ends it.",
+            word(owner.as_str())
         ))?;
-        let Work { opened, run, situation, args, input, interactive, considered, exec } = self;
+        let Work { opened, run, situation, args, input, interactive, considered, exec, probes } = self;
         let (ended, opened) = aside(opened, begun, &is_ending)?;
         tell(&ended, act, args.json)?;
         let result = match ended.ending {
@@ -223,7 +225,7 @@ impl Work<'_> {
         drop(watch);
         match opened {
             Some(opened) if result.is_ok() => {
-                let work = Work { opened, run, situation, args, input, interactive, considered, exec };
+                let work = Work { opened, run, situation, args, input, interactive, considered, exec, probes };
                 work.react(done, Some(act))
             }
             _ => result,

@@ -2,16 +2,14 @@
 
 use std::io::Read;
 
-use anyhow::Context;
 use clap::Args;
 use credence_agent::approvals;
 use credence_approvals::{Stated, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::here;
+use super::{here, spoken};
 use crate::cli::{Global, PersonArgs};
-use crate::exit::WrongInput;
 use crate::surroundings::{open_home, person, say_json};
 
 /// `credence approvals hook`.
@@ -26,30 +24,58 @@ pub(crate) struct HookArgs {
 #[derive(Debug, Deserialize)]
 struct ToolUse {
     tool_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "credence_approvals::unique_arguments")]
     tool_input: Map<String, Value>,
     #[serde(default)]
     session_id: String,
+    #[serde(default)]
+    cwd: Option<String>,
 }
 
-/// Answers one hook. Where anything goes wrong the decision is "ask": the agent then puts the question itself.
+/// The one event that there is something to decide about.
+const EVENT: &str = "PreToolUse";
+
+/// More is not read.
+const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Answers one hook. Whatever goes wrong, the decision is "ask": the agent then puts the question itself.
 pub(super) fn run(global: &Global, args: &HookArgs) -> anyhow::Result<()> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
-    let used: ToolUse = serde_json::from_str(&text).map_err(|e| {
-        WrongInput(format!("standard input: {e}; expected {{\"tool_name\": \"...\", \"tool_input\": {{...}}, ...}}"))
-    })?;
-    let (decision, reason) = match decided(global, args, used) {
+    let mut input = Vec::new();
+    let read = std::io::stdin().take(INPUT_BYTES_MAX + 1).read_to_end(&mut input);
+    // A byte order mark says nothing.
+    let input = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&input);
+    if let Some(other) = other_event(input) {
+        tracing::debug!("nothing to decide about {other}");
+        return say_json(&json!({}));
+    }
+    let used = match read {
+        Err(error) => Err(anyhow::anyhow!("failed to read standard input: {error}")),
+        Ok(_) if input.len() as u64 > INPUT_BYTES_MAX => Err(anyhow::anyhow!("the call is too long to be judged")),
+        Ok(_) if !input.trim_ascii_start().starts_with(b"{") => {
+            Err(anyhow::anyhow!("standard input: a JSON object is expected"))
+        }
+        Ok(_) => serde_json::from_slice::<ToolUse>(input).map_err(|e| {
+            anyhow::anyhow!("standard input: {e}; expected {{\"tool_name\": \"...\", \"tool_input\": {{...}}, ...}}")
+        }),
+    };
+    let (decision, reason) = match used.and_then(|used| decided(global, args, used)) {
         Ok(decided) => decided,
         Err(error) => ("ask", format!("Credence could not decide: {error:#}")),
     };
     say_json(&json!({
         "hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
+            "hookEventName": EVENT,
             "permissionDecision": decision,
             "permissionDecisionReason": reason,
         }
     }))
+}
+
+/// The event of a hook, where it is another than [`EVENT`].
+fn other_event(input: &[u8]) -> Option<String> {
+    let said: Map<String, Value> = serde_json::from_slice(input).ok()?;
+    let event = said.get("hook_event_name")?.as_str()?;
+    (event != EVENT).then(|| event.to_owned())
 }
 
 fn decided(global: &Global, args: &HookArgs, used: ToolUse) -> anyhow::Result<(&'static str, String)> {
@@ -65,12 +91,16 @@ fn decided(global: &Global, args: &HookArgs, used: ToolUse) -> anyhow::Result<(&
         cost: None,
         outside: None,
         declared: Default::default(),
+        cwd: used.cwd,
     };
     let verdict = approvals::request(&mut home, &whose, stated, &here())?;
     let mut reason = verdict.explanation.summary;
     if let Some(question) = verdict.question {
         // What the person says to the agent itself does not reach the log: this does.
-        reason.push_str(&format!(" To have it remembered: credence approvals answer {question} approve|refuse."));
+        reason.push_str(&format!(
+            " To have it remembered: credence approvals answer {question} approve{} (or refuse).",
+            spoken(global, &whose)
+        ));
     }
     let decision = match verdict.verdict {
         Verdict::Allow => "allow",

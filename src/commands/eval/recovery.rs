@@ -52,6 +52,9 @@ pub(crate) struct RecoveryArgs {
     /// Also run without the published start, to see what it is worth
     #[arg(long)]
     pub(crate) compare_starts: bool,
+    /// Also run under other settings of belief, on the same people: JSON of those that differ, such as '{"refined_at_first": 16}'
+    #[arg(long, value_name = "JSON")]
+    pub(crate) compare_settings: Option<String>,
     /// Choose questions among fewer, under fewer hypotheses, to see what that costs
     #[arg(long)]
     pub(crate) quick: bool,
@@ -97,6 +100,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         lapse_rate: args.lapse_rate,
         signal: args.signal,
         compare_starts: args.compare_starts,
+        compare_settings: args.compare_settings.as_deref().map(other_settings).transpose()?,
         effort: if args.quick { Effort::Quick } else { Effort::Full },
         population: match args.population {
             PopulationArg::Independent => Population::Independent,
@@ -122,6 +126,20 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     super::keep(&args.kept, "recovery", &result.options, &result)?;
     if args.json { say_json(&result) } else { say_simulated(&result) }
+}
+
+/// Those of new homes, but for what is told.
+fn other_settings(told: &str) -> anyhow::Result<Settings> {
+    let wrong = |error: String| WrongInput(format!("--compare-settings: {error}"));
+    let told: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(told).map_err(|e| wrong(e.to_string()))?;
+    let mut all = serde_json::to_value(Settings::of_new_homes())?;
+    if let Some(all) = all.as_object_mut() {
+        all.extend(told);
+    }
+    let settings: Settings = serde_json::from_value(all).map_err(|e| wrong(e.to_string()))?;
+    settings.check().map_err(|e| wrong(e.to_string()))?;
+    Ok(settings)
 }
 
 /// What the model of a home read of acts, by the home's log.
@@ -173,6 +191,13 @@ fn say_simulated(result: &RecoveryResult) -> anyhow::Result<()> {
     if !result.published_saves.is_empty() {
         say("\nLog loss beside the best constant: without the published start less with it, nats an answer")?;
         line("all kinds", &result.published_saves)?;
+    }
+    if let Some(less) = &result.less_other_settings {
+        say("\nAll kinds less all kinds under other settings")?;
+        line("rank correlation", &less.rank_correlation)?;
+        line("sure values", &less.sure)?;
+        line("coverage", &less.coverage)?;
+        line("log loss beside the best constant, nats an answer", &less.log_loss)?;
     }
     if !result.blocks.is_empty() {
         say(

@@ -47,12 +47,14 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     };
     let unreached = others_in(home.paths())?;
     let trainings: Vec<String> = erasure.trainings().iter().map(|folder| folder.display().to_string()).collect();
+    let (population, decisions_for_several) = (erasure.population(), erasure.decisions_for_several());
     let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
     let derived = left_behind(&home);
     if args.json {
         return say_json(&json!({
             "records": done.records, "evidence": done.evidence, "descriptions": done.alternatives,
             "unreached": done.unreached, "trainings": trainings, "generations": done.generations, "tombstone": home.state().head().0.0,
+            "population": population.map(|seq| seq.0), "decisions_for_several": decisions_for_several,
         }));
     }
     say(format!(
@@ -73,14 +75,28 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
 
 fn what_it_means_for_others(erasure: &Erasure) -> String {
     let gone: Vec<String> = erasure.generations().iter().map(ToString::to_string).collect();
-    if gone.is_empty() {
-        return "No one else's belief changes.".into();
+    let mut means = Vec::new();
+    if !gone.is_empty() {
+        means.push(format!(
+            "Adapters of generation {} absorbed something of theirs: they are removed with their files, and whatever was \
+             believed by them of anybody is believed no longer.",
+            gone.join(", ")
+        ));
     }
-    format!(
-        "Adapters of generation {} absorbed something of theirs: they are removed with their files, and whatever was \
-         believed by them of anybody is believed no longer.",
-        gone.join(", ")
-    )
+    if let Some(seq) = erasure.population() {
+        means.push(format!(
+            "The population of record {seq} was learned from them too: it is emptied, and everybody is believed without one until \
+             `credence people consolidate` learns it anew."
+        ));
+    }
+    if means.is_empty() {
+        means.push("No one else's belief changes.".into());
+    }
+    let decisions = erasure.decisions_for_several();
+    if decisions > 0 {
+        means.push(format!("{decisions} decisions for several people, of whom they were one, are emptied with them."));
+    }
+    means.join(" ")
 }
 
 /// Asks for the name at a terminal.

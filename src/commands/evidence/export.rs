@@ -6,7 +6,7 @@ use credence_memory::home::Home;
 use credence_memory::ids::Hash;
 use credence_memory::log::Reader;
 use credence_memory::record::{Exported, Record};
-use credence_memory::text::normal;
+use credence_memory::text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     let mut home = open_home(global)?;
     let mut rows = rows(&home)?;
     if let Some(person) = &args.person {
-        let name = normal(person);
+        let name = text::name(person);
         rows.rows.retain(|row| row.person.as_str() == name);
         if rows.rows.is_empty() {
             anyhow::bail!(WrongInput(format!("the log has no evidence of {person:?} that has the form of a row")));

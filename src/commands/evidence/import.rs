@@ -6,15 +6,17 @@ use anyhow::Context;
 use credence_agent::bank::{BankAlternative, BankQuestion};
 use credence_agent::keyed;
 use credence_memory::home::{Home, Paths};
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{AlternativeId, PersonId};
 use credence_memory::import::{Import, ImportError, Problem, Progress, Reading, Signs, Statement, conversation_id};
 use credence_memory::record::AlternativeDescribed;
+use credence_memory::state::State;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cli::{Global, ImportArgs, ImportFormat, PersonArgs, SignsArg};
 use crate::exit::WrongInput;
+use crate::front::text::clean;
 use crate::progress::{counting, reading};
 use crate::surroundings::{Opened, home, now, open_home, open_log, person, say, say_json};
 
@@ -42,7 +44,8 @@ pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
         if !args.json {
             say(format!("there is no home in {} yet: an import without --dry-run begins one", root.display()))?;
         }
-        return tell(args, &import, Told { new: import.statements().len(), described: 0, records: None });
+        let told = Told { new: import.statements().len(), described: 0, records: None, marks: marks(&import, None) };
+        return tell(args, &import, told);
     }
     let describes = args.describe && !args.dry_run;
     if describes || begins {
@@ -182,7 +185,12 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
 }
 
 fn add(args: &ImportArgs, home: &mut Home, import: Import, described: Vec<AlternativeDescribed>) -> anyhow::Result<()> {
-    let mut told = Told { new: import.undescribed(home.state()).count(), described: described.len(), records: None };
+    let mut told = Told {
+        new: import.undescribed(home.state()).count(),
+        described: described.len(),
+        records: None,
+        marks: marks(&import, Some(home.state())),
+    };
     let before = home.state().head().0;
     let draft = import.clone().draft(home, now(), described)?;
     if !args.dry_run && !import.is_empty() {
@@ -229,13 +237,47 @@ pub(crate) struct ImportView {
     pub(crate) marked: u64,
     /// Statements that count again: an earlier import marked them, and this one does not.
     pub(crate) unmarked: u64,
+    /// Those statements, each with what becomes of it.
+    pub(crate) marks: Vec<MarkView>,
     /// Rows that cannot be read, each with what is wrong.
     pub(crate) left_out: Vec<String>,
 }
 
+/// A statement that is left out of what unites and divides from now on, or counts again.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct MarkView {
+    /// Its words.
+    pub(crate) statement: String,
+    /// Whether it counts again; else it is left out.
+    pub(crate) counts: bool,
+    /// Why, as it stands in the log.
+    pub(crate) reason: String,
+}
+
+/// The statements that an import marks and unmarks, by their words in it, or in the home.
+pub(crate) fn marks(import: &Import, state: Option<&State>) -> Vec<MarkView> {
+    let words = |alternative: &AlternativeId| {
+        let own = import.statements().iter().find(|s| s.alternative == *alternative).map(|s| s.text.clone());
+        own.or_else(|| Some(state?.description(alternative)?.text.clone())).unwrap_or_else(|| alternative.to_string())
+    };
+    let compared = import.compared_with();
+    let view = |(alternative, left_out, reason): (&AlternativeId, bool, &str)| MarkView {
+        statement: words(alternative),
+        counts: !left_out,
+        reason: reason.to_owned(),
+    };
+    compared.marks().map(view).collect()
+}
+
 impl ImportView {
     /// Of an import that was compared with a home in which so many of its statements are new.
-    pub(crate) fn of(import: &Import, dry_run: bool, new: usize, records: Option<[u64; 2]>) -> Self {
+    pub(crate) fn of(
+        import: &Import,
+        dry_run: bool,
+        new: usize,
+        records: Option<[u64; 2]>,
+        marks: Vec<MarkView>,
+    ) -> Self {
         let beside = import.compared_with();
         Self {
             dry_run,
@@ -255,6 +297,7 @@ impl ImportView {
             repeated: beside.repeated,
             marked: beside.marked(),
             unmarked: beside.unmarked(),
+            marks,
             left_out: import.left_out().iter().map(ToString::to_string).collect(),
         }
     }
@@ -268,6 +311,8 @@ struct Told {
     described: usize,
     /// The first and the last record, if any were added.
     records: Option<[u64; 2]>,
+    /// Statements that change sides.
+    marks: Vec<MarkView>,
 }
 
 /// Rows left out that are listed; the others are only counted.
@@ -282,7 +327,7 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
         return say_json(&ImportView {
             read_by_model: described,
             bare,
-            ..ImportView::of(import, args.dry_run, new, told.records)
+            ..ImportView::of(import, args.dry_run, new, told.records, told.marks)
         });
     }
     for note in import.notes() {
@@ -313,6 +358,9 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
         if count > 0 {
             say(format!("{count} statements {what}"))?;
         }
+    }
+    for MarkView { statement, counts, reason } in told.marks.iter().take(LISTED) {
+        say(format!("  {}: {} ({reason})", if *counts { "counts again" } else { "left out" }, clean(statement)))?;
     }
     let what =
         format!("{records} pieces of evidence of {people} people, on {statements} statements ({new} of them new)");

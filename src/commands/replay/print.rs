@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use credence_agent::protocol::{PersonView, ValuesView};
-use credence_agent::{approvals, calls, names, views};
+use credence_agent::{approvals, calls, motives, names, views};
 use credence_memory::belief::{BeliefError, LocationName};
 use credence_memory::ids::{Hash, PersonId, Seq};
-use credence_memory::record::{OutcomeReported, Record};
+use credence_memory::record::{Outcome, OutcomeReported, Record};
 use credence_memory::replay::{Ended, Replay, Replayed, Score};
 use credence_memory::state::State;
 use serde_json::{Value, json};
@@ -77,7 +77,9 @@ pub(crate) fn text(path: &Path, found: &Summarised) -> anyhow::Result<()> {
     for replayed in &found.people {
         if found.people.len() <= TABLES_MAX { table(replayed)? } else { line(replayed)? }
     }
+    approvals_of(found)?;
     carried_out(found)?;
+    held_back(found)?;
     let score = found.score();
     let Some(loss) = score.log_loss() else { return say("\nno evidence: everything is as the prior has it") };
     say(format!(
@@ -116,6 +118,28 @@ fn outcomes(state: &State) -> Vec<&(Seq, OutcomeReported)> {
 /// More calls and reports than this are not listed.
 const CALLS_MAX: usize = 20;
 
+/// What agents may do for the people of this replay: answers, rules, and acts that passed.
+fn approvals_of(found: &Summarised) -> anyhow::Result<()> {
+    for replayed in &found.people {
+        let Some(theirs) = found.state.approvals(&replayed.person) else { continue };
+        let open = theirs.open_questions().count();
+        say(format!(
+            "\nApprovals of {}: {} answers and undone acts, {open} open questions",
+            replayed.person,
+            theirs.answered_count()
+        ))?;
+        for rule in theirs.rules() {
+            say(format!("  rule {}: {}", rule.record, approvals::rule_in_words(rule)))?;
+        }
+        let acts = theirs.acts().rev().take(CALLS_MAX);
+        for (act, request, by) in acts {
+            let by = approvals::by_in_words(by);
+            say(format!("  act {act}: {} passed, {by}", approvals::call_in_words(request)))?;
+        }
+    }
+    Ok(())
+}
+
 /// What was carried out for the people of this replay, and what was reported.
 fn carried_out(found: &Summarised) -> anyhow::Result<()> {
     let state = &found.state;
@@ -139,6 +163,27 @@ fn carried_out(found: &Summarised) -> anyhow::Result<()> {
         say(format!("  {} earlier; `credence evidence list` has them", left_out.len()))?;
     }
     shown.iter().try_for_each(|(seq, words)| say(format!("  {:>6}  {words}", seq.0)))
+}
+
+/// Acts that were left to the person because of what probes read.
+fn held_back(found: &Summarised) -> anyhow::Result<()> {
+    let state = &found.state;
+    // Whoever has said nothing yet may have had acts decided all the same.
+    let theirs =
+        |person: &PersonId| found.people.is_empty() || found.people.iter().any(|replayed| replayed.person == *person);
+    let left = state.decisions().iter().filter(|(_, made)| theirs(&made.person));
+    let left = left.filter(|(_, made)| matches!(made.outcome, Outcome::Defer { .. }));
+    let mut alarms = left.flat_map(|(seq, made)| {
+        let read =
+            made.motives.iter().filter_map(|read| state.motives().get(read)).filter(|read| read.alarm().is_some());
+        read.map(move |read| (seq, read))
+    });
+    let Some(first) = alarms.next() else { return Ok(()) };
+    say("\nActs left to the person, and what probes read of them (no evidence of what anybody wants)")?;
+    std::iter::once(first)
+        .chain(alarms)
+        .take(CALLS_MAX)
+        .try_for_each(|(seq, read)| say(format!("  {:>6}  {}: {}", seq.0, read.person, motives::in_words(state, read))))
 }
 
 fn line<B>(replayed: &Replayed<B>) -> anyhow::Result<()> {
@@ -182,6 +227,7 @@ pub(crate) fn json(found: &Summarised) -> anyhow::Result<()> {
             "ended": call.ended.as_ref().map(|(_, ended)| ended),
         })).collect::<Vec<_>>(),
         "outcomes": outcomes(&found.state).into_iter().map(|(_, r)| r).collect::<Vec<_>>(),
+        "motives": found.state.motives().iter().map(|(seq, read)| json!({ "record": seq, "read": read })).collect::<Vec<_>>(),
         "digests_checked": found.people.iter().map(|p| p.digests.len()).sum::<usize>(), "digests_wrong": wrong,
     }))
 }

@@ -20,6 +20,7 @@ use super::status::plan_now;
 use super::{settings, whose};
 use crate::cli::{Global, ModelArgs, RunArgs};
 use crate::exit::{Interrupted, WrongInput};
+use crate::probing;
 use crate::progress::counting;
 use crate::signals;
 use crate::surroundings::{Opened, cache, home, load, now, pull, read_state, say, say_json, schema};
@@ -175,6 +176,10 @@ pub(super) fn with_workshop<T>(
         let (path, options) = (path.clone(), LlamaOptions { adapter: Some(adapter), ..options.clone() });
         Ok(ModelHandle::spawn(move || Llama::load(&path, &options))?)
     };
+    let probes = probing::of_model(&probing::folder(global), &base.describe().key());
+    let read_motives = |model: &mut ModelHandle| -> Result<Vec<Vec<f64>>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(probing::fixed_prompts(model, &probes)?)
+    };
     let mut builder = CandidateBuilder {
         state,
         schema: &schema,
@@ -185,6 +190,7 @@ pub(super) fn with_workshop<T>(
         adapter_of: &|generation| adapter_file(root, state, generation),
         threads,
         cancel,
+        motives: (!probes.is_empty()).then_some(&read_motives as _),
     };
     Ok(work(&mut builder)?)
 }

@@ -64,18 +64,54 @@ document.querySelectorAll("form[data-follow]").forEach((form) => {
   });
 });
 
-// What is at work is shown anew every two seconds, until it is done.
-const refresh = async () => {
-  const part = document.querySelector("[data-refresh]");
-  if (!part) return;
+// What this page shows, fetched again, takes the place of its main part; unless somebody is writing there.
+const showAnew = async () => {
+  const main = document.querySelector("main");
+  const writing = () => main.contains(document.activeElement) && document.activeElement.matches("input:not([type=radio]), textarea");
+  if (writing()) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
-  if (answer && answer.ok) {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const there = page.getElementById(part.dataset.refresh);
-    if (there && !part.contains(document.activeElement)) part.replaceWith(there);
-    // Once it is done the rest of the page changes too.
-    if (there && !there.dataset.refresh) location.reload();
+  if (!answer || !answer.ok) return;
+  if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
+    location.assign(answer.url);
+    return;
   }
-  setTimeout(refresh, 2000);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!writing()) main.replaceChildren(...page.querySelector("main").childNodes);
 };
-setTimeout(refresh, 2000);
+
+// A session that goes on elsewhere, on another device or in another window, goes on here too.
+const session = document.querySelector("[data-follows]");
+if (session) {
+  const follow = new EventSource(session.dataset.follows);
+  follow.addEventListener("turn", (event) => {
+    const turn = JSON.parse(event.data);
+    const reading = turn.confirm ? turn.confirm.text : "";
+    const stands = `${turn.answers} ${turn.question ? turn.question.number : 0} ${turn.moved ? turn.moved.seq : 0} ${reading}`;
+    const here = document.querySelector("[data-stands]");
+    // What this page itself has just sent comes with the page that answers it.
+    const sending = document.querySelector("form[data-sent]");
+    if (turn.ended) over();
+    else if (here && !sending && here.dataset.stands !== stands) showAnew();
+  });
+  const over = () => {
+    follow.close();
+    if (!document.querySelector("form[data-sent]")) location.assign(session.dataset.over);
+  };
+  follow.addEventListener("over", over);
+}
+
+// A run that is at work is followed until it is done; then the whole page has changed.
+document.querySelectorAll("[data-progress]").forEach((run) => {
+  const follow = new EventSource(run.dataset.progress);
+  let isOver = false;
+  follow.addEventListener("run", (event) => {
+    const { done, standing } = JSON.parse(event.data);
+    run.querySelector("progress").value = done;
+    run.querySelector(".done").textContent = done;
+    isOver = standing !== "running";
+    if (isOver) {
+      follow.close();
+      location.reload();
+    }
+  });
+});

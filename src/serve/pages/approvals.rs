@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use credence_agent::approvals::one_line;
 use credence_approvals::ShownHash;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Form, csrf, frame};
-use crate::front::text::clean;
+use crate::front::text::{TEXT_CHARS_MAX, clean};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
 use crate::serve::api::At;
@@ -51,10 +52,21 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
             }
             @if of.open.is_empty() { p { "Nothing waits for an answer." } }
             @for call in &of.open { (question(caller, &of.person, call)) }
+            @if !of.rules.is_empty() {
+                h3 { "Rules" }
+                ul { @for rule in &of.rules { li {
+                    "Rule " (rule.number) ": " (clean(&rule.words)) " "
+                    form.row method="post" action=(format!("/approvals/rules/{}/revoke", rule.number)) {
+                        (csrf(caller))
+                        input type="hidden" name="person" value=(of.person);
+                        button type="submit" aria-label=(format!("Revoke rule {}", rule.number)) { "Revoke it" }
+                    }
+                } } }
+            }
             @if !of.acts.is_empty() {
                 h3 { "What passed" }
                 ul { @for act in &of.acts { li {
-                    (what(act)) " " span.quiet { (act.why) }
+                    "Act " (act.number) ": " (what(act)) " " span.quiet { (act.why) }
                     @for line in &act.became { p { (clean(line)) } }
                     form.row method="post" action=(format!("/approvals/acts/{}/undo", act.number)) {
                         (csrf(caller))
@@ -69,6 +81,22 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
 
 fn what(call: &CallView) -> Markup {
     html! { code { (clean(&call.tool)) } @for (name, value) in &call.arguments { " " span { (clean(name)) ": " (clean(&value.to_string())) } } }
+}
+
+/// A value that is judged: whole, or with how much of it is hidden and where all of it is.
+fn whole(text: &str) -> String {
+    let hidden = text.chars().count().saturating_sub(TEXT_CHARS_MAX);
+    match hidden {
+        0 => clean(text),
+        _ => {
+            format!("{} ({hidden} more characters; `credence approvals show` and the API have all of it)", clean(text))
+        }
+    }
+}
+
+/// Text of an agent on one line.
+fn line(text: &str) -> String {
+    clean(&one_line(text))
 }
 
 fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
@@ -86,12 +114,19 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
                     legend { "May an agent call this?" }
                     (frame::wide(&format!("Arguments of question {}", call.number), html! { table {
                         caption { code { (clean(&call.tool)) } }
-                        tbody { @for (name, value) in &call.arguments { tr { th scope="row" { (clean(name)) } td { (clean(&value.to_string())) } } } }
+                        tbody { @for (name, value) in &call.arguments { tr { th scope="row" { (clean(name)) } td { (whole(&value.to_string())) } } } }
                     } }))
-                    @if !call.context.is_empty() { p { "The agent says: “" (clean(&call.context)) "”" } }
-                    p.quiet { (clean(&call.why)) }
+                    @if !call.task.is_empty() { p { "For the task “" (line(&call.task)) "”" } }
+                    @if !call.context.is_empty() { p { "The agent says: “" (line(&call.context)) "”" } }
+                    p { (clean(&call.changes)) "." }
+                    p.quiet {
+                        (clean(&call.why))
+                        @if let Some(p) = call.p_refuse { (format!(" Believed now: you would be against it with probability {:.1}%.", 100.0 * p)) }
+                    }
+                    @for way in &call.would_change { p.quiet { "To change it: " (clean(way)) } }
+                    p.quiet { "Question " (call.number) ", hash " code { (shown) } }
                     div.answers { @for (value, label) in ANSWERS {
-                        @if value != "task" || !call.task.is_empty() {
+                        @if (value != "task" || !call.task.is_empty()) && (call.is_declared || !["task", "always"].contains(&value)) {
                             button.answer type="submit" name="answer" value=(value) { (label) }
                         }
                     } }
@@ -136,5 +171,17 @@ pub(super) async fn undo(
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
     approvals::undone(&app, &caller, Some(form.person), act).await?;
+    Ok(Redirect::to("/approvals").into_response())
+}
+
+/// Ends a rule.
+pub(super) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    At(rule): At<u64>,
+    Form(form): Form<UndoForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    approvals::revoked(&app, &caller, Some(form.person), rule).await?;
     Ok(Redirect::to("/approvals").into_response())
 }

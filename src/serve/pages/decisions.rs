@@ -64,6 +64,7 @@ fn card(caller: &Caller, d: &DecisionView) -> Markup {
             @if let Some(pair) = &d.question { (question(caller, d, pair)) }
             (weighed(d))
             (why(d))
+            (motives(d))
             @for line in &d.became { p { (clean(line)) } }
             @if !d.since.is_empty() {
                 p { "Said since: " @for (i, said) in d.since.iter().enumerate() { @if i > 0 { "; " } (clean(said)) } "." }
@@ -135,6 +136,30 @@ fn why(d: &DecisionView) -> Markup {
             "Expected regret of choosing then: " (signed(d.expected_regret)) " noise units. "
             @if let Some(moved) = d.moved_by_wording { "In other words the judgement moves by " (signed(moved)) ". " }
             a href=(link("/log", &[("person", &d.person), ("at", &d.record.to_string())])) { "What was believed at record " (d.record) }
+        }
+    }
+}
+
+fn motives(d: &DecisionView) -> Markup {
+    html! {
+        @for read in &d.motives {
+            details open[read.alarm] {
+                summary {
+                    @match read.part {
+                        "proposed" => { "What probes read of the best, as it was proposed" }
+                        "foreseen" => { "What probes read of what was foreseen of the best" }
+                        _ => { "What probes read of the best with what was foreseen of it" }
+                    }
+                    @if read.alarm { ": " strong { "above the bar" } } @else { ": below the bar" }
+                }
+                ul { @for (i, reading) in read.readings.iter().enumerate() { li {
+                    @if i == 0 && read.alarm { strong { (clean(&reading.in_words)) } } @else { (clean(&reading.in_words)) }
+                } } }
+                p.quiet {
+                    (sentence(&clean(&read.bar_in_words))) ". A probe reads words, not intentions: it says that the model's state is like "
+                    "its state at texts that have this motive. Record " (read.record) "."
+                }
+            }
         }
     }
 }

@@ -24,8 +24,8 @@ pub(super) async fn page(State(app): State<App>, caller: Caller) -> Result<Respo
         "/experiments",
         html! {
             p { "An experiment simulates people whose values are known, and shows from which starts they are learned. It runs as a process of its own, at the lowest priority." }
-            // While something runs, a script fetches this part again; without script a reload does.
-            section #runs data-refresh=[is_at_work.then_some("runs")] aria-live="off" {
+            // While something runs, a script follows it; without script a reload does.
+            section #runs data-at-work=[is_at_work.then_some("yes")] aria-live="off" {
                 h2 { "Runs" }
                 @if found.runs.is_empty() { p { "There is none yet." } }
                 @for run in &found.runs { (card(&caller, run)) }
@@ -45,11 +45,12 @@ fn card(caller: &Caller, run: &RunView) -> Markup {
     };
     let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M:%S").to_string();
     html! {
-        article.card data-run=(run.run) data-standing=(words) {
+        @let follows = (run.standing == Standing::Running).then(|| format!("/api/v1/experiments/{}/events", run.run));
+        article.card data-run=(run.run) data-standing=(words) data-progress=[follows] {
             h3 { (clean(&run.run)) ": " (words) }
             p { (sentence(&clean(&run.about))) "." }
             p.row {
-                label for=(format!("progress-{}", run.run)) { (run.done) " of " (run.cells) " cells" }
+                label for=(format!("progress-{}", run.run)) { span.done { (run.done) } " of " (run.cells) " cells" }
                 progress id=(format!("progress-{}", run.run)) max=(run.cells) value=(run.done.min(run.cells)) {}
             }
             p.quiet { "Begun " (day(run.began)) " UTC" @if let Some(ended) = run.ended { ", ended " (day(ended)) } "." }

@@ -52,6 +52,7 @@ pub(super) fn router() -> Router<App> {
         .route("/approvals", get(approvals::page))
         .route("/approvals/questions/{question}", post(approvals::answer))
         .route("/approvals/acts/{act}/undo", post(approvals::undo))
+        .route("/approvals/rules/{rule}/revoke", post(approvals::revoke))
         .route("/decisions", get(decisions::page))
         .route("/decisions/{record}/answer", post(decisions::answer))
         .route("/decisions/{record}/correct", post(decisions::correct))
@@ -189,14 +190,18 @@ fn serde_urlencoded(query: &[(&str, &str)]) -> String {
         }
         text.push_str(name);
         text.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => text.push(char::from(byte)),
-                other => text.push_str(&format!("%{other:02X}")),
-            }
-        }
+        text.push_str(&coded(value));
     }
     text
+}
+
+/// A text as it stands in an address.
+fn coded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 /// Problems as pages, for whoever asked for a page.

@@ -1,15 +1,19 @@
 //! Many people: the link they join by, who stands where, what unites and what divides.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use credence_agent::people::{ItemView, PeopleOptions, PeopleView, Point, overview, words};
+use credence_agent::people::{
+    ItemView, Leaning, PeopleOptions, PeopleView, Point, ValuesMap, have_common_answers, map_of_values, overview, words,
+};
+use credence_memory::belief::Mixture;
 use credence_memory::home::Paths;
 use credence_memory::ids::PersonId;
 use credence_memory::population::{ItemPosterior, Part, SOURCE_CAP, Survey, conversations, whom_to_ask};
-use credence_memory::state::State as Belief;
+use credence_memory::record::Subject;
+use credence_memory::state::{Person, State as Belief};
 use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
 use fast_qr::qr::QRBuilder;
 use maud::{Markup, PreEscaped, html};
@@ -87,12 +91,54 @@ struct Seen {
     /// Whose answer to what would tell most about the groups: person, statement, nats, the probability that they agree.
     asks: Vec<(String, String, f64, f64)>,
     why_not: Option<String>,
+    /// Where people stand by their values, where they answered too little of the same to be placed by that.
+    values: Option<ValuesMap>,
+    /// Names of values.
+    names: BTreeMap<String, String>,
     conversations: Vec<String>,
     head: u64,
 }
 
-async fn seen(app: &App, conversation: Option<String>) -> Result<Arc<Seen>, Problem> {
-    let conversation = conversation.filter(|name| !name.is_empty());
+/// People whose beliefs a map is made from, at most.
+const BELIEVED_MAX: usize = 2_000;
+
+/// What is believed of everybody who said something, in one conversation or anywhere; one after another, so that nobody who answers
+/// meanwhile waits long.
+async fn believed(app: &App, part: Option<Part>) -> Result<Vec<(PersonId, Mixture)>, Problem> {
+    let people = app.desk.run(move |desk| {
+        let state = desk.home.state();
+        let counts = |id: &PersonId| !state.quarantined().contains(&Subject::Person(id.clone()));
+        let said = |id: &PersonId, person: &Person| {
+            person.evidence().iter().any(|e| part.as_ref().is_none_or(|part| part.has(id, &e.source)))
+        };
+        let people = state.people().iter().filter(|(id, person)| counts(id) && said(id, person));
+        people.map(|(id, _)| id.clone()).take(BELIEVED_MAX).collect::<Vec<_>>()
+    });
+    let mut believed = Vec::new();
+    for person in people.await? {
+        let asked = person.clone();
+        let belief = app.desk.run(move |desk| desk.home.believe(&asked)).await?;
+        believed.push((person, belief?));
+    }
+    Ok(believed)
+}
+
+async fn seen(app: &App, conversation: Option<String>) -> Result<Seen, Problem> {
+    let part = conversation.filter(|name| !name.is_empty()).map(Part::Conversation);
+    let (mut seen, have_common) = seen_by_answers(app, part.clone()).await?;
+    if !have_common {
+        let believed = believed(app, part).await?;
+        let (layout, names) = app.desk.run(|desk| (desk.layout(), desk.names().clone())).await?;
+        seen.names = names;
+        if let Some(layout) = layout {
+            seen.values = aside(move || Ok(map_of_values(&layout, &believed))).await?;
+        }
+    }
+    Ok(seen)
+}
+
+/// What answers show, and whether there are enough of the same to place people by.
+async fn seen_by_answers(app: &App, part: Option<Part>) -> Result<(Seen, bool), Problem> {
     let paths = Paths::of(&app.home);
     let seed = 1;
     let found = aside(move || {
@@ -100,7 +146,6 @@ async fn seen(app: &App, conversation: Option<String>) -> Result<Arc<Seen>, Prob
         for entry in paths.read_log()? {
             state.note(&entry?)?;
         }
-        let part = conversation.map(Part::Conversation);
         let survey = Survey::within(&state, SOURCE_CAP, part.as_ref())?;
         let (conversations, _) = conversations(&state);
         let mut options = PeopleOptions::default();
@@ -125,23 +170,29 @@ async fn seen(app: &App, conversation: Option<String>) -> Result<Arc<Seen>, Prob
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, Some("a picture needs three people who answered about the same things".into())),
         };
-        Ok(Seen { view, asks, why_not, conversations, head: state.head().0.0 })
+        let (values, names, head) = (None, BTreeMap::new(), state.head().0.0);
+        let have_common = have_common_answers(&survey);
+        Ok((Seen { view, asks, why_not, values, names, conversations, head }, have_common))
     });
-    Ok(Arc::new(found.await?))
+    found.await
 }
 
 fn body(seen: &Seen) -> Markup {
     let Some(view) = &seen.view else {
-        return html! { p { (sentence(seen.why_not.as_deref().unwrap_or("nobody has answered yet"))) "." } };
+        return html! {
+            (by_values(seen))
+            p { (sentence(seen.why_not.as_deref().unwrap_or("nobody has answered yet"))) "." }
+        };
     };
     html! {
+        (by_values(seen))
         section {
             h2 { "Groups" }
             p { @if view.groups.len() == 1 { "The answers do not show more than one group." } @else {
                 "The answers show " (view.groups.len()) " groups: "
                 @for (g, group) in view.groups.iter().enumerate() { @if g > 0 { ", " } "group " (letter(g)) " with " (group.people) " people" } "."
             } }
-            @if !view.map.is_empty() { figure.card { (map(view)) } }
+            @if !view.map.is_empty() && seen.values.is_none() { figure.card { (map(view)) } }
         }
         (statements("What unites", "All groups agree on these, or all disagree, as far as is sure from those who answered.", view, |i| i.surely_unites))
         (statements("What divides", "The groups stand apart on these, as far as is sure.", view, |i| i.surely_divides))
@@ -171,6 +222,30 @@ fn next(seen: &Seen) -> Markup {
                     td.number { (format!("{gain:.3}")) }
                 } } }
             } }))
+        }
+    }
+}
+
+/// The map of people by their values, and what its directions mean.
+fn by_values(seen: &Seen) -> Markup {
+    let Some(ValuesMap { points, right, up, .. }) = &seen.values else { return html! {} };
+    let name = |id: &str| seen.names.get(id).cloned().unwrap_or_else(|| id.to_owned());
+    let part =
+        |leaning: &Leaning| format!("{} {}", if leaning.part > 0.0 { "more" } else { "less" }, name(&leaning.value));
+    let words = |leanings: &[Leaning]| leanings.iter().map(part).collect::<Vec<_>>().join(", ");
+    html! {
+        section {
+            h2 { "Values" }
+            p { "People answered few of the same questions, since each was asked what tells most about them. So this map is of what is believed of their values, and not of who answered alike." }
+            figure.card {
+                (drawing(points, &|_| 0, 1, "Where people stand by their values"))
+                figcaption.quiet {
+                    "People who are near each other care about the same. "
+                    @if !right.is_empty() { "Further to the right: " (words(right)) ". " }
+                    @if !up.is_empty() { "Further up: " (words(up)) ". " }
+                    "Each value counts beside a person's own average. The pale shapes show how sure their places are: each holds its person with 50%."
+                }
+            }
         }
     }
 }
@@ -217,15 +292,23 @@ fn bar(share: f64) -> Markup {
 /// Colours that are told apart with few colours, too; shapes tell the groups apart as well.
 const COLOURS: [&str; 5] = ["#0f766e", "#c2410c", "#4f46e5", "#a16207", "#be185d"];
 
-/// Where everybody stands, in the two directions in which people differ most, each with the region they are in with 50%.
+/// Where everybody stands by their answers.
 fn map(view: &PeopleView) -> Markup {
-    const SIZE: f64 = 560.0;
-    let reach = view.map.iter().flat_map(|p| [p.x.abs() + p.sd_x, p.y.abs() + p.sd_y]).fold(1e-9, f64::max) * 1.08;
-    let at = |v: f64| SIZE / 2.0 + v / reach * SIZE / 2.0;
     let group = |i: usize| {
         let probabilities = &view.people[i].groups;
         (0..probabilities.len()).fold(0, |a, b| if probabilities[b] > probabilities[a] { b } else { a })
     };
+    html! {
+        (drawing(&view.map, &group, view.groups.len(), "Where people stand to each other"))
+        figcaption.quiet { "People who are near each other answered alike. The pale shapes show how sure their places are: each holds its person with 50%." }
+    }
+}
+
+/// Where everybody stands, in the two directions in which people differ most, each with the region they are in with 50%.
+fn drawing(points: &[Point], group: &dyn Fn(usize) -> usize, groups: usize, title: &str) -> Markup {
+    const SIZE: f64 = 560.0;
+    let reach = points.iter().flat_map(|p| [p.x.abs() + p.sd_x, p.y.abs() + p.sd_y]).fold(1e-9, f64::max) * 1.08;
+    let at = |v: f64| SIZE / 2.0 + v / reach * SIZE / 2.0;
     let mark = |i: usize, p: &Point| {
         let (x, y, colour) = (at(p.x), at(-p.y), COLOURS[group(i) % COLOURS.len()]);
         // 1.177 standard deviations hold half of a normal in two dimensions.
@@ -241,13 +324,12 @@ fn map(view: &PeopleView) -> Markup {
     };
     html! {
         svg viewBox=(format!("0 0 {SIZE} {}", SIZE + 26.0)) role="img" font-size="13" {
-            title { "Where people stand to each other" }
-            @for (i, point) in view.map.iter().enumerate() { (mark(i, point)) }
-            @for g in 0..view.groups.len().min(5) {
+            title { (title) }
+            @for (i, point) in points.iter().enumerate() { (mark(i, point)) }
+            @for g in 0..if groups > 1 { groups.min(5) } else { 0 } {
                 text x=(10.0 + 110.0 * g as f64) y=(SIZE + 18.0) fill=(COLOURS[g]) { (["●", "■", "▲"][g % 3]) " group " (letter(g)) }
             }
         }
-        figcaption.quiet { "People who are near each other answered alike. The pale shapes show how sure their places are: each holds its person with 50%." }
     }
 }
 

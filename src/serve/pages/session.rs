@@ -8,7 +8,7 @@ use credence_memory::record::QuestionKind;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame, link};
+use super::{Form, coded, csrf, frame, link};
 use crate::commands::values::drawing;
 use crate::front::report::{given, sentence};
 use crate::front::text::{clean, counted, percent, signed};
@@ -96,6 +96,7 @@ pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form
         })
         .await??;
     app.metrics.answered();
+    app.following.wake(&turn.session);
     if turn.ended.is_some() {
         return Ok(Redirect::to(&whose(&caller, "/values", &turn.person, &[("ended", "true")])).into_response());
     }
@@ -121,7 +122,9 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
         &title,
         "/session",
         html! {
-            div.session {
+            // While a script runs, it shows what changed elsewhere: on another device, or on a facilitator's screen.
+            div.session data-follows=(format!("/api/v1/sessions/{}/events", coded(turn.session.as_str()))) data-stands=(stands(turn))
+                data-over=(whose(caller, "/values", &turn.person, &[("ended", "true")])) {
                 div {
                     @if let Some(problem) = &turn.problem { p.problem role="alert" { (sentence(&clean(problem))) "." } }
                     @if let Some(notice) = &turn.notice { p.notice role="status" { (sentence(&clean(notice))) "." } }
@@ -148,6 +151,14 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
         },
     );
     Html(page.into_string()).into_response()
+}
+
+/// Where a session stands, in a few words that a script compares with what it is told.
+fn stands(turn: &Turn) -> String {
+    let question = turn.question.as_ref().map_or(0, |question| question.number);
+    let reading = turn.confirm.as_ref().map_or("", |reading| reading.text.as_str());
+    let moved = turn.moved.as_ref().map_or(0, |moved| moved.seq);
+    format!("{} {question} {moved} {reading}", turn.answers)
 }
 
 fn ask(question: &QuestionView, caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Markup {

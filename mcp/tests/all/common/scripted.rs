@@ -35,7 +35,11 @@ const PERSON: &str = "ada";
 
 impl Default for ScriptedHost {
     fn default() -> Self {
-        let tool = |name: &str| ToolDeclaration { name: name.to_owned(), ..ToolDeclaration::default() };
+        let tool = |name: &str| ToolDeclaration {
+            name: name.to_owned(),
+            arguments: vec!["*".to_owned()],
+            ..ToolDeclaration::default()
+        };
         let settings = Settings {
             tools: vec![
                 ToolDeclaration { path: Some("path".to_owned()), ..tool("write_file") },

@@ -273,3 +273,257 @@ fn what_is_described_otherwise_elsewhere_comes_back_as_the_evidence_it_was() {
     assert_eq!(add(&mut ours, merged, 100)[0], 2, "bo's, and the one that they began with");
     ours.believe(&id("bo")).unwrap();
 }
+
+/// A home's own export in each of its forms: CSV, pairs, single answers.
+fn exported(home: &Home) -> [String; 3] {
+    let table = crate::export::table(home.entries().unwrap(), home.state()).unwrap();
+    let mut made = [Vec::new(), Vec::new(), Vec::new()];
+    crate::export::write_csv(&table, &mut made[0]).unwrap();
+    crate::export::write_trl_paired(&table, &mut made[1]).unwrap();
+    crate::export::write_trl_unpaired(&table, &mut made[2]).unwrap();
+    made.map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+fn trl(text: &str) -> Import {
+    Import::trl(&files(&[("t", text)]).path().join("t"), &id("eve"), &mut |_| {}).unwrap()
+}
+
+fn rows(text: &str) -> Import {
+    Import::pairwise_csv(&files(&[("t", text)]).path().join("t"), &mut |_| {}).unwrap()
+}
+
+fn log(from: &Home, prefix: Option<&str>, into: &Home) -> Import {
+    Import::credence_log(&from.paths().log(), prefix, into.state(), &mut |_| {}).unwrap()
+}
+
+/// What somebody's one answer is, in words.
+#[track_caller]
+fn answer(home: &Home, person: &str) -> String {
+    let [only] = home.state().person(&id(person)).unwrap().evidence() else { panic!("{person} has several") };
+    format!("{:?}", only.form)
+}
+
+#[test]
+fn a_voter_has_one_vote_in_whatever_form_and_under_whatever_prefix_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agrees, disagrees) = ("1700000100000,x,0,1,1\n", "1700000200000,x,0,1,-1\n");
+    let fresh = |name: &str, log_id: &str| home_of(&dir.path().join(name), log_id, 0);
+    // A copy of the desk that went on.
+    let (mut desk, mut laptop) = (fresh("desk", "one"), fresh("laptop", "one"));
+    for home in [&mut desk, &mut laptop] {
+        add(home, votes(agrees), 100);
+    }
+    add(&mut laptop, votes(&format!("{agrees}{disagrees}")), 200);
+    let [csv, _, single] = exported(&laptop);
+    let mut elsewhere = fresh("elsewhere", "two");
+    add(&mut elsewhere, votes(agrees), 100);
+    for (n, import) in [(0, rows(&csv)), (1, trl(&single)), (2, rows(&csv)), (3, trl(&single))] {
+        let home = if n < 2 { &mut desk } else { &mut elsewhere };
+        let counts = add(home, import, 300 + n);
+        assert_eq!(counts[..3], if n % 2 == 0 { [1, 0, 1] } else { [0, 1, 0] }, "{n}");
+        assert!(answer(home, "polis:town:1").contains("Disagree"), "{n}");
+    }
+    assert_eq!(add(&mut desk, votes(&format!("{agrees}{disagrees}")), 400)[..2], [0, 1]);
+    assert_eq!(add(&mut desk, votes(agrees), 500)[3], 1, "the older one");
+    // Both in one file, the older one last.
+    let older = csv.lines().nth(1).unwrap().replace("disagree", "agree").replace("22:16", "22:14");
+    assert_ne!(older, csv.lines().nth(1).unwrap());
+    let mut both = fresh("both", "three");
+    add(&mut both, rows(&format!("{csv}{older}\n")), 100);
+    assert!(answer(&both, "polis:town:1").contains("Disagree"));
+    // Two homes with the conversation, merged under a prefix, the newer one first.
+    let (mut merged, mut older) = (fresh("merged", "four"), fresh("older", "five"));
+    add(&mut older, votes(agrees), 100);
+    for home in [&elsewhere, &older] {
+        let import = log(home, Some("x-"), &merged);
+        add(&mut merged, import, 600);
+    }
+    assert!(answer(&merged, "x-polis:town:1").contains("Disagree"));
+}
+
+#[test]
+fn an_older_export_does_not_bring_back_what_the_last_vote_that_was_withdrawn_replaced() {
+    let at = |t: i64, vote: i32| format!("{},x,0,1,{vote}\n", 1_700_000_000_000 + t);
+    let (week1, week2) = (at(1000, 1), at(1000, 1) + &at(2000, -1));
+    let week3 = week2.clone() + &at(3000, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    add(&mut home, votes(&week3), 100);
+    let vote = home.state().person(&id("polis:town:1")).unwrap().evidence()[0].seq;
+    home.append(time(101), retraction(vote.0)).unwrap();
+    assert_eq!(add(&mut home, votes(&week3), 200), [0, 0, 0, 0, 1, 0]);
+    for week in [&week1, &week2] {
+        assert_eq!(add(&mut home, votes(week), 300), [0, 0, 0, 1, 0, 0]);
+    }
+    assert_eq!(answers(&home, "polis:town:1"), 0);
+    assert_eq!(add(&mut home, votes(&(week3 + &at(4000, 1))), 400)[0], 1, "a new vote is one");
+}
+
+#[test]
+fn a_time_that_was_saved_without_its_milliseconds_is_that_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let head = "person,first,second,chosen,time\n";
+    let fine = "ada,tea,coffee,first,2026-01-01T10:00:00.123Z\nbo,tea,coffee,second,1767261637456\n\
+                cy,tea,coffee,first,2026-01-01T10:00:00.100Z\ncy,tea,coffee,first,2026-01-01T10:00:00.900Z\n";
+    let coarse = "ada,tea,coffee,first,2026-01-01T10:00:00Z\nbo,tea,coffee,second,1767261637\n\
+                  cy,tea,coffee,first,2026-01-01T10:00:00.9Z\ncy,tea,coffee,first,2026-01-01T10:00:00Z\n";
+    assert_eq!(add(&mut home, rows(&format!("{head}{fine}")), 100)[0], 4);
+    assert_eq!(add(&mut home, rows(&format!("{head}{coarse}")), 200)[..2], [0, 4]);
+    let minutes = "ada,tea,coffee,first,2026-01-01T10:00Z\nbo,tea,coffee,second,2026-01-01T10:00Z\n";
+    assert_eq!(add(&mut home, rows(&format!("{head}{minutes}")), 300)[..2], [0, 2]);
+    let corrected = "ada,tea,coffee,second,2026-01-01T10:00:00Z\n";
+    assert_eq!(add(&mut home, rows(&format!("{head}{corrected}")), 400)[..3], [1, 0, 1]);
+    let another = "ada,tea,coffee,second,2026-01-01T10:01:00Z\n";
+    assert_eq!(add(&mut home, rows(&format!("{head}{another}")), 500)[..3], [1, 0, 0]);
+}
+
+#[test]
+fn a_record_that_an_export_names_is_that_record_in_every_form() {
+    use crate::record::{CorrectionMade, DemonstrationGiven};
+    use crate::sample::{alternative, from, importance};
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let said = "person,first,second,chosen,time\nada,Keep the ferry,Keep the library,first,2026-01-01T10:00:00Z\n\
+                bo,Keep the ferry,Keep the library,second,2026-01-02T10:00:00.5Z\n";
+    add(&mut home, rows(said), 100);
+    let [preferred, rejected, chosen] = [0, 1, 2].map(alternative);
+    let correction = CorrectionMade { from: from("ada"), preferred, rejected };
+    let demonstration = DemonstrationGiven { from: from("ada"), chosen, over: vec![rejected] };
+    let mut least = importance("ada", Some("care"), None);
+    if let Record::ImportanceStated(r) = &mut least {
+        r.at_least = true;
+    }
+    for (n, record) in (0..).zip([Record::CorrectionMade(correction), Record::DemonstrationGiven(demonstration), least])
+    {
+        home.append(time(1_770_000_000_000 + n), record).unwrap();
+    }
+    let [csv, pairs, _] = exported(&home);
+    assert_eq!(add(&mut home, rows(&csv), 200), [0, 5, 0, 0, 0, 0]);
+    assert_eq!(add(&mut home, trl(&pairs), 200), [0, 4, 0, 0, 0, 0]);
+    // As other programs save it.
+    let resaved = csv.lines().enumerate().map(|(n, line)| match n {
+        0 => format!(",{line},,\n"),
+        _ => format!("{},{},,\n", n - 1, line.replacen(',', ".0,", 1)),
+    });
+    assert_eq!(add(&mut home, rows(&resaved.collect::<String>()), 300), [0, 5, 0, 0, 0, 0]);
+    assert_eq!(add(&mut home, rows(&csv.replace(".5Z,", "Z,")), 300), [0, 5, 0, 0, 0, 0]);
+    for pairs in [pairs.replace("\"prompt\":\"\",", ""), pairs.replace("\"prompt\":\"\"", "\"prompt\":null")] {
+        assert_eq!(add(&mut home, trl(&pairs), 400), [0, 4, 0, 0, 0, 0], "{pairs}");
+    }
+    // Letters that were mended, and spaces.
+    for mended in ["Keep the Ferry", "Keep the ferrry", " Keep the ferry "] {
+        for import in [rows(&csv.replace("Keep the ferry", mended)), trl(&pairs.replace("Keep the ferry", mended))] {
+            let found = import.clone().compared(Some(&home)).unwrap();
+            assert!(found.is_empty(), "{mended:?}");
+            assert!(found.notes().iter().any(|note| note.contains("in other words")), "{:?}", found.notes());
+        }
+    }
+    // Another strength of the very statement is a change of it, and so is another answer to the very correction.
+    let before = stands(&home);
+    assert_eq!(add(&mut home, rows(&csv.replace(",clear,", ",strong,")), 500)[..3], [1, 4, 1]);
+    let turned = pairs.lines().find(|line| line.contains("do thing 0")).unwrap();
+    let turned = turned.replace("chosen\"", "x\"").replace("rejected\"", "chosen\"").replace("\"x\"", "\"rejected\"");
+    assert_eq!(add(&mut home, trl(&turned), 600)[..3], [1, 0, 1], "{turned}");
+    assert_eq!(stands(&home), before);
+}
+
+#[test]
+fn the_same_number_of_a_copy_that_went_on_is_another_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = |month: &str, chosen: &str| {
+        rows(&format!("person,first,second,chosen,time\nada,tea,coffee,{chosen},2026-{month}-01T10:00:00Z\n"))
+    };
+    let desk_of = |name: String| {
+        let mut desk = home(&dir.path().join(name));
+        add(&mut desk, said("03", "first"), 100);
+        desk
+    };
+    for (n, (month, chosen)) in [("04", "first"), ("02", "second")].into_iter().enumerate() {
+        let mut copy = home(&dir.path().join(format!("copy{n}")));
+        add(&mut copy, said(month, chosen), 100);
+        let [csv, pairs, _] = exported(&copy);
+        for (form, import) in [("csv", rows(&csv)), ("trl", trl(&pairs))] {
+            let mut desk = desk_of(format!("desk-{n}-{form}"));
+            assert_eq!(add(&mut desk, import.clone(), 200), [1, 0, 0, 0, 0, 0], "{month} {form}");
+            assert_eq!(answers(&desk, "ada"), 2, "the desk's own stands");
+            assert_eq!(add(&mut desk, import, 300)[..2], [0, 1]);
+        }
+    }
+    // All at one time, as days are: other words are another record.
+    let [csv, ..] = exported(&desk_of("day".into()));
+    let mut desk = desk_of("day2".into());
+    assert_eq!(add(&mut desk, rows(&csv.replace("tea,coffee", "Ban cars,Widen the bridge")), 200)[0], 1);
+}
+
+#[test]
+fn a_conversation_is_known_in_whatever_form_it_comes_under_another_topic_or_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = "1700000000001,x,0,1,1\n1700000000002,x,0,2,-1\n1700000000004,x,1,2,1\n";
+    let read = |name: &str, topic: Option<&str>| {
+        let votes = format!("{HEAD}{all}");
+        let mut contents = vec![("comments.csv", WORDS), ("votes.csv", &*votes)];
+        contents.extend(topic.map(|topic| ("summary.csv", topic)));
+        Import::polis(files(&contents).path(), name, &mut |_| {}).unwrap()
+    };
+    for (n, (name, topic)) in
+        [("t", Some("topic,The town\n")), ("download (1)", None), ("u", Some("topic,Town\n"))].into_iter().enumerate()
+    {
+        let mut theirs = home_of(&dir.path().join(format!("theirs{n}")), "theirs", 0);
+        add(&mut theirs, read(name, topic), 100);
+        let [csv, _, single] = exported(&theirs);
+        for (form, has) in [("log", 3), ("csv", 3), ("trl", 3)] {
+            let mut ours = home_of(&dir.path().join(format!("ours{n}{form}")), "ours", 0);
+            add(&mut ours, read("t", None), 100);
+            let import = match form {
+                "log" => log(&theirs, None, &ours),
+                "csv" => rows(&csv),
+                _ => trl(&single),
+            };
+            let import = import.compared(Some(&ours)).unwrap();
+            assert_eq!(import.compared_with().known, has, "{name} {form}: {:?}", import.notes());
+            assert_eq!(add(&mut ours, import, 200)[0], 0, "{name} {form}");
+            assert_eq!((stands(&ours), ours.state().people().len()), (3, 2));
+            assert_eq!(ours.state().descriptions().len(), 6 + 2, "{name} {form}");
+        }
+    }
+}
+
+#[test]
+fn what_a_statement_of_importance_says_besides_comes_through_the_csv() {
+    use crate::number::Probability;
+    use crate::record::{Condition, Scope};
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(&dir.path().join("ours"));
+    let mut said = Vec::new();
+    for (n, (at_least, words, misreading, text)) in [
+        (true, "", None, Some("at work, \"mostly\"")),
+        (true, "", None, Some("at home")),
+        (false, "=so", Some(0.11), None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let Record::ImportanceStated(mut r) = crate::sample::importance("ada", Some("care"), None) else { panic!() };
+        (r.at_least, r.words, r.misreading) =
+            (at_least, words.into(), misreading.map(|p| Probability::new(p).unwrap()));
+        r.conditions = text.map(|text| Condition { scope: Scope::Except, text: text.into() }).into_iter().collect();
+        // Two of one sentence have one time.
+        home.append(time(1_770_000_000_000 + n as i64 / 2), Record::ImportanceStated(r.clone())).unwrap();
+        said.push(r);
+    }
+    let [csv, ..] = exported(&home);
+    let mut other = Home::create(&dir.path().join("other"), time(0), header("other")).unwrap();
+    assert_eq!(add(&mut other, rows(&csv), 100), [3, 0, 0, 0, 0, 0]);
+    let came = other.entries().unwrap().map(|e| e.unwrap().record).filter(|record| record.evidence_origin().is_some());
+    let came: Vec<Record> = came.collect();
+    for (mut r, came) in said.into_iter().zip(came) {
+        r.from.source = SourceId::new("import:credence-csv").unwrap();
+        r.from.session = None;
+        assert_eq!(came, Record::ImportanceStated(r));
+    }
+    assert_eq!(add(&mut other, rows(&csv), 200)[..2], [0, 3]);
+    assert_eq!(add(&mut home, rows(&csv), 200)[..2], [0, 3]);
+    let import = log(&home, None, &other);
+    assert_eq!(add(&mut other, import, 300)[0], 0);
+}

@@ -309,3 +309,119 @@ fn the_right_thing_is_blamed() {
         assert!(conversation("town", WORDS, &rows).unwrap_err().to_string().contains("line 2: timestamp is"), "{time}");
     }
 }
+
+#[test]
+fn votes_and_ids_are_read_as_table_programs_save_them() {
+    let plain = "1700000000001,x,0,1,1\n1700000000002,x,1,1,-1\n1700000000003,x,1,2,0\n";
+    let as_read = |comments: &str, votes: &str| {
+        let import = conversation("town", comments, votes).unwrap();
+        import.evidence.into_iter().map(|(time, record)| (time, format!("{record:?}"))).collect::<Vec<_>>()
+    };
+    let expected = as_read(WORDS, plain);
+    let floats = "1700000000001.0,x,0.0,1.0,1.0\n1700000000002.0,x,1.0,1.0,-1.0\n1700000000003.0,x,1.0,2.0,-0.0\n";
+    let spaced = "1700000000001,x, 0,1, 1\n1700000000002,x,1 ,1,-1 \n1700000000003,x,+1,2,+0\n";
+    let typeset = plain.replace(",-1\n", ",\u{2212}1\n");
+    for votes in [floats, spaced, &typeset] {
+        assert_eq!(as_read(WORDS, votes), expected, "{votes}");
+        assert_eq!(as_read(&WORDS.replace("\n0,", "\n0.0,").replace("\n1,", "\n1.0,"), votes), expected);
+    }
+    let empty =
+        format!("{HEAD}{floats}1700000000004.0,x,0.0,2.0,\n1700000000005.0,x,,3.0,1.0\n1700000000005,x,0,3,2.0\n");
+    let dir = files(&[("comments.csv", WORDS), ("votes.csv", &empty)]);
+    let import = skipping().polis(dir.path(), "town", &mut |_| {}).unwrap();
+    let left_out: Vec<u64> = import.left_out().iter().map(|row| row.line).collect();
+    assert_eq!((import.records(), left_out), (3, vec![5, 6, 7]), "each costs itself alone");
+}
+
+#[test]
+fn a_colon_in_a_voter_makes_nobody_somebody_else() {
+    let error = conversation("t", WORDS, "1700000000001,x,0,x:1,1\n").unwrap_err().to_string();
+    assert!(error.contains("line 2: voter-id is \"x:1\", which is not a voter's id without a colon"), "{error}");
+    let import = conversation("t:x", WORDS, "1700000000001,x,0,1,1\n").unwrap();
+    assert_eq!(import.people().first(), Some(&id("polis:t:x:1")), "a conversation may have one");
+}
+
+#[test]
+fn columns_without_a_name_say_nothing() {
+    let own = "seq,log,time,person,source,kind,situation,first,second,outcome,soft_label\n\
+               9,other,2026-01-01T00:00:00Z,bo,s,ChoiceMade,sit,tea,coffee,first,0.5\n";
+    for (text, head) in [("person,first,second,chosen\nada,a,b,first\nbo,a,b,second\n", true), (own, false)] {
+        let expected = csv(text).unwrap();
+        let mend = |before: &dyn Fn(usize) -> String, after: &str| -> String {
+            text.lines().enumerate().map(|(n, line)| format!("{}{line}{after}\n", before(n))).collect()
+        };
+        let none = |_: usize| String::new();
+        let index = |n: usize| if n == 0 { ",".into() } else { format!("{},", n - 1) };
+        let named = |n: usize| if n == 0 { "Unnamed: 0,".into() } else { format!("{}.0,", n - 1) };
+        for text in [mend(&none, ",,"), mend(&index, ""), mend(&named, ""), mend(&index, ",")] {
+            let import = csv(&text).unwrap();
+            assert_eq!((import.evidence, import.format), (expected.evidence.clone(), expected.format), "{text}");
+        }
+        // A sheet whose rows are wider than its header.
+        let wide: String =
+            text.lines().enumerate().map(|(n, line)| format!("{line}{}\n", if n == 0 { "" } else { ",, " })).collect();
+        assert_eq!(csv(&wide).unwrap().evidence, expected.evidence);
+        let words = |n: usize| if n == 0 { ",".into() } else { format!("note {n},") };
+        let error = csv(&mend(&words, "")).unwrap_err().to_string();
+        assert!(error.contains("line 2: there is \"note 1\" in a column without a name"), "{error} {head}");
+    }
+}
+
+#[test]
+fn times_in_words_have_the_range_that_numbers_have() {
+    for stamp in [
+        "0001-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "-009999-01-02T01:59:59Z",
+        "2200-06-01T00:00:00Z",
+        "9998-12-31T00:00:00Z",
+    ] {
+        let row = format!("person,first,second,chosen,time\na,x,y,first,{stamp}\n");
+        assert!(csv(&row).unwrap_err().to_string().contains("line 2: time is"), "{stamp}");
+        let line = format!(r#"{{"prompt":"p","chosen":"a","rejected":"b","time":"{stamp}"}}"#);
+        let read = Import::trl(&files(&[("t", &line)]).path().join("t"), &id("ada"), &mut |_| {});
+        assert!(read.unwrap_err().to_string().contains("line 1: time is"), "{stamp}");
+        let rows = format!("{stamp},x,0,1,1\n");
+        assert!(conversation("town", WORDS, &rows).unwrap_err().to_string().contains("timestamp is"), "{stamp}");
+    }
+}
+
+#[test]
+fn words_that_no_line_of_the_log_holds_cost_their_own_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    // Six bytes each in a line of the log.
+    let long = "\u{1}".repeat(3 << 20);
+    let text = format!("person,first,second,chosen\nada,tea,coffee,first\nbo,\"{long}\",coffee,first\n");
+    let error = csv(&text).unwrap_err().to_string();
+    assert!(error.contains("line 3: its words take 18874"), "{}", &error[..200]);
+    let import = csv_with(skipping(), &text).unwrap();
+    assert_eq!((import.left_out().len(), import.statements().len()), (1, 2));
+    assert_eq!(add(&mut home, import, 100)[0], 1);
+}
+
+#[test]
+fn only_the_conversation_that_marked_a_statement_lifts_the_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = home(dir.path());
+    let state = |name: &str, moderated: &str, n: u64| {
+        let comments = format!("comment-id,moderated,comment-body\n0,{moderated},Open on Sundays\n1,1,The {name}\n");
+        conversation(name, &comments, &format!("17000000{n}0001,x,0,{n},1\n17000000{n}0002,x,1,{n},1\n")).unwrap()
+    };
+    let mut put = |import: Import, at: i64| {
+        let import = import.compared(Some(&home)).unwrap();
+        let found = import.compared_with();
+        let notes = import.notes().to_owned();
+        if !import.is_empty() {
+            let draft = import.draft(&home, time(at), vec![]).unwrap();
+            home.commit(draft).unwrap();
+        }
+        ([found.marked(), found.unmarked()], home.state().quarantined().len(), notes)
+    };
+    assert_eq!(put(state("a", "-1", 1), 100).0, [1, 0]);
+    let b = put(state("b", "1", 2), 200);
+    assert_eq!((b.0, b.1), ([0, 0], 1), "what a's moderators took out stays out");
+    assert!(has(&b.2, "another conversation that stands here marked them"), "{:?}", b.2);
+    assert_eq!(put(state("a", "-1", 1), 300).0, [0, 0]);
+    assert_eq!(put(state("a", "1", 1), 400).0, [0, 1]);
+}

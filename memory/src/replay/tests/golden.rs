@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::log::Reader;
 use crate::record::{ActOutcome, Ending};
-use crate::sample::{approvals, at_work, calls, id, library};
+use crate::sample::{alternative, approvals, at_work, calls, id, library, motives};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -43,7 +43,8 @@ fn a_record_of_every_kind_is_still_read() {
     let name = "format-1-every-kind.jsonl";
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
-    let others = ["format-1-approvals.jsonl", "format-1-calls.jsonl", "format-1-library.jsonl"];
+    let others =
+        ["format-1-approvals.jsonl", "format-1-calls.jsonl", "format-1-library.jsonl", "format-1-motives.jsonl"];
     let logs = std::iter::once(name).chain(others).map(golden).collect::<Vec<_>>();
     let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
     let kinds: BTreeSet<&str> = entries.map(|e| e.unwrap().record.kind()).collect();
@@ -110,4 +111,18 @@ fn a_library_is_still_written_and_read() {
     let titles: Vec<&str> = replay.state.library().documents().map(|(_, d)| d.title.as_str()).collect();
     assert_eq!((replay.records, titles), (15, vec!["kindness"]));
     assert_eq!(evidence(&replay), [("ada", 2)]);
+}
+
+/// Likewise what probes read of acts.
+#[test]
+fn readings_of_motives_are_still_written_and_read() {
+    let name = "format-1-motives.jsonl";
+    let mut scribe = Scribe::begun();
+    motives(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let state = read(name).state;
+    let alarms: Vec<bool> = state.motives().values().map(|read| read.alarm().is_some()).collect();
+    assert_eq!(alarms, [true, false, true, false]);
+    assert_eq!(state.decisions()[0].1.motives.len(), 2);
+    assert_eq!(state.motives_of(&id("ada"), &alternative(0)).len(), 3);
 }

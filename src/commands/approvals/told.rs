@@ -1,0 +1,219 @@
+//! What is told of approvals: lists, one question, and what passes.
+
+use credence_agent::approvals::{
+    self, call_in_words, call_whole, explanation_in_words, pattern_in_words, rule_in_words,
+};
+use credence_agent::calls;
+use credence_approvals::{Approvals, Bound, By, Settings};
+use credence_memory::ids::PersonId;
+use credence_memory::state::{Call, State};
+
+use super::{declared, here, spoken};
+use crate::cli::Global;
+use crate::exit::WrongInput;
+use crate::surroundings::{read_state, say, say_json};
+
+/// All of an open question: the call, why it is asked, what is believed, and what would change it.
+pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: bool) -> anyhow::Result<()> {
+    let state = read_state(global)?;
+    let approvals = declared(&state, whose)?;
+    let Some((_, request)) = approvals.open_questions().find(|(open, _)| *open == question) else {
+        anyhow::bail!(WrongInput(format!(
+            "question {question} of {whose} is not open; `credence approvals list` names those that are"
+        )));
+    };
+    let explanation = approvals.explain_question(question, here().local)?;
+    let shown_hash = request.shown_hash();
+    if json {
+        return say_json(&serde_json::json!({
+            "question": question, "request": request, "shown_hash": shown_hash, "explanation": explanation,
+        }));
+    }
+    say(format!("question {question}: may an agent call"))?;
+    call_whole(request).iter().try_for_each(say)?;
+    explanation_in_words(&explanation).iter().try_for_each(say)?;
+    let hash = serde_json::to_value(shown_hash)?;
+    let hash = hash.as_str().unwrap_or_default();
+    say(format!("  hash {hash}"))?;
+    say(format!(
+        "`credence approvals answer {question} approve --shown {hash}{}` (or refuse, ask-me)",
+        spoken(global, whose)
+    ))
+}
+
+/// Rules as JSON.
+fn rules_json(approvals: &Approvals) -> Vec<serde_json::Value> {
+    let rule = |rule: &credence_approvals::Rule| {
+        serde_json::json!({
+            "rule": rule.record, "verdict": rule.verdict, "pattern": rule.pattern, "task": rule.task,
+            "expires": rule.expires, "in_words": rule_in_words(rule),
+        })
+    };
+    approvals.rules().iter().map(rule).collect()
+}
+
+pub(super) fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
+    let state = read_state(global)?;
+    let approvals = declared(&state, whose)?;
+    if json {
+        let open = approvals.open_questions().map(|(question, request)| {
+            let explanation = approvals.explain_question(question, here().local).ok();
+            let shown_hash = request.shown_hash();
+            serde_json::json!({"question": question, "request": request, "shown_hash": shown_hash, "explanation": explanation})
+        });
+        let acts = approvals.acts().map(|(act, request, by)| {
+            let mut entry = serde_json::json!({"act": act, "request": request, "by": by});
+            became(&state, whose, act, &mut entry);
+            entry
+        });
+        let undone = undone(&state, whose, approvals).map(|(act, call)| {
+            let mut entry = serde_json::json!({"act": act, "request": call.request});
+            became(&state, whose, act, &mut entry);
+            entry
+        });
+        return say_json(&serde_json::json!({
+            "open": open.collect::<Vec<_>>(),
+            "rules": rules_json(approvals),
+            "acts": acts.collect::<Vec<_>>(),
+            "undone_and_carried_out": undone.collect::<Vec<_>>(),
+        }));
+    }
+    let mut nothing = true;
+    for (question, request) in approvals.open_questions() {
+        nothing = false;
+        say(format!("question {question}  {}", call_in_words(request)))?;
+        if !request.task.is_empty() || !request.context.is_empty() {
+            say(format!("        task {:?}; the agent says {:?}", request.task, request.context))?;
+        }
+        say(format!("        {}", approvals::changes_in_words(request)))?;
+        if let Ok(explanation) = approvals.explain_question(question, here().local) {
+            say(format!("        {}", explanation.summary))?;
+        }
+        let end = spoken(global, whose);
+        say(format!(
+            "        all of it: `credence approvals show {question}{end}`; answer: `credence approvals answer {question} approve{end}`"
+        ))?;
+    }
+    for rule in approvals.rules() {
+        nothing = false;
+        say(format!("rule {}  {}", rule.record, rule_in_words(rule)))?;
+    }
+    for (act, request, by) in approvals.acts() {
+        nothing = false;
+        let by = match by {
+            By::Rule => "by a rule of yours",
+            By::Belief => "by belief",
+            By::Person => "you approved it",
+        };
+        say(format!("act {act}  {}  ({by})", call_in_words(request)))?;
+        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
+    }
+    for (act, call) in undone(&state, whose, approvals) {
+        nothing = false;
+        say(format!("act {act}  {}  (you took it back)", call_in_words(&call.request)))?;
+        calls::became(&state, whose, act).iter().try_for_each(|line| say(format!("        {line}")))?;
+    }
+    if nothing { say("nothing was asked yet") } else { Ok(()) }
+}
+
+/// Acts that were carried out, or tried, and taken back.
+fn undone<'a>(
+    state: &'a State,
+    whose: &'a PersonId,
+    approvals: &'a credence_approvals::Approvals,
+) -> impl Iterator<Item = (u64, &'a Call)> {
+    let theirs = state.calls().values().filter(move |call| call.begun.person == *whose);
+    theirs.map(|call| (call.begun.act, call)).filter(move |(act, _)| approvals.act(*act).is_none())
+}
+
+/// Adds what became of an act.
+fn became(state: &State, whose: &PersonId, act: u64, entry: &mut serde_json::Value) {
+    let record = state.record_of_act(whose, act);
+    let call = state.call_of_act(whose, act).map(|(seq, call)| {
+        serde_json::json!({"record": seq, "ended": call.ended.as_ref().map(|(_, ended)| ended), "in_words": calls::end_in_words(call)})
+    });
+    let reports: Vec<_> = record.map(|seq| state.outcomes(seq)).unwrap_or_default().iter().map(|(_, r)| r).collect();
+    entry["record"] = serde_json::json!(record);
+    entry["call"] = serde_json::json!(call);
+    entry["reports"] = serde_json::json!(reports);
+}
+
+/// How many calls of an owner came to what.
+fn carried_out(state: &State, whose: &PersonId) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut counted = std::collections::BTreeMap::new();
+    for call in state.calls().values().filter(|call| call.begun.person == *whose) {
+        let word = match &call.ended {
+            Some((_, ended)) => calls::outcome_in_words(ended.outcome),
+            None => "without an end so far",
+        };
+        *counted.entry(word).or_default() += 1;
+    }
+    counted
+}
+
+pub(super) fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Result<()> {
+    let state = read_state(global)?;
+    let approvals = declared(&state, whose)?;
+    let settings = approvals.settings();
+    let (certificate, account) = (approvals.certificate(), approvals.account());
+    if json {
+        return say_json(&serde_json::json!({
+            "person": whose,
+            "answers": approvals.answered_count(),
+            "share_max": settings.share_max,
+            "bound": settings.bound,
+            "confidence": settings.confidence,
+            "certificate": certificate,
+            "audits": account,
+            "withdrawals": approvals.withdrawals(),
+            "tools": settings.tools,
+            "limits": approvals.limits(),
+            "rules": rules_json(approvals),
+            "carried_out": carried_out(&state, whose),
+        }));
+    }
+    let tools: Vec<&str> = settings.tools.iter().map(|tool| tool.name.as_str()).collect();
+    say(format!("tools: {}", if tools.is_empty() { "none".to_owned() } else { tools.join(", ") }))?;
+    let of = match settings.bound {
+        Bound::OfRefused => "of the acts you would refuse, at most this share may pass",
+        Bound::OfPassed => "of the acts that pass, at most this share may be ones you would refuse",
+    };
+    say(format!("{of}: {} (with {:.0}% confidence)", settings.share_max, 100.0 * settings.confidence))?;
+    say(format!("answers and undone acts so far: {}", approvals.answered_count()))?;
+    match certificate {
+        Some(_) => say("belief lets acts pass that it is sure enough of; `credence approvals list` shows them")?,
+        None => {
+            let first = settings.frozen_at.first().copied().unwrap_or(0);
+            say(format!(
+                "belief lets nothing pass yet: it needs {first} answers, and {} more to be tested on; answers for \"always\" work at once",
+                settings.tested_min
+            ))?;
+        }
+    }
+    if settings.version < Settings::VERSION {
+        say(
+            "calls are read as they were when this was declared; `credence approvals declare` has them read with more care",
+        )?;
+    }
+    for rule in approvals.rules() {
+        say(format!(
+            "rule {}: {}; `credence approvals revoke {0}{}` ends it",
+            rule.record,
+            rule_in_words(rule),
+            spoken(global, whose)
+        ))?;
+    }
+    let counted = carried_out(&state, whose);
+    if !counted.is_empty() {
+        let counted: Vec<String> = counted.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        say(format!("carried out: {}", counted.join(", ")))?;
+    }
+    for (name, patterns) in
+        [("never", &approvals.limits().deny), ("always", &approvals.limits().allow), ("only", &approvals.limits().only)]
+    {
+        for pattern in patterns {
+            say(format!("{name}: {}", pattern_in_words(pattern)))?;
+        }
+    }
+    Ok(())
+}
