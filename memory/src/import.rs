@@ -331,7 +331,7 @@ impl Import {
             draft.push(now, retracted(*target, reason))?;
         }
         for (place, (time, record)) in import.evidence.into_iter().enumerate() {
-            for target in changes.get(&place).into_iter().flatten() {
+            if let Some(target) = changes.get(&place) {
                 draft.push(now, retracted(*target, CHANGED))?;
             }
             let added = draft.push(time.unwrap_or(now), record)?;
