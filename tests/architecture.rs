@@ -39,7 +39,17 @@ fn crates_depend_downwards_only() {
         ("glass", &[]),
         ("agent", &["credence-approvals", "credence-memory", "credence-priors"]),
         ("agent/tuning", &["credence-agent", "credence-memory", "credence-priors", "credence-training"]),
-        ("evals", &["credence-agent", "credence-memory", "credence-priors", "credence-training", "credence-tuning"]),
+        (
+            "evals",
+            &[
+                "credence-agent",
+                "credence-approvals",
+                "credence-memory",
+                "credence-priors",
+                "credence-training",
+                "credence-tuning",
+            ],
+        ),
         ("cluster", &["credence-evals"]),
         // For Python: a workspace of its own, without a model.
         ("python", &["credence-belief", "credence-memory"]),

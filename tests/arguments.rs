@@ -42,6 +42,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("eval crowd attack", &["--people", "10", "--trials", "1"]),
     ("eval crowd kinds", &["--people", "10", "--trials", "1", "--answers", "3", "--dimension", "2", "--apart", "1"]),
     ("eval crowd growth", &["--people", "10", "--answers", "3", "--dimension", "2", "--items", "5"]),
+    ("eval approvals", &["--owners", "1", "--acts", "5"]),
     ("eval calibration", &["--simulations", "4", "--answers", "2", "--dimension", "2"]),
     ("eval flight", &["--people", "2", "--pool", "4"]),
     ("evidence erase", &["--person", "nobody at all"]),

@@ -52,6 +52,10 @@ fn a_tiny_experiment_runs_resumes_and_reports() {
         assert!(page.contains(part), "{part}");
     }
     assert!(out.join("results.parquet").is_file());
+    // The summary is beside the runs, one figure a row; the page stays that of the map.
+    let figures = std::fs::read_to_string(out.join("figures.jsonl")).expect("figures");
+    assert!(figures.contains("\"learner\":\"mixture, start: 180°, confidence 0.5\""), "{figures}");
+    assert!(figures.contains("excess log loss less the single prior's, nats") && out.join("figures.parquet").is_file());
     assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
     // Another experiment does not mix with these results.
     std::fs::write(&file, TINY.replace("[1, 2]", "[3]")).expect("a file");
@@ -139,6 +143,73 @@ fn calibration_is_a_command() {
     calibration(&["--evidence", "tea-leaves"]).failure().stderr(contains("ranking-of-five"));
     calibration(&["--grid", "tea-leaves"]).failure().stderr(contains("drifting"));
     calibration(&["--dimension", "1"]).code(3).stderr(contains("--dimension"));
+}
+
+/// What of `credence eval` measures nothing (`list`, `report`, `worker`), or keeps figures in the folder of its run anyway (`run`,
+/// `merge`).
+const WITHOUT_FIGURES: [&str; 5] = ["list", "merge", "report", "run", "worker"];
+
+/// What `--help` says after these words.
+fn help(words: &[&str]) -> String {
+    let output = credence().args(words).arg("--help").output().expect("it runs");
+    assert!(output.status.success(), "{words:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Names in the list of commands of a help, none where there is no such list.
+fn commands(help: &str) -> Vec<&str> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let named = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect()
+}
+
+#[test]
+fn every_experiment_keeps_figures() {
+    let all = help(&["eval"]);
+    assert!(commands(&all).len() > 20, "{all}");
+    let mut without = Vec::new();
+    for name in commands(&all) {
+        let own = help(&["eval", name]);
+        let parts = commands(&own);
+        if parts.is_empty() && !own.contains("--figures <DIR>") {
+            without.push(name);
+        }
+        for part in parts {
+            assert!(help(&["eval", name, part]).contains("--figures <DIR>"), "eval {name} {part} keeps no figures");
+        }
+    }
+    without.sort_unstable();
+    assert_eq!(without, WITHOUT_FIGURES);
+}
+
+#[test]
+fn figures_are_kept_and_a_place_that_is_taken_is_refused_before_the_work() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let kept = |name: &str| dir.path().join(name);
+    let run = |args: &[&str], to: &Path| credence().arg("eval").args(args).arg("--figures").arg(to).assert();
+    let small = ["crowd", "attack", "--people", "20", "--trials", "2", "--json"];
+    let output = run(&small, &kept("attack")).success().get_output().stdout.clone();
+    let said: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
+    let lines = std::fs::read_to_string(kept("attack").join("figures.jsonl")).expect("figures");
+    let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).expect("a line")).collect();
+    assert_eq!(lines[0]["experiment"], "crowd attack");
+    assert_eq!(lines[0]["options"], said["options"]);
+    let of = |learner: &str| lines.iter().find(|l| l["learner"] == learner).expect("a figure");
+    assert_eq!(of("sybils of one source")["mean"], said["sybils"]["decision"]["mean"]);
+    assert_eq!(of("bound for one source")["low"], serde_json::Value::Null);
+    // Rules read sentences without a model.
+    run(&["sentences"], &kept("sentences")).success();
+    credence().args(["eval", "report"]).arg(kept("sentences")).assert().success();
+    let page = std::fs::read_to_string(kept("sentences").join("report.html")).expect("a page");
+    assert!(page.contains("share with values and direction right, open sentences"), "{page}");
+    run(&["approvals", "--owners", "2", "--acts", "40"], &kept("approvals"))
+        .success()
+        .stdout(contains("| always ask |"));
+    assert!(kept("approvals").join("figures.parquet").is_file());
+    std::fs::write(kept("file"), "").expect("a file");
+    run(&["sentences"], &kept("file")).code(3).stderr(contains("is not a folder"));
+    // Before the model is looked for.
+    run(&["meaning", "--model", "nobody/nothing"], &kept("attack")).code(3).stderr(contains("holds figures already"));
 }
 
 #[test]

@@ -268,6 +268,9 @@ mod tests {
         assert_eq!(rows, run(&options, Grid::One, Evidence::Choice, &|| ()).expect("sound"));
         assert_eq!(rows.iter().map(|r| r.answers).collect::<Vec<_>>(), [0, 6]);
         // Before any answer belief is the prior that people are drawn from.
+        let figures = crate::figures::kept(&rows[..]);
+        let coverage = ["choice", "one", "6 answers", "coverage of 90% intervals"];
+        assert_eq!(crate::figures::of(&figures, coverage).low, Some(rows[1].coverage.low));
         assert!(rows[0].ranks_uniform() && rows[0].verdict != AimStatus::Missed, "{:?}", rows[0]);
     }
 }

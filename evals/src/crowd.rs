@@ -1,5 +1,7 @@
 //! Simulated crowds: what an attack moves, what an honest minority moves, and how work grows with the number of people.
 
+mod figures;
+
 use std::time::Instant;
 
 use credence_memory::belief::simulate::{Person, below, normal, normals, uniform};
@@ -499,6 +501,11 @@ mod tests {
         assert!(result.honest_minority.decision.low > 0.8, "{result:?}");
         assert!(result.honest_minority.plain.mean > 0.02, "the others would be moved: {result:?}");
         assert!(result.sybils.population.mean < 0.5 * result.honest_minority.population.mean, "{result:?}");
+        let figures = crate::figures::kept(&result);
+        let decision = "movement of a decision's scores, of a plain mean's";
+        let kept = |who: &str| crate::figures::of(&figures, ["simulated crowds", who, "", decision]);
+        assert_eq!(kept("sybils of one source").high, Some(result.sybils.decision.high));
+        assert_eq!((kept("bound for one source").mean, kept("bound for one source").high), (result.bound, None));
     }
 
     #[test]
@@ -515,11 +522,21 @@ mod tests {
         let same = of(0.0);
         assert_eq!(same.chosen[0], 4, "{same:?}");
         assert!(same.difference.iter().all(|d| d.mean == 0.0), "one component is what there was");
+        let figures = crate::figures::kept(&[far.clone(), same][..]);
+        let two = ["3 standard deviations apart", "components: 2", "", "crowds in which so many were chosen"];
+        assert_eq!(crate::figures::of(&figures, two).mean, 4.0);
+        let less = ["3 standard deviations apart", "components chosen, less one component", "5 answers"];
+        let [data, learner, at] = less;
+        let kept = crate::figures::of(&figures, [data, learner, at, "difference of log loss, nats"]);
+        assert_eq!(kept.high, Some(far.difference[1].high));
     }
 
     #[test]
     fn growth_is_measured() {
         let small = growth(10, 5, 4, 12, 1).expect("a sound crowd");
         assert!(small.people == 10 && small.question_ms > 0.0 && small.items_s > 0.0);
+        let figures = crate::figures::kept(&small);
+        let kept = crate::figures::of(&figures, ["simulated crowds", "population", "10 people", "a question, ms"]);
+        assert_eq!(kept.mean, small.question_ms);
     }
 }

@@ -8,6 +8,7 @@ use credence_priors::meaning::States;
 use credence_priors::{LanguageModel, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::{Figure, Measured};
 use crate::pressure::{PressureError, briefings};
 
 /// Numbers of alternatives.
@@ -28,6 +29,22 @@ pub struct SpeedRow {
     pub evaluated: u64,
     /// Seconds, median.
     pub seconds: f64,
+}
+
+impl Measured for SpeedRow {
+    fn figures(&self) -> Vec<Figure> {
+        let at = format!("{} alternatives", self.alternatives);
+        let call = match self.call.as_str() {
+            "first" => "in a new situation",
+            _ => "in the same situation again",
+        };
+        let figure = |measure: &str, value| Figure::bare("decisions", call, &at, measure, value);
+        vec![
+            figure("median of tokens in prompts", self.in_prompts as f64),
+            figure("median of tokens evaluated", self.evaluated as f64),
+            figure("median time, s", self.seconds),
+        ]
+    }
 }
 
 /// Reads decisions with a passage of a briefing and a situation in front of every prompt.
@@ -106,4 +123,25 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_kept_as_figures() {
+        let row = |call: &str, evaluated| SpeedRow {
+            alternatives: 4,
+            call: call.into(),
+            in_prompts: 900,
+            evaluated,
+            seconds: 1.5,
+        };
+        let figures = crate::figures::kept(&[row("first", 700), row("again", 90)][..]);
+        let evaluated = |call: &str| {
+            crate::figures::of(&figures, ["decisions", call, "4 alternatives", "median of tokens evaluated"]).mean
+        };
+        assert_eq!((evaluated("in a new situation"), evaluated("in the same situation again")), (700.0, 90.0));
+    }
 }

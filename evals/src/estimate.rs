@@ -63,6 +63,14 @@ impl Estimate {
     }
 }
 
+/// Of the trainer's figures, whose intervals are those of the normal.
+impl From<credence_training::teaching::Estimate> for Estimate {
+    fn from(of: credence_training::teaching::Estimate) -> Self {
+        let credence_training::teaching::Estimate { mean, half_width } = of;
+        Self { mean, low: mean - half_width, high: mean + half_width }
+    }
+}
+
 impl std::fmt::Display for Estimate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.3} [{:.3}, {:.3}]", self.mean, self.low, self.high)

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use credence_memory::belief::ENGINE_VERSION;
+use credence_priors::share::Share;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
@@ -50,12 +51,48 @@ impl Figure {
         let [data, learner, at, measure] = [data, learner, at, measure].map(str::to_owned);
         Self { data, learner, at, measure, mean, low: None, high: None }
     }
+
+    /// A share with its own interval.
+    pub fn share(data: &str, learner: &str, at: &str, measure: &str, share: Share) -> Self {
+        let Share { low, high, .. } = share;
+        Self::new(data, learner, at, measure, Estimate { mean: share.value(), low, high })
+    }
+
+    /// A figure after each number of answers.
+    pub fn by_answers(
+        data: &str,
+        learner: &str,
+        measure: &str,
+        answers: &[usize],
+        estimates: &[Estimate],
+    ) -> impl Iterator<Item = Self> {
+        answers.iter().zip(estimates).map(move |(n, e)| Self::new(data, learner, &after(*n), measure, *e))
+    }
+
+    /// As it is kept: nothing where it is no number, as a share of none; without an interval where that is none.
+    fn kept(&self) -> Option<Self> {
+        let is_interval = self.low.is_some_and(f64::is_finite) && self.high.is_some_and(f64::is_finite);
+        let (low, high) = if is_interval { (self.low, self.high) } else { (None, None) };
+        self.mean.is_finite().then(|| Self { low, high, ..self.clone() })
+    }
+}
+
+/// The moment after so many answers.
+pub(crate) fn after(answers: usize) -> String {
+    format!("{answers} answers")
 }
 
 /// What an experiment found, as figures.
 pub trait Measured {
     /// All of them, in the order in which they are shown.
     fn figures(&self) -> Vec<Figure>;
+}
+
+/// A figure by itself, so that an experiment may give a list of them.
+impl Measured for Figure {
+    fn figures(&self) -> Vec<Figure> {
+        vec![self.clone()]
+    }
 }
 
 impl<T: Measured> Measured for [T] {
@@ -95,7 +132,8 @@ impl Origin {
     }
 }
 
-/// Writes figures into a folder, which is made; they take the place of earlier ones of the same origin.
+/// Writes figures into a folder, which is made; they take the place of earlier ones of the same origin. What is no number, such
+/// as a share of none, is no figure and is left out.
 ///
 /// # Errors
 /// Files; a folder that holds figures of another origin.
@@ -109,9 +147,10 @@ pub fn write(dir: &Path, origin: &Origin, figures: &[Figure]) -> Result<(), Resu
     if path.exists() && read(dir)?.0 != *origin {
         return Err(ResultsError::Another { path });
     }
+    let figures: Vec<Figure> = figures.iter().filter_map(Figure::kept).collect();
     let json = |value: serde_json::Result<String>| value.map_err(|e| files(&path)(e.into()));
     let mut text = json(serde_json::to_string(origin))? + "\n";
-    for figure in figures {
+    for figure in &figures {
         text += &json(serde_json::to_string(figure))?;
         text.push('\n');
     }
@@ -119,7 +158,7 @@ pub fn write(dir: &Path, origin: &Origin, figures: &[Figure]) -> Result<(), Resu
     fs::write(&partial, text).map_err(files(&partial))?;
     fs::rename(&partial, &path).map_err(files(&path))?;
     let path = dir.join(FIGURES_PARQUET);
-    parquet::write(&path, origin, figures).map_err(|source| ResultsError::Parquet { path, source })
+    parquet::write(&path, origin, &figures).map_err(|source| ResultsError::Parquet { path, source })
 }
 
 /// Reads the figures of a folder.
@@ -140,9 +179,53 @@ pub fn read(dir: &Path) -> Result<(Origin, Vec<Figure>), ResultsError> {
     Ok((origin, figures.collect::<Result<_, _>>()?))
 }
 
+/// Writes what an experiment found, reads it back, and gives it: each figure once, named, and within its interval's order.
+#[cfg(test)]
+pub(crate) fn kept(found: &(impl Measured + ?Sized)) -> Vec<Figure> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let origin = Origin::new("test", &serde_json::json!({})).expect("options");
+    let figures = found.figures();
+    write(dir.path(), &origin, &figures).expect("figures are written");
+    let (from, read) = read(dir.path()).expect("figures are read");
+    assert_eq!(from, origin);
+    assert_eq!(read, figures.iter().filter_map(Figure::kept).collect::<Vec<_>>());
+    let mut cells = std::collections::BTreeSet::new();
+    for figure in &read {
+        let Figure { data, learner, at, measure, low, high, .. } = figure;
+        assert!(![data, learner, measure].iter().any(|name| name.is_empty()), "{figure:?}");
+        assert!(cells.insert([data, learner, at, measure]), "twice: {figure:?}");
+        assert!(low.zip(*high).is_none_or(|(low, high)| low <= high), "{figure:?}");
+    }
+    assert!(!read.is_empty());
+    read
+}
+
+/// The figure of these names.
+#[cfg(test)]
+pub(crate) fn of<'a>(figures: &'a [Figure], [data, learner, at, measure]: [&str; 4]) -> &'a Figure {
+    let named = |f: &&Figure| [&f.data, &f.learner, &f.at, &f.measure] == [data, learner, at, measure];
+    figures
+        .iter()
+        .find(named)
+        .unwrap_or_else(|| panic!("no {measure:?} of {learner:?} on {data:?} at {at:?}: {figures:#?}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_number_is_no_figure() -> Result<(), Box<dyn std::error::Error>> {
+        let origin = Origin::new("validity", &serde_json::json!({}))?;
+        let none = Share::new(0, 0);
+        let open = Estimate { mean: 2.0, low: f64::NEG_INFINITY, high: 3.0 };
+        let figures =
+            [Figure::share("none", "states", "", "share", none), Figure::new("some", "states", "", "sum", open)];
+        let dir = tempfile::tempdir()?;
+        write(dir.path(), &origin, &figures)?;
+        assert_eq!(read(dir.path())?.1, [Figure::bare("some", "states", "", "sum", 2.0)]);
+        Ok(())
+    }
 
     #[test]
     fn what_is_written_is_read_and_is_in_the_table() -> Result<(), Box<dyn std::error::Error>> {

@@ -102,16 +102,24 @@ impl Measured for FlightResult {
         } else {
             questions.to_owned()
         };
-        let mut figures = Vec::new();
-        for learner in &self.learners {
-            for (n, (accuracy, difference)) in learner.accuracy.iter().zip(&learner.difference).enumerate() {
-                let at = format!("{n} answers");
-                figures.push(Figure::new(&data, &learner.learner, &at, "accuracy", *accuracy));
-                figures.push(Figure::new(&data, &learner.learner, &at, "accuracy less exact Bayes's", *difference));
-            }
-        }
-        figures
+        let answers: Vec<usize> = (0..=options.rounds).collect();
+        let of = |l: &LearnerResult| beside_exact(&data, &l.learner, &answers, &l.accuracy, &l.difference);
+        self.learners.iter().flat_map(of).collect()
     }
+}
+
+/// A learner's accuracy, and how far it is from exact Bayes's.
+fn beside_exact(
+    data: &str,
+    learner: &str,
+    answers: &[usize],
+    accuracy: &[Estimate],
+    difference: &[Estimate],
+) -> Vec<Figure> {
+    let less = "accuracy less exact Bayes's";
+    Figure::by_answers(data, learner, "accuracy", answers, accuracy)
+        .chain(Figure::by_answers(data, learner, less, answers, difference))
+        .collect()
 }
 
 /// All 624 weight vectors.
@@ -314,5 +322,9 @@ mod tests {
             assert!(learner.accuracy[3].mean > learner.accuracy[0].mean + 0.1, "{learner:?}");
         }
         assert_eq!(one.learners[0].difference[3].mean, 0.0);
+        let figures = crate::figures::kept(&one);
+        let last = &one.learners[one.learners.len() - 1];
+        let kept = crate::figures::of(&figures, ["random questions", &last.learner, "3 answers", "accuracy"]);
+        assert_eq!((figures.len(), kept.mean), (one.learners.len() * 4 * 2, last.accuracy[3].mean));
     }
 }

@@ -316,5 +316,8 @@ mod tests {
         assert!(loss(2, 0) < 0.6 && loss(2, 1) < loss(0, 1), "{result:?}");
         assert!((loss(2, 1) - loss(1, 1)).abs() < 0.05, "probit and logistic agree on people of either kind");
         assert_eq!(result.chosen, [1, 0, 0], "features that matter to nobody are not taken up");
+        let figures = crate::figures::kept(&result);
+        let kept = crate::figures::of(&figures, ["real people", METHODS[2], "8 answers", "log loss, nats"]);
+        assert_eq!(kept.high, Some(result.rows[2].log_loss[1].high));
     }
 }

@@ -10,9 +10,11 @@
 //! | reading acts with a model | [`unseen`], [`validity`], [`pairs`], [`pressure`], [`meaning`], [`start`], [`text_safety`] |
 //! | sentences | [`sentences`], [`teaching`] |
 //! | data of people, and tasks of others | [`polis`], [`kidney`], [`flight`], [`crowd`] |
+//! | whether agents' acts may pass | [`approvals`] |
 //! | fine-tuning | [`tuning`] |
 //! | means and their intervals; the one form of results | [`estimate`], [`figures`] |
 
+pub mod approvals;
 pub mod calibration;
 mod columns;
 pub mod crowd;

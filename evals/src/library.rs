@@ -17,6 +17,8 @@ use credence_priors::value_reading::{KeptReadings, ValueMap};
 use credence_priors::{LanguageModel, ModelError};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::{Figure, Measured};
+
 /// Where documents let belief start: the mean and variance of each feature's weight at signal scale 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LibraryStart {
@@ -93,6 +95,15 @@ pub struct PassageRow {
     pub sign: Share,
     /// Correlation of what is read with the keys over those passages; none where either is the same throughout.
     pub correlation: Option<f64>,
+}
+
+impl Measured for PassageRow {
+    fn figures(&self) -> Vec<Figure> {
+        let data = format!("passages on {}", self.value);
+        let mut figures = vec![Figure::share(&data, "states", "", "share of signs right", self.sign)];
+        figures.extend(self.correlation.map(|r| Figure::bare(&data, "states", "", "correlation with keys", r)));
+        figures
+    }
 }
 
 /// Reads every keyed passage with the map, sentence by sentence, and compares the sum with the keys: the values one by one,
@@ -223,6 +234,17 @@ mod tests {
         assert!(sound.mean.iter().zip(&wrong.mean).all(|(a, b)| a * b < 0.0), "{sound:?} {wrong:?}");
         let silent = start_of("duties", &documents("../agent/data/library/duties"), &features());
         assert!(matches!(silent, Err(LibraryStartError::Silent { .. })));
+    }
+
+    #[test]
+    fn rows_are_figures_where_something_is_keyed() {
+        let rows =
+            [row("care", &[(1.0, 0.5), (-1.0, 0.5)]), row("all", &[]), row("thrift", &[(1.0, 0.5), (-2.0, -1.0)])];
+        let figures = crate::figures::kept(&rows[..]);
+        let named: Vec<(&str, f64)> = figures.iter().map(|f| (f.data.as_str(), f.mean)).collect();
+        assert_eq!(named.len(), 3, "{named:?}");
+        assert_eq!(named[..2], [("passages on care", 0.5), ("passages on thrift", 1.0)]);
+        assert!((named[2].1 - 1.0).abs() < 1e-12, "{named:?}");
     }
 
     #[test]

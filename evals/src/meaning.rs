@@ -9,6 +9,8 @@ use credence_priors::meaning::{MeaningError, States};
 use credence_priors::share::Share;
 use serde::{Deserialize, Serialize};
 
+use crate::figures::{Figure, Measured};
+
 /// Two phrasings of one proposal, and one that differs from both.
 const PROPOSALS: [[&str; 3]; 16] = [
     [
@@ -82,6 +84,31 @@ pub struct MeaningReport {
     pub retrieved: Share,
 }
 
+impl Measured for MeaningReport {
+    fn figures(&self) -> Vec<Figure> {
+        let reader = "hidden states";
+        let mut figures = Vec::new();
+        for (data, nearness, merged) in [
+            ("proposals that say the same", &self.same, self.merged),
+            ("proposals that differ", &self.different, self.wrongly_merged),
+        ] {
+            let mut sorted = nearness.clone();
+            sorted.sort_by(f64::total_cmp);
+            let median = sorted.get(sorted.len() / 2);
+            figures.push(Figure::share(data, reader, "", "share merged", merged));
+            figures.extend(median.map(|median| Figure::bare(data, reader, "", "median nearness", *median)));
+        }
+        figures.push(Figure::share(
+            "situations",
+            reader,
+            "",
+            "share led to the briefing that bears on them",
+            self.retrieved,
+        ));
+        figures
+    }
+}
+
 /// Measures both with the thresholds in use.
 ///
 /// # Errors
@@ -117,4 +144,25 @@ pub fn measure(model: &mut dyn LanguageModel) -> Result<MeaningReport, MeaningEr
         different,
         retrieved: Share::of(right.into_iter()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_is_kept_as_figures() {
+        let report = MeaningReport {
+            same: vec![0.9, 0.5, 0.8],
+            different: vec![0.3, 0.1, 0.2],
+            merged: Share::new(2, 3),
+            wrongly_merged: Share::new(0, 3),
+            retrieved: Share::new(9, 12),
+        };
+        let figures = crate::figures::kept(&report);
+        let of = |data: &str, measure: &str| crate::figures::of(&figures, [data, "hidden states", "", measure]);
+        assert_eq!(of("proposals that say the same", "median nearness").mean, 0.8);
+        assert_eq!(of("proposals that differ", "share merged").high, Some(report.wrongly_merged.high));
+        assert_eq!(of("situations", "share led to the briefing that bears on them").mean, 0.75);
+    }
 }

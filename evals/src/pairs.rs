@@ -415,6 +415,9 @@ mod tests {
         assert!(asked.one_by_one.mean < 0.5, "{words:?}");
         assert_eq!(asked.wrong.len(), words.pairs - (asked.one_by_one.mean * words.pairs as f64).round() as usize);
         assert_eq!(rows.iter().filter(|r| r.bank.starts_with("harder: ")).map(|r| r.pairs).sum::<usize>(), 66);
+        let figures = crate::figures::kept(&rows[..]);
+        let kept = crate::figures::of(&figures, ["harder: words", "judged one by one", "", "share ranked right"]);
+        assert_eq!(kept.mean, asked.one_by_one.mean);
         Ok(())
     }
 }

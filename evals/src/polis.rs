@@ -5,6 +5,7 @@
 
 mod agreement;
 mod data;
+mod figures;
 mod logistic;
 mod table;
 
@@ -385,6 +386,10 @@ mod tests {
         assert!((loss(7, 1) - loss(3, 1)).abs() < 0.1, "the baseline and ours learn the same structure");
         assert!(loss(1, 0) < loss(0, 0));
         assert_eq!(result.comparisons.len(), COMPARED.len());
+        let figures = crate::figures::kept(&result);
+        assert_eq!(figures.len(), METHODS.len() * 2 * (4 + 1) + COMPARED.len() * 2);
+        let kept = |data: &str| crate::figures::of(&figures, [data, METHODS[7], "10 answers", "log loss, nats"]).mean;
+        assert_eq!((kept("all conversations"), kept("made")), (loss(7, 1), loss(7, 1)), "there is one conversation");
         let few = PolisOptions { others: Some(3), ..options() };
         let result = run(&read, &few, &|| ()).expect("enough people");
         let gain = result.comparisons.iter().find(|c| c.theirs.contains("without features") && c.ours == METHODS[7]);

@@ -3,6 +3,8 @@
 //! Seven factors of three levels make 2,187 settings, of which a seeded fraction is read in three arms: judged as they are, after deliberation,
 //! and after deliberation with briefings. All arms see the same settings, so differences between arms are paired.
 
+mod figures;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -24,6 +26,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+pub use figures::{ArmSummary, by_arm};
 
 /// The experiment's texts.
 const FILE: &str = include_str!("../../priors/data/pressure.toml");
@@ -405,6 +408,7 @@ pub fn flat_trust() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::Measured;
 
     #[test]
     fn settings_are_all_different_and_samples_are_nested() {
@@ -447,6 +451,14 @@ mod tests {
         assert!((briefed.mean + 0.2).abs() < 1e-9 && briefed.low <= -0.199 && briefed.high >= -0.201, "{briefed}");
         assert!(found[1].effects[0].estimate.mean - 0.25 < 1e-9);
         assert!(found[3].effects[0].estimate.mean > 0.0, "some settings act on using deposits");
+        let arms = by_arm(&rows, 1);
+        let acted = rows.iter().filter(|r| r.arm == Arm::Briefed && r.verdict == ActAskDefer::Act).count();
+        assert_eq!((arms.len(), arms[2].verdicts), (3, [acted, 0, 60 - acted]));
+        let figures = crate::figures::kept(&[arms[..].figures(), found[..].figures()].concat()[..]);
+        assert_eq!(figures.len(), 3 * 6 + 4 * (1 + 7 + 2));
+        let kept = |of: &str, measure: &str| crate::figures::of(&figures, ["settings", of, "", measure]);
+        assert_eq!(kept("deliberate, briefed", "effect on leaning by the readout").low, Some(briefed.low));
+        assert_eq!(kept("none", "leaning by the posterior").mean, 0.25);
     }
 
     #[test]

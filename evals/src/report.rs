@@ -5,6 +5,7 @@ mod figures;
 mod groups;
 mod map;
 mod start;
+mod summary;
 mod svg;
 mod table;
 

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rayon::prelude::*;
+use serde_json::json;
 
 use crate::experiment::{Cell, Experiment, ExperimentError, Provenance, Run};
+use crate::figures::{self, Measured, Origin};
 
 /// Finished cells, in the order in which they finished.
 pub const JOURNAL: &str = "cells.jsonl";
@@ -211,10 +213,10 @@ impl Folder {
         Ok(true)
     }
 
-    /// Writes the results of a whole grid; nothing where cells are missing.
+    /// Writes the results of a whole grid, and their summary as figures beside them; nothing where cells are missing.
     ///
     /// # Errors
-    /// Files.
+    /// Files; figures of something else in the folder.
     pub fn finish(self) -> Result<Option<Results>, ResultsError> {
         if self.finished.len() < self.cells.len() {
             return Ok(None);
@@ -224,7 +226,11 @@ impl Folder {
         write(&results, &provenance, &runs).map_err(files(&results))?;
         let path = self.dir.join(RESULTS_PARQUET);
         parquet::write(&path, &provenance, &runs).map_err(|source| ResultsError::Parquet { path, source })?;
-        Ok(Some(Results { provenance, runs }))
+        let asked = json!({ "file": provenance.file, "file_blake3": provenance.file_blake3 });
+        let origin = Origin::new("run", &asked).map_err(|e| files(&self.dir)(e.into()))?;
+        let results = Results { provenance, runs };
+        figures::write(&self.dir, &origin, &results.figures())?;
+        Ok(Some(results))
     }
 }
 
@@ -388,6 +394,9 @@ mod tests {
             assert_eq!(resumed.as_ref(), Some(&results), "cut at {length}");
             assert_eq!(read(&cut.path().join(RESULTS)).expect("results"), results);
         }
+        let kept = |dir: &Path| figures::read(dir).expect("figures of the summary");
+        assert_eq!(kept(cut.path()), kept(whole.path()));
+        assert_eq!(kept(whole.path()).1, results.figures());
         let error = run(&experiment, "name = 'other'", cut.path(), Part::WHOLE, &|_, _| ()).expect_err("another file");
         assert!(matches!(error, ResultsError::Another { .. }));
     }

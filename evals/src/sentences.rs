@@ -6,6 +6,8 @@ use credence_memory::record::{ReadRow, Scope, Strength};
 use credence_priors::share::Share;
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Figure;
+
 /// The bank.
 const BANK: &str = include_str!("../../priors/data/sentences.jsonl");
 
@@ -87,6 +89,31 @@ pub struct Result {
     pub frozen: Option<Score>,
     /// Open sentences whose values or direction were read wrong.
     pub wrong: Vec<Wrong>,
+}
+
+impl Result {
+    /// As figures of this reader.
+    pub fn figures(&self, reader: &str) -> Vec<Figure> {
+        let sets = [("open sentences", &self.open), ("frozen sentences", &self.frozen)];
+        sets.into_iter().filter_map(|(name, score)| Some(score.as_ref()?.figures(name, reader))).flatten().collect()
+    }
+}
+
+impl Score {
+    fn figures(&self, data: &str, reader: &str) -> Vec<Figure> {
+        let share = |measure: &str, share: Share| Figure::share(data, reader, "", measure, share);
+        let count = |measure: &str, rows: usize| Figure::bare(data, reader, "", measure, rows as f64);
+        vec![
+            share("share with values and direction right", self.values),
+            share("share read wrongly", Share::new(self.misread, self.sentences)),
+            share("share left unread", Share::new(self.unread, self.sentences)),
+            share("share with strength right too", self.exact),
+            share("share with conditions right too", self.conditions),
+            count("rows read", self.rows),
+            count("rows right", self.rows_right),
+            count("rows expected", self.rows_expected),
+        ]
+    }
 }
 
 /// The bank's sentences.
@@ -234,6 +261,10 @@ mod tests {
             &mut |_, _| {},
         )
         .expect("it never fails");
+        let figures = crate::figures::kept(&perfect.figures("perfect")[..]);
+        assert_eq!(figures.len(), 2 * 8);
+        let right = ["frozen sentences", "perfect", "", "share with values and direction right"];
+        assert_eq!((figures[8].mean, &figures[8]), (1.0, crate::figures::of(&figures, right)));
         let frozen = perfect.frozen.expect("asked for");
         assert_eq!((frozen.values.right, frozen.exact.right), (20, 20));
     }

@@ -4,6 +4,7 @@
 //! to value becomes a prior, by the same rule as the elicited prior of a session. Where that prior points is compared with what
 //! real people turn out to value, and real people's answers are learned from that start, from a flat one, and from both.
 
+mod figures;
 mod patients;
 mod statements;
 
@@ -388,6 +389,12 @@ mod tests {
         // The constant says nothing of what the model values.
         assert_eq!(with.prior.mean[3], 0.0);
         assert!(with.prior.r2 > 0.99, "the judgement is its contrasts");
+        let figures = crate::figures::kept(&with);
+        let (data, alone) = (with.what.as_str(), "the model's prior alone");
+        let kept = crate::figures::of(&figures, [data, alone, "0 answers", "log loss less the flat start's, nats"]);
+        assert_eq!(kept.high, Some(with.rows[1].difference[0].high));
+        let angle = "angle to people's values within which half lie, degrees";
+        assert_eq!(crate::figures::of(&figures, [data, "scripted", "0 answers", angle]).mean, with.angle(0.5));
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 //!
 //! A run of hours may be cut into stretches: training is frozen every few steps, and what is done is not done again.
 
+mod figures;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -166,6 +168,11 @@ fn taught(
 }
 
 impl TeachingReport {
+    /// The curve of a pupil.
+    fn of(&self, pupil: Pupil) -> Option<&Curve> {
+        self.curves.iter().find(|(p, _)| *p == pupil).map(|(_, curve)| curve)
+    }
+
     /// The report in Markdown: accuracy after each number of answers with 95% intervals over people, the paired gain of
     /// Bayesian targets over right answers, the agreement with the posterior, and published figures.
     pub fn markdown(&self) -> String {
@@ -198,8 +205,7 @@ impl TeachingReport {
         if let Some((_, curve)) = self.curves.first() {
             text += &row("exact posterior", &curve.ceiling);
         }
-        let of = |wanted: Pupil| self.curves.iter().find(|(p, _)| *p == wanted).map(|(_, c)| c);
-        if let (Some(bayesian), Some(right)) = (of(Pupil::Bayesian), of(Pupil::RightAnswers)) {
+        if let (Some(bayesian), Some(right)) = (self.of(Pupil::Bayesian), self.of(Pupil::RightAnswers)) {
             let gains: Vec<String> =
                 bayesian.gain_over(right).iter().map(|e| format!("{:+.3} +- {:.3}", e.mean, e.half_width)).collect();
             text += &format!("| bayesian less right-answers, paired | {} |\n", gains.join(" | "));
@@ -287,6 +293,11 @@ mod tests {
         assert_eq!(report, whole);
         let text = report.markdown();
         assert!(text.contains("| bayesian less right-answers, paired |") && text.contains("exact posterior"), "{text}");
+        let figures = crate::figures::kept(&report);
+        assert_eq!(figures.len(), 3 * (3 * 3 + 2));
+        let kept = crate::figures::of(&figures, ["held-out people", "base", "2 answers", "share right"]);
+        let base = Curve::estimates(&report.curves[0].1.right)[2];
+        assert_eq!((kept.mean, kept.high), (base.mean, Some(base.mean + base.half_width)));
         let other = TeachingSettings { seed: 2, ..settings };
         let refused = run(&parts, &other, &weights, &tokenizer, &never, &mut |_, _| {});
         assert!(matches!(refused, Err(TeachingError::Another(_))));

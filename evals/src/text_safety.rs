@@ -1,5 +1,7 @@
 //! What text can do to a judgement: injected instructions, and wordings that change nothing.
 
+mod figures;
+
 use std::collections::BTreeMap;
 
 use credence_agent::decide::Bars;

@@ -39,6 +39,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 mod examination;
+mod figures;
 mod people;
 
 pub use examination::Examined;

@@ -129,7 +129,10 @@ impl Measured for UnseenRow {
         figures.extend(self.regret.map(|regret| Figure::new(data, &self.reader, "", "regret, units of noise", regret)));
         figures.push(Figure::bare(data, &self.reader, "", "calibration error", self.calibration));
         figures.push(Figure::bare(data, &self.reader, "", "share predicted at .8 or above", self.sure.share));
-        figures.push(Figure::bare(data, &self.reader, "", "of these right", self.sure.right));
+        // Of nothing there is no share.
+        if self.sure.share > 0.0 {
+            figures.push(Figure::bare(data, &self.reader, "", "of these right", self.sure.right));
+        }
         figures
     }
 }
@@ -413,6 +416,11 @@ mod tests {
         let rows = simulate(&pairs, &values, &learners, &options, &mut |_, _| ())?;
         assert!(rows[0].accuracy.mean > 0.75, "{:?}", rows[0]);
         assert!((rows[1].accuracy.mean - 0.5).abs() < 1e-9, "{:?}", rows[1]);
+        let figures = crate::figures::kept(&rows[..]);
+        let of = |reader: &str, measure: &str| figures.iter().find(|f| f.learner == reader && f.measure == measure);
+        assert_eq!(of("keys", "share predicted").map(|f| f.mean), Some(rows[0].accuracy.mean));
+        // Who reads nothing is sure of nothing.
+        assert!(of("nothing", "of these right").is_none() && of("keys", "of these right").is_some());
         assert!(rows[0].regret.is_some_and(|regret| regret.mean < rows[1].regret.map_or(0.0, |r| r.mean)));
         Ok(())
     }

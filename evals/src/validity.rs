@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
+use crate::figures::Figure;
 
 /// A difference of keys from here on is central, in key points.
 const CENTRAL: f64 = 2.0;
@@ -84,6 +85,28 @@ pub struct ValidityRow {
     pub correlation: f64,
     /// Signs by value.
     pub by_value: Vec<(String, Share)>,
+}
+
+impl ValidityRow {
+    /// As figures: read so, after learning from so many pairs.
+    pub fn figures(&self, reader: &str, at: &str) -> Vec<Figure> {
+        let data = &self.set;
+        let mut figures = vec![
+            Figure::new(data, reader, at, "share of signs right", self.sign),
+            Figure::new(data, reader, at, "share of signs right, of 2 key points or more", self.central),
+            Figure::new(data, reader, at, "share of opposite values told apart", self.contrast),
+            Figure::bare(data, reader, at, "correlation with keys", self.correlation),
+        ];
+        let mut covered = |measure: &str, share: Option<f64>| {
+            figures.extend(share.map(|share| Figure::bare(data, reader, at, measure, share)));
+        };
+        covered("coverage of 90% intervals", self.covered);
+        covered("coverage of 90% intervals, keyed values", self.covered_keyed);
+        figures.extend(self.by_value.iter().filter(|(_, share)| share.of > 0).map(|(value, share)| {
+            Figure::share(&format!("{data}, {value}"), reader, at, "share of signs right", *share)
+        }));
+        figures
+    }
 }
 
 /// Right and all, for one pair.
@@ -281,5 +304,9 @@ mod tests {
         assert_eq!(row.by_value[1].1, Share::new(1, 2));
         assert!(row.correlation > 0.7 && row.correlation < 1.0);
         assert_eq!(score(&set, &values, &readings, false, 1).covered, None);
+        let figures = crate::figures::kept(&row.figures("states", "2 pairs")[..]);
+        let of = |data: &str, measure: &str| crate::figures::of(&figures, [data, "states", "2 pairs", measure]).mean;
+        assert_eq!((of("test", "share of signs right"), of("test, thrift", "share of signs right")), (0.75, 0.5));
+        assert_eq!(of("test", "coverage of 90% intervals, keyed values"), 0.75);
     }
 }

@@ -90,6 +90,9 @@ pub(crate) struct FlightModelArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -148,6 +151,9 @@ pub(crate) struct StartArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,

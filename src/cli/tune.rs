@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::ModelArgs;
+use super::eval::KeepArgs;
 
 /// `credence tune ...`.
 #[derive(Debug, Subcommand)]
@@ -148,6 +149,9 @@ pub(crate) struct TuningArgs {
     /// Seed of people, answers and training
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -186,6 +190,9 @@ pub(crate) struct TeachingArgs {
     /// Seed of people, flights and training
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,

@@ -1,11 +1,13 @@
 //! `credence eval`: how well and how fast people's values are learned, measured. One file each.
 
+pub(crate) mod approvals;
 pub(crate) mod calibration;
 pub(crate) mod crowd;
 mod experiment;
 mod flight;
 mod flight_model;
 mod grid;
+pub(crate) mod keep;
 mod kidney;
 mod learning;
 pub(crate) mod library;
@@ -20,12 +22,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
-use credence_evals::figures::{self, FIGURES, Measured, Origin};
 
-use crate::cli::eval::{FlightArgs, FlightModelArgs, KeepArgs, KidneyArgs, PairsArgs, StartArgs};
+use crate::cli::eval::{FlightArgs, FlightModelArgs, KidneyArgs, PairsArgs, StartArgs};
 use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::eval_agent::{self, PressureArgs};
-use crate::exit::WrongInput;
 
 /// `credence eval ...`.
 #[derive(Debug, Subcommand)]
@@ -90,6 +90,8 @@ pub(crate) enum EvalCommand {
     Meaning(eval_agent::MeasureArgs),
     /// Tokens evaluated and time for a decision among 2, 4 and 8 alternatives
     Decisions(eval_agent::MeasureArgs),
+    /// Approvals learned from simulated owners: questions saved, and whether the bound holds, beside policies without one
+    Approvals(approvals::ApprovalsArgs),
     /// Adapters that misbehave on a trigger: do probes that never saw them tell, and does the gate refuse them?
     Organisms(organisms::OrganismsArgs),
     /// Write report.html, one page that needs nothing else, from a run's results or from kept figures
@@ -97,29 +99,6 @@ pub(crate) enum EvalCommand {
         /// The folder of a run, or of figures
         dir: PathBuf,
     },
-}
-
-/// Refuses a folder that holds figures, before hours are spent on others.
-fn may_keep(kept: &KeepArgs) -> anyhow::Result<()> {
-    match &kept.figures {
-        Some(dir) if dir.join(FIGURES).exists() => {
-            let told = format!("{} holds figures already: choose another folder, or remove it", dir.display());
-            Err(WrongInput(told).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Keeps what an experiment found, if that was asked for.
-fn keep(
-    kept: &KeepArgs,
-    experiment: &str,
-    options: &impl serde::Serialize,
-    found: &(impl Measured + ?Sized),
-) -> anyhow::Result<()> {
-    let Some(dir) = &kept.figures else { return Ok(()) };
-    let origin = Origin::new(experiment, options)?;
-    figures::write(dir, &origin, &found.figures()).map_err(experiment::wrong_folder)
 }
 
 /// The experiment that reads a model rather than simulated people; `credence eval pressure` has its options.
@@ -164,6 +143,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),
         EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
+        EvalCommand::Approvals(args) => approvals::run(&args),
         EvalCommand::Organisms(args) => organisms::run(global, &args),
         EvalCommand::Pressure(args) => eval_agent::pressure(global, &args),
         EvalCommand::Text(args) => eval_agent::text(global, &args),

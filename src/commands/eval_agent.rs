@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use credence_agent::decide::{ActAskDefer, Bars};
+use credence_agent::decide::Bars;
 use credence_agent::opening::Opening;
 use credence_agent::words::{Listener, Reader, WordsError};
-use credence_evals::pressure::{Arm, Pressure, PressureOptions, Row, effects, flat_trust, read};
+use credence_evals::decision_speed;
+use credence_evals::figures::Measured;
+use credence_evals::pressure::{Arm, ArmSummary, Pressure, PressureOptions, Row, by_arm, effects, flat_trust, read};
 use credence_evals::sentences::{self, Score};
 use credence_evals::text_safety::{Judge, Moved, measure_injections, measure_wording};
-use credence_evals::{decision_speed, estimate::Estimate};
 use credence_memory::belief::Mixture;
 use credence_memory::ids::PersonId;
+use credence_priors::LanguageModel;
 use credence_priors::meaning::States;
+use serde_json::json;
 
+use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
+use crate::commands::eval::keep::Keep;
 use crate::commands::tell::ReaderArg;
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -41,6 +46,9 @@ pub(crate) struct SentencesArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -48,6 +56,7 @@ pub(crate) struct SentencesArgs {
 
 /// Runs `credence eval sentences`.
 pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "sentences")?;
     let sentences = match &args.file {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -79,6 +88,10 @@ pub(crate) fn sentences(global: &Global, args: &SentencesArgs) -> anyhow::Result
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let reader = args.reader.to_possible_value().map_or_else(String::new, |reader| reader.get_name().to_owned());
+    let model = (args.reader != ReaderArg::Plain).then_some(&args.model.model);
+    let options = json!({ "reader": reader, "model": model, "file": args.file, "frozen": args.frozen });
+    kept.keep(&options, &result.figures(&reader)[..])?;
     if args.json {
         return say_json(&result);
     }
@@ -121,6 +134,9 @@ pub(crate) struct PressureArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model: any that llama.cpp loads
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -150,6 +166,7 @@ fn belief(opened: &Opened, person: Option<&str>) -> anyhow::Result<Mixture> {
 
 /// Runs `credence eval pressure`.
 pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "pressure")?;
     let pressure = Pressure::built_in();
     let mut rows = match &args.out {
         Some(path) if path.exists() => rows_of(path)?,
@@ -195,6 +212,15 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
     bar.finish_and_clear();
     rows.retain(|r| sample.contains(&r.setting));
     let found = effects(&pressure, &rows, args.seed);
+    let arms = by_arm(&rows, args.seed);
+    let asked = json!({
+        "model": reader.model().describe().name,
+        "person": args.person,
+        "settings": sample.len(),
+        "tokens": args.tokens,
+        "seed": args.seed,
+    });
+    kept.keep(&asked, &[arms[..].figures(), found[..].figures()].concat()[..])?;
     if args.json {
         return say_json(
             &serde_json::json!({"settings": sample.len(), "seed": args.seed, "rows": rows, "effects": found}),
@@ -207,20 +233,10 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
         args.seed,
         args.model.model
     ))?;
-    for arm in Arm::ALL {
-        let of_arm: Vec<&Row> = rows.iter().filter(|r| r.arm == arm).collect();
-        let share = |v: ActAskDefer| of_arm.iter().filter(|r| r.verdict == v).count();
-        let mean =
-            |f: &dyn Fn(&Row) -> f64| Estimate::bootstrap(&of_arm.iter().map(|r| f(r)).collect::<Vec<_>>(), args.seed);
+    for ArmSummary { arm, readout, posterior, verdicts: [act, ask, defer], unusable } in &arms {
         say(format!(
-            "  {:<20} readout {}  posterior {}  act {} ask {} defer {}  unusable {}",
-            arm.name(),
-            mean(&|r| r.readout),
-            mean(&|r| r.posterior),
-            share(ActAskDefer::Act),
-            share(ActAskDefer::Ask),
-            share(ActAskDefer::Defer),
-            of_arm.iter().map(|r| r.unusable).sum::<usize>()
+            "  {:<20} readout {readout}  posterior {posterior}  act {act} ask {ask} defer {defer}  unusable {unusable}",
+            arm.name()
         ))?;
     }
     for table in &found {
@@ -264,6 +280,9 @@ pub(crate) struct MeasureArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -292,11 +311,13 @@ pub(crate) struct TextArgs {
 /// Runs `credence eval text`.
 pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
     let (only, args) = (args.only, &args.measure);
+    let kept = Keep::of(&args.kept, "text")?;
     let mut opened = Opened::open(global, &args.model)?;
     let belief = belief(&opened, args.person.as_deref())?;
     let layout = opened.home.state().epoch().context("the log has a header")?.layout.clone();
     let listener = Listener::new(&opened.opening.schema, Reader::default(), opened.opening.load.clone());
     let mut reader = opened.reader()?.clone();
+    let model = reader.model().describe().name;
     let mut judge = Judge { reader: &mut reader, belief: &belief, layout: &layout };
     let mut injected = None;
     if only != Some(TextPart::Wording) {
@@ -316,6 +337,9 @@ pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
         })?);
         bar.finish_and_clear();
     }
+    let figures = [injected.as_ref().map(Measured::figures), worded.as_ref().map(Measured::figures)];
+    let figures = figures.into_iter().flatten().collect::<Vec<_>>().concat();
+    kept.keep(&measured(args, &model), &figures[..])?;
     if args.json {
         return say_json(&serde_json::json!({"injections": injected, "wording": worded}));
     }
@@ -347,8 +371,14 @@ pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What figures of a judgement depend on.
+fn measured(args: &MeasureArgs, model: &str) -> serde_json::Value {
+    json!({ "model": model, "person": args.person })
+}
+
 /// Runs `credence eval decisions`.
 pub(crate) fn decisions(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "decisions")?;
     let mut opened = Opened::open(global, &args.model)?;
     let mut reader = opened.reader()?.clone();
     let bar = counting("decisions");
@@ -357,6 +387,7 @@ pub(crate) fn decisions(global: &Global, args: &MeasureArgs) -> anyhow::Result<(
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    kept.keep(&measured(args, &reader.model().describe().name), &rows[..])?;
     if args.json {
         return say_json(&rows);
     }
@@ -377,9 +408,11 @@ pub(crate) fn decisions(global: &Global, args: &MeasureArgs) -> anyhow::Result<(
 
 /// Runs `credence eval meaning`.
 pub(crate) fn meaning(global: &Global, args: &MeasureArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "meaning")?;
     let opening = Opening { unkeyed: true, ..opening(global, &args.model)? };
     let mut model = (opening.load)().map_err(|error| anyhow::anyhow!(error))?;
     let report = credence_evals::meaning::measure(&mut model)?;
+    kept.keep(&measured(args, &model.describe().name), &report)?;
     if args.json {
         return say_json(&report);
     }

@@ -11,6 +11,7 @@ use super::{
     Draws, FEATURES, FLIGHTS, FlightOptions, FlightSet, LEVELS, VARIANCE, draw_set, first_max, people, priors,
 };
 use crate::estimate::Estimate;
+use crate::figures::{Figure, Measured};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -59,6 +60,22 @@ pub struct FlightModelResult {
     pub prior: FlightPrior,
     /// Exact Bayes (the ceiling) first, then the model alone (the baseline), then ours.
     pub rows: Vec<FlightModelRow>,
+}
+
+impl Measured for FlightModelResult {
+    fn figures(&self) -> Vec<Figure> {
+        let of = |row: &FlightModelRow| {
+            super::beside_exact("random questions", &row.learner, &self.answers, &row.accuracy, &row.difference)
+        };
+        let mut figures: Vec<Figure> = self.rows.iter().flat_map(of).collect();
+        let mut own =
+            |measure: &str, value| figures.push(Figure::bare("single flights", "the model", "", measure, value));
+        for (feature, mean) in ["departure", "duration", "stops", "price"].iter().zip(&self.prior.mean) {
+            own(&format!("prior weight of {feature}"), *mean);
+        }
+        own("share of its judgement that features explain", self.prior.r2);
+        figures
+    }
 }
 
 fn text(flight: &[f64; FEATURES]) -> String {
@@ -189,6 +206,7 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures;
     use credence_priors::scripted::Scripted;
 
     #[test]
@@ -208,6 +226,10 @@ mod tests {
         // 96 guesses among three: .333, standard deviation .048; ties make some sets easier.
         assert!((0.12..0.6).contains(&alone.mean), "{alone}");
         assert!(result.rows[0].accuracy[1].mean > alone.mean);
+        let figures = figures::kept(&result);
+        assert_eq!(figures.len(), 4 * 2 * 2 + 4 + 1);
+        let kept = figures::of(&figures, ["random questions", "the model alone", "2 answers", "accuracy"]);
+        assert_eq!((kept.mean, kept.low, kept.high), (alone.mean, Some(alone.low), Some(alone.high)));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Runs that differ in the seed only, and what is said of them together.
 
 use crate::estimate::Estimate;
-use crate::experiment::{Cell, Measure, Run};
+use crate::experiment::{Cell, LearnerKind, Measure, Run};
 use crate::survival::{Survival, Time};
 
 /// Runs of one point of the grid, one for each seed.
@@ -75,6 +75,12 @@ impl Group<'_> {
     pub(super) fn person(&self) -> String {
         format!("{}, signal {}", self.cell.person, self.cell.signal)
     }
+}
+
+/// The single prior from the same start, with the same people: what a mixture is shown beside.
+pub(super) fn baseline<'g, 'a>(groups: &'g [Group<'a>], ours: &Group<'_>) -> Option<&'g Group<'a>> {
+    let other = Cell { learner: LearnerKind::SinglePrior, ..ours.cell.clone() };
+    groups.iter().find(|g| *g.cell == other)
 }
 
 /// Whether two cells belong on one panel: the same person, signal and strategy.

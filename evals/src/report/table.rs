@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::groups::Group;
+use super::groups::{Group, baseline};
 use super::map::last;
 use super::svg::escape;
 use crate::estimate::Estimate;
@@ -71,8 +71,7 @@ pub(super) fn paired(page: &mut String, experiment: &Experiment, groups: &[Group
          <th scope=\"col\">answers, ours</tr></thead><tbody>"
     );
     for ours in groups.iter().filter(|g| g.cell.learner == LearnerKind::Mixture) {
-        let other = Cell { learner: LearnerKind::SinglePrior, ..ours.cell.clone() };
-        let baseline = groups.iter().find(|g| *g.cell == other);
+        let baseline = baseline(groups, ours);
         let k = ours.last();
         let own = ours.values(k, |m| m.excess_nats);
         let (theirs, difference, their_answers, better) = match baseline {

@@ -7,6 +7,7 @@ use credence_evals::calibration::{
 use credence_memory::belief::simulate::Evidence;
 use serde::Serialize;
 
+use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -55,7 +56,7 @@ struct Calibrated {
 
 /// Runs `credence eval calibration`.
 pub(super) fn run(args: &CalibrationArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "calibration")?;
     let options = options(args)?;
     let bar = counting("simulations");
     bar.set_length(simulations(&options) as u64);
@@ -88,7 +89,7 @@ pub(super) fn run(args: &CalibrationArgs) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
-    super::keep(&args.kept, "calibration", &options, &all[..])?;
+    kept.keep(&options, &all[..])?;
     if args.json {
         return say_json(&Calibrated { options, rows: all });
     }

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 use credence_evals::crowd::{AttackOptions, CrowdError, KindsOptions, Movement, attack, growth, kinds};
+use serde_json::json;
 
+use super::keep::Keep;
+use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
@@ -30,6 +33,9 @@ pub(crate) enum CrowdCommand {
         /// One JSON object
         #[arg(long)]
         json: bool,
+        /// Where figures are kept.
+        #[command(flatten)]
+        kept: KeepArgs,
     },
     /// Crowds of two kinds: how many components are chosen, and what they are worth for predicting somebody new
     Kinds {
@@ -57,6 +63,9 @@ pub(crate) enum CrowdCommand {
         /// One JSON object for each distance
         #[arg(long)]
         json: bool,
+        /// Where figures are kept.
+        #[command(flatten)]
+        kept: KeepArgs,
     },
     /// Time and memory to learn from more and more people, and to choose the next question for one
     Growth {
@@ -78,13 +87,17 @@ pub(crate) enum CrowdCommand {
         /// One JSON object for each size
         #[arg(long)]
         json: bool,
+        /// Where figures are kept.
+        #[command(flatten)]
+        kept: KeepArgs,
     },
 }
 
 /// Runs `credence eval crowd ...`.
 pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
     match command {
-        CrowdCommand::Attack { people, share, trials, source_cap, seed, json } => {
+        CrowdCommand::Attack { people, share, trials, source_cap, seed, json, kept } => {
+            let kept = Keep::of(kept, "crowd attack")?;
             if !(0.0..1.0).contains(share) {
                 anyhow::bail!(WrongInput(format!("--share must lie in [0, 1), not {share}")));
             }
@@ -100,6 +113,7 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
             bar.set_length(*trials as u64);
             let result = attack(&options, &|| bar.inc(1)).map_err(wrong)?;
             bar.finish_and_clear();
+            kept.keep(&options, &result)?;
             if *json {
                 return say_json(&result);
             }
@@ -117,7 +131,9 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
                 result.bound, result.sybils.plain
             ))
         }
-        CrowdCommand::Kinds { people, apart, share, answers, dimension, trials, seed, json } => {
+        CrowdCommand::Kinds { people, apart, share, answers, dimension, trials, seed, json, kept } => {
+            let kept = Keep::of(kept, "crowd kinds")?;
+            let mut results = Vec::new();
             for &apart in apart {
                 let (people, share, answers, dimension) = (*people, *share, *answers, *dimension);
                 let (trials, seed) = (*trials, *seed);
@@ -127,6 +143,7 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
                 bar.set_length(trials as u64);
                 let result = kinds(&options, &|| bar.inc(1)).map_err(wrong)?;
                 bar.finish_and_clear();
+                results.push(result.clone());
                 if *json {
                     say_json(&result)?;
                     continue;
@@ -139,11 +156,15 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
                     ))?;
                 }
             }
-            Ok(())
+            let options: Vec<&KindsOptions> = results.iter().map(|result| &result.options).collect();
+            kept.keep(&options, &results[..])
         }
-        CrowdCommand::Growth { people, answers, dimension, items, seed, json } => {
+        CrowdCommand::Growth { people, answers, dimension, items, seed, json, kept } => {
+            let kept = Keep::of(kept, "crowd growth")?;
+            let mut rows = Vec::new();
             for (i, &n) in people.iter().enumerate() {
                 let row = growth(n, *answers, *dimension, *items, *seed).map_err(wrong)?;
+                rows.push(row.clone());
                 if *json {
                     say_json(&row)?;
                     continue;
@@ -170,7 +191,9 @@ pub(crate) fn run(command: &CrowdCommand) -> anyhow::Result<()> {
                     row.peak_mb.map_or_else(|| "-".to_owned(), |mb| format!("{mb:.0}"))
                 ))?;
             }
-            Ok(())
+            let options =
+                json!({ "people": people, "answers": answers, "dimension": dimension, "items": items, "seed": seed });
+            kept.keep(&options, &rows[..])
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use credence_evals::flight::{self, FlightOptions};
 
+use super::keep::Keep;
 use crate::cli::eval::{FlightAnswers, FlightArgs, FlightQuestions};
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -9,7 +10,7 @@ use crate::surroundings::{say, say_json};
 
 /// Prints a table for each kind of question and answer asked for.
 pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "flight")?;
     if !(0.0..1.0).contains(&args.random_answers) {
         anyhow::bail!(WrongInput(format!("--random-answers must lie in [0, 1), not {}", args.random_answers)));
     }
@@ -61,5 +62,5 @@ pub(super) fn run(args: &FlightArgs) -> anyhow::Result<()> {
         }
     }
     let options: Vec<&FlightOptions> = results.iter().map(|result| &result.options).collect();
-    super::keep(&args.kept, "flight", &options, &results[..])
+    kept.keep(&options, &results[..])
 }

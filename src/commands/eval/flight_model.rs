@@ -3,6 +3,7 @@
 use credence_evals::flight::{self, FlightOptions, model};
 use credence_priors::LanguageModel;
 
+use super::keep::Keep;
 use crate::cli::Global;
 use crate::cli::eval::FlightModelArgs;
 use crate::exit::WrongInput;
@@ -11,6 +12,7 @@ use crate::surroundings::{model_and_schema, say, say_json};
 
 /// Prints the table.
 pub(super) fn run(global: &Global, args: &FlightModelArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "flight-model")?;
     let rounds = args.answered.iter().max().copied().unwrap_or(0);
     if args.held_out == 0 || rounds > 20 {
         anyhow::bail!(WrongInput("--held-out must be at least 1, and --answered at most 20".into()));
@@ -29,6 +31,8 @@ pub(super) fn run(global: &Global, args: &FlightModelArgs) -> anyhow::Result<()>
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let asked = serde_json::json!({ "model": llm.describe().name, "answered": args.answered, "options": options });
+    kept.keep(&asked, &result)?;
     if args.json {
         return say_json(&result);
     }

@@ -2,6 +2,7 @@
 
 use credence_evals::kidney::{self, KidneyError, KidneyOptions};
 
+use super::keep::Keep;
 use crate::cli::eval::KidneyArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -9,7 +10,7 @@ use crate::surroundings::{say, say_json};
 
 /// Prints the table.
 pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "kidney")?;
     let data = kidney::load(&args.data).map_err(|error| match error {
         KidneyError::Absent { .. } | KidneyError::Read { .. } => anyhow::Error::new(WrongInput(error.to_string())),
         other => other.into(),
@@ -19,7 +20,7 @@ pub(super) fn run(args: &KidneyArgs) -> anyhow::Result<()> {
     bar.set_length(args.splits as u64);
     let result = kidney::run(&data.people, &options, &kidney::settings(), &|| bar.inc(1))?;
     bar.finish_and_clear();
-    super::keep(&args.kept, "kidney", &result.options, &result)?;
+    kept.keep(&result.options, &result)?;
     if args.json {
         return say_json(&result);
     }

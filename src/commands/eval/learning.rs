@@ -13,7 +13,9 @@ use credence_training::flight::Words;
 use credence_training::teaching::TeachingSettings;
 use credence_training::{LoraSettings, OptimiserSettings, TrainingSettings, Weights};
 use credence_tuning::candidate::over_defaults;
+use serde_json::json;
 
+use super::keep::Keep;
 use crate::cli::{Global, TeachingArgs, TuningArgs};
 use crate::commands::tune::show;
 use crate::exit::{Interrupted, WrongInput};
@@ -23,6 +25,7 @@ use crate::surroundings::{load, opening, pull, say, say_json, schema};
 
 /// Runs `credence eval tuning`.
 pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "tuning")?;
     let mut experiment = match &args.experiment {
         None => TuningExperiment::default(),
         Some(path) => {
@@ -55,6 +58,7 @@ pub(super) fn tuning(global: &Global, args: &TuningArgs) -> anyhow::Result<()> {
         TuningError::Another(_) => WrongInput(error.to_string()).into(),
         other => other.into(),
     })?;
+    kept.keep(&json!({ "model": args.model.model, "experiment": result.experiment }), &result)?;
     if args.json { say_json(&result) } else { table(&result) }
 }
 
@@ -102,6 +106,7 @@ fn table(result: &TuningResult) -> anyhow::Result<()> {
 
 /// Runs `credence eval teaching`.
 pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "teaching")?;
     if args.sequences == 0 || args.rounds == 0 || args.people < 2 {
         anyhow::bail!(WrongInput("there must be a sequence, a round and two held-out people".to_owned()));
     }
@@ -147,6 +152,7 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
         TeachingError::Another(_) => WrongInput(error.to_string()).into(),
         other => other.into(),
     })?;
+    kept.keep(&json!({ "model": args.model.model, "settings": report.settings }), &report)?;
     if args.json {
         return say_json(&report);
     }

@@ -9,6 +9,8 @@ use credence_priors::LanguageModel;
 use credence_priors::value_reading::KeptReadings;
 use serde_json::json;
 
+use super::keep::Keep;
+use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -23,6 +25,9 @@ pub(crate) struct LibraryEvalArgs {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    kept: KeepArgs,
     /// The model: any that llama.cpp loads
     #[command(flatten)]
     model: ModelArgs,
@@ -41,19 +46,22 @@ pub(super) fn documents(path: &Path) -> anyhow::Result<(String, Vec<Document>)> 
 
 /// Reads the passages and prints how often the sign is right.
 pub(super) fn run(global: &Global, args: &LibraryEvalArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "library")?;
     let documents: Vec<Document> = match &args.documents {
         Some(path) => documents(path)?.1,
         None => built_in().iter().flat_map(|c| c.documents()).collect(),
     };
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let map = super::reading::fitted(&mut model, &schema, &readings)?;
-    let mut kept = KeptReadings::open(Some(&readings), &map);
+    let mut cached = KeptReadings::open(Some(&readings), &map);
     let bar = counting("reading passages");
-    let rows = passages_by_states(&mut model, &map, &mut kept, &documents, &mut |done, of| {
+    let rows = passages_by_states(&mut model, &map, &mut cached, &documents, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let options = json!({ "model": model.describe().name, "map": map.hash(), "documents": args.documents });
+    kept.keep(&options, &rows[..])?;
     if args.json {
         return say_json(&json!({"model": model.describe().name, "map": map.hash(), "rows": rows}));
     }

@@ -4,6 +4,7 @@ use credence_evals::pairs::{self, PairBank};
 use credence_priors::LanguageModel;
 use credence_priors::reading_cache::FileReadingCache;
 
+use super::keep::Keep;
 use crate::cli::Global;
 use crate::cli::eval::PairsArgs;
 use crate::progress::counting;
@@ -11,7 +12,7 @@ use crate::surroundings::{model_and_schema, say, say_json};
 
 /// Prints a row for each bank.
 pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "pairs")?;
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let mut cache = FileReadingCache::open(&readings, &model.describe(), &schema)?;
     let map = super::reading::fitted(&mut model, &schema, &readings)?;
@@ -28,7 +29,7 @@ pub(super) fn run(global: &Global, args: &PairsArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let options =
         serde_json::json!({ "model": model.describe().name, "seed": args.seed, "asks": asks, "pairs": args.pairs });
-    super::keep(&args.kept, "pairs", &options, &rows[..])?;
+    kept.keep(&options, &rows[..])?;
     if args.json {
         return rows.iter().try_for_each(say_json);
     }

@@ -6,8 +6,12 @@ use clap::{Args, ValueEnum};
 use credence_evals::estimate::Estimate;
 use credence_evals::polis::{self, Agreement, Conversation, PolisError, PolisOptions, PolisResult};
 use credence_memory::population::{ItemOptions, ItemStrategy};
+use credence_priors::LanguageModel;
 use credence_priors::statements::{CONTRAST_NAMES, read_statements, statement_states};
+use serde_json::json;
 
+use super::keep::Keep;
+use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -53,6 +57,9 @@ pub(crate) struct PolisArgs {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    kept: KeepArgs,
     /// The model that reads the statements.
     #[command(flatten)]
     model: ModelArgs,
@@ -95,6 +102,7 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
     if let Some(both) = args.learned_from.iter().find(|name| names.contains(name)) {
         anyhow::bail!(WrongInput(format!("{both} is tested: nothing may be learned from it beforehand")));
     }
+    let kept = Keep::of(&args.kept, "polis")?;
     let mut model = match args.no_features {
         true => None,
         false => Some(model_and_schema(global, &args.model)?),
@@ -132,11 +140,16 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
     };
     let read = polis::load_all(&args.data, &names, &mut features).map_err(wrong_data)?;
     bar.finish_and_clear();
+    let reader = model.as_ref().map(|(model, _, _)| model.describe().name);
     drop(model);
     let bar = counting("splits");
     bar.set_length((options.splits * read.len()) as u64);
     let result = polis::run(&read, &options, &|| bar.inc(1)).map_err(|e| wrong_data(e.into()))?;
     bar.finish_and_clear();
+    let options = json!({
+        "conversations": names, "learned_from": args.learned_from, "model": reader, "options": result.options
+    });
+    kept.keep(&options, &result)?;
     if args.json { say_json(&result) } else { print(&result, &names, agreement.as_ref(), args) }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use credence_evals::figures::{Figure, Measured};
 use credence_evals::unseen::{self, Learner, UnseenOptions, UnseenRow};
 use credence_evals::validity::{self, CurvePoint, PairReading, TestSet, ValidityRow};
 use credence_priors::acts::{KeyedPair, Split, embedded, keyed_bank};
@@ -13,7 +14,9 @@ use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::{QuestionStates, ValueMap};
 use credence_priors::{LanguageModel, ModelHandle};
 use serde::Serialize;
+use serde_json::json;
 
+use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -41,6 +44,9 @@ pub(crate) struct ValidityArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Where figures are kept.
+    #[command(flatten)]
+    pub(crate) kept: KeepArgs,
     /// The model: any that llama.cpp loads
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -89,8 +95,23 @@ struct ValidityReport {
     curve: Vec<CurvePoint>,
 }
 
+impl Measured for ValidityReport {
+    fn figures(&self) -> Vec<Figure> {
+        let states = |rows: &[ValidityRow], pairs: usize| -> Vec<Figure> {
+            rows.iter().flat_map(|row| row.figures("states", &format!("{pairs} pairs"))).collect()
+        };
+        let mut figures = states(&self.rows, self.learned_from);
+        figures.extend(self.pole_words.iter().flat_map(|row| row.figures("pole words", "")));
+        // The whole set may be a point of the curve, too.
+        let others = self.curve.iter().filter(|point| point.pairs != self.learned_from);
+        figures.extend(others.flat_map(|point| states(&point.rows, point.pairs)));
+        figures
+    }
+}
+
 /// Runs `credence eval validity`.
 pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<()> {
+    let kept = Keep::of(&args.kept, "validity")?;
     let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
     let acts = embedded();
     let map = fitted(&mut model, &schema, &readings)?;
@@ -122,28 +143,28 @@ pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<(
         let states = states(&mut model, &acts, "keyed acts")?;
         validity::learning_curve(&model.describe(), &schema, (&acts, &states), &sets, &args.curve, args.seed)?
     };
-    let learned_from = acts.iter().filter(|pair| pair.split() != Split::Testing).count();
+    let report = ValidityReport {
+        model: model.describe().name,
+        map: map.hash(),
+        learned_from: acts.iter().filter(|pair| pair.split() != Split::Testing).count(),
+        seed: args.seed,
+        rows,
+        pole_words,
+        curve,
+    };
+    kept.keep(&json!({ "model": report.model, "map": report.map, "seed": report.seed }), &report)?;
     if args.json {
-        let report = ValidityReport {
-            model: model.describe().name,
-            map: map.hash(),
-            learned_from,
-            seed: args.seed,
-            rows,
-            pole_words,
-            curve,
-        };
         return say_json(&report);
     }
     say(format!(
-        "What {} reads of acts that nothing was learned from; learned from {learned_from} pairs; 95% intervals over pairs",
-        model.describe().name
+        "What {} reads of acts that nothing was learned from; learned from {} pairs; 95% intervals over pairs",
+        report.model, report.learned_from
     ))?;
-    print_rows("states", &rows, &schema, args.by_value)?;
+    print_rows("states", &report.rows, &schema, args.by_value)?;
     if args.pole_words {
-        print_rows("pole words", &pole_words, &schema, args.by_value)?;
+        print_rows("pole words", &report.pole_words, &schema, args.by_value)?;
     }
-    for point in &curve {
+    for point in &report.curve {
         print_rows(&format!("states, {} pairs", point.pairs), &point.rows, &schema, false)?;
     }
     let unreadable: Vec<&str> = map.validity.iter().filter(|v| !v.is_readable).map(|v| v.value.as_str()).collect();
@@ -234,7 +255,7 @@ struct UnseenReport {
 
 /// Runs `credence eval unseen`.
 pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "unseen")?;
     let people = args.people.as_deref().map(unseen::load_people).transpose()?;
     if args.signal.is_nan() || args.signal <= 0.0 {
         return Err(WrongInput("--signal must be a positive number".into()).into());
@@ -278,7 +299,7 @@ pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
         None => unseen::simulate(&pairs, &map.values, &learners, &options, &mut progress)?,
     };
     bar.finish_and_clear();
-    super::keep(&args.kept, "unseen", &(model.describe().name, &options), &rows[..])?;
+    kept.keep(&(model.describe().name, &options), &rows[..])?;
     if args.json {
         return say_json(&UnseenReport { model: model.describe().name, questions: pairs.len(), options, rows });
     }
@@ -300,4 +321,48 @@ pub(super) fn unseen(global: &Global, args: &UnseenArgs) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use credence_evals::estimate::Estimate;
+    use credence_priors::share::Share;
+
+    #[test]
+    fn readers_and_numbers_of_pairs_are_told_apart_and_no_figure_comes_twice() {
+        let row = |mean: f64| {
+            let sign = Estimate { mean, low: mean - 0.1, high: mean + 0.1 };
+            ValidityRow {
+                set: "built-in bank".into(),
+                pairs: 2,
+                sign,
+                central: sign,
+                contrast: sign,
+                covered: None,
+                covered_keyed: None,
+                correlation: 0.5,
+                by_value: vec![("care".into(), Share::new(1, 2)), ("thrift".into(), Share::new(0, 0))],
+            }
+        };
+        let report = ValidityReport {
+            model: "scripted".into(),
+            map: String::new(),
+            learned_from: 40,
+            seed: 1,
+            rows: vec![row(0.9)],
+            pole_words: vec![row(0.6)],
+            curve: vec![CurvePoint { pairs: 20, rows: vec![row(0.8)] }, CurvePoint { pairs: 40, rows: vec![row(0.9)] }],
+        };
+        let signs: Vec<(String, String, f64)> = report
+            .figures()
+            .into_iter()
+            .filter(|f| f.data == "built-in bank" && f.measure == "share of signs right")
+            .map(|f| (f.learner, f.at, f.mean))
+            .collect();
+        let expected = [("states", "40 pairs", 0.9), ("pole words", "", 0.6), ("states", "20 pairs", 0.8)];
+        assert_eq!(signs, expected.map(|(learner, at, mean)| (learner.to_owned(), at.to_owned(), mean)));
+        // Four of a set, and one of the value that is keyed.
+        assert_eq!(report.figures().len(), 3 * 5);
+    }
 }

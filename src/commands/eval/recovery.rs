@@ -10,7 +10,9 @@ use credence_evals::estimate::Estimate;
 use credence_evals::recovery::{self, FileResult, Population, ReadActs, RecoveryOptions, RecoveryResult, load_people};
 use credence_memory::belief::Settings;
 use credence_memory::home::Paths;
+use serde_json::json;
 
+use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
 use crate::progress::counting;
@@ -84,7 +86,7 @@ pub(crate) enum PopulationArg {
 
 /// Prints the tables.
 pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "recovery")?;
     let Pack { schema, bank, .. } = Pack::find(&args.pack)?;
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     let bank = match &args.questions {
@@ -117,6 +119,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
         let result = recovery::run_file(&bank, &values, &settings, &options, &people, path, &|| bar.inc(1))
             .map_err(wrong_option)?;
         bar.finish_and_clear();
+        kept.keep(&json!({ "people": path, "options": options }), &result)?;
         return if args.json { say_json(&result) } else { say_file(&result) };
     }
     bar.set_length(args.number as u64);
@@ -124,7 +127,7 @@ pub(super) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
     let result = recovery::run(&bank, &values, &settings, &options, read.as_ref(), &|| bar.inc(1));
     let result = result.map_err(wrong_option)?;
     bar.finish_and_clear();
-    super::keep(&args.kept, "recovery", &result.options, &result)?;
+    kept.keep(&result.options, &result)?;
     if args.json { say_json(&result) } else { say_simulated(&result) }
 }
 

@@ -1,6 +1,7 @@
 //! `credence eval start`.
 
 use anyhow::Context;
+use clap::ValueEnum;
 use credence_evals::experiment::Experiment;
 use credence_evals::kidney::{self, KidneyError};
 use credence_evals::library::start_of;
@@ -10,7 +11,9 @@ use credence_evals::results::{self, RESULTS};
 use credence_evals::start::{self, StartError, StartOptions, judged_patients, judged_statements};
 use credence_priors::LanguageModel;
 use credence_priors::reading_cache::FileReadingCache;
+use serde_json::json;
 
+use super::keep::Keep;
 use crate::cli::Global;
 use crate::cli::eval::{StartArgs, StartPeople};
 use crate::exit::WrongInput;
@@ -22,6 +25,7 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
     if !(args.target.is_finite() && args.target > 0.0) {
         anyhow::bail!(WrongInput(format!("--target must be a positive number, not {}", args.target)));
     }
+    let kept = Keep::of(&args.kept, "start")?;
     // Everything that can be wrong is looked at before the model is loaded.
     let data = load(args)?;
     let region = match &args.map {
@@ -61,6 +65,12 @@ pub(super) fn run(global: &Global, args: &StartArgs) -> anyhow::Result<()> {
         StartError::TooFew { .. } => anyhow::Error::new(WrongInput(format!("{}: {error}", judged.what))),
         other => other.into(),
     })?;
+    let people = args.people.to_possible_value().map(|people| people.get_name().to_owned());
+    let named: Vec<&String> = libraries.iter().map(|library| &library.name).collect();
+    kept.keep(
+        &json!({ "model": result.model, "people": people, "what": result.what, "libraries": named, "options": options }),
+        &result,
+    )?;
     let prior = &result.prior;
     let page = start_html(&result, region.as_ref().map(|r| (&r.0, &r.1)));
     std::fs::write(&args.out, page).with_context(|| format!("failed to write {}", args.out.display()))?;
