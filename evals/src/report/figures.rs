@@ -12,7 +12,7 @@ pub fn figures_html(origin: &Origin, figures: &[Figure]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{name}: figures</title><style>{STYLE}</style></head><body><header><p class=\"kicker\">Experiment</p><h1>{name}</h1>\
-         <p class=\"lead\">{} figures, with 95% intervals.</p></header><main>",
+         <p class=\"lead\">{} figures, with their 95% intervals where they have one.</p></header><main>",
         figures.len()
     );
     for (data, measure) in distinct(figures.iter().map(|f| (f.data.as_str(), f.measure.as_str()))) {
