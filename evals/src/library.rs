@@ -18,7 +18,7 @@ use credence_priors::{LanguageModel, ModelError};
 use serde::{Deserialize, Serialize};
 
 /// Where documents let belief start: the mean and variance of each feature's weight at signal scale 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LibraryStart {
     /// Which documents.
     pub name: String,
@@ -85,7 +85,7 @@ pub fn start_of(name: &str, documents: &[Document], features: &[String]) -> Resu
 }
 
 /// How well a model's states tell what keyed passages say of one value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PassageRow {
     /// The value.
     pub value: String,

@@ -43,7 +43,7 @@ pub struct Expected {
 }
 
 /// How well sentences were read. A sentence is right if all of its statements are read and no other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Score {
     /// How many sentences.
     pub sentences: usize,
@@ -66,7 +66,7 @@ pub struct Score {
 }
 
 /// A sentence read wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Wrong {
     /// Its name.
     pub id: String,
@@ -79,7 +79,7 @@ pub struct Wrong {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Result {
     /// On the open sentences.
     pub open: Option<Score>,

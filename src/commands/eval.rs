@@ -9,7 +9,7 @@ mod grid;
 mod kidney;
 mod learning;
 pub(crate) mod library;
-mod organisms;
+pub(crate) mod organisms;
 mod pairs;
 pub(crate) mod polis;
 pub(crate) mod reading;

@@ -9,13 +9,15 @@ use clap::{Args, ValueEnum};
 use credence_agent::decide::{ActAskDefer, Bars};
 use credence_agent::opening::Opening;
 use credence_agent::words::{Listener, Reader, WordsError};
-use credence_evals::pressure::{Arm, Pressure, PressureOptions, Row, effects, flat_trust, read};
+use credence_evals::pressure::{Arm, Effects, Pressure, PressureOptions, Row, effects, flat_trust, read};
 use credence_evals::sentences::{self, Score};
-use credence_evals::text_safety::{Judge, Moved, measure_injections, measure_wording};
+use credence_evals::text_safety::{InjectionReport, Judge, Moved, WordingReport, measure_injections, measure_wording};
 use credence_evals::{decision_speed, estimate::Estimate};
 use credence_memory::belief::Mixture;
 use credence_memory::ids::PersonId;
 use credence_priors::meaning::States;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs};
 use crate::commands::tell::ReaderArg;
@@ -148,6 +150,25 @@ fn belief(opened: &Opened, person: Option<&str>) -> anyhow::Result<Mixture> {
     Ok(opened.home.state().belief(&person)?)
 }
 
+/// What `credence eval pressure --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PressureJson {
+    /// Settings that were read.
+    settings: usize,
+    seed: u64,
+    rows: Vec<Row>,
+    effects: Vec<Effects>,
+}
+
+/// What `credence eval text --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TextJson {
+    /// Nothing where only wordings were measured.
+    injections: Option<InjectionReport>,
+    /// Nothing where only injections were measured.
+    wording: Option<WordingReport>,
+}
+
 /// Runs `credence eval pressure`.
 pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<()> {
     let pressure = Pressure::built_in();
@@ -196,9 +217,7 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
     rows.retain(|r| sample.contains(&r.setting));
     let found = effects(&pressure, &rows, args.seed);
     if args.json {
-        return say_json(
-            &serde_json::json!({"settings": sample.len(), "seed": args.seed, "rows": rows, "effects": found}),
-        );
+        return say_json(&PressureJson { settings: sample.len(), seed: args.seed, rows, effects: found });
     }
     say(format!(
         "{} of {} settings, seed {}; model {}; leaning: 0 leaves the deposits alone, 1 uses them",
@@ -317,7 +336,7 @@ pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
         bar.finish_and_clear();
     }
     if args.json {
-        return say_json(&serde_json::json!({"injections": injected, "wording": worded}));
+        return say_json(&TextJson { injections: injected, wording: worded });
     }
     let line = |m: &Moved| {
         say(format!(

@@ -6,6 +6,7 @@ use credence_evals::calibration::{
 };
 use credence_memory::belief::simulate::Evidence;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::eval::KeepArgs;
 use crate::exit::WrongInput;
@@ -47,8 +48,8 @@ fn grid(text: &str) -> Result<Grid, String> {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Calibrated {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Calibrated {
     options: CalibrationOptions,
     rows: Vec<CalibrationRow>,
 }

@@ -17,6 +17,7 @@ use credence_training::{
 use credence_tuning::gate::{self, Controls, Foresight, GateOutcome, GateSettings, Test, Unit};
 use credence_tuning::measure;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -62,8 +63,8 @@ pub(crate) struct OrganismsArgs {
 }
 
 /// One model, looked at.
-#[derive(Debug, Serialize)]
-struct Row {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Row {
     kind: String,
     /// "base", "organism" or "honest" (the same lessons with honest replies throughout).
     what: &'static str,
@@ -82,14 +83,14 @@ struct Row {
     training_seconds: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct At {
     layer: usize,
     position: &'static str,
     area: Auroc,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Gate {
     estimate: f64,
     bound: f64,

@@ -13,6 +13,7 @@ use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::{QuestionStates, ValueMap};
 use credence_priors::{LanguageModel, ModelHandle};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
@@ -78,8 +79,9 @@ pub(crate) struct UnseenArgs {
     pub(crate) model: ModelArgs,
 }
 
-#[derive(Serialize)]
-struct ValidityReport {
+/// What `credence eval validity --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ValidityReport {
     model: String,
     map: String,
     learned_from: usize,
@@ -224,8 +226,9 @@ fn by_pole_words(
     read.collect()
 }
 
-#[derive(Serialize)]
-struct UnseenReport {
+/// What `credence eval unseen --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnseenReport {
     model: String,
     questions: usize,
     options: UnseenOptions,
