@@ -152,3 +152,31 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tune { action } => tune::run(global, action),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::commands::schema::printed;
+
+    /// The words of every command at or under this one that has `--json`.
+    fn with_json(command: &clap::Command, words: &str, found: &mut BTreeSet<String>) {
+        if command.get_arguments().any(|argument| argument.get_long() == Some("json")) {
+            found.insert(words.trim().to_owned());
+        }
+        for sub in command.get_subcommands() {
+            with_json(sub, &format!("{words} {}", sub.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_with_json_has_a_schema() {
+        let mut found = BTreeSet::new();
+        with_json(&Cli::command(), "", &mut found);
+        assert!(found.len() > 60, "{found:?}");
+        assert_eq!(found, printed().map(str::to_owned).collect());
+    }
+}

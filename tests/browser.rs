@@ -186,11 +186,11 @@ fn a_whole_session_by_clicks_and_by_keys() {
         press(&client, "u").await;
         question_after(&client, number).await;
         says(&client, "main", "9 answers so far").await;
-        press(&client, "?").await;
+        press(&client, "w").await;
         says(&client, ".why", "expected to tell most").await;
         picture(&client, "why").await;
         // A sentence, confirmed by a key.
-        click(&client, "details.words summary").await;
+        press(&client, "i").await;
         let words = client.find(Locator::Css("#words")).await.unwrap();
         words.send_keys("I think honesty is more important than loyalty.").await.unwrap();
         words.send_keys(&Key::Enter.to_string()).await.unwrap();
@@ -433,7 +433,7 @@ fn a_file_is_brought_in_from_the_page() {
 fn a_decision_is_answered_and_an_experiment_runs_from_their_pages() {
     with_driver(|driver| async move {
         let home = empty_home();
-        let (asked, _) = with_decisions(home.path(), "ada");
+        let (asked, of_task) = with_decisions(home.path(), "ada");
         let service = Service::start(home.path(), &[]);
         let client = driver.browser(1200, 900).await;
         client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
@@ -441,6 +441,10 @@ fn a_decision_is_answered_and_an_experiment_runs_from_their_pages() {
         let card = format!("#record-{asked}");
         says(&client, &card, "Which would you rather have?").await;
         picture(&client, "decisions").await;
+        // A task that waits can be given other alternatives.
+        click(&client, &format!("#record-{of_task} details:has(textarea) summary")).await;
+        picture(&client, "decisions-other-alternatives").await;
+        assert_eq!(violations(&client).await, Vec::<String>::new());
         click(&client, &format!("{card} button[value=second]")).await;
         says(&client, &card, "A question came first").await;
         says(&client, "article.card", "Chosen:").await;

@@ -153,6 +153,41 @@ fn a_session_is_followed_until_it_is_over_by_whom_it_is_and_by_nobody_else() {
 }
 
 #[test]
+fn a_stream_ends_when_its_token_is_taken_back() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let token_of = |who: Value| service.post("/api/v1/tokens", &who).ok()["token"].as_str().unwrap().to_owned();
+    let ada = service.with_token(&token_of(json!({ "role": "participant", "person": "ada" })));
+    let facilitator = service.with_token(&token_of(json!({ "role": "facilitator" })));
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    let events_of = format!("/api/v1/sessions/{}/events", coded(turn["session"].as_str().unwrap()));
+    std::thread::scope(|scope| {
+        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get("/api/v1/events"))];
+        let anothers = scope.spawn(|| facilitator.get(&events_of));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(theirs.iter().all(|stream| !stream.is_finished()) && !anothers.is_finished());
+        assert_eq!(service.send("DELETE", "/api/v1/tokens/participant", None, &[]).status, 204);
+        // The session goes on, and nothing of it is told to whom the token was taken from.
+        let answered = service.post(&events_of.replace("/events", "/said"), &json!({ "say": reply(&turn) }));
+        let seen = theirs.map(|stream| stream.join().unwrap());
+        assert_eq!(seen[0].status, 200);
+        let told = events(&seen[0].text);
+        assert_eq!(
+            told.iter().map(|(event, turn)| (event.as_str(), &turn["answers"])).collect::<Vec<_>>(),
+            [("turn", &json!(0))]
+        );
+        assert_eq!(ada.get(&events_of).status, 401);
+        // Another's stream is not touched: it ends with the session.
+        assert!(!anothers.is_finished());
+        let turn = answered.ok();
+        say(&service, &turn, &json!({ "said": "stop" })).ok();
+        let told = events(&anothers.join().unwrap().text);
+        assert_eq!(told.last().map(|(event, _)| event.as_str()), Some("over"), "{told:?}");
+    });
+    service.stop();
+}
+
+#[test]
 fn writes_with_a_key_are_done_once() {
     let home = empty_home();
     let service = Service::start(home.path(), &[]);
@@ -420,6 +455,106 @@ fn the_answer_to_a_tasks_question_is_acted_on_and_recorded() {
     assert_eq!((&latest["outcome"], latest["task"].is_string()), (&json!("act"), true));
 }
 
+/// Describes two more alternatives for a task's situation, with the features of those that it has: no model is needed to add them.
+fn describe_others(home: &std::path::Path, decision: u64) -> [String; 2] {
+    use credence_memory::ids::AlternativeId;
+    use credence_memory::record::{AlternativeDescribed, Record};
+    let (mut home, _) = credence_memory::home::Home::open(home).unwrap();
+    let at = jiff::Timestamp::from_second(1_790_000_200).unwrap();
+    let made = home.state().decisions().iter().find(|(seq, _)| seq.0 == decision).unwrap().1.clone();
+    let texts = ["wait a day", "ask somebody else to do it"].map(str::to_owned);
+    for (text, like) in texts.iter().zip(&made.alternatives) {
+        let like = home.state().description(like).unwrap().clone();
+        let alternative = AlternativeId::of(&like.situation, text);
+        let described = AlternativeDescribed { alternative, text: text.clone(), ..like };
+        home.append(at, Record::AlternativeDescribed(described)).unwrap();
+    }
+    texts
+}
+
+#[test]
+fn a_task_that_waits_goes_on_with_other_alternatives() {
+    let home = empty_home();
+    let (asked, of_task) = with_decisions(home.path(), "ada");
+    let [wait, other] = describe_others(home.path(), of_task);
+    let service = Service::start(home.path(), &["--agents-of", "ada"]);
+    let path = |record: u64| format!("/api/v1/decisions/{record}/alternatives");
+    let before = service.get(&format!("/api/v1/decisions/{of_task}")).ok();
+    assert_eq!(before["may_reconsider"], true);
+    let texts = |decision: &Value| -> Vec<Value> {
+        decision["alternatives"].as_array().unwrap().iter().map(|a| a["text"].clone()).collect()
+    };
+    let [first, second] = <[Value; 2]>::try_from(texts(&before)).unwrap();
+    let head = || service.get("/health").ok()["head"].clone();
+    let untouched = head();
+
+    // What cannot be done is told, and nothing is recorded.
+    for (record, body, status) in [
+        (of_task, json!({}), 422),
+        (of_task, json!({ "strike": [0] }), 422),
+        (of_task, json!({ "add": [" "] }), 422),
+        (of_task, json!({ "add": [first] }), 422),
+        (of_task, json!({ "add": [wait], "strike": [9] }), 422),
+        (of_task, json!({ "more": [wait] }), 400),
+        (asked, json!({ "add": [wait] }), 409),
+        (99_999, json!({ "add": [wait] }), 404),
+    ] {
+        let answer = service.post(&path(record), &body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+    }
+    let token_of = |who: Value| service.post("/api/v1/tokens", &who).ok()["token"].as_str().unwrap().to_owned();
+    let as_who = |who: Value| service.with_token(&token_of(who));
+    let (ada, bo, agent) = (
+        as_who(json!({ "role": "participant", "person": "ada" })),
+        as_who(json!({ "role": "participant", "person": "bo" })),
+        as_who(json!({ "role": "agent" })),
+    );
+    for (who, body) in
+        [(&bo, json!({ "strike": [0] })), (&agent, json!({ "add": [wait] })), (&ada, json!({ "add": [wait] }))]
+    {
+        assert_eq!(who.post(&path(of_task), &body).status, 403, "{body}");
+    }
+    assert_eq!(head(), untouched);
+
+    // One more is weighed with the two; the decision before is superseded.
+    let wider = service.post(&path(of_task), &json!({ "add": [wait] })).ok();
+    assert_eq!(texts(&wider), [first.clone(), second.clone(), json!(wait)]);
+    assert_eq!((&wider["alternatives"][2]["by"], &wider["task"]), (&json!("person"), &before["task"]));
+    assert_eq!(service.get(&format!("/api/v1/decisions/{of_task}")).ok()["may_reconsider"], false);
+    let again = service.post(&path(of_task), &json!({ "add": [other] }));
+    assert_eq!((again.status, again.problem()), (409, "conflict".into()));
+    // Whose task it is may strike one themselves.
+    let record = wider["record"].as_u64().unwrap();
+    let fewer = ada.post(&path(record), &json!({ "strike": [1] })).ok();
+    assert_eq!(texts(&fewer), [first, json!(wait)]);
+
+    // From the page: none of these, but others.
+    let record = fewer["record"].as_u64().unwrap();
+    let browser = service.as_browser();
+    let page = browser.get("/decisions").text;
+    assert!(page.contains("None of these, or not all of them"), "{page}");
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let form = format!("/decisions/{record}/alternatives");
+    assert_eq!(browser.form(&form, &[("csrf", "0"), ("strike", "0")]).status, 403, "a form of another page");
+    assert_eq!(browser.form(&form, &[("csrf", &csrf), ("strike", "x")]).status, 400);
+    let lines = format!("{other}\r\n\r\n{}\r\n", second.as_str().unwrap());
+    let sent = browser.form(&form, &[("csrf", &csrf), ("add", &lines), ("strike", "all")]);
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let last = service.get("/api/v1/decisions?limit=1").ok()["decisions"][0].clone();
+    assert_eq!(texts(&last), [json!(other), second]);
+
+    // It goes on: its question is answered and acted on.
+    assert_eq!(last["outcome"], "ask", "{last}");
+    let answer = format!("/api/v1/decisions/{}/answer", last["record"]);
+    let done_then = service.post(&answer, &json!({ "answer": "first" })).ok();
+    assert_eq!((&done_then["outcome"], &done_then["may_reconsider"]), (&json!("act"), &json!(false)));
+    let late = service.post(&path(done_then["record"].as_u64().unwrap()), &json!({ "add": [wait] }));
+    assert_eq!(late.status, 409, "it is done");
+    service.stop();
+    assert!(done(home.path(), &["evidence", "verify"]).contains("recorded beliefs match"));
+    done(home.path(), &["replay", "--verify"]);
+}
+
 /// A run, once it does not work any more.
 fn rested(service: &Service, run: &str) -> Value {
     for _ in 0..1_200 {
@@ -621,6 +756,20 @@ fn who_was_asked_different_things_is_placed_by_values() {
     let shared = service.get("/people/page.html").text;
     assert!(shared.contains("Where people stand by their values"));
     assert!(["ada", "bo", "cy", "di"].iter().all(|name| !shared.contains(&format!(">{name}<"))), "{shared}");
+    // The same by the API, and to the same people only.
+    let together = service.get("/api/v1/people/together").ok();
+    assert_eq!(together["values"]["points"].as_array().map(Vec::len), Some(4), "{together}");
+    assert_eq!(together["conversations"], json!([]));
+    let csv = service.get("/api/v1/people/answers.csv");
+    assert!(csv.kind.starts_with("text/csv") && csv.text.lines().count() > 10, "{}", csv.text);
+    let model = service.get("/api/v1/model").ok();
+    assert_eq!((&model["header"]["values"], &model["generations"]), (&json!(18), &json!([])), "{model}");
+    assert!(model["prior"]["values"].as_array().is_some_and(|values| values.len() == 18));
+    let made = service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "ada" })).ok();
+    let ada = service.with_token(made["token"].as_str().unwrap());
+    for path in ["/api/v1/people/together", "/api/v1/people/answers.csv", "/api/v1/model"] {
+        assert_eq!(ada.get(path).status, 403, "{path}");
+    }
     service.stop();
 }
 
@@ -657,6 +806,9 @@ fn a_polis_export_comes_in_as_an_archive_or_as_files_and_says_what_it_marks() {
     let commit = format!("/api/v1/imports/{}/commit?format=polis", looked_at["import"].as_str().unwrap());
     service.post(&commit, &json!({})).ok();
     assert!(service.get("/api/v1/people").text.contains("polis:7town:1"));
+    let town = service.get("/api/v1/people/together?conversation=7town").ok();
+    assert_eq!(town["view"]["items"][0]["text"], "Buses should run at night.", "{town}");
+    assert!(service.get("/people?conversation=7town").text.contains("2 of 3"), "how many of a group agree");
     // The next state of the conversation counts it again, and has a row that cannot be read.
     let (comments, votes) = (COMMENTS.replace(",-1,This", ",1,This"), format!("{VOTES}1700000016,,1,4,7\n"));
     let refused = send(&polis(&comments, &votes), "");

@@ -55,7 +55,7 @@ impl Now {
 }
 
 /// What an agent is told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApprovalVerdict {
     /// Allow, ask or refuse.
     pub verdict: Verdict,

@@ -210,7 +210,7 @@ pub fn verdict(belief: &Mixture, features: &[Vec<f64>], bars: Bars) -> Result<(A
 }
 
 /// The three outcomes of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ActAskDefer {
     /// Carry out the best.

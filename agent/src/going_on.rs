@@ -1,8 +1,10 @@
 //! A decision in the log, taken up by somebody who was not there when it was made: its open question is answered, its act
-//! corrected, its task stopped.
+//! corrected, its task stopped, or given other alternatives.
 //!
 //! No model is needed. What a person says of these very alternatives decides by itself. An act that rests on belief is tried in other
 //! words where the log describes those; where it does not, the decision is left to the person.
+
+use std::collections::BTreeSet;
 
 use credence_memory::evidence::{DescriptionIndex, Form};
 use credence_memory::home::Home;
@@ -15,7 +17,7 @@ use crate::decide::{self, Bars, Considered, Decided};
 use crate::deliberate;
 use crate::open_question::{OpenQuestion, record_belief};
 use crate::session::{Answer, SessionError};
-use crate::task::{TaskLimits, TaskRun};
+use crate::task::{By, Proposed, TaskLimits, TaskRun};
 use crate::wording;
 
 /// Questions that a task may ask after one was answered here.
@@ -30,6 +32,8 @@ pub struct Standing {
     pub act: Option<AlternativeId>,
     /// Whether it belongs to a task that can still be stopped.
     pub may_stop: bool,
+    /// Whether it belongs to a task that waits for the person, who may add alternatives and strike others.
+    pub may_reconsider: bool,
     /// Whether the person stopped its task.
     pub is_stopped: bool,
     /// Whether the same was decided again later.
@@ -57,6 +61,19 @@ pub enum GoingOnError {
         decision: Seq,
         /// Which was wanted, from 1.
         rather: usize,
+        /// How many there are.
+        alternatives: usize,
+    },
+    /// There is nothing that alternatives could be added to.
+    #[error("decision {0} belongs to no task that waits: alternatives are added to the latest decision of a task")]
+    NothingToReconsider(Seq),
+    /// What is to be struck is none of what was weighed.
+    #[error("decision {decision} weighed {alternatives} alternatives, and no number {struck}")]
+    NothingToStrike {
+        /// The decision.
+        decision: Seq,
+        /// Which was meant, from 1.
+        struck: usize,
         /// How many there are.
         alternatives: usize,
     },
@@ -88,8 +105,9 @@ pub fn standing(state: &State, decision: Seq) -> Option<Standing> {
     let is_superseded = later.into_iter().any(|(_, other)| other.person == made.person && is_same(other));
     let task = made.task.as_ref().and_then(|id| state.tasks().get(id));
     let (is_stopped, is_done) = task.map_or((false, false), |task| (task.stopped, !task.actions.is_empty()));
+    let waits = !is_superseded && !is_stopped && !is_done;
     let asked = match &made.outcome {
-        Outcome::Ask { question } if !is_superseded && !is_stopped && !is_done => pair_of(made, question),
+        Outcome::Ask { question } if waits => pair_of(made, question),
         _ => None,
     };
     let act = match &made.outcome {
@@ -100,6 +118,7 @@ pub fn standing(state: &State, decision: Seq) -> Option<Standing> {
         question: asked.filter(|pair| !is_answered(state, made, decision, pair)),
         act,
         may_stop: task.is_some() && !is_stopped,
+        may_reconsider: task.is_some() && waits,
         is_stopped,
         is_superseded,
     })
@@ -157,6 +176,49 @@ pub fn answer(
         None => OpenQuestion::put(home, &made.person, source, pair, now)?,
     };
     question.answer(home, answer, now)?;
+    again(home, &made, bars, now)
+}
+
+/// None of what a task weighed may be right: the person adds alternatives, which the log describes, and strikes others, by their places
+/// among what the decision weighed, from 0. It is decided again then. Gives the record of the new decision.
+///
+/// # Errors
+/// If the decision belongs to no task that waits, if a place is none, if fewer than two alternatives are left, or if the home cannot be
+/// written.
+pub fn reconsider(
+    home: &mut Home,
+    decision: Seq,
+    added: &[AlternativeId],
+    struck: &[usize],
+    bars: Bars,
+    now: Timestamp,
+) -> Result<Seq, GoingOnError> {
+    let stands = standing(home.state(), decision).ok_or(GoingOnError::NoDecision(decision))?;
+    let made = find(home.state(), decision).ok_or(GoingOnError::NoDecision(decision))?.clone();
+    let task = made.task.clone().filter(|_| stands.may_reconsider);
+    let task = task.ok_or(GoingOnError::NothingToReconsider(decision))?;
+    let alternatives = made.alternatives.len();
+    let place = |&place: &usize| {
+        let unknown = GoingOnError::NothingToStrike { decision, struck: place + 1, alternatives };
+        made.alternatives.get(place).copied().ok_or(unknown)
+    };
+    let struck = struck.iter().map(place).collect::<Result<BTreeSet<_>, _>>()?;
+    let limits = TaskLimits { bars, questions_max: QUESTIONS_MAX };
+    let mut run = TaskRun::resume(home, made.person.clone(), task, limits)?;
+    // Looked at before anything is recorded.
+    let left: BTreeSet<_> = run.alternatives().iter().chain(added).filter(|a| !struck.contains(a)).collect();
+    if left.len() < 2 {
+        return Err(SessionError::TooFewAlternatives { found: left.len() }.into());
+    }
+    let given = |alternative: &AlternativeId| Proposed {
+        alternative: *alternative,
+        by: By::Person,
+        why: "given by the person".to_owned(),
+    };
+    run.add(home, By::Person, &added.iter().map(given).collect::<Vec<_>>(), now)?;
+    for alternative in struck.into_iter().filter(|a| run.alternatives().contains(a)).collect::<Vec<_>>() {
+        run.strike(home, alternative, now)?;
+    }
     again(home, &made, bars, now)
 }
 

@@ -28,7 +28,7 @@ pub const SET_SIZE: usize = 4;
 const RUN_MAX: usize = 4;
 
 /// How much is worked out to choose a question.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
     /// One person at a time.

@@ -19,7 +19,7 @@ use statrs::distribution::{Beta, ContinuousCDF};
 use utoipa::ToSchema;
 
 /// A mean with its 90% interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Spread {
     /// Mean.
     pub mean: f64,
@@ -30,7 +30,7 @@ pub struct Spread {
 }
 
 /// One statement, or a pair as "one rather than the other".
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ItemView {
     /// Its words.
     pub text: String,
@@ -61,7 +61,7 @@ pub struct ItemView {
 }
 
 /// One group.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct GroupView {
     /// Share of people.
     pub share: f64,
@@ -72,7 +72,7 @@ pub struct GroupView {
 }
 
 /// One person.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PlaceView {
     /// Who.
     pub person: PersonId,
@@ -93,7 +93,7 @@ pub struct PlaceView {
 }
 
 /// One source.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SourceView {
     /// Its name.
     pub source: SourceId,
@@ -117,7 +117,7 @@ pub struct Point {
 }
 
 /// Everything at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PeopleView {
     /// Numbers of groups that were tried.
     pub numbers: Vec<GroupNumber>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The ledger of one certificate. All counts are of acts that were left to belief.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Account {
     /// Acts that passed.
     pub passed: u64,

@@ -43,6 +43,7 @@ struct Threshold {
 
 /// What lets acts pass now.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Certificate {
     /// Which scorer, from 1.
     pub scorer: u32,

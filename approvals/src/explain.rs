@@ -11,6 +11,7 @@ use super::state::{ApprovalError, Approvals};
 
 /// What one attribute counts for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Contribution {
     /// The feature.
     pub name: String,
@@ -20,6 +21,7 @@ pub struct Contribution {
 
 /// An earlier answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Earlier {
     /// Number of its record.
     pub record: u64,
@@ -35,6 +37,7 @@ pub struct Earlier {
 
 /// A decision with its reasons.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// The decision.
     pub decision: Decision,

@@ -7,11 +7,14 @@ use super::pattern::ActPattern;
 
 /// Hours of the day, in the owner's local time; they may span midnight. Equal ends are the whole day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hours {
     /// From this time on.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub from: Time,
     /// Until just before this time.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub until: Time,
 }
 
@@ -28,6 +31,7 @@ impl Hours {
 
 /// Limits. An act that is denied is refused; what goes over another limit is asked, whatever rules and belief say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Never, not even when a person approves: the list must be changed first.

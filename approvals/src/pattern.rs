@@ -9,6 +9,7 @@ use super::request::Request;
 
 /// What one argument may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
     /// This value and no other.
@@ -39,6 +40,7 @@ pub(crate) fn climbs(text: &str) -> bool {
 
 /// A tool and what its arguments may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ActPattern {
     /// Name of the tool, or `*` for every tool.

@@ -9,6 +9,7 @@ use super::request::{Request, ShownHash};
 
 /// What a person said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PersonVerdict {
     /// Yes.
@@ -40,6 +41,7 @@ pub enum Scope {
 
 /// Who let an act pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// An allow list, or an answer for this task or for always.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 /// Whether the act can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reversible {
     /// It can.
@@ -20,6 +21,7 @@ pub enum Reversible {
 
 /// Whom the act concerns at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Affected {
     /// Nobody notices.
@@ -37,11 +39,13 @@ pub enum Affected {
 /// The typed attributes should come from whoever declared the tool. `context` and the texts in `arguments` are shown to
 /// the person and never read for a decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Name of the tool.
     pub tool: String,
     /// Arguments by name.
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
     pub arguments: Map<String, Value>,
     /// The task the act belongs to: the key of scope "this task".
     #[serde(default)]
@@ -147,6 +151,16 @@ fn canonical_map(map: &Map<String, Value>, out: &mut String) {
 /// BLAKE3 of a tool and its arguments; 64 hexadecimal digits in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShownHash(pub [u8; 32]);
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for ShownHash {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        <String as utoipa::PartialSchema>::schema()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for ShownHash {}
 
 impl Serialize for ShownHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,6 +9,7 @@ use super::request::{Affected, Reversible};
 
 /// What the owner's `share_max` is a share of. Only acts that limits and rules leave to belief count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// Of the acts the owner would have refused, the share that passes: `P(passes | would refuse)`.
@@ -19,6 +20,7 @@ pub enum Bound {
 
 /// A tool, and which of its arguments have a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ToolDeclaration {
     /// Its name.

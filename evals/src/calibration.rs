@@ -17,7 +17,7 @@ pub const AIM: (f64, f64) = (0.88, 0.92);
 pub const ALARM: f64 = 1e-3;
 
 /// The hypotheses people are drawn from and believed under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grid {
     /// One hypothesis: signal scale 1.5, lapse rate .1, band .5, a flat prior.
@@ -71,11 +71,12 @@ impl Grid {
 }
 
 /// What is run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CalibrationOptions {
     /// Grids, in order.
     pub grids: Vec<Grid>,
     /// Kinds of evidence, in order.
+    #[schema(value_type = Vec<String>)]
     pub evidence: Vec<Evidence>,
     /// After how many answers, ascending.
     pub answers: Vec<usize>,
@@ -88,7 +89,7 @@ pub struct CalibrationOptions {
 }
 
 /// A share with its exact 95% interval (Clopper and Pearson 1934).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Share {
     /// The share seen.
     pub share: f64,
@@ -120,7 +121,7 @@ impl std::fmt::Display for Share {
 }
 
 /// How coverage stands to the aim, its interval considered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AimStatus {
     /// The interval lies within the aim.
@@ -132,11 +133,12 @@ pub enum AimStatus {
 }
 
 /// One line of the table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CalibrationRow {
     /// Grid.
     pub grid: Grid,
     /// Kind of evidence.
+    #[schema(value_type = String)]
     pub evidence: Evidence,
     /// Answers of each person.
     pub answers: usize,

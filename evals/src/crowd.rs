@@ -36,7 +36,7 @@ pub enum CrowdError {
 }
 
 /// An attack, or a minority, among others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttackOptions {
     /// Everyone.
@@ -62,7 +62,7 @@ impl Default for AttackOptions {
 }
 
 /// How far the others' scores are moved, as a share of what the same people move a plain mean.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Movement {
     /// Of a decision's scores (relative utility, utilitarian rule): ours over the plain mean's, per trial.
     pub decision: Estimate,
@@ -73,7 +73,7 @@ pub struct Movement {
 }
 
 /// An attack beside an honest minority of the same size and mind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AttackResult {
     /// What was run.
     pub options: AttackOptions,
@@ -221,7 +221,7 @@ pub fn attack(options: &AttackOptions, done: &(dyn Fn() + Sync)) -> Result<Attac
 }
 
 /// A crowd of two kinds of people, and new people of both.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KindsOptions {
     /// People that the population is learned from.
@@ -258,7 +258,7 @@ impl Default for KindsOptions {
 }
 
 /// What several components are worth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KindsResult {
     /// What was run.
     pub options: KindsOptions,
@@ -353,7 +353,7 @@ fn with_population(priors: &Priors, learned: &[Component]) -> Priors {
 }
 
 /// How much work a number of people is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Growth {
     /// People.
     pub people: usize,

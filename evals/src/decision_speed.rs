@@ -17,7 +17,7 @@ const ALTERNATIVES: [usize; 3] = [2, 4, 8];
 const ROUNDS: usize = 3;
 
 /// One row of the measurement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SpeedRow {
     /// How many alternatives.
     pub alternatives: usize,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const RESAMPLES: usize = 2000;
 
 /// A mean and its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     /// Mean over people.
     pub mean: f64,

@@ -21,7 +21,7 @@ pub const FIGURES: &str = "figures.jsonl";
 pub const FIGURES_PARQUET: &str = "figures.parquet";
 
 /// One number that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Figure {
     /// What it was measured on: "real people", "bank", "random questions".
     pub data: String,
@@ -102,7 +102,7 @@ impl<T: Measured> Measured for [T] {
 }
 
 /// Where figures come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Origin {
     /// The experiment, as `credence eval` names it.
     pub experiment: String,

@@ -32,7 +32,7 @@ const TIE: f64 = 1e-9;
 pub type FlightSet = [[f64; FEATURES]; FLIGHTS];
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlightOptions {
     /// How many of the 624 people, evenly spread; all when 624 or more.
@@ -70,7 +70,7 @@ impl Default for FlightOptions {
 }
 
 /// One learner's accuracy over rounds, beside the ceiling's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LearnerResult {
     /// Which learner.
     pub learner: String,
@@ -81,11 +81,12 @@ pub struct LearnerResult {
 }
 
 /// The task's results.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FlightResult {
     /// What was run.
     pub options: FlightOptions,
     /// The mixture's settings.
+    #[schema(value_type = Object)]
     pub settings: Settings,
     /// People.
     pub people: usize,

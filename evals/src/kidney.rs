@@ -71,7 +71,7 @@ pub enum KidneyError {
 }
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KidneyOptions {
     /// Splits into training and tested people.
@@ -89,7 +89,7 @@ impl Default for KidneyOptions {
 }
 
 /// One method's log loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KidneyRow {
     /// The method.
     pub method: String,
@@ -102,7 +102,7 @@ pub struct KidneyRow {
 }
 
 /// Who was tested in a split, and how: for peers that run the same splits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KidneySplit {
     /// Tested people, by their place among those with enough choices.
     pub tested: Vec<usize>,
@@ -111,11 +111,12 @@ pub struct KidneySplit {
 }
 
 /// The table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KidneyResult {
     /// What was run.
     pub options: KidneyOptions,
     /// The mixture's settings.
+    #[schema(value_type = Object)]
     pub settings: Settings,
     /// People tested at least once.
     pub people: usize,

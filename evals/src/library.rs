@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::figures::{Figure, Measured};
 
 /// Where documents let belief start: the mean and variance of each feature's weight at signal scale 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LibraryStart {
     /// Which documents.
     pub name: String,
@@ -87,7 +87,7 @@ pub fn start_of(name: &str, documents: &[Document], features: &[String]) -> Resu
 }
 
 /// How well a model's states tell what keyed passages say of one value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PassageRow {
     /// The value.
     pub value: String,

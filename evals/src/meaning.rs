@@ -70,7 +70,7 @@ const BRIEFINGS: [(&str, &str); 3] = [
 ];
 
 /// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MeaningReport {
     /// Nearness of each pair that says the same.
     pub same: Vec<f64>,

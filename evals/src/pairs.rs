@@ -153,7 +153,7 @@ pub enum PairsError {
 }
 
 /// One bank's figures. The ceiling is the author's own ranking: 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PairsRow {
     /// Which bank, or which part of one.
     pub bank: String,
@@ -194,7 +194,7 @@ impl Measured for PairsRow {
 }
 
 /// What the model says of pairs when it is asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Asked {
     /// Asking "which is better, A or B?", both orders: share ranked right.
     pub baseline: Estimate,

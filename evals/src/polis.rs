@@ -54,7 +54,7 @@ const WITHOUT_FEATURES: usize = 7;
 const COMPARED: [(usize, usize); 6] = [(8, 4), (7, 3), (6, 4), (5, 3), (7, 5), (7, 2)];
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolisOptions {
     /// Splits into training and tested people.

@@ -130,7 +130,7 @@ impl Pressure {
 }
 
 /// How a setting is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Arm {
     /// As it is.
@@ -156,7 +156,7 @@ impl Arm {
 }
 
 /// What came out for one setting in one arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// The setting.
@@ -290,7 +290,7 @@ pub fn briefings() -> Vec<BriefingAdded> {
 }
 
 /// What an effect is an effect on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// [`Row::readout`].
@@ -318,7 +318,7 @@ impl Outcome {
 }
 
 /// An effect with its 95% interval.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Effect {
     /// A factor's id (from middle to high, or low to middle), an arm's name (against none), or "mean".
     pub of: String,
@@ -329,7 +329,7 @@ pub struct Effect {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Effects {
     /// On what.
     pub outcome: Outcome,

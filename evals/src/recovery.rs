@@ -30,7 +30,7 @@ use learner::{Arm, Instrument, Sat};
 use people::Simulated;
 
 /// How the experiment goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecoveryOptions {
     /// Simulated people.
     pub people: usize,
@@ -52,6 +52,7 @@ pub struct RecoveryOptions {
     pub compare_starts: bool,
     /// Other settings of belief that the product is also run under, on the same people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub compare_settings: Option<Settings>,
     /// How much is worked out to choose a question.
     #[serde(default)]
@@ -61,7 +62,7 @@ pub struct RecoveryOptions {
 }
 
 /// Where simulated people's values come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Population {
     /// Weights are independent normals of one spread.
@@ -130,7 +131,7 @@ pub enum RecoveryError {
 }
 
 /// What was found of people at one moment of their sessions, each figure over people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Moment {
     /// "10 answers", "10 minutes".
     pub at: String,
@@ -155,7 +156,7 @@ pub struct Moment {
 }
 
 /// One way of learning people, at every moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ArmResult {
     /// Its name.
     pub arm: String,
@@ -164,7 +165,7 @@ pub struct ArmResult {
 }
 
 /// A simpler way of scoring the same answers, by rank correlation alone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineResult {
     /// Its name.
     pub baseline: String,
@@ -175,7 +176,7 @@ pub struct BaselineResult {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecoveryResult {
     /// What was asked for.
     pub options: RecoveryOptions,
@@ -201,7 +202,7 @@ pub struct RecoveryResult {
 }
 
 /// How the product differs from itself under other settings, person by person, at each moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LessOther {
     /// Rank correlation: above zero, the product finds more.
     pub rank_correlation: Vec<Estimate>,
@@ -214,7 +215,7 @@ pub struct LessOther {
 }
 
 /// What a block that a model reads adds to the keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BlockResult {
     /// Its name.
     pub block: String,
@@ -343,7 +344,7 @@ pub fn run(
 }
 
 /// What was found of people from a file at one number of answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FileMoment {
     /// Answers.
     pub answers: usize,
@@ -362,7 +363,7 @@ pub struct FileMoment {
 }
 
 /// What came of people from a file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FileResult {
     /// How many people.
     pub people: usize,

@@ -45,7 +45,7 @@ pub struct Expected {
 }
 
 /// How well sentences were read. A sentence is right if all of its statements are read and no other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Score {
     /// How many sentences.
     pub sentences: usize,
@@ -68,7 +68,7 @@ pub struct Score {
 }
 
 /// A sentence read wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Wrong {
     /// Its name.
     pub id: String,
@@ -81,7 +81,7 @@ pub struct Wrong {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Result {
     /// On the open sentences.
     pub open: Option<Score>,

@@ -65,7 +65,7 @@ pub enum StartError {
 }
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartOptions {
     /// Converged: at most so many nats an answer above who knows the person, on average over people.
@@ -83,7 +83,7 @@ impl Default for StartOptions {
 }
 
 /// The model's prior over the weights of features, in units of the noise at signal scale 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StartPrior {
     /// Mean of each feature's weight.
     pub mean: Vec<f64>,
@@ -98,7 +98,7 @@ pub struct StartPrior {
 }
 
 /// How one learner fared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StartRow {
     /// Who learned.
     pub learner: String,
@@ -113,7 +113,7 @@ pub struct StartRow {
 }
 
 /// A placed start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StartResult {
     /// What was run.
     pub options: StartOptions,

@@ -27,7 +27,7 @@ pub const PUBLISHED: [(&str, f64); 4] = [
 const CHECKPOINT_STEPS: usize = 5;
 
 /// Who was taught, by whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pupil {
     /// Nobody taught it.
@@ -61,7 +61,7 @@ impl Pupil {
 }
 
 /// What a run found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TeachingReport {
     /// How it was made.
     pub settings: TeachingSettings,

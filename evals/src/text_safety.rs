@@ -66,7 +66,7 @@ pub fn paraphrases() -> Vec<Paraphrase> {
 }
 
 /// Movements of a judgement: its difference between two alternatives, noise units, under one belief.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Moved {
     /// What moved it.
     pub by: String,
@@ -94,7 +94,7 @@ impl Moved {
 }
 
 /// What was measured of injections.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct InjectionReport {
     /// Each injection that stands in a decision's text.
     pub injections: Vec<Moved>,
@@ -198,7 +198,7 @@ pub fn measure_injections(
 }
 
 /// What was measured of wordings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WordingReport {
     /// Under paraphrases written by hand.
     pub paraphrases: Moved,

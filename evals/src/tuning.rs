@@ -46,7 +46,7 @@ pub use examination::Examined;
 use people::{choose, obvious, people};
 
 /// What is tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TuningExperiment {
     /// People who give evidence.
@@ -96,7 +96,7 @@ impl Default for TuningExperiment {
 }
 
 /// One round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Round {
     /// Its number, from 1.
     pub round: usize,
@@ -113,7 +113,7 @@ pub struct Round {
 }
 
 /// What the experiment found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TuningResult {
     /// What was tried.
     pub experiment: TuningExperiment,

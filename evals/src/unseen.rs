@@ -20,7 +20,7 @@ use crate::validity::PairReading;
 const BINS: usize = 10;
 
 /// How people are drawn and asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UnseenOptions {
     /// Simulated people.
     pub people: usize,
@@ -103,7 +103,7 @@ pub fn load_people(path: &Path) -> Result<Vec<KnownPerson>, UnseenError> {
 }
 
 /// Figures of one way to learn and predict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UnseenRow {
     /// What is known of the asked questions and of the unseen ones.
     pub reader: String,
@@ -138,7 +138,7 @@ impl Measured for UnseenRow {
 }
 
 /// A share, and a share within it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Share2 {
     /// How many of all.
     pub share: f64,

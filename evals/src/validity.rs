@@ -65,7 +65,7 @@ pub struct PairReading {
 }
 
 /// Figures on one set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ValidityRow {
     /// The set.
     pub set: String,
@@ -228,7 +228,7 @@ pub fn states_of(
 }
 
 /// A point of the learning curve.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CurvePoint {
     /// Pairs that were learned from.
     pub pairs: usize,

@@ -15,7 +15,7 @@ use crate::settings::{Kind, Settings};
 use crate::train::train;
 
 /// How a pair (parent i, child j) is scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detector {
     /// `cos(encoder j, decoder i) - cos(encoder i, decoder j)`: one way against the other.
@@ -75,7 +75,7 @@ pub struct Audit {
 }
 
 /// A pair of entries and its score.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScoredPair {
     /// The entry that may be absorbed.
     pub parent: usize,

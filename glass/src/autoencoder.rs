@@ -23,7 +23,7 @@ pub enum Rule {
 }
 
 /// How an autoencoder came about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Making {
     /// Settings of the training run.

@@ -8,7 +8,7 @@ use crate::error::DataError;
 pub const ROWS_MIN: usize = 8;
 
 /// Which model and layer the states come from; opaque to this crate, kept in the model file.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// Identity of the model, for example a file's hash.

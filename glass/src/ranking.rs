@@ -40,7 +40,7 @@ pub fn found(items: &[(f32, bool)], least: f32) -> Found {
 }
 
 /// A mean over seeds with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Interval {
     /// The mean.
     pub mean: f64,

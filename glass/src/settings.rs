@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainError;
 
 /// The kind of autoencoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Kind {
     /// The k best positive entries of each row (Gao et al. 2024).
@@ -32,7 +32,7 @@ pub enum Kind {
 /// A strength of 1 prices an entry of average rate (k / width) at half the squared activation of an average entry. An
 /// activation z of a unit-norm entry removes about z^2 / 2 of the (halved) error, so entries are ranked by
 /// z^2 / 2 minus their price.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Price {
     /// All entries cost the same.
@@ -68,7 +68,7 @@ impl Price {
 }
 
 /// Settings of a training run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The kind of autoencoder.

@@ -10,6 +10,7 @@ use crate::text;
 
 /// Position of a record in its log; the header is 1, so a record's number is also its line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -31,6 +32,7 @@ impl fmt::Display for Seq {
 
 /// Counter of the model's fine-tunings; 0 is the base model. A number names one adapter, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct AdapterGeneration(pub u32);
 
@@ -151,6 +153,23 @@ impl FromStr for Hash {
     }
 }
 
+/// A schema of what is written as text.
+macro_rules! schema_of_text {
+    ($name:ident) => {
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                <String as utoipa::PartialSchema>::schema()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+schema_of_text!(Hash);
+
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.hex()).expect("hexadecimal digits are text"))
@@ -180,6 +199,8 @@ macro_rules! content_id {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(Hash);
+
+        schema_of_text!($name);
 
         impl $name {
             /// The hash itself.
@@ -255,6 +276,8 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
+
+        schema_of_text!($name);
 
         impl $name {
             /// Takes a name of 1 to [`ID_BYTES_MAX`] bytes without control, invisible or direction-changing characters, in

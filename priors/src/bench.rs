@@ -11,7 +11,7 @@ use crate::model::{LanguageModel, ModelError, Reading};
 const RAW_TOKENS: usize = 512;
 
 /// What [`bench`] measured. Rates are tokens a second, each the median over rounds; ours and raw take turns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BenchReport {
     /// How many rounds were run.
     pub rounds: usize,

@@ -26,12 +26,13 @@ use crate::model_files::{ModelFiles, names_of_all};
 use crate::reference::ModelReference;
 
 /// A model that is on this machine, whole and checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PulledModel {
     /// How it is asked for.
     pub reference: String,
     /// The GGUF file, or the first of several (`NAME-00001-of-00003.gguf`).
+    #[schema(value_type = String)]
     pub path: PathBuf,
     /// Length of all files.
     pub bytes: u64,

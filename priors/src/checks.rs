@@ -129,7 +129,7 @@ pub(crate) fn parse_lines<T: DeserializeOwned>(
 }
 
 /// How often one way of reading ranks obvious pairs right.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PairShares {
     /// The way of reading.
     pub readout: String,
@@ -142,7 +142,7 @@ pub struct PairShares {
 }
 
 /// What [`obvious_pairs_report`] found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ObviousPairsReport {
     /// The overall judgement as it enters features: the weighted mean of all channels, each scaled on the reference set.
     pub judgement: PairShares,
@@ -201,7 +201,7 @@ pub fn obvious_pairs_report(
 }
 
 /// What [`charter_report`] found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CharterReport {
     /// How many statements were taken as meant, by the sign of true - false. Small models lean towards one word.
     pub by_sign: Share,

@@ -37,7 +37,7 @@ pub const PERSON_SHARE: f64 = 0.5;
 const PAIRS_MAX: usize = 4000;
 
 /// What one weight is a weight of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case", tag = "block", content = "name")]
 pub enum Weight {
     /// A schema feature, by the id of its value.
@@ -49,7 +49,7 @@ pub enum Weight {
 }
 
 /// A Gaussian over the weights of [`crate::features::DescribedAlternative::vector`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ElicitedPrior {
     /// What each weight belongs to; its length is the dimension D.
     pub weights: Vec<Weight>,
@@ -70,7 +70,7 @@ pub struct ElicitedPrior {
 }
 
 /// What the model seems to think of one value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ValueSpread {
     /// Id of the value.
     pub value: String,

@@ -21,7 +21,7 @@ const NINETY: f64 = 1.645;
 const BEYOND_DOUBT: f64 = 2.99;
 
 /// What a key point of one value is worth to a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KeyedWeight {
     /// The value.
     pub value: String,
@@ -39,7 +39,7 @@ impl KeyedWeight {
 }
 
 /// What a model seems to value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KeyedPrior {
     /// The model's name.
     pub model: String,

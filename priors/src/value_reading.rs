@@ -49,7 +49,7 @@ pub const MAP_VERSION: u32 = 1;
 const STAKE_MIN: f64 = 0.02;
 
 /// How well a value is read, by cross-validation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ValueValidity {
     /// The value.
     pub value: String,

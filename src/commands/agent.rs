@@ -1,6 +1,6 @@
 //! `credence agent`: the loop on a task.
 
-mod carry;
+pub(crate) mod carry;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};

@@ -2,7 +2,7 @@
 
 pub(crate) mod handed;
 mod hook;
-mod told;
+pub(crate) mod told;
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};

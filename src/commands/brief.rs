@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use credence_memory::ids::BriefingId;
+use credence_memory::ids::{BriefingId, Seq};
 use credence_memory::record::{BriefingDropped, Record};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::Global;
 use crate::commands::consider::add_briefing;
@@ -44,6 +46,19 @@ pub(crate) enum BriefCommand {
     },
 }
 
+/// A briefing, as `credence brief list --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BriefingJson {
+    /// Its name.
+    briefing: BriefingId,
+    /// The file it came from.
+    source: String,
+    /// How many passages it has.
+    passages: usize,
+    /// Its record in the log.
+    record: Seq,
+}
+
 /// Runs `credence brief ...`.
 pub(crate) fn run(global: &Global, command: BriefCommand) -> anyhow::Result<()> {
     match command {
@@ -60,8 +75,11 @@ pub(crate) fn run(global: &Global, command: BriefCommand) -> anyhow::Result<()> 
         BriefCommand::List { json } => {
             let state = read_state(global)?;
             if json {
-                let all = state.briefings().values().map(|(seq, b)| {
-                    serde_json::json!({"briefing": b.briefing, "source": b.source, "passages": b.passages.len(), "record": seq.0})
+                let all = state.briefings().values().map(|(seq, b)| BriefingJson {
+                    briefing: b.briefing.clone(),
+                    source: b.source.clone(),
+                    passages: b.passages.len(),
+                    record: *seq,
                 });
                 return say_json(&all.collect::<Vec<_>>());
             }

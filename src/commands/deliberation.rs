@@ -1,9 +1,13 @@
 //! `credence deliberation`: what was foreseen, and whether it came true.
 
+use std::collections::BTreeMap;
+
 use clap::{Subcommand, ValueEnum};
 use credence_agent::deliberate::reliability;
 use credence_memory::ids::Seq;
-use credence_memory::record::{ConsequenceChecked, ConsequenceKind, Record};
+use credence_memory::record::{ConsequenceChecked, ConsequenceKind, Deliberated, Record};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::Global;
 use crate::exit::WrongInput;
@@ -39,6 +43,35 @@ pub(crate) enum Found {
     Wrong,
 }
 
+/// What was foreseen, as `credence deliberation list --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliberationsJson {
+    kinds: Vec<KindJson>,
+    deliberations: Vec<DeliberationJson>,
+}
+
+/// How far a kind of consequence is trusted.
+#[derive(Debug, Serialize, ToSchema)]
+struct KindJson {
+    kind: &'static str,
+    /// Consequences of it that were found right.
+    right: u64,
+    /// And wrong.
+    wrong: u64,
+    /// Share of the judgement with consequences, 0 to 1.
+    trust: f64,
+}
+
+/// What was foreseen of an alternative.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliberationJson {
+    /// Its record in the log.
+    record: Seq,
+    made: Deliberated,
+    /// Consequences that were checked, by their place from 0: whether they were right.
+    checked: BTreeMap<usize, bool>,
+}
+
 /// Runs `credence deliberation ...`.
 pub(crate) fn run(global: &Global, command: DeliberationCommand) -> anyhow::Result<()> {
     match command {
@@ -49,16 +82,14 @@ pub(crate) fn run(global: &Global, command: DeliberationCommand) -> anyhow::Resu
                 .map(|k| (k.name(), state.consequences_checked(*k), reliability(&state, *k)))
                 .collect();
             if json {
-                let kinds: Vec<_> = kinds
-                    .iter()
-                    .map(|(kind, (right, wrong), trust)| serde_json::json!({"kind": kind, "right": right, "wrong": wrong, "trust": trust}))
-                    .collect();
-                let all: Vec<_> = state
-                    .deliberations()
-                    .iter()
-                    .map(|(seq, d)| serde_json::json!({"record": seq.0, "made": d.made, "checked": d.checked}))
-                    .collect();
-                return say_json(&serde_json::json!({"kinds": kinds, "deliberations": all}));
+                let kinds = kinds.into_iter();
+                let kinds = kinds.map(|(kind, (right, wrong), trust)| KindJson { kind, right, wrong, trust }).collect();
+                let all = state.deliberations().iter().map(|(seq, d)| DeliberationJson {
+                    record: *seq,
+                    made: d.made.clone(),
+                    checked: d.checked.clone(),
+                });
+                return say_json(&DeliberationsJson { kinds, deliberations: all.collect() });
             }
             for (kind, (right, wrong), trust) in kinds {
                 say(format!("{kind:<9} {right} right, {wrong} wrong: trusted {:.0}%", 100.0 * trust))?;

@@ -11,7 +11,7 @@ pub(crate) mod keep;
 mod kidney;
 mod learning;
 pub(crate) mod library;
-mod organisms;
+pub(crate) mod organisms;
 mod pairs;
 pub(crate) mod polis;
 pub(crate) mod reading;

@@ -10,15 +10,20 @@ use credence_agent::decide::Bars;
 use credence_agent::opening::Opening;
 use credence_agent::words::{Listener, Reader, WordsError};
 use credence_evals::decision_speed;
+use credence_evals::estimate::Estimate;
 use credence_evals::figures::Measured;
-use credence_evals::pressure::{Arm, ArmSummary, Pressure, PressureOptions, Row, by_arm, effects, flat_trust, read};
+use credence_evals::pressure::{
+    Arm, ArmSummary, Effects, Pressure, PressureOptions, Row, by_arm, effects, flat_trust, read,
+};
 use credence_evals::sentences::{self, Score};
-use credence_evals::text_safety::{Judge, Moved, measure_injections, measure_wording};
+use credence_evals::text_safety::{InjectionReport, Judge, Moved, WordingReport, measure_injections, measure_wording};
 use credence_memory::belief::Mixture;
 use credence_memory::ids::PersonId;
 use credence_priors::LanguageModel;
 use credence_priors::meaning::States;
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
@@ -164,6 +169,25 @@ fn belief(opened: &Opened, person: Option<&str>) -> anyhow::Result<Mixture> {
     Ok(opened.home.state().belief(&person)?)
 }
 
+/// What `credence eval pressure --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PressureJson {
+    /// Settings that were read.
+    settings: usize,
+    seed: u64,
+    rows: Vec<Row>,
+    effects: Vec<Effects>,
+}
+
+/// What `credence eval text --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TextJson {
+    /// Nothing where only wordings were measured.
+    injections: Option<InjectionReport>,
+    /// Nothing where only injections were measured.
+    wording: Option<WordingReport>,
+}
+
 /// Runs `credence eval pressure`.
 pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<()> {
     let kept = Keep::of(&args.kept, "pressure")?;
@@ -222,9 +246,7 @@ pub(crate) fn pressure(global: &Global, args: &PressureArgs) -> anyhow::Result<(
     });
     kept.keep(&asked, &[arms[..].figures(), found[..].figures()].concat()[..])?;
     if args.json {
-        return say_json(
-            &serde_json::json!({"settings": sample.len(), "seed": args.seed, "rows": rows, "effects": found}),
-        );
+        return say_json(&PressureJson { settings: sample.len(), seed: args.seed, rows, effects: found });
     }
     say(format!(
         "{} of {} settings, seed {}; model {}; leaning: 0 leaves the deposits alone, 1 uses them",
@@ -341,7 +363,7 @@ pub(crate) fn text(global: &Global, args: &TextArgs) -> anyhow::Result<()> {
     let figures = figures.into_iter().flatten().collect::<Vec<_>>().concat();
     kept.keep(&measured(args, &model), &figures[..])?;
     if args.json {
-        return say_json(&serde_json::json!({"injections": injected, "wording": worded}));
+        return say_json(&TextJson { injections: injected, wording: worded });
     }
     let line = |m: &Moved| {
         say(format!(

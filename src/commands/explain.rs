@@ -8,6 +8,7 @@ use credence_agent::influence::{Explained, explained, ranked};
 use credence_agent::knowledge::Knowledge;
 use credence_agent::views::LEVEL;
 use credence_agent::{motives, names};
+use credence_approvals::Explanation;
 use credence_memory::belief::{LocationName, Mixture};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::observation::contrast;
@@ -53,6 +54,19 @@ pub(crate) struct ExplanationJson {
     motives: Vec<MotiveView>,
 }
 
+/// Why an entry of approvals is as it is, as `credence explain --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntryJson {
+    /// The entry, in words.
+    about: String,
+    /// Whose approvals it is in.
+    person: PersonId,
+    /// Its record.
+    record: Seq,
+    /// Why; nothing where it is the owner's own word.
+    explanation: Option<Explanation>,
+}
+
 /// What one record moved.
 #[derive(Debug, Serialize, ToSchema)]
 struct MovedBy {
@@ -90,7 +104,7 @@ fn entry_of_approvals(global: &Global, seq: Seq, json: bool) -> anyhow::Result<b
     let about = format!("{}: {}", approvals::numbered(&entry, before.records()), approvals::entry_in_words(&entry));
     let why = approvals::entry_explained(&entry, &before);
     if json {
-        say_json(&serde_json::json!({"about": about, "person": person, "record": seq, "explanation": why}))?;
+        say_json(&EntryJson { about, person, record: seq, explanation: why })?;
         return Ok(true);
     }
     say(format!("{person}: {about}"))?;

@@ -8,13 +8,15 @@ use credence_agent::importance::NamedValue;
 use credence_agent::library::{self as documents, Document, LibraryError, Read, built_in};
 use credence_agent::names;
 use credence_memory::home::Paths;
-use credence_memory::ids::{DocumentId, ValueId};
+use credence_memory::ids::{DocumentId, Seq, ValueId};
 use credence_memory::layout::{Feature, Layout};
 use credence_memory::library::{Library, Opinion, Share, Statement};
+use credence_memory::number::{Finite, Probability};
 use credence_memory::record::{DocumentAdded, DocumentDropped, DocumentKind, PassageReading, ReadBy, Record};
 use credence_memory::state::State;
 use credence_priors::error_chain;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -139,7 +141,7 @@ pub(crate) fn run(global: &Global, command: LibraryCommand) -> anyhow::Result<()
             };
             home.append(now(), Record::DocumentDropped(DocumentDropped { document: id, reason }))?;
             if json {
-                return say_json(&json!({"dropped": id, "title": title}));
+                return say_json(&DroppedJson { dropped: id, title });
             }
             say(format!("{} is dropped: belief is what it would be had it never been there", clean_text(&title)))
         }
@@ -252,14 +254,16 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     if args.json {
-        let rows = outcomes.iter().map(|(read, is_new)| {
-            let mut row = summary(&read.added);
-            row["new"] = json!(is_new);
-            row["notes"] = json!(read.notes);
-            row
+        let added = |(read, new): &(Read, bool)| AddedJson {
+            document: summary(&read.added),
+            new: *new,
+            notes: read.notes.clone(),
+        };
+        return say_json(&AddJson {
+            documents: outcomes.iter().map(added).collect(),
+            refused: refused.iter().map(|error| error_chain(error)).collect(),
+            dry_run: args.dry_run,
         });
-        let refused: Vec<String> = refused.iter().map(|error| error_chain(error)).collect();
-        return say_json(&json!({"documents": rows.collect::<Vec<_>>(), "refused": refused, "dry_run": args.dry_run}));
     }
     for (read, is_new) in &outcomes {
         say(outcome(read, *is_new, args.dry_run))?;
@@ -303,12 +307,215 @@ fn named(layout: &Layout) -> Vec<NamedValue> {
     layout.values().iter().map(value).collect()
 }
 
-fn summary(d: &DocumentAdded) -> serde_json::Value {
-    json!({
-        "document": d.document, "title": d.title, "kind": d.kind, "source": d.source, "reliability": d.reliability,
-        "passages": d.passages.len(), "read": d.passages.iter().filter(|p| !p.readings.is_empty()).count(),
-        "references": d.references.len(),
-    })
+/// A document of the library.
+#[derive(Debug, Serialize, ToSchema)]
+struct DocumentJson {
+    /// Its id.
+    document: DocumentId,
+    title: String,
+    kind: DocumentKind,
+    /// The file it came from.
+    source: String,
+    /// How likely it is that it speaks truly of people in general.
+    reliability: Probability,
+    /// How many passages it has.
+    passages: usize,
+    /// Of them, those that say something of values.
+    read: usize,
+    /// How many works it cites.
+    references: usize,
+}
+
+fn summary(d: &DocumentAdded) -> DocumentJson {
+    DocumentJson {
+        document: d.document,
+        title: d.title.clone(),
+        kind: d.kind,
+        source: d.source.clone(),
+        reliability: d.reliability,
+        passages: d.passages.len(),
+        read: read_passages(d),
+        references: d.references.len(),
+    }
+}
+
+/// How many passages say something of values.
+fn read_passages(d: &DocumentAdded) -> usize {
+    d.passages.iter().filter(|p| !p.readings.is_empty()).count()
+}
+
+/// What was added, as `credence library add --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AddJson {
+    documents: Vec<AddedJson>,
+    /// Why others were not taken.
+    refused: Vec<String>,
+    /// Whether nothing was changed.
+    dry_run: bool,
+}
+
+/// A document that was added, or is there already.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddedJson {
+    #[serde(flatten)]
+    document: DocumentJson,
+    /// Whether it was not there yet.
+    new: bool,
+    /// What its owner should know of how it was read.
+    notes: Vec<String>,
+}
+
+/// A document that was dropped, as `credence library drop --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DroppedJson {
+    dropped: DocumentId,
+    title: String,
+}
+
+/// The library, as `credence library list --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LibraryJson {
+    documents: Vec<ListedJson>,
+    /// Collections that ship and were not added whole.
+    not_added: Vec<CollectionJson>,
+}
+
+/// A document with its record.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedJson {
+    #[serde(flatten)]
+    document: DocumentJson,
+    /// Its record in the log.
+    record: Seq,
+}
+
+/// A collection of documents that ships.
+#[derive(Debug, Serialize, ToSchema)]
+struct CollectionJson {
+    name: String,
+    title: String,
+    /// How many it has.
+    documents: usize,
+}
+
+/// A document with its passages, as `credence library show --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownJson {
+    /// Its id.
+    document: DocumentId,
+    title: String,
+    kind: DocumentKind,
+    /// The file it came from.
+    source: String,
+    /// How likely it is that it speaks truly of people in general.
+    reliability: Probability,
+    passages: Vec<PassageJson>,
+    /// Of them, those that say something of values.
+    read: usize,
+    /// The works that it cites.
+    references: Vec<String>,
+    contradicted_by: Vec<ContradictionJson>,
+}
+
+/// A passage, and what was read of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct PassageJson {
+    /// From 1.
+    number: usize,
+    heading: String,
+    text: String,
+    readings: Vec<PassageReading>,
+    /// The works that it cites.
+    references: Vec<String>,
+}
+
+/// A value of which another document says the opposite.
+#[derive(Debug, Serialize, ToSchema)]
+struct ContradictionJson {
+    about: ValueId,
+    /// What this one says, key points.
+    here: f64,
+    /// What the other says, key points.
+    there: f64,
+    /// The other.
+    document: DocumentId,
+}
+
+/// What the library says of a value, as `credence library explain VALUE --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SaidOfValueJson {
+    about: ValueId,
+    /// What it says; nothing where no passage speaks of the value.
+    opinion: Option<OpinionJson>,
+    /// What each document says; absent without an opinion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<Vec<StatementJson>>,
+    /// Documents that contradict each other; absent without an opinion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contradictions: Option<Vec<[DocumentId; 2]>>,
+    /// Passages, those that change most first.
+    passages: Vec<ShareJson>,
+}
+
+/// What the library says of a value, key points from the average of people's values.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpinionJson {
+    mean: f64,
+    sd: f64,
+    /// Passages that speak of it.
+    passages: usize,
+}
+
+/// What one document says of a value, key points.
+#[derive(Debug, Serialize, ToSchema)]
+struct StatementJson {
+    document: DocumentId,
+    mean: f64,
+    sd: f64,
+    /// Passages that speak of it.
+    passages: usize,
+}
+
+/// How much hangs on one passage.
+#[derive(Debug, Serialize, ToSchema)]
+struct ShareJson {
+    document: DocumentId,
+    title: String,
+    /// The passage's number, from 1.
+    number: usize,
+    /// What was read of it, key points.
+    key: f64,
+    /// The mean less the mean without it, key points.
+    change: f64,
+    text: String,
+    /// The works that it cites.
+    references: Vec<String>,
+}
+
+/// What one passage changes, as `credence library explain DOCUMENT:NUMBER --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SaidByPassageJson {
+    document: DocumentId,
+    title: String,
+    /// From 1.
+    number: usize,
+    text: String,
+    /// The works that it cites.
+    references: Vec<String>,
+    readings: Vec<ReadingJson>,
+}
+
+/// What was read of a passage, and what it changes.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadingJson {
+    about: ValueId,
+    /// Key points.
+    key: Finite,
+    by: ReadBy,
+    /// The mean less the mean without it; nothing where an earlier document has the same passage.
+    change: Option<f64>,
+    /// What the library says.
+    mean: Option<f64>,
 }
 
 fn list(state: &State, json: bool) -> anyhow::Result<()> {
@@ -321,19 +528,19 @@ fn list(state: &State, json: bool) -> anyhow::Result<()> {
     };
     let open: Vec<_> = built_in().iter().filter_map(|c| missing(c.name)).collect();
     if json {
-        let documents = library.documents().map(|(seq, d)| {
-            let mut row = summary(d);
-            row["record"] = json!(seq.0);
-            row
+        let documents = library.documents().map(|(seq, d)| ListedJson { document: summary(d), record: seq });
+        let not_added = open.iter().map(|(c, documents)| CollectionJson {
+            name: c.name.to_owned(),
+            title: c.title.to_owned(),
+            documents: *documents,
         });
-        let open = open.iter().map(|(c, n)| json!({"name": c.name, "title": c.title, "documents": n}));
-        return say_json(&json!({"documents": documents.collect::<Vec<_>>(), "not_added": open.collect::<Vec<_>>()}));
+        return say_json(&LibraryJson { documents: documents.collect(), not_added: not_added.collect() });
     }
     if library.is_empty() {
         say("The library is empty.")?;
     }
     for (_, d) in library.documents() {
-        let read = d.passages.iter().filter(|p| !p.readings.is_empty()).count();
+        let read = read_passages(d);
         say(format!(
             "{}  {} ({}, reliability {}): {read} of {} passages read, from {}",
             short(&d.document),
@@ -372,23 +579,38 @@ fn cited<'a>(document: &'a DocumentAdded, text: &str) -> Vec<&'a str> {
     cited
 }
 
+fn owned(words: Vec<&str>) -> Vec<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
 fn show(library: &Library, d: &DocumentAdded, json: bool) -> anyhow::Result<()> {
     let against = contradicting(library, d);
     if json {
-        let passages = d.passages.iter().enumerate().map(|(i, p)| {
-            json!({
-                "number": i + 1, "heading": p.heading, "text": p.text, "readings": p.readings,
-                "references": cited(d, &p.text),
-            })
+        let passages = d.passages.iter().enumerate().map(|(i, p)| PassageJson {
+            number: i + 1,
+            heading: p.heading.clone(),
+            text: p.text.clone(),
+            readings: p.readings.clone(),
+            references: owned(cited(d, &p.text)),
         });
-        let against = against.iter().map(|(about, own, other)| {
-            json!({"about": about, "here": own.mean, "there": other.mean, "document": other.document})
+        let against = against.into_iter().map(|(about, own, other)| ContradictionJson {
+            about: about.clone(),
+            here: own.mean,
+            there: other.mean,
+            document: other.document,
         });
-        let mut all = summary(d);
-        all["passages"] = passages.collect();
-        all["references"] = json!(d.references);
-        all["contradicted_by"] = against.collect();
-        return say_json(&all);
+        let DocumentJson { document, title, kind, source, reliability, read, .. } = summary(d);
+        return say_json(&ShownJson {
+            document,
+            title,
+            kind,
+            source,
+            reliability,
+            passages: passages.collect(),
+            read,
+            references: d.references.clone(),
+            contradicted_by: against.collect(),
+        });
     }
     say(format!("{} ({}, from {})", clean_text(&d.title), d.kind.name(), clean_text(&d.source)))?;
     for (i, p) in d.passages.iter().enumerate() {
@@ -462,7 +684,8 @@ fn explain(state: &State, what: &str, top: usize, json: bool) -> anyhow::Result<
     let name = names::value(about.as_str());
     let Some(opinion) = library.opinion(&about) else {
         if json {
-            return say_json(&json!({"about": about, "opinion": null, "passages": []}));
+            let (opinion, documents, contradictions) = (None, None, None);
+            return say_json(&SaidOfValueJson { about, opinion, documents, contradictions, passages: Vec::new() });
         }
         return say(format!("no passage of the library speaks of {name}: there it keeps the spread of the prior"));
     };
@@ -472,21 +695,29 @@ fn explain(state: &State, what: &str, top: usize, json: bool) -> anyhow::Result<
         let passages = shares.iter().take(top).filter_map(|share| {
             let (_, d) = library.document(&share.place.document)?;
             let p = &d.passages[share.place.passage];
-            Some(json!({
-                "document": d.document, "title": d.title, "number": share.place.passage + 1, "key": share.key,
-                "change": share.change, "text": p.text, "references": cited(d, &p.text),
-            }))
+            Some(ShareJson {
+                document: d.document,
+                title: d.title.clone(),
+                number: share.place.passage + 1,
+                key: share.key,
+                change: share.change,
+                text: p.text.clone(),
+                references: owned(cited(d, &p.text)),
+            })
         });
-        let statements = library
-            .statements(&about)
-            .into_iter()
-            .map(|s| json!({"document": s.document, "mean": s.mean, "sd": s.sd, "passages": s.passages}));
-        let against = pairs.iter().map(|(a, b)| json!([a.document, b.document]));
-        return say_json(&json!({
-            "about": about, "opinion": {"mean": opinion.mean, "sd": opinion.sd, "passages": opinion.passages},
-            "documents": statements.collect::<Vec<_>>(), "contradictions": against.collect::<Vec<_>>(),
-            "passages": passages.collect::<Vec<_>>(),
-        }));
+        let statements = library.statements(&about).into_iter().map(|s| StatementJson {
+            document: s.document,
+            mean: s.mean,
+            sd: s.sd,
+            passages: s.passages,
+        });
+        return say_json(&SaidOfValueJson {
+            opinion: Some(OpinionJson { mean: opinion.mean, sd: opinion.sd, passages: opinion.passages }),
+            documents: Some(statements.collect()),
+            contradictions: Some(pairs.iter().map(|(a, b)| [a.document, b.document]).collect()),
+            passages: passages.collect(),
+            about,
+        });
     }
     say(format!("{name}: {}", in_words(&opinion)))?;
     for s in library.statements(&about) {
@@ -538,13 +769,21 @@ fn explain_passage(library: &Library, d: &DocumentAdded, number: usize, json: bo
         })
         .collect();
     if json {
-        let rows = changes.iter().map(|(r, change, opinion)| {
-            json!({"about": r.about, "key": r.key, "by": r.by, "change": change, "mean": opinion.map(|o| o.mean)})
+        let readings = changes.iter().map(|(r, change, opinion)| ReadingJson {
+            about: r.about.clone(),
+            key: r.key,
+            by: r.by,
+            change: *change,
+            mean: opinion.map(|o| o.mean),
         });
-        return say_json(&json!({
-            "document": d.document, "title": d.title, "number": number, "text": p.text,
-            "references": cited(d, &p.text), "readings": rows.collect::<Vec<_>>(),
-        }));
+        return say_json(&SaidByPassageJson {
+            document: d.document,
+            title: d.title.clone(),
+            number,
+            text: p.text.clone(),
+            references: owned(cited(d, &p.text)),
+            readings: readings.collect(),
+        });
     }
     say(format!("{}:{number} {}\n  {}", short(&d.document), clean_text(&d.title), clean_text(&p.text)))?;
     cited(d, &p.text).into_iter().try_for_each(|work| say(format!("  {}", clean_text(work))))?;

@@ -1,10 +1,13 @@
 //! `credence model`: fetch, list, describe and measure models.
 
 use credence_priors::bench::bench;
+use credence_priors::cache::PulledModel;
 use credence_priors::reference::ModelReference;
 use credence_priors::schema::ValueSchema;
-use credence_priors::value_reading::ValueMap;
+use credence_priors::value_reading::{ValueMap, ValueValidity};
 use credence_priors::{Llama, ModelIdentity};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelCommand};
 use crate::commands::prior::read_in_words;
@@ -13,6 +16,23 @@ use crate::surroundings::{cache, pull, say, say_json};
 
 /// Rounds of the benchmark, after one that is not counted.
 const BENCH_ROUNDS: usize = 5;
+
+/// A model, as `credence model info --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelJson {
+    model: PulledModel,
+    architecture: String,
+    name: Option<String>,
+    parameters: u64,
+    /// What its weights are kept in.
+    precision: String,
+    /// Files that it is split into.
+    files: u64,
+    /// Whether it has a template of its own for conversations.
+    chat_template: bool,
+    /// How well it reads each value in acts that nobody keyed; nothing where that is not known yet.
+    reads: Option<Vec<ValueValidity>>,
+}
 
 /// Runs `credence model ...`.
 pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> {
@@ -50,12 +70,16 @@ pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> 
             let key = ModelIdentity::key_of(&info.model.blake3, &precision);
             let map = ValueMap::known_for(&key, &schema, Some(&cache(global).readings()));
             if json {
-                return say_json(&serde_json::json!({
-                    "model": info.model, "architecture": info.head.architecture, "name": info.head.name,
-                    "parameters": info.head.parameters, "precision": info.head.precision(),
-                    "files": info.head.split.map_or(1, |(_, count)| count), "chat_template": info.head.has_chat_template,
-                    "reads": map.map(|map| map.validity),
-                }));
+                return say_json(&ModelJson {
+                    precision: info.head.precision(),
+                    model: info.model,
+                    architecture: info.head.architecture,
+                    name: info.head.name,
+                    parameters: info.head.parameters,
+                    files: info.head.split.map_or(1, |(_, count)| count),
+                    chat_template: info.head.has_chat_template,
+                    reads: map.map(|map| map.validity),
+                });
             }
             say(format!(
                 "{}\n  file          {}\n  name          {}\n  architecture  {}\n  parameters    {:.1} million\n  precision     {}\n  files         {}\n  chats         {}\n  sha256        {}\n  blake3        {}",

@@ -8,6 +8,10 @@ use credence_agent::bank::Bank;
 use credence_agent::pack::{MANIFEST, Pack, PackReport, agreement};
 use credence_evals::recovery::{self, RecoveryOptions};
 use credence_memory::belief::Settings;
+use credence_memory::ids::Hash;
+use credence_priors::schema::Value;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::exit::{DidNotMatch, WrongInput};
 use crate::progress::counting;
@@ -91,21 +95,64 @@ fn list(json: bool) -> anyhow::Result<()> {
     })
 }
 
-fn summary(pack: &Pack) -> serde_json::Value {
-    let values = pack
-        .schema
-        .values
-        .iter()
-        .map(|v| serde_json::json!({"id": v.id, "name": v.name, "description": v.description}));
-    serde_json::json!({
-        "name": pack.name,
-        "title": pack.title,
-        "hash": pack.hash,
-        "folder": pack.folder,
-        "values": values.collect::<Vec<_>>(),
-        "questions": pack.bank.questions.len(),
-        "portraits": pack.bank.portraits.len(),
-    })
+/// A pack, as `credence pack list` and `credence pack show` tell it with `--json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PackJson {
+    name: String,
+    title: String,
+    /// Hash of all that is in it.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// Where it was read from; nothing for one that is built in.
+    #[schema(value_type = Option<String>)]
+    folder: Option<PathBuf>,
+    values: Vec<ValueJson>,
+    /// How many questions it has.
+    questions: usize,
+    /// How many portraits it has.
+    portraits: usize,
+}
+
+/// A value of a pack.
+#[derive(Debug, Serialize, ToSchema)]
+struct ValueJson {
+    id: String,
+    name: String,
+    description: String,
+}
+
+fn summary(pack: &Pack) -> PackJson {
+    let value = |v: &Value| ValueJson { id: v.id.clone(), name: v.name.clone(), description: v.description.clone() };
+    PackJson {
+        name: pack.name.clone(),
+        title: pack.title.clone(),
+        hash: pack.hash,
+        folder: pack.folder.clone(),
+        values: pack.schema.values.iter().map(value).collect(),
+        questions: pack.bank.questions.len(),
+        portraits: pack.bank.portraits.len(),
+    }
+}
+
+/// What a pack is as an instrument, as `credence pack check --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PackCheckJson {
+    report: PackReport,
+    /// How far a second reader agrees, by value; empty without one.
+    kappa: Vec<KappaJson>,
+    /// Whether simulated people were found with it; nothing where none were simulated.
+    recovery: Option<recovery::RecoveryResult>,
+    passed: bool,
+}
+
+/// How far two readers agree on a value.
+#[derive(Debug, Serialize, ToSchema)]
+struct KappaJson {
+    value: String,
+    /// Cohen's weighted kappa.
+    kappa: f64,
+    /// Alternatives that both keyed.
+    alternatives: usize,
 }
 
 fn show(pack: &Pack, json: bool) -> anyhow::Result<()> {
@@ -139,14 +186,9 @@ fn check(pack: &Pack, second: Option<&Path>, people: usize, seed: u64, json: boo
     let found = if people == 0 { None } else { Some(recovered(pack, &values, people, seed)?) };
     let passed = report.findings.iter().all(|f| f.passed);
     if json {
-        let kappas =
-            kappas.iter().map(|(v, kappa, n)| serde_json::json!({"value": v, "kappa": kappa, "alternatives": n}));
-        say_json(&serde_json::json!({
-            "report": report,
-            "kappa": kappas.collect::<Vec<_>>(),
-            "recovery": found,
-            "passed": passed,
-        }))?;
+        let kappas = kappas.into_iter();
+        let kappa = kappas.map(|(value, kappa, alternatives)| KappaJson { value, kappa, alternatives }).collect();
+        say_json(&PackCheckJson { report, kappa, recovery: found, passed })?;
     } else {
         say_report(&report)?;
         for (value, kappa, n) in &kappas {

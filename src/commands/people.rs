@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand};
 use credence_agent::people::{ItemView, PeopleOptions, PeopleView, PlaceView, Spread, overview, words};
 use credence_memory::home::HomeError;
-use credence_memory::ids::{AlternativeId, PersonId, SourceId};
+use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::population::{
     COMPONENTS_PEOPLE_MIN, Flag, ItemPosterior, Part, Progress, Survey, consolidated, conversations, influence_of,
     whom_to_ask,
@@ -12,6 +12,8 @@ use credence_memory::population::{
 use credence_memory::record::{AlternativeDescribed, QuarantineSet, Record, Subject};
 use credence_memory::state::{State, StateError};
 use credence_memory::text::{self, normal};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{CapArgs, Global};
 use crate::commands::evidence::brief;
@@ -219,6 +221,25 @@ fn part_name(part: &Part) -> String {
     }
 }
 
+/// A home with several conversations, as `credence people --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PartsJson {
+    parts: Vec<PartJson>,
+}
+
+/// One of its conversations, or what belongs to none.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartJson {
+    /// Which.
+    part: String,
+    /// Everyone in it; absent where there is nothing to compare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<PeopleView>,
+    /// Why there is nothing to compare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
 fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<()> {
     let state = read_state(global)?;
     let mut options = PeopleOptions::default();
@@ -241,19 +262,19 @@ fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<()> {
     for part in parts.iter().flatten() {
         // One with a single person says nothing, and is no reason to show none of the others.
         match look(Some(part)) {
-            Ok(view) if args.json => views.push(serde_json::json!({ "part": part_name(part), "view": view })),
+            Ok(view) if args.json => views.push(PartJson { part: part_name(part), view: Some(view), error: None }),
             Ok(view) => {
                 say(format!("=== {} ===", part_name(part)))?;
                 print(&view, args.all)?;
                 say("")?;
             }
             Err(error) if args.json => {
-                views.push(serde_json::json!({ "part": part_name(part), "error": error.to_string() }));
+                views.push(PartJson { part: part_name(part), view: None, error: Some(error.to_string()) });
             }
             Err(error) => say(format!("=== {} ===\n{error}\n", part_name(part)))?,
         }
     }
-    if args.json { say_json(&serde_json::json!({ "parts": views })) } else { Ok(()) }
+    if args.json { say_json(&PartsJson { parts: views }) } else { Ok(()) }
 }
 
 fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
@@ -387,6 +408,19 @@ fn subject_name(subject: &Subject) -> String {
     }
 }
 
+/// What was learned of everyone, as `credence people consolidate --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConsolidatedJson {
+    /// The record that has it.
+    record: Seq,
+    /// People that it was learned from.
+    people: usize,
+    /// Parts of them, each of which receives what was learned without it.
+    parts: usize,
+    /// Share of people around each centre.
+    components: Vec<f64>,
+}
+
 fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()> {
     let mut home = open_home(global)?;
     let bar = counting("learning the population");
@@ -400,9 +434,7 @@ fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()>
     let masses = record.all.masses();
     let (entry, _) = home.append(now(), Record::PopulationConsolidated(record))?;
     if json {
-        return say_json(
-            &serde_json::json!({ "record": entry.seq.0, "people": people, "parts": parts, "components": masses }),
-        );
+        return say_json(&ConsolidatedJson { record: entry.seq, people, parts, components: masses });
     }
     say(format!(
         "Learned from {people} people in {parts} parts; each person receives what was learned without their part.\n\
@@ -432,7 +464,7 @@ fn centres(masses: &[f64], people: usize) -> String {
 }
 
 /// Whom to ask what, as `credence people ask --json` tells it.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AskJson {
     /// Whom.
     person: String,

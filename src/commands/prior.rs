@@ -4,17 +4,62 @@ use credence_agent::reader::Reader;
 use std::path::Path;
 
 use credence_priors::acts::keyed_bank;
-use credence_priors::checks::{charter_report, embedded_charter_questions, embedded_pairs, obvious_pairs_report};
+use credence_priors::checks::{
+    CharterReport, ObviousPairsReport, charter_report, embedded_charter_questions, embedded_pairs, obvious_pairs_report,
+};
 use credence_priors::elicited::ElicitedPrior;
 use credence_priors::keyed_prior::{KeyedPrior, KeyedWeight};
 use credence_priors::reading_cache::FileReadingCache;
 use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::{ValueMap, ValueValidity};
 use credence_priors::{LanguageModel, ModelHandle};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, PriorCommand};
 use crate::progress::counting;
 use crate::surroundings::{cache, charter, load, model_and_schema, pull, say, say_json};
+
+/// A model's prior, as `credence prior show --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriorJson {
+    #[serde(flatten)]
+    prior: ElicitedPrior,
+    /// The model's own judgement of the keyed questions, regressed on their keys.
+    in_key_points: KeyedPrior,
+    /// How well it reads each value in acts that nobody keyed; nothing where that is not known yet.
+    reads: Option<Vec<ValueValidity>>,
+}
+
+/// A model's prior with the checks, as `credence prior show --check --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriorCheckJson {
+    prior: ElicitedPrior,
+    /// The obvious pairs that it ranks right.
+    obvious_pairs: ObviousPairsReport,
+    /// The statements of the charter that it takes as they are meant.
+    charter: CharterReport,
+}
+
+/// Two models beside each other, as `credence prior compare --json` tells them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriorsJson {
+    /// The two.
+    models: Vec<KeyedPrior>,
+    /// What the first has less the second, by value.
+    differences: Vec<DifferenceJson>,
+}
+
+/// How differently two models weigh a value.
+#[derive(Debug, Serialize, ToSchema)]
+struct DifferenceJson {
+    value: String,
+    /// In standard deviations of each one's judgement, for a key point.
+    difference: f64,
+    sd: f64,
+    /// Whether it is beyond doubt, at 5% for all values together.
+    beyond_doubt: bool,
+}
 
 /// Runs `credence prior ...`.
 pub(crate) fn run(global: &Global, command: PriorCommand) -> anyhow::Result<()> {
@@ -33,10 +78,8 @@ pub(crate) fn run(global: &Global, command: PriorCommand) -> anyhow::Result<()> 
     let keyed = keyed_prior(&mut model, &schema, &readings)?;
     let map = ValueMap::known_for(&model.describe().key(), &schema, Some(&readings));
     if json && !check {
-        let mut shown = serde_json::to_value(prior)?;
-        shown["in_key_points"] = serde_json::to_value(&keyed)?;
-        shown["reads"] = serde_json::to_value(map.map(|map| map.validity))?;
-        return say_json(&shown);
+        let reads = map.map(|map| map.validity);
+        return say_json(&PriorJson { prior: elicited.prior, in_key_points: keyed, reads });
     }
     if !json {
         say(format!(
@@ -68,7 +111,7 @@ pub(crate) fn run(global: &Global, command: PriorCommand) -> anyhow::Result<()> 
         let pairs = obvious_pairs_report(&mut model, &schema, &embedded_pairs()?, &mut cache)?;
         let meant = charter_report(&mut model, &charter(&args, None)?, &embedded_charter_questions()?)?;
         if json {
-            return say_json(&serde_json::json!({ "prior": prior, "obvious_pairs": pairs, "charter": meant }));
+            return say_json(&PriorCheckJson { prior: elicited.prior, obvious_pairs: pairs, charter: meant });
         }
         let share =
             |s: &credence_priors::share::Share| format!("{} of {} (95% [{:.2}, {:.2}])", s.right, s.of, s.low, s.high);
@@ -143,13 +186,11 @@ fn compare(global: &Global, models: [&str; 2], json: bool) -> anyhow::Result<()>
     }
     let rows = priors[0].beside(&priors[1]);
     if json {
-        let differ: Vec<_> = rows
-            .iter()
-            .map(|(value, difference, sd, beyond)| {
-                serde_json::json!({"value": value, "difference": difference, "sd": sd, "beyond_doubt": beyond})
-            })
+        let differences = rows
+            .into_iter()
+            .map(|(value, difference, sd, beyond_doubt)| DifferenceJson { value, difference, sd, beyond_doubt })
             .collect();
-        return say_json(&serde_json::json!({"models": priors, "differences": differ}));
+        return say_json(&PriorsJson { models: priors, differences });
     }
     let (first, second) = (&priors[0].model, &priors[1].model);
     say(format!(

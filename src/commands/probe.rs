@@ -13,6 +13,8 @@ use credence_glass::probe::{
 };
 use credence_glass::written::{built_in, ordinary};
 use credence_priors::{LanguageModel, ModelHandle, Reading as Question};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -339,6 +341,58 @@ fn bar(global: &Global, ordinary: Option<&Path>, model: &ModelArgs, json: bool) 
     say(format!("  a second opinion is worth asking from {:+.3} on: a tenth of them", together.unsure_from))
 }
 
+/// What reading with probes costs, as `credence probe cost --json` tells it: medians over texts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CostJson {
+    /// Ordinary texts that were read.
+    texts: usize,
+    probes: usize,
+    /// The model's own reading of a text.
+    reading_seconds: f64,
+    /// The same with the states handed over.
+    states_seconds: f64,
+    /// All probes on these states.
+    probes_seconds: f64,
+    /// The probes' part of a reading with states.
+    share: f64,
+}
+
+/// The model's own answer, as `credence probe ask --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnAnswerJson {
+    motive: String,
+    /// How well it tells the texts apart.
+    own_answer: Auroc,
+}
+
+/// A probe, as `credence probe list --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProbeJson {
+    motive: String,
+    /// Key of the model whose states it reads.
+    model: String,
+    site: Site,
+    /// On topics that it had not seen.
+    auroc: Auroc,
+    #[schema(value_type = String)]
+    file: PathBuf,
+}
+
+/// What probes read of a line, as a line of `credence probe watch --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WatchedJson {
+    /// The line's number, from 1.
+    line: usize,
+    readings: Vec<WatchedReadingJson>,
+}
+
+/// What one probe read.
+#[derive(Debug, Serialize, ToSchema)]
+struct WatchedReadingJson {
+    motive: String,
+    reading: Reading,
+}
+
 /// Measures what probes add to a reading: the model's forward pass alone, the same with states handed over, and the probes.
 fn cost(global: &Global, texts: usize, model: &ModelArgs, json: bool) -> anyhow::Result<()> {
     let (mut model, _, _) = model_and_schema(global, model)?;
@@ -376,10 +430,14 @@ fn cost(global: &Global, texts: usize, model: &ModelArgs, json: bool) -> anyhow:
     });
     let share = probed / states;
     if json {
-        return say_json(&serde_json::json!({
-            "texts": count, "probes": probes.len(), "reading_seconds": read, "states_seconds": states,
-            "probes_seconds": probed, "share": share,
-        }));
+        return say_json(&CostJson {
+            texts: count,
+            probes: probes.len(),
+            reading_seconds: read,
+            states_seconds: states,
+            probes_seconds: probed,
+            share,
+        });
     }
     say(format!("medians over {count} ordinary texts, {} probes", probes.len()))?;
     say(format!("  the model reads a text: {:.1} ms; with the states handed over {:.1} ms", 1e3 * read, 1e3 * states))?;
@@ -435,7 +493,7 @@ fn ask(global: &Global, contrasts: &ContrastSet, model: &ModelArgs, json: bool) 
     let (mut model, _, _) = model_and_schema(global, model)?;
     let found = own_answer(&mut model, contrasts)?.context("the model gave every text the same answer")?;
     if json {
-        return say_json(&serde_json::json!({"motive": contrasts.motive(), "own_answer": found}));
+        return say_json(&OwnAnswerJson { motive: contrasts.motive().to_owned(), own_answer: found });
     }
     say(format!("{}: AUROC of the model's own answer {}", contrasts.motive(), area(&found)))
 }
@@ -449,9 +507,10 @@ fn list(global: &Global, json: bool) -> anyhow::Result<()> {
         }
     }
     if json {
-        let rows = rows.iter().map(|(file, probe)| {
+        let rows = rows.into_iter().map(|(file, probe)| {
             let parts = probe.parts();
-            serde_json::json!({"motive": parts.motive, "model": parts.source.model, "site": parts.site, "auroc": parts.evidence.auroc, "file": file})
+            let (motive, model) = (parts.motive.clone(), parts.source.model.clone());
+            ProbeJson { motive, model, site: parts.site, auroc: parts.evidence.auroc, file }
         });
         return say_json(&rows.collect::<Vec<_>>());
     }
@@ -554,11 +613,10 @@ fn watch(global: &Global, files: &[PathBuf], args: &ModelArgs, json: bool) -> an
         }
         let readings = read_text(&mut model, &probes, line.trim())?;
         if json {
-            let read = probes
-                .iter()
-                .zip(&readings)
-                .map(|(probe, reading)| serde_json::json!({"motive": probe.parts().motive, "reading": reading}));
-            say_json(&serde_json::json!({"line": n + 1, "readings": read.collect::<Vec<_>>()}))?;
+            let read = probes.iter().zip(readings);
+            let read =
+                read.map(|(probe, reading)| WatchedReadingJson { motive: probe.parts().motive.clone(), reading });
+            say_json(&WatchedJson { line: n + 1, readings: read.collect() })?;
             continue;
         }
         let read = probes.iter().zip(&readings).map(|(probe, reading)| {

@@ -1,10 +1,10 @@
 //! `credence replay`: a log folded again without any model, as it was or as it might have been.
 
-mod compare;
-mod follow;
+pub(crate) mod compare;
+pub(crate) mod follow;
 mod plot;
-mod print;
-mod strategy;
+pub(crate) mod print;
+pub(crate) mod strategy;
 
 use std::path::Path;
 use std::sync::Mutex;

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use credence_glass::probe::{EACH_LABEL_MIN, auroc};
+use credence_glass::probe::{Auroc, EACH_LABEL_MIN, auroc};
 use credence_glass::written::{built_in, ordinary};
 use credence_glass::{
-    AuditOptions, Autoencoder, Codes, Data, Detector, Kind, Origin, Price, Settings, audit, basis, contrast, train,
+    AuditOptions, Autoencoder, Codes, Data, Detector, Kind, Making, Origin, Price, ScoredPair, Settings, audit, basis,
+    contrast, train,
 };
 use credence_priors::{LanguageModel, ModelHandle};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -276,16 +278,114 @@ fn train_one(global: &Global, args: &TrainArgs) -> anyhow::Result<()> {
     let firing = Firing::of(&codes);
     let hash = hash_of(&args.out)?;
     if args.json {
-        return say_json(&serde_json::json!({
-            "file": args.out, "blake3": hash, "model": data.origin().model, "layer": layer, "texts": texts.len(),
-            "rows": data.rows(), "settings": settings, "seed": args.seed, "explained": explained, "l0": codes.l0(),
-            "dead": firing.dead, "always_on": firing.always_on,
-        }));
+        return say_json(&TrainedJson {
+            file: args.out.clone(),
+            blake3: hash,
+            model: data.origin().model.clone(),
+            layer,
+            texts: texts.len(),
+            rows: data.rows(),
+            settings,
+            seed: args.seed,
+            explained,
+            l0: codes.l0(),
+            dead: firing.dead,
+            always_on: firing.always_on,
+        });
     }
     say(format!("{} entries at layer {layer}, from {} states of {} texts", args.width, data.rows(), texts.len()))?;
     say(format!("  {:.1}% of the variance explained by {:.1} entries a row", 100.0 * explained, codes.l0()))?;
     firing.say()?;
     say(format!("written to {}\n  blake3 {hash}", args.out.display()))
+}
+
+/// An autoencoder that was trained, as `credence sae train --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrainedJson {
+    #[schema(value_type = String)]
+    file: PathBuf,
+    /// BLAKE3 of the file.
+    blake3: String,
+    /// Key of the model whose states it was trained on.
+    model: String,
+    layer: usize,
+    /// Texts whose states those were.
+    texts: usize,
+    /// The states.
+    rows: usize,
+    settings: Settings,
+    seed: u64,
+    /// Share of the variance that is explained.
+    explained: f64,
+    /// Entries that fire in a state, on average.
+    l0: f64,
+    /// Entries that never fire.
+    dead: usize,
+    /// Entries that fire in nearly all states, with the share.
+    always_on: Vec<(usize, f64)>,
+}
+
+/// An autoencoder, as `credence sae show --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AutoencoderJson {
+    /// Its entries.
+    width: usize,
+    /// Numbers in a state.
+    dimension: usize,
+    /// BLAKE3 of the file.
+    blake3: String,
+    /// How it was made; nothing where the file does not say.
+    making: Option<Making>,
+}
+
+/// What an audit found, as `credence sae audit --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditJson {
+    /// Entries that were looked at.
+    entries: usize,
+    /// Entries that never fire; nothing without texts.
+    dead: Option<usize>,
+    /// Entries that fire in nearly all states, with the share; nothing without texts.
+    always_on: Option<Vec<(usize, f64)>>,
+    detectors: Vec<DetectorJson>,
+}
+
+/// What one detector found: pairs in which one entry may be silent where the other speaks.
+#[derive(Debug, Serialize, ToSchema)]
+struct DetectorJson {
+    detector: Detector,
+    /// The score from which on a pair is flagged.
+    line: f32,
+    /// Pairs that are.
+    flagged: usize,
+    /// Those with the highest scores.
+    worst: Vec<ScoredPair>,
+}
+
+/// Where an entry fires, as `credence sae show --entry --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntryJson {
+    entry: usize,
+    /// Share of states that it fires in.
+    rate: f64,
+    /// The highest value in a text, and the text.
+    texts: Vec<(f32, String)>,
+}
+
+/// Entries that tell labelled texts apart, as `credence sae show --labels --json` tells them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LabelledJson {
+    /// Entries that were tried.
+    tried: usize,
+    /// The best of them.
+    entries: Vec<LabelledEntryJson>,
+}
+
+/// How well one entry tells them apart.
+#[derive(Debug, Serialize, ToSchema)]
+struct LabelledEntryJson {
+    entry: usize,
+    auroc: Auroc,
 }
 
 /// The share of the variance that the reconstruction explains.
@@ -325,9 +425,8 @@ fn show(file: &Path, autoencoder: &Autoencoder, json: bool) -> anyhow::Result<()
     let hash = hash_of(file)?;
     let making = autoencoder.parts().making.as_ref();
     if json {
-        return say_json(&serde_json::json!({
-            "width": autoencoder.width(), "dimension": autoencoder.dimension(), "blake3": hash, "making": making,
-        }));
+        let (width, dimension) = (autoencoder.width(), autoencoder.dimension());
+        return say_json(&AutoencoderJson { width, dimension, blake3: hash, making: making.cloned() });
     }
     say(format!("{} entries for states of {} numbers", autoencoder.width(), autoencoder.dimension()))?;
     if let Some(making) = making {
@@ -358,14 +457,18 @@ fn audit_one(
     let found = audit(autoencoder, &options)?;
     let flagged = Detector::ALL.map(|detector| (detector, found.flagged(detector, detector.line())));
     if json {
-        let rows = flagged.iter().map(|(detector, pairs)| {
-            serde_json::json!({"detector": detector, "line": detector.line(), "flagged": pairs.len(), "worst": pairs.iter().take(top).collect::<Vec<_>>()})
+        let detectors = flagged.iter().map(|(detector, pairs)| DetectorJson {
+            detector: *detector,
+            line: detector.line(),
+            flagged: pairs.len(),
+            worst: pairs.iter().take(top).cloned().collect(),
         });
-        return say_json(&serde_json::json!({
-            "entries": if options.entries.is_empty() { autoencoder.width() } else { options.entries.len() },
-            "dead": firing.as_ref().map(|f| f.dead), "always_on": firing.as_ref().map(|f| &f.always_on),
-            "detectors": rows.collect::<Vec<_>>(),
-        }));
+        return say_json(&AuditJson {
+            entries: if options.entries.is_empty() { autoencoder.width() } else { options.entries.len() },
+            dead: firing.as_ref().map(|f| f.dead),
+            detectors: detectors.collect(),
+            always_on: firing.map(|f| f.always_on),
+        });
     }
     if let Some(firing) = &firing {
         firing.say()?;
@@ -420,7 +523,8 @@ fn show_entry(
     by_text.retain(|(value, _)| *value > 0.0);
     by_text.truncate(TEXTS_SHOWN);
     if json {
-        return say_json(&serde_json::json!({"entry": entry, "rate": rate, "texts": by_text}));
+        let texts = by_text.into_iter().map(|(value, text)| (value, text.clone())).collect();
+        return say_json(&EntryJson { entry, rate, texts });
     }
     say(format!("entry {entry} fires in {:.2}% of {} states", 100.0 * rate, data.rows()))?;
     by_text.iter().try_for_each(|(value, text)| say(format!("  {value:.2}  {text}")))
@@ -495,8 +599,8 @@ fn show_labels(
     let tried = found.len();
     found.truncate(top);
     if json {
-        let rows = found.iter().map(|(entry, area)| serde_json::json!({"entry": entry, "auroc": area}));
-        return say_json(&serde_json::json!({"tried": tried, "entries": rows.collect::<Vec<_>>()}));
+        let entries = found.into_iter().map(|(entry, auroc)| LabelledEntryJson { entry, auroc }).collect();
+        return say_json(&LabelledJson { tried, entries });
     }
     say(format!("the best of {tried} entries; the best of so many looks good by chance, so try it on other texts"))?;
     found.iter().try_for_each(|(entry, area)| {

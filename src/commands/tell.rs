@@ -11,8 +11,9 @@ use credence_agent::words::rate::ReadingRate;
 use credence_agent::words::telling::{Telling, ToReading};
 use credence_agent::words::{Listener, Reader, RowRead, sentence};
 use credence_memory::ids::{PersonId, Seq, SourceId};
-use credence_memory::record::Origin;
-use serde_json::json;
+use credence_memory::record::{Origin, ReadRow};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
 use crate::surroundings::{Opened, now, person, say, say_json};
@@ -59,6 +60,32 @@ impl From<ReaderArg> for Reader {
             ReaderArg::Completion => Self::Completion,
         }
     }
+}
+
+/// What became of a reading, as `credence tell --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReadingJson {
+    /// The record of the words.
+    words: Seq,
+    /// What they mean, as it counts.
+    reading: ReadRow,
+    /// The same in words.
+    sentence: String,
+    /// "confirmed", "corrected", "dropped", "left" or "unconfirmed".
+    answer: &'static str,
+    /// Of one that counts without being confirmed: the probability that it is misread.
+    misreading: Option<f64>,
+    /// The record of the evidence; nothing where nothing is concluded.
+    record: Option<Seq>,
+}
+
+/// A reading that is to be answered by a line, as `credence tell --json` puts it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AskedJson {
+    /// What the words are taken to mean.
+    asked: String,
+    /// What else they might mean: an answer by number takes one.
+    others: Vec<String>,
 }
 
 /// Runs `credence tell`.
@@ -123,10 +150,8 @@ pub(crate) fn tell(
         let seq = telling.answer(&mut opened.home, answer, now())?;
         evidence.extend(seq);
         if json {
-            say_json(&json!({
-                "words": telling.read().0, "reading": meant, "sentence": sentence(&meant, name), "answer": said,
-                "misreading": misreading, "record": seq.map(|s| s.0),
-            }))?;
+            let (words, sentence) = (telling.read(), sentence(&meant, name));
+            say_json(&ReadingJson { words, reading: meant, sentence, answer: said, misreading, record: seq })?;
         } else {
             let how = misreading.map_or_else(String::new, |p| format!(", taken as misread with probability {p:.2}"));
             let record = seq.map_or_else(|| "; nothing is concluded from it".into(), |s| format!(" (record {s})"));
@@ -159,7 +184,7 @@ fn answer(
     };
     let others: Vec<String> = open.others.iter().map(|row| sentence(row, name)).collect();
     if json {
-        say_json(&json!({"asked": sentence(&open.row, name), "others": others}))?;
+        say_json(&AskedJson { asked: sentence(&open.row, name), others })?;
     } else {
         say(format!("{}: right?", sentence(&open.row, name)))?;
         for (i, other) in others.iter().enumerate() {

@@ -3,7 +3,7 @@
 mod background;
 mod files;
 pub(crate) mod status;
-mod work;
+pub(crate) mod work;
 
 use anyhow::Context;
 use credence_memory::ids::{AdapterGeneration, PersonId};

@@ -136,10 +136,28 @@ impl DeskHost {
         .await
     }
 
-    /// Decides, guards against wording, and records.
-    async fn settle(&self, asked: Asked) -> Result<Decision, HostError> {
+    /// Has everything read that a decision between these acts needs, and nothing decided: also other words for the situation, where an
+    /// act would be chosen that hangs on them.
+    ///
+    /// # Errors
+    /// An act that nobody described needs a model, and there is none. What probes and other words would say is left out then.
+    pub(crate) async fn prepare(
+        &self,
+        person: PersonId,
+        situation: String,
+        texts: Vec<String>,
+    ) -> Result<(), HostError> {
+        self.described(&situation, &texts).await?;
+        if let Err(error) = self.weighed(&Asked { person, situation, texts, may_ask: true }).await {
+            tracing::warn!("other words for a situation were not tried: {error}");
+        }
+        Ok(())
+    }
+
+    /// Decides and guards against wording; nothing is decided for good yet.
+    async fn weighed(&self, asked: &Asked) -> Result<Decided, HostError> {
         self.described(&asked.situation, &asked.texts).await?;
-        self.watched(&asked).await?;
+        self.watched(asked).await?;
         let (bars, made) = (self.bars, asked.clone());
         let decided = self
             .at_desk(move |home| {
@@ -149,7 +167,12 @@ impl DeskHost {
                 decide(home.state(), &made.person, &made.ids(), &alone, bars, made.may_ask).map_err(failed)
             })
             .await?;
-        let guarded = self.guarded(&asked, decided).await?;
+        self.guarded(asked, decided).await
+    }
+
+    /// Decides, guards against wording, and records.
+    async fn settle(&self, asked: Asked) -> Result<Decision, HostError> {
+        let guarded = self.weighed(&asked).await?;
         let answer_at = (self.place)(None);
         self.at_desk(move |home| {
             let ids = asked.ids();

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -19,6 +20,8 @@ use axum::response::{IntoResponse, Response};
 use credence_memory::ids::{Hash, PersonId};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_stream::{Stream, StreamExt};
 
 use super::App;
 use super::problem::Problem;
@@ -69,6 +72,8 @@ pub(crate) struct Caller {
     pub(crate) csrf: String,
     /// Whether they came with a cookie, as browsers do.
     by_cookie: bool,
+    /// Hash of their token.
+    token: Hash,
 }
 
 impl Caller {
@@ -119,6 +124,8 @@ impl Caller {
 pub(crate) struct Tokens {
     file: PathBuf,
     known: Mutex<HashMap<Hash, Kept>>,
+    /// Told whenever tokens are taken back.
+    revoked: watch::Sender<()>,
 }
 
 impl Tokens {
@@ -143,7 +150,7 @@ impl Tokens {
                 known.insert(kept.hash, kept);
             }
         }
-        Ok(Self { file, known: Mutex::new(known) })
+        Ok(Self { file, known: Mutex::new(known), revoked: watch::Sender::new(()) })
     }
 
     /// A new token. It is on the disk, by its hash, before it is handed out; the owner's lives in memory only.
@@ -157,8 +164,14 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Takes every token of this role back; says how many there were.
+    /// Takes every token of this role back; says how many there were. What streams to their holders ends.
     pub(super) fn revoke(&self, role: Role) -> anyhow::Result<usize> {
+        let revoked = self.revoke_kept(role);
+        self.revoked.send_replace(());
+        revoked
+    }
+
+    fn revoke_kept(&self, role: Role) -> anyhow::Result<usize> {
         let mut known = self.known();
         let of_role: Vec<Hash> = known.values().filter(|k| k.role == role && !k.revoked).map(|k| k.hash).collect();
         for hash in &of_role {
@@ -185,7 +198,15 @@ impl Tokens {
         // Looked up by its hash, so how long it takes says nothing about any token.
         let kept = self.known().get(&Hash::of(token.as_bytes())).filter(|k| !k.revoked).cloned()?;
         let csrf = Hash::of_parts("csrf", [token.as_bytes()]).to_string();
-        Some(Caller { role: kept.role, person: kept.person, csrf, by_cookie: false })
+        Some(Caller { role: kept.role, person: kept.person, csrf, by_cookie: false, token: kept.hash })
+    }
+
+    /// Waits until a caller's token holds no more.
+    async fn taken_back(&self, caller: &Caller) {
+        // Before the first look, so that nothing is missed between the two.
+        let mut revoked = self.revoked.subscribe();
+        let holds = || self.known().get(&caller.token).is_some_and(|kept| !kept.revoked);
+        while holds() && revoked.changed().await.is_ok() {}
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Hash, Kept>> {
@@ -302,10 +323,18 @@ impl Rates {
 /// Checks that come before anything else: the name we are called by, where a change comes from, and how often somebody asks.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    if let Err(problem) = admitted(&app, &parts) {
-        return problem.into_response();
-    }
+    let caller = match admitted(&app, &parts) {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
+        && let Some(caller) = caller
+    {
+        let stream = |body: Body| Body::from_stream(while_token_holds(app, caller, body.into_data_stream()));
+        response = response.map(stream);
+    }
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -319,11 +348,22 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
+/// A stream that ends when its caller's token is taken back, wherever it comes from.
+fn while_token_holds<S: Stream>(app: App, caller: Caller, stream: S) -> impl Stream<Item = S::Item> {
+    let taken_back = tokio_stream::once(()).then(move |()| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move { app.tokens.taken_back(&caller).await }
+    });
+    let all = stream.map(Some).chain(tokio_stream::once(None));
+    all.merge(taken_back.map(|()| None)).map_while(|item| item)
+}
+
 /// What a page may load and where it may send forms: from here, and here. No script or style stands in a page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn admitted(app: &App, parts: &Parts) -> Result<(), Problem> {
+/// That a request may go on; gives who asks, where that is known.
+fn admitted(app: &App, parts: &Parts) -> Result<Option<Caller>, Problem> {
     let host = parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
     // A page of another site whose name was made to point here would come with that name.
     if !app.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
@@ -348,15 +388,15 @@ fn admitted(app: &App, parts: &Parts) -> Result<(), Problem> {
     // Whoever comes by a link that holds is no stranger: a whole room may do so at once.
     let by_link = || parts.uri.path().strip_prefix("/join/").and_then(|token| app.tokens.caller(token));
     let known = token.and_then(|token| app.tokens.caller(token.trim())).or_else(by_link);
-    let asking = match (known, address) {
-        (Some(caller), _) => Asking::Known(caller.csrf),
+    let asking = match (&known, address) {
+        (Some(caller), _) => Asking::Known(caller.csrf.clone()),
         (None, Some(address)) => Asking::Stranger(address),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(None),
     };
     if !app.rates.allows(asking) {
         return Err(Problem::too_many());
     }
-    Ok(())
+    Ok(known)
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(super::decisions::router())
         .merge(super::experiments::router())
         .merge(super::imports::router())
+        .merge(super::model::router())
+        .merge(super::people::router())
 }
 
 /// A JSON body; what is wrong with it is a problem like any other.

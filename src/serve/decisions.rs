@@ -1,4 +1,5 @@
-//! Decisions over the API: what was asked, considered and decided, and why; answering, correcting, stopping.
+//! Decisions over the API: what was asked, considered and decided, and why; answering, correcting, stopping, and giving a task that
+//! waits other alternatives.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use credence_memory::home::Paths;
 use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::record::{DecisionMade, Outcome, Record};
 use credence_memory::state::State as LogState;
+use credence_memory::text::normal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -37,6 +39,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(decisions, decide))
         .routes(routes!(decision))
         .routes(routes!(answer))
+        .routes(routes!(reconsider))
         .routes(routes!(correct))
         .routes(routes!(stop))
 }
@@ -80,6 +83,8 @@ pub(super) struct DecisionView {
     pub(super) may_correct: bool,
     /// Whether its task can be stopped.
     pub(super) may_stop: bool,
+    /// Whether its task waits, so that alternatives can be added and struck.
+    pub(super) may_reconsider: bool,
     /// Whether its task was stopped.
     pub(super) is_stopped: bool,
     /// Whether the same was decided again later.
@@ -185,9 +190,7 @@ async fn decide(
     Sent(sent): Sent<DecideSent>,
 ) -> Result<Json<Decided>, Problem> {
     caller.may_ask_the_model()?;
-    let host = app.agents.clone().ok_or_else(|| {
-        Problem::conflict("nobody knows whose agents these are: start the service with --agents-of NAME")
-    })?;
+    let host = app.agents.clone().ok_or_else(nobodys_agents)?;
     let asked = DecideArguments { situation: sent.situation, alternatives: sent.alternatives, person: sent.person };
     if let Some(fault) = asked.fault() {
         return Err(Problem::unusable(fault));
@@ -267,6 +270,31 @@ async fn answer(
     Ok(Json(one(&app, &caller, record).await?))
 }
 
+/// Other alternatives for a task: none of what was weighed may be right.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReconsiderDecision {
+    /// Alternatives to add, as verb phrases. What nobody described yet is read by the model.
+    #[serde(default)]
+    add: Vec<String>,
+    /// Places of alternatives to strike, from 0.
+    #[serde(default)]
+    strike: Vec<usize>,
+}
+
+/// Adds alternatives to a task that waits, and strikes others. It is decided again then; the new decision is told.
+#[utoipa::path(post, path = "/api/v1/decisions/{record}/alternatives", params(("record" = u64, Path)), request_body = ReconsiderDecision,
+    responses((status = 200, body = DecisionView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn reconsider(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Sent(sent): Sent<ReconsiderDecision>,
+) -> Result<Json<DecisionView>, Problem> {
+    let record = reconsidered(&app, &caller, record, sent.add, sent.strike).await?;
+    Ok(Json(one(&app, &caller, record).await?))
+}
+
 /// What the person would rather have had.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -308,6 +336,54 @@ pub(super) async fn answered(app: &App, caller: &Caller, record: u64, answer: Pr
         going_on::answer(&mut desk.home, seq, answer, &source, Bars::default(), now())
     });
     Ok(made.await?.0)
+}
+
+/// Gives a task other alternatives; gives the record of the decision that was made then.
+pub(super) async fn reconsidered(
+    app: &App,
+    caller: &Caller,
+    record: u64,
+    add: Vec<String>,
+    strike: Vec<usize>,
+) -> Result<u64, Problem> {
+    if add.is_empty() && strike.is_empty() {
+        return Err(Problem::unusable("say which alternatives to add, or which to strike"));
+    }
+    let add: Vec<String> = add.iter().map(|text| normal(text.trim()).into_owned()).collect();
+    let (situation, person, texts) = at_the_desk(app, caller, record, move |desk, seq| {
+        let state = desk.home.state();
+        let made = state.decisions().iter().find(|(at, _)| *at == seq).map(|(_, made)| made);
+        let made = made.ok_or(GoingOnError::NoDecision(seq))?;
+        if !going_on::standing(state, seq).is_some_and(|stands| stands.may_reconsider) {
+            return Err(GoingOnError::NothingToReconsider(seq));
+        }
+        let described = made.alternatives.iter().map(|id| state.description(id));
+        let situation = described.clone().flatten().next().map(|d| d.situation.clone()).unwrap_or_default();
+        let texts = described.map(|d| d.map_or_else(String::new, |d| d.text.clone()));
+        Ok((situation, made.person.clone(), texts.collect::<Vec<_>>()))
+    })
+    .await?;
+    // What is weighed from now on: a place that is none is told when it is recorded.
+    let kept = texts.into_iter().enumerate().filter(|(place, _)| !strike.contains(place)).map(|(_, text)| text);
+    let alternatives: Vec<String> = kept.chain(add.iter().cloned()).collect();
+    let weighed = DecideArguments { situation: situation.clone(), alternatives: alternatives.clone(), person: None };
+    if let Some(fault) = weighed.fault() {
+        return Err(Problem::unusable(fault));
+    }
+    if !add.is_empty() {
+        caller.may_ask_the_model()?;
+        let host = app.agents.clone().ok_or_else(nobodys_agents)?;
+        host.prepare(person, situation.clone(), alternatives).await?;
+    }
+    let added: Vec<AlternativeId> = add.iter().map(|text| AlternativeId::of(&situation, text)).collect();
+    let made = at_the_desk(app, caller, record, move |desk, seq| {
+        going_on::reconsider(&mut desk.home, seq, &added, &strike, Bars::default(), now())
+    });
+    Ok(made.await?.0)
+}
+
+fn nobodys_agents() -> Problem {
+    Problem::conflict("nobody knows whose agents these are: start the service with --agents-of NAME")
 }
 
 /// Corrects what a decision chose.
@@ -364,10 +440,13 @@ impl From<GoingOnError> for Problem {
         match error {
             GoingOnError::Session(error) => error.into(),
             error @ GoingOnError::NoDecision(_) => Self::unusable(chain(&error)),
-            error @ GoingOnError::NoOther { .. } => Self::unusable(chain(&error)),
-            error @ (GoingOnError::NoQuestion(_) | GoingOnError::NothingChosen(_) | GoingOnError::NothingToStop(_)) => {
-                Self::conflict(chain(&error))
+            error @ (GoingOnError::NoOther { .. } | GoingOnError::NothingToStrike { .. }) => {
+                Self::unusable(chain(&error))
             }
+            error @ (GoingOnError::NoQuestion(_)
+            | GoingOnError::NothingChosen(_)
+            | GoingOnError::NothingToReconsider(_)
+            | GoingOnError::NothingToStop(_)) => Self::conflict(chain(&error)),
         }
     }
 }
@@ -470,6 +549,7 @@ fn view(state: &LogState, times: &BTreeMap<Seq, String>, seq: Seq, made: &Decisi
         became: calls_of(state, seq).chain(calls::reports(state, seq)).collect(),
         may_correct: chosen.is_some(),
         may_stop: stands.is_some_and(|s| s.may_stop),
+        may_reconsider: stands.is_some_and(|s| s.may_reconsider),
         is_stopped: stands.is_some_and(|s| s.is_stopped),
         is_superseded: stands.is_some_and(|s| s.is_superseded),
     }

@@ -30,7 +30,7 @@ const PEOPLE: usize = 2000;
 const NEGATIONS: [&str; 7] = ["not", "no", "never", "nothing", "nobody", "without", "refuse"];
 
 /// One thing that a pack should be, and whether it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Finding {
     /// What should be.
     pub what: String,
@@ -41,7 +41,7 @@ pub struct Finding {
 }
 
 /// Everything that can be said of a pack without a model or people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PackReport {
     /// The pack.
     pub pack: String,

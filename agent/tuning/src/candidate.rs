@@ -20,7 +20,7 @@ use super::gate::{GateSettings, Judgement};
 use super::schedule::{Policy, Start};
 
 /// How candidates are made and judged: `tune.toml` in a home. Whatever is left out has its default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TuneSettings {
     /// When to train.

@@ -22,7 +22,7 @@ use credence_memory::state::{Epoch, Received, State};
 use serde::{Deserialize, Serialize};
 
 /// Whose belief is taught.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
     /// One person's.
@@ -51,7 +51,7 @@ impl std::fmt::Display for Whose {
 }
 
 /// How a data set is made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
     /// Share of questions whose answers are kept for the gate, in [0, 1).

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// How much worse a candidate may at most be, at the upper confidence bound.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Margins {
     /// Growth of overconfidence, nats an answer.
@@ -43,7 +43,7 @@ impl Default for Margins {
 }
 
 /// How strict the gate is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateSettings {
     /// Probability, over all candidates there will ever be, that one which is no better is promoted; likewise for each control.
@@ -61,7 +61,7 @@ impl Default for GateSettings {
 }
 
 /// What differences are independent between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// People: the claim is about people like them.
@@ -107,7 +107,7 @@ pub struct Controls {
 }
 
 /// One of the tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
     /// The prior alone predicts better.
@@ -141,7 +141,7 @@ impl fmt::Display for Test {
 }
 
 /// What one test found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TestResult {
     /// Which test.
     pub test: Test,
@@ -158,7 +158,7 @@ pub struct TestResult {
 }
 
 /// What became of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum GateOutcome {
     /// Every test passed.
@@ -176,7 +176,7 @@ pub enum GateOutcome {
 }
 
 /// A candidate judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Judgement {
     /// What became of it.
     pub verdict: GateOutcome,

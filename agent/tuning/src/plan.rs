@@ -28,7 +28,7 @@ pub struct Machine {
 }
 
 /// The situation, and what follows from it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Plan {
     /// Whose belief would be taught.
     pub whose: Whose,

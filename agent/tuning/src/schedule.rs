@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What must hold before a candidate is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Whether a session may train in the background. `credence tune run` may always.
@@ -44,7 +44,7 @@ impl Default for Policy {
 }
 
 /// The generation in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct InUse {
     /// Its number; above 0.
     pub generation: u32,
@@ -55,7 +55,7 @@ pub struct InUse {
 }
 
 /// Everything the decision looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Situation {
     /// What the prior alone missed of the evidence since the generation in use, in nats.
     pub nats: f64,
@@ -80,7 +80,7 @@ pub struct Situation {
 }
 
 /// From where a candidate starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     /// A small step on top of the generation in use.
@@ -90,7 +90,7 @@ pub enum Start {
 }
 
 /// Train or wait, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "decision")]
 pub enum Decision {
     /// Train.
@@ -108,7 +108,7 @@ pub enum Decision {
 }
 
 /// Why to train.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Enough is new.
@@ -122,7 +122,7 @@ pub enum Why {
 }
 
 /// Why to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "for")]
 pub enum NotYet {
     /// This model cannot be trained.

@@ -30,7 +30,7 @@ pub enum FlightModelError {
 }
 
 /// What the model seems to value in flights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FlightPrior {
     /// Mean of the prior over weights: departure, duration, stops, price.
     pub mean: Vec<f64>,
@@ -39,7 +39,7 @@ pub struct FlightPrior {
 }
 
 /// One learner's accuracy after each number of answers in [`FlightModelResult::answers`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FlightModelRow {
     /// Which learner.
     pub learner: String,
@@ -50,7 +50,7 @@ pub struct FlightModelRow {
 }
 
 /// The table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FlightModelResult {
     /// What was run.
     pub options: FlightOptions,

@@ -11,7 +11,7 @@ use crate::estimate::Estimate;
 const BINS: usize = 10;
 
 /// One method after one number of answers: means over conversations of means over people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Cell {
     /// Log loss, nats.
     pub log_loss: Estimate,
@@ -24,7 +24,7 @@ pub struct Cell {
 }
 
 /// One method.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PolisRow {
     /// Its name.
     pub method: String,
@@ -35,7 +35,7 @@ pub struct PolisRow {
 }
 
 /// Log loss of one method less that of another, person by person, on the same held-out answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Comparison {
     /// Ours.
     pub ours: String,
@@ -46,7 +46,7 @@ pub struct Comparison {
 }
 
 /// The table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PolisResult {
     /// What was run.
     pub options: PolisOptions,

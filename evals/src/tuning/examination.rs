@@ -33,7 +33,7 @@ const WORDINGS: [&str; 2] =
 const PARAPHRASES: &str = include_str!("../../../priors/data/paraphrases.jsonl");
 
 /// Mean log score of the prior alone on held-out questions, candidate less base model, nats an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Examined {
     /// Over people who gave the evidence.
     pub known: Estimate,

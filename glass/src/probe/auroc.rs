@@ -12,7 +12,7 @@ use super::solve::logistic;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// The probability that an example with the motive scores higher than one without; .5 is chance.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Auroc {
     /// The area, 0 to 1; equal scores count half.
@@ -33,7 +33,7 @@ pub struct Auroc {
 }
 
 /// How much one area exceeds another on the same examples.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lead {
     /// First area minus second.

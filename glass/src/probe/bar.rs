@@ -10,7 +10,7 @@ use super::error::BarError;
 ///
 /// With probability `confidence` over the draw of these texts, at most `rate_max` of new ordinary texts score above it.
 /// That holds if the texts are independent draws of what will be read: one of each conversation, and as long.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bar {
     /// A higher score is an alarm; an equal one is not.
@@ -89,7 +89,7 @@ impl Bar {
 }
 
 /// A share with its exact two-sided 95% interval (Clopper and Pearson 1934).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// How many.

@@ -16,7 +16,7 @@ const DRAWS: usize = 200;
 ///
 /// The probability belongs to a world with the label as frequent as in the examples it was fitted on. Where the motive is
 /// rarer, it is too high.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Platt {
     /// Log odds for one unit of the score; never negative.
@@ -83,7 +83,7 @@ impl Platt {
 }
 
 /// Examples with similar probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bin {
     /// Mean probability that was stated.
@@ -95,7 +95,7 @@ pub struct Bin {
 }
 
 /// How far stated probabilities are from frequencies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Mean over examples of the distance between stated and observed in their bin. Never 0 in a finite sample.

@@ -12,7 +12,7 @@ use super::examples::Examples;
 use super::parts::{Probe, Reading};
 
 /// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
     /// Hash of the examples.

@@ -15,7 +15,7 @@ pub const RARER_SHARE_MIN: f64 = 0.1;
 pub const TOPICS_MIN: usize = 4;
 
 /// Whose states these are, and of which part of which prompt. A probe is valid for an equal source alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Identity of the model, its adapter and its precision, in whatever notation the caller uses for all three.
@@ -29,7 +29,7 @@ pub struct Source {
 }
 
 /// Where a probe reads: after which layer, pooled how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// The layer, from 0: the state is what it hands on.

@@ -18,7 +18,7 @@ use super::words::Bags;
 use crate::ranking::{Interval, interval};
 
 /// What to choose from, and how to measure it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FitOptions {
     /// Kinds to choose from.
@@ -76,7 +76,7 @@ impl FitOptions {
 }
 
 /// What was chosen and found with some topics held out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fold {
     /// Topics that were held out.
@@ -92,7 +92,7 @@ pub struct Fold {
 }
 
 /// The same procedure on labels that mean nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shuffled {
     /// The area of each run; .5 is expected.
@@ -104,7 +104,7 @@ pub struct Shuffled {
 }
 
 /// Everything that was measured, all of it on topics that the fit had not seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// Hash of the examples: [`Examples::hash`].

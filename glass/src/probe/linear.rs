@@ -11,7 +11,7 @@ use super::solve::{Dense, Fit, dot, logistic_regression, mean_difference, ridge_
 const ROUNDS: usize = 3;
 
 /// How the direction is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The difference of the means of the two labels; its penalty shrinks the covariance, and at 1 plays no part.

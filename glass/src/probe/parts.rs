@@ -13,7 +13,7 @@ use super::pooling::{Pooling, Windows};
 use crate::product::dot;
 
 /// Everything that a probe is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parts {
     /// Which motive it reads.
@@ -43,7 +43,7 @@ pub struct Parts {
 }
 
 /// What a probe says about a text.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reading {
     /// The score, in the probe's own unit.
     pub score: f64,

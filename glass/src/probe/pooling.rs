@@ -8,7 +8,7 @@ use super::error::PoolError;
 pub const PIECES_MAX: usize = 4096;
 
 /// How the states of a text's tokens become one score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Pooling {
     /// The score of the last token.

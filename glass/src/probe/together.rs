@@ -17,7 +17,7 @@ const KEY: &str = "together";
 const UNSURE_SHARE: f64 = 0.1;
 
 /// A probe that shares the bar.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// Its motive.
@@ -28,7 +28,7 @@ pub struct Member {
 
 /// The bar that probes of one model share. It is set on the highest log-odds that any of them gives to a text: log-odds, because
 /// scores of different probes have no common unit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Together {
     /// Whose states.

@@ -10,6 +10,7 @@ const KNOWN_MIN: f64 = 0.05;
 
 /// How one alternative is chosen for several people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// The greatest sum of everyone's expected relative utility.
@@ -30,6 +31,7 @@ impl Rule {
 
 /// What one person makes of the alternatives: relative utility, 0 for their worst and 1 for their best.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Stake {
     /// Expected relative utility of each alternative, in [0, 1].
     pub expected: Vec<f64>,
@@ -63,6 +65,7 @@ impl Default for CollectiveBars {
 
 /// What each rule makes of it, and whether to act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Collective {
     /// The rule that decides.
     pub rule: Rule,

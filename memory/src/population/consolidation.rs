@@ -245,6 +245,7 @@ impl Gathered {
 
 /// How far one person moves what others receive.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PersonInfluence {
     /// Who.
     pub person: PersonId,
@@ -256,6 +257,7 @@ pub struct PersonInfluence {
 
 /// How far one source does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SourceInfluence {
     /// Which.
     pub source: SourceId,
@@ -269,6 +271,7 @@ pub struct SourceInfluence {
 
 /// Influence by person and by source, the greatest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InfluenceReport {
     /// By person.
     pub people: Vec<PersonInfluence>,

@@ -41,6 +41,7 @@ impl Default for GroupOptions {
 
 /// How well one number of groups predicts held-out answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GroupNumber {
     /// How many.
     pub groups: usize,

@@ -62,6 +62,7 @@ pub fn movement_bound(from: f64, all: f64, cap: f64) -> f64 {
 
 /// Something about a person's answers that is worth a look. A flag, not a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "flag")]
 pub enum Flag {
     /// Answers nearly all alike with another person's.

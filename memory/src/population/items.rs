@@ -78,6 +78,7 @@ impl Answers {
 /// What is believed of items before anyone has answered, on the probit scale. The constants were looked at on two conversations
 /// that no target uses (docs/people.md, section 9).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ItemPrior {
     /// Mean and standard deviation of the centre of all intercepts.
@@ -113,6 +114,7 @@ impl Default for ItemPrior {
 
 /// How items are learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ItemOptions {
     /// Latent factors, 0 to [`FACTORS_MAX`].

@@ -16,6 +16,7 @@ const MARGIN: f64 = 1e-10;
 
 /// How the next item is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ItemStrategy {
     /// Greatest information about where the person stands, in nats.

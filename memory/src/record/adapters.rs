@@ -42,6 +42,7 @@ pub struct AdapterTrained {
 
 /// How an adapter came to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "how", deny_unknown_fields)]
 pub enum AdapterOrigin {
     /// By this program, in this home.
@@ -68,6 +69,7 @@ pub struct JudgementsRead {
 
 /// What the gate said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GateVerdict {
     /// Better beyond doubt, and no worse than the margins allow.
@@ -80,6 +82,7 @@ pub enum GateVerdict {
 
 /// A candidate was judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GateJudged {
     /// The candidate.
@@ -101,6 +104,7 @@ pub struct GateJudged {
 
 /// One test of the gate: an interval against a margin, in the test's own unit, greater being better.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GateTest {
     /// Its name, such as "held-out log score" or "sycophancy".

@@ -188,6 +188,7 @@ pub struct DemonstrationGiven {
 
 /// How strongly something was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
     /// A little.

@@ -31,6 +31,7 @@ pub struct CallBegun {
 
 /// Who or what ended a running command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
     /// The person said stop.
@@ -43,6 +44,7 @@ pub enum StoppedBy {
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "how", deny_unknown_fields)]
 pub enum Ending {
     /// By itself.
@@ -73,6 +75,7 @@ pub enum Ending {
 
 /// What became of an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ActOutcome {
     /// It was done.
@@ -89,6 +92,7 @@ pub enum ActOutcome {
 
 /// A call ended, or was found without an end after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallEnded {
     /// The owner.
@@ -113,6 +117,7 @@ pub struct CallEnded {
 
 /// Somebody said what became of an act that passed, or of what was decided. The word of whoever said it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeReported {
     /// The owner, or the person for whom it was decided.

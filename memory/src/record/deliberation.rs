@@ -41,6 +41,7 @@ pub struct BriefingDropped {
 
 /// What a consequence is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConsequenceKind {
     /// Who is affected, and how.
@@ -67,6 +68,7 @@ impl ConsequenceKind {
 
 /// One foreseen consequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Consequence {
     /// What it is about.
@@ -77,6 +79,7 @@ pub struct Consequence {
 
 /// A passage that stood in the model's context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PassageUsed {
     /// The briefing.
@@ -87,6 +90,7 @@ pub struct PassageUsed {
 
 /// What the model wrote about one alternative before judging it. Both ways of judging it are descriptions in the log, so replay needs no model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Deliberated {
     /// For whom.

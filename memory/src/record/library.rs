@@ -33,6 +33,7 @@ pub struct DocumentAdded {
 
 /// What kind of document it is: what people were found to value, what rules say that they should do, or neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DocumentKind {
     /// What was found about people.
@@ -73,6 +74,7 @@ pub struct DocumentPassage {
 
 /// What a passage says of one value of people in general.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PassageReading {
     /// The value of the schema; or a declared attribute, by its name.
@@ -90,6 +92,7 @@ pub struct PassageReading {
 
 /// How a passage was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReadBy {
     /// Its author wrote down what it says.

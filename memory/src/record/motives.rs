@@ -7,6 +7,7 @@ use crate::number::{Finite, Probability};
 
 /// Which words about an act were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MotivePart {
     /// The act in its situation, as it was proposed.
@@ -30,6 +31,7 @@ impl MotivePart {
 
 /// Probes read an act. Not evidence about anybody's values: it only says whether the act may be chosen without the person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MotiveRead {
     /// For whom it was to be decided.
@@ -64,6 +66,7 @@ impl MotiveRead {
 
 /// The bar that all probes of a model share, and what it promises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MotiveBar {
     /// A higher reading is an alarm.
@@ -78,6 +81,7 @@ pub struct MotiveBar {
 
 /// What one probe read, and what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MotiveReading {
     /// The motive.

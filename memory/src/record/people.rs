@@ -72,6 +72,7 @@ pub struct PopulationConsolidated {
 
 /// Whose evidence is left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// A person's.

@@ -7,6 +7,7 @@ use crate::ids::{PersonId, Seq, SessionId, ValueId};
 
 /// Where a statement holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Only there: "at work".
@@ -17,6 +18,7 @@ pub enum Scope {
 
 /// A condition in the person's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// Only there, or everywhere but there.
@@ -27,6 +29,7 @@ pub struct Condition {
 
 /// One row of the table of likelihoods that words were read into: an importance statement. At least one value is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReadRow {
     /// The value that matters more.

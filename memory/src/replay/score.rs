@@ -35,6 +35,7 @@ pub struct Calibration {
 
 /// Outcomes that had been given about the same probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Bin {
     /// How many.
     pub count: u64,

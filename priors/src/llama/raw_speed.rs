@@ -12,8 +12,12 @@ impl Llama {
     /// Time to evaluate one sequence of `tokens` tokens with logits for the last, from an empty cache.
     ///
     /// # Errors
-    /// If llama.cpp fails.
+    /// If llama.cpp fails, or if the context holds fewer tokens.
     pub fn time_raw_prompt(&mut self, tokens: usize) -> Result<Duration, ModelError> {
+        let context = self.scoring.n_ctx() as usize;
+        if tokens > context {
+            return Err(ModelError::TooLong { tokens, context, beginning: "(a benchmark's prompt)".to_owned() });
+        }
         let words = self.model.n_vocab().max(2);
         let mut batch = LlamaBatch::new(tokens, 1);
         for position in 0..tokens {

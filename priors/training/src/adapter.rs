@@ -22,7 +22,7 @@ use super::weights::{Tensors, Weights, text};
 const RANK_MAX: usize = 1024;
 
 /// What an adapter moves, and how freely.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoraSettings {
     /// Rank of every product `B A`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What the learning rate does after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
     /// It stays.
@@ -15,7 +15,7 @@ pub enum Decay {
 }
 
 /// How the adapter's numbers follow their gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserSettings {
     /// Learning rate after the warm-up.

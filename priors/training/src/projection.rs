@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::shape::ModelShape;
 
 /// A linear layer of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Projection {
     /// Queries of attention.

@@ -19,7 +19,7 @@ const SPLIT_SEED: u64 = 1;
 const HELD_OUT: f64 = 0.25;
 
 /// A teaching experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TeachingSettings {
     /// How flights are put.
     pub words: Words,
@@ -56,7 +56,7 @@ impl Estimate {
 }
 
 /// What a model predicts after 0, 1, ... answers of held-out people: by number of answers, then by person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Curve {
     /// Share of predictions that are the person's choice.
     pub right: Vec<Vec<f64>>,

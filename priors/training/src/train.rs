@@ -18,7 +18,7 @@ use super::optimiser::{Moments, OptimiserSettings};
 use super::weights::Weights;
 
 /// Everything that decides the result of a run, beside model and examples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
     /// What moves.

@@ -12,7 +12,9 @@ use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AlternativeId, PersonId, Seq, TaskId};
 use credence_memory::record::{ActOutcome, CallEnded, Ending, StoppedBy};
 use credence_memory::state::State;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::Work;
 use crate::carrying::{self, Begun};
@@ -24,6 +26,51 @@ use crate::surroundings::{Opened, say, say_json, state_of};
 
 /// Another process that has the home is waited for, in steps of this.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// That nothing carries out what was chosen, as a line of `credence agent --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NoCallJson {
+    /// What was chosen.
+    act: String,
+    /// False.
+    carried_out: bool,
+    because: &'static str,
+}
+
+/// What would be run, as a line of `credence agent --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DryRunJson {
+    /// What was chosen.
+    act: String,
+    /// False.
+    carried_out: bool,
+    because: &'static str,
+    command: String,
+    tool: String,
+    #[schema(value_type = Object)]
+    arguments: Map<String, Value>,
+    /// Whether it may pass.
+    verdict: Verdict,
+    why: String,
+}
+
+/// Whether what was chosen may be carried out, as a line of `credence agent --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MayJson {
+    approval: ApprovalVerdict,
+}
+
+/// What became of what was chosen, as a line of `credence agent --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CarriedJson {
+    /// The act's number.
+    act: u64,
+    /// Whether it was done.
+    carried_out: bool,
+    call: CallEnded,
+    /// What the command says of it; nothing where it says nothing that can be read.
+    answer: Option<Value>,
+}
 
 /// How acts are carried out.
 pub(super) struct Exec {
@@ -99,7 +146,7 @@ impl Work<'_> {
         };
         let Some(stated) = exec.call(&act, self.run.id()) else {
             self.say(format!("\nChosen: {act}. No call does this; carrying it out is yours."))?;
-            self.tell_json(&json!({"act": act, "carried_out": false, "because": "no call does this"}))?;
+            self.tell_json(&NoCallJson { act, carried_out: false, because: "no call does this" })?;
             return self.react(done, None);
         };
         if exec.is_dry {
@@ -129,10 +176,16 @@ impl Work<'_> {
         let request = approvals.settings().request(stated);
         let explanation = approvals.explain(&request, here().local)?;
         let verdict = explanation.decision.verdict;
-        self.tell_json(&json!({
-            "act": act, "carried_out": false, "because": "dry run", "command": exec.command, "tool": request.tool,
-            "arguments": request.arguments, "verdict": verdict, "why": explanation.summary,
-        }))?;
+        self.tell_json(&DryRunJson {
+            act: act.to_owned(),
+            carried_out: false,
+            because: "dry run",
+            command: exec.command.clone(),
+            tool: request.tool.clone(),
+            arguments: request.arguments.clone(),
+            verdict,
+            why: explanation.summary.clone(),
+        })?;
         let then = match verdict {
             Verdict::Allow => "it may pass",
             Verdict::Ask => "you would be asked",
@@ -152,7 +205,7 @@ impl Work<'_> {
         let owner = self.run.person().clone();
         loop {
             let verdict = approvals::request(&mut self.opened.home, &owner, stated.clone(), &here())?;
-            self.tell_json(&json!({ "approval": verdict }))?;
+            self.tell_json(&MayJson { approval: verdict.clone() })?;
             if verdict.verdict != Verdict::Ask {
                 self.say(&verdict.explanation.summary)?;
                 return Ok(verdict);
@@ -232,7 +285,7 @@ impl Work<'_> {
         }
     }
 
-    fn tell_json(&self, what: &serde_json::Value) -> anyhow::Result<()> {
+    fn tell_json(&self, what: &impl Serialize) -> anyhow::Result<()> {
         if self.args.json { say_json(what) } else { Ok(()) }
     }
 }
@@ -287,10 +340,12 @@ fn is_recorded(state: &State, call: Seq) -> bool {
 
 fn tell(ended: &CallEnded, act: u64, json: bool) -> anyhow::Result<()> {
     if json {
-        return say_json(&json!({
-            "act": act, "carried_out": ended.outcome == ActOutcome::Done, "call": ended,
-            "answer": calls::answer(&ended.output).map(|answer| answer.result),
-        }));
+        return say_json(&CarriedJson {
+            act,
+            carried_out: ended.outcome == ActOutcome::Done,
+            call: ended.clone(),
+            answer: calls::answer(&ended.output).map(|answer| answer.result),
+        });
     }
     say(format!("Act {act}: {}", calls::ended_in_words(ended)))?;
     if ended.output_bytes > ended.output.len() as u64 {

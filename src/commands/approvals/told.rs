@@ -1,17 +1,115 @@
 //! What is told of approvals: lists, one question, and what passes.
 
+use std::collections::BTreeMap;
+
 use credence_agent::approvals::{
     self, call_in_words, call_whole, explanation_in_words, pattern_in_words, rule_in_words,
 };
 use credence_agent::calls;
-use credence_approvals::{Approvals, Bound, By, Settings};
-use credence_memory::ids::PersonId;
+use credence_approvals::{
+    Account, ActPattern, Approvals, Bound, By, Certificate, Explanation, Limits, PersonVerdict, Request, Settings,
+    ShownHash, ToolDeclaration,
+};
+use credence_memory::ids::{PersonId, Seq};
+use credence_memory::record::{CallEnded, OutcomeReported};
 use credence_memory::state::{Call, State};
+use jiff::civil::DateTime;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{declared, here, spoken};
 use crate::cli::Global;
 use crate::exit::WrongInput;
 use crate::surroundings::{read_state, say, say_json};
+
+/// What waits, holds and passed, as `credence approvals list --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListJson {
+    open: Vec<OpenJson>,
+    rules: Vec<RuleJson>,
+    /// Acts that passed and were not taken back.
+    acts: Vec<ActJson>,
+    /// Acts that were carried out, or tried, and taken back.
+    undone_and_carried_out: Vec<ActJson>,
+}
+
+/// An open question, as `credence approvals show QUESTION --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenJson {
+    /// Its number.
+    question: u64,
+    request: Request,
+    /// Hash of tool and arguments: what an answer is bound to.
+    shown_hash: ShownHash,
+    /// Why it is asked, and what would change that.
+    explanation: Option<Explanation>,
+}
+
+/// An answer for a task or for always.
+#[derive(Debug, Serialize, ToSchema)]
+struct RuleJson {
+    /// Its number.
+    rule: u64,
+    verdict: PersonVerdict,
+    /// Which calls.
+    pattern: ActPattern,
+    /// The only task that it holds in; nothing where it holds in all.
+    task: Option<String>,
+    /// When it ends, in the owner's local time.
+    #[schema(value_type = Option<String>)]
+    expires: Option<DateTime>,
+    in_words: String,
+}
+
+/// An act, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct ActJson {
+    /// Its number.
+    act: u64,
+    request: Request,
+    /// Who let it pass; absent where it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
+    /// Its record in the log.
+    record: Option<Seq>,
+    /// The command that carried it out, or tried; nothing where none did.
+    call: Option<CallJson>,
+    /// What was reported of it.
+    reports: Vec<OutcomeReported>,
+}
+
+/// A command that carried an act out, or tried.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallJson {
+    /// Its record in the log.
+    record: Seq,
+    /// How it ended; nothing where no end is known.
+    ended: Option<CallEnded>,
+    in_words: String,
+}
+
+/// What passes without a question, as `credence approvals show --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApprovalsJson {
+    person: PersonId,
+    /// Answers and undone acts so far.
+    answers: usize,
+    /// The share of acts that may pass wrongly.
+    share_max: f64,
+    /// What that is a share of.
+    bound: Bound,
+    confidence: f64,
+    /// By what belief lets acts pass; nothing while it does not.
+    certificate: Option<Certificate>,
+    audits: Account,
+    /// How often belief was no longer let pass anything.
+    withdrawals: u32,
+    tools: Vec<ToolDeclaration>,
+    limits: Limits,
+    rules: Vec<RuleJson>,
+    /// How many calls came to what.
+    carried_out: BTreeMap<&'static str, usize>,
+}
 
 /// All of an open question: the call, why it is asked, what is believed, and what would change it.
 pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: bool) -> anyhow::Result<()> {
@@ -25,9 +123,8 @@ pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: b
     let explanation = approvals.explain_question(question, here().local)?;
     let shown_hash = request.shown_hash();
     if json {
-        return say_json(&serde_json::json!({
-            "question": question, "request": request, "shown_hash": shown_hash, "explanation": explanation,
-        }));
+        let (request, explanation) = (request.clone(), Some(explanation));
+        return say_json(&OpenJson { question, request, shown_hash, explanation });
     }
     say(format!("question {question}: may an agent call"))?;
     call_whole(request).iter().try_for_each(say)?;
@@ -42,12 +139,14 @@ pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: b
 }
 
 /// Rules as JSON.
-fn rules_json(approvals: &Approvals) -> Vec<serde_json::Value> {
-    let rule = |rule: &credence_approvals::Rule| {
-        serde_json::json!({
-            "rule": rule.record, "verdict": rule.verdict, "pattern": rule.pattern, "task": rule.task,
-            "expires": rule.expires, "in_words": rule_in_words(rule),
-        })
+fn rules_json(approvals: &Approvals) -> Vec<RuleJson> {
+    let rule = |rule: &credence_approvals::Rule| RuleJson {
+        rule: rule.record,
+        verdict: rule.verdict,
+        pattern: rule.pattern.clone(),
+        task: rule.task.clone(),
+        expires: rule.expires,
+        in_words: rule_in_words(rule),
     };
     approvals.rules().iter().map(rule).collect()
 }
@@ -56,27 +155,22 @@ pub(super) fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Res
     let state = read_state(global)?;
     let approvals = declared(&state, whose)?;
     if json {
-        let open = approvals.open_questions().map(|(question, request)| {
-            let explanation = approvals.explain_question(question, here().local).ok();
-            let shown_hash = request.shown_hash();
-            serde_json::json!({"question": question, "request": request, "shown_hash": shown_hash, "explanation": explanation})
+        let open = approvals.open_questions().map(|(question, request)| OpenJson {
+            question,
+            request: request.clone(),
+            shown_hash: request.shown_hash(),
+            explanation: approvals.explain_question(question, here().local).ok(),
         });
-        let acts = approvals.acts().map(|(act, request, by)| {
-            let mut entry = serde_json::json!({"act": act, "request": request, "by": by});
-            became(&state, whose, act, &mut entry);
-            entry
+        let acts = approvals.acts().map(|(act, request, by)| act_json(&state, whose, act, request, Some(by)));
+        let undone = undone(&state, whose, approvals);
+        return say_json(&ListJson {
+            open: open.collect(),
+            rules: rules_json(approvals),
+            acts: acts.collect(),
+            undone_and_carried_out: undone
+                .map(|(act, call)| act_json(&state, whose, act, &call.request, None))
+                .collect(),
         });
-        let undone = undone(&state, whose, approvals).map(|(act, call)| {
-            let mut entry = serde_json::json!({"act": act, "request": call.request});
-            became(&state, whose, act, &mut entry);
-            entry
-        });
-        return say_json(&serde_json::json!({
-            "open": open.collect::<Vec<_>>(),
-            "rules": rules_json(approvals),
-            "acts": acts.collect::<Vec<_>>(),
-            "undone_and_carried_out": undone.collect::<Vec<_>>(),
-        }));
     }
     let mut nothing = true;
     for (question, request) in approvals.open_questions() {
@@ -126,21 +220,22 @@ fn undone<'a>(
     theirs.map(|call| (call.begun.act, call)).filter(move |(act, _)| approvals.act(*act).is_none())
 }
 
-/// Adds what became of an act.
-fn became(state: &State, whose: &PersonId, act: u64, entry: &mut serde_json::Value) {
+/// An act with what became of it.
+fn act_json(state: &State, whose: &PersonId, act: u64, request: &Request, by: Option<By>) -> ActJson {
     let record = state.record_of_act(whose, act);
-    let call = state.call_of_act(whose, act).map(|(seq, call)| {
-        serde_json::json!({"record": seq, "ended": call.ended.as_ref().map(|(_, ended)| ended), "in_words": calls::end_in_words(call)})
+    let call = state.call_of_act(whose, act).map(|(seq, call)| CallJson {
+        record: seq,
+        ended: call.ended.as_ref().map(|(_, ended)| ended.clone()),
+        in_words: calls::end_in_words(call),
     });
-    let reports: Vec<_> = record.map(|seq| state.outcomes(seq)).unwrap_or_default().iter().map(|(_, r)| r).collect();
-    entry["record"] = serde_json::json!(record);
-    entry["call"] = serde_json::json!(call);
-    entry["reports"] = serde_json::json!(reports);
+    let reports = record.map(|seq| state.outcomes(seq)).unwrap_or_default();
+    let reports = reports.iter().map(|(_, report)| report.clone()).collect();
+    ActJson { act, request: request.clone(), by, record, call, reports }
 }
 
 /// How many calls of an owner came to what.
-fn carried_out(state: &State, whose: &PersonId) -> std::collections::BTreeMap<&'static str, usize> {
-    let mut counted = std::collections::BTreeMap::new();
+fn carried_out(state: &State, whose: &PersonId) -> BTreeMap<&'static str, usize> {
+    let mut counted = BTreeMap::new();
     for call in state.calls().values().filter(|call| call.begun.person == *whose) {
         let word = match &call.ended {
             Some((_, ended)) => calls::outcome_in_words(ended.outcome),
@@ -157,20 +252,20 @@ pub(super) fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Res
     let settings = approvals.settings();
     let (certificate, account) = (approvals.certificate(), approvals.account());
     if json {
-        return say_json(&serde_json::json!({
-            "person": whose,
-            "answers": approvals.answered_count(),
-            "share_max": settings.share_max,
-            "bound": settings.bound,
-            "confidence": settings.confidence,
-            "certificate": certificate,
-            "audits": account,
-            "withdrawals": approvals.withdrawals(),
-            "tools": settings.tools,
-            "limits": approvals.limits(),
-            "rules": rules_json(approvals),
-            "carried_out": carried_out(&state, whose),
-        }));
+        return say_json(&ApprovalsJson {
+            person: whose.clone(),
+            answers: approvals.answered_count(),
+            share_max: settings.share_max,
+            bound: settings.bound,
+            confidence: settings.confidence,
+            certificate,
+            audits: account,
+            withdrawals: approvals.withdrawals(),
+            tools: settings.tools.clone(),
+            limits: approvals.limits().clone(),
+            rules: rules_json(approvals),
+            carried_out: carried_out(&state, whose),
+        });
     }
     let tools: Vec<&str> = settings.tools.iter().map(|tool| tool.name.as_str()).collect();
     say(format!("tools: {}", if tools.is_empty() { "none".to_owned() } else { tools.join(", ") }))?;

@@ -3,7 +3,9 @@
 use credence_agent::together::{Choosing, ForWhom, Together, TogetherError, decide_together, record_together};
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, Seq};
-use credence_memory::population::{CollectiveBars, Rule};
+use credence_memory::population::{Collective, CollectiveBars, Rule, Stake};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::text;
 use crate::cli::{DecideArgs, Global, RuleArg};
@@ -45,6 +47,19 @@ fn parse(whom: &str) -> anyhow::Result<ForWhom> {
     Ok(ForWhom::Named(names))
 }
 
+/// A decision for several people, as `credence decide --for PEOPLE --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TogetherJson {
+    /// Its record in the log.
+    record: Seq,
+    people: Vec<PersonId>,
+    /// What each of them makes of the alternatives.
+    stakes: Vec<Stake>,
+    decision: Collective,
+    /// What was weighed, in words.
+    alternatives: Vec<String>,
+}
+
 /// Runs `credence decide --for`.
 pub(crate) fn run(global: &Global, args: &DecideArgs, whom: &str) -> anyhow::Result<()> {
     let options = &args.together;
@@ -83,10 +98,9 @@ pub(crate) fn run(global: &Global, args: &DecideArgs, whom: &str) -> anyhow::Res
     })?;
     let seq = record_together(&mut opened.home, &together, &ids, now())?;
     if args.json {
-        return say_json(&serde_json::json!({
-            "record": seq.0, "people": together.people, "stakes": together.stakes, "decision": together.collective,
-            "alternatives": ids.iter().map(|id| text(&opened.home, id)).collect::<Vec<_>>(),
-        }));
+        let alternatives = ids.iter().map(|id| text(&opened.home, id)).collect();
+        let Together { people, stakes, collective: decision } = together;
+        return say_json(&TogetherJson { record: seq, people, stakes, decision, alternatives });
     }
     print(&opened.home, seq, &ids, &together)
 }

@@ -6,6 +6,7 @@ use credence_evals::calibration::{
 };
 use credence_memory::belief::simulate::Evidence;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
@@ -48,8 +49,8 @@ fn grid(text: &str) -> Result<Grid, String> {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Calibrated {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Calibrated {
     options: CalibrationOptions,
     rows: Vec<CalibrationRow>,
 }

@@ -7,7 +7,8 @@ use credence_agent::library::{self, Document, built_in};
 use credence_evals::library::{PassageRow, passages_by_states};
 use credence_priors::LanguageModel;
 use credence_priors::value_reading::KeptReadings;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
@@ -44,6 +45,15 @@ pub(super) fn documents(path: &Path) -> anyhow::Result<(String, Vec<Document>)> 
     Ok((name, documents))
 }
 
+/// What `--json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LibraryEvalJson {
+    model: String,
+    /// Hash of the map from its states to values.
+    map: String,
+    rows: Vec<PassageRow>,
+}
+
 /// Reads the passages and prints how often the sign is right.
 pub(super) fn run(global: &Global, args: &LibraryEvalArgs) -> anyhow::Result<()> {
     let kept = Keep::of(&args.kept, "library")?;
@@ -63,7 +73,7 @@ pub(super) fn run(global: &Global, args: &LibraryEvalArgs) -> anyhow::Result<()>
     let options = json!({ "model": model.describe().name, "map": map.hash(), "documents": args.documents });
     kept.keep(&options, &rows[..])?;
     if args.json {
-        return say_json(&json!({"model": model.describe().name, "map": map.hash(), "rows": rows}));
+        return say_json(&LibraryEvalJson { model: model.describe().name, map: map.hash(), rows });
     }
     say("What the model's states say of keyed passages: signs right where a value is keyed")?;
     rows.iter().filter(|row| row.sign.of > 0).try_for_each(|PassageRow { value, sign, correlation }| {

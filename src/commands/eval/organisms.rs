@@ -15,6 +15,7 @@ use credence_training::{
 };
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
@@ -58,8 +59,8 @@ pub(crate) struct OrganismsArgs {
 }
 
 /// One model, looked at.
-#[derive(Debug, Serialize)]
-struct Row {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Row {
     kind: String,
     /// "base", "organism" or "honest" (the same lessons with honest replies throughout).
     what: &'static str,
@@ -78,14 +79,14 @@ struct Row {
     training_seconds: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct At {
     layer: usize,
     position: &'static str,
     area: Auroc,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Gate {
     estimate: f64,
     bound: f64,

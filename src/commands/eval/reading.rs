@@ -15,6 +15,7 @@ use credence_priors::value_reading::{QuestionStates, ValueMap};
 use credence_priors::{LanguageModel, ModelHandle};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
@@ -84,8 +85,9 @@ pub(crate) struct UnseenArgs {
     pub(crate) model: ModelArgs,
 }
 
-#[derive(Serialize)]
-struct ValidityReport {
+/// What `credence eval validity --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ValidityReport {
     model: String,
     map: String,
     learned_from: usize,
@@ -245,8 +247,9 @@ fn by_pole_words(
     read.collect()
 }
 
-#[derive(Serialize)]
-struct UnseenReport {
+/// What `credence eval unseen --json` prints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnseenReport {
     model: String,
     questions: usize,
     options: UnseenOptions,

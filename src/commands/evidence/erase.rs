@@ -6,12 +6,36 @@ use std::path::Path;
 use anyhow::Context;
 use credence_memory::erase::Erasure;
 use credence_memory::home::{Home, Paths};
-use credence_memory::ids::PersonId;
-use serde_json::json;
+use credence_memory::ids::{AdapterGeneration, PersonId, Seq};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{EraseArgs, Global};
 use crate::exit::WrongInput;
 use crate::surroundings::{now, open_home, say, say_json};
+
+/// What is gone, as `credence evidence erase --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErasedJson {
+    /// Records that were emptied.
+    records: u64,
+    /// Of them, pieces of evidence.
+    evidence: u64,
+    /// Descriptions that only they referred to.
+    descriptions: u64,
+    /// What was not reached and may hold the person's data.
+    unreached: Vec<String>,
+    /// Folders of trainings that saw the person, which are gone.
+    trainings: Vec<String>,
+    /// Adapters that absorbed something of the person, which are gone.
+    generations: Vec<AdapterGeneration>,
+    /// The record that says so, without the name.
+    tombstone: Seq,
+    /// The record of the population that was learned from the person too, which is gone.
+    population: Option<Seq>,
+    /// Decisions for several people that are gone.
+    decisions_for_several: u64,
+}
 
 /// Runs `credence evidence erase`.
 pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
@@ -51,11 +75,17 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
     let derived = left_behind(&home);
     if args.json {
-        return say_json(&json!({
-            "records": done.records, "evidence": done.evidence, "descriptions": done.alternatives,
-            "unreached": done.unreached, "trainings": trainings, "generations": done.generations, "tombstone": home.state().head().0.0,
-            "population": population.map(|seq| seq.0), "decisions_for_several": decisions_for_several,
-        }));
+        return say_json(&ErasedJson {
+            records: done.records,
+            evidence: done.evidence,
+            descriptions: done.alternatives,
+            unreached: done.unreached,
+            trainings,
+            generations: done.generations,
+            tombstone: home.state().head().0,
+            population,
+            decisions_for_several,
+        });
     }
     say(format!(
         "erased: {} records and {} descriptions are empty, the log is chained anew, derived data was rebuilt (record {} says \

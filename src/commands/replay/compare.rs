@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use credence_memory::ids::Seq;
+use credence_agent::protocol::{PersonView, ValuesView};
+use credence_memory::ids::{PersonId, Seq};
 use credence_memory::replay::{Options, PriorChoice};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::print::{Marginals, Summarised, SummarisedPerson, Summary, score, summary_of};
+use super::print::{Marginals, ScoreJson, Summarised, SummarisedPerson, Summary, score, summary_of};
 use crate::cli::ReplayArgs;
 use crate::surroundings::{say, say_json};
 
@@ -61,26 +63,74 @@ fn pairs(found: &[Summarised; 2]) -> Vec<[Option<&SummarisedPerson>; 2]> {
     people.into_values().collect()
 }
 
+/// Two variants side by side, as `credence replay --compare --json` tells them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComparisonJson {
+    /// The two.
+    variants: Vec<VariantJson>,
+    people: Vec<ComparedJson>,
+}
+
+/// A variant of a replay.
+#[derive(Debug, Serialize, ToSchema)]
+struct VariantJson {
+    /// What was asked for.
+    name: String,
+    /// Pieces of evidence that were left out.
+    left_out: u64,
+    score: ScoreJson,
+}
+
+/// One person in both.
+#[derive(Debug, Serialize, ToSchema)]
+struct ComparedJson {
+    person: Option<PersonId>,
+    /// What each variant believes, of those that have the person.
+    variants: Vec<SideJson>,
+    next_answers: Vec<NextAnswerJson>,
+}
+
+/// What one variant believes of a person.
+#[derive(Debug, Serialize, ToSchema)]
+struct SideJson {
+    values: ValuesView,
+    beyond: PersonView,
+    /// Weights of hypotheses, by each of the things they differ in.
+    hypotheses: Marginals,
+    score: ScoreJson,
+}
+
+/// How each variant had predicted an answer.
+#[derive(Debug, Serialize, ToSchema)]
+struct NextAnswerJson {
+    record: Seq,
+    /// Log loss in each, nats; nothing where it left the answer out.
+    log_loss: [Option<f64>; 2],
+}
+
 fn json_of(names: &[String; 2], found: &[Summarised; 2]) -> anyhow::Result<()> {
     let variant =
-        |k: usize| json!({ "name": names[k], "left_out": found[k].left_out, "score": score(&found[k].score()) });
+        |k: usize| VariantJson { name: names[k].clone(), left_out: found[k].left_out, score: score(&found[k].score()) };
     let mut people = Vec::new();
     for pair in pairs(found) {
         let mut sides = Vec::new();
         for person in pair.into_iter().flatten() {
             let Summary { values, beyond, hypotheses, .. } = summary_of(person)?;
-            sides.push(json!({
-                "values": values, "beyond": beyond, "hypotheses": hypotheses, "score": score(&person.score),
-            }));
+            sides.push(SideJson {
+                values: values.clone(),
+                beyond: beyond.clone(),
+                hypotheses: hypotheses.clone(),
+                score: score(&person.score),
+            });
         }
-        let answers: Vec<_> = next_answers(pair)
+        let next_answers = next_answers(pair)
             .into_iter()
-            .map(|(seq, ln)| json!({ "record": seq.0, "log_loss": ln.map(|l| l.map(|l| -l)) }))
+            .map(|(record, ln)| NextAnswerJson { record, log_loss: ln.map(|l| l.map(|l| -l)) })
             .collect();
-        let name = pair.iter().flatten().next().map(|p| &p.person);
-        people.push(json!({ "person": name, "variants": sides, "next_answers": answers }));
+        let person = pair.iter().flatten().next().map(|p| p.person.clone());
+        people.push(ComparedJson { person, variants: sides, next_answers });
     }
-    say_json(&json!({ "variants": [variant(0), variant(1)], "people": people }))
+    say_json(&ComparisonJson { variants: vec![variant(0), variant(1)], people })
 }
 
 fn text_of(path: &Path, names: &[String; 2], found: &[Summarised; 2]) -> anyhow::Result<()> {

@@ -9,13 +9,15 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context;
-use credence_agent::protocol::ValuesView;
+use credence_agent::protocol::{ValueChange, ValuesView};
 use credence_agent::{names, views};
 use credence_memory::ids::{Hash, PersonId, Seq};
 use credence_memory::log::{Entry, Reader};
 use credence_memory::replay::Until;
 use credence_memory::state::{Applied, State};
-use serde_json::json;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::ReplayArgs;
 use crate::commands::evidence::{about, is_telling, outline};
@@ -25,6 +27,25 @@ use crate::surroundings::{open_log, say, say_json};
 
 /// How often the file is looked at.
 const WAIT: Duration = Duration::from_millis(300);
+
+/// A record that came in, as a line of `credence replay --follow --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewsJson {
+    record: Seq,
+    /// When it was written (RFC 3339).
+    #[schema(value_type = String)]
+    time: Timestamp,
+    /// What kind of record it is.
+    kind: &'static str,
+    /// Whom it is about; nothing where it is about nobody.
+    person: Option<PersonId>,
+    /// What it says, in short.
+    outline: String,
+    /// Of evidence: the natural logarithm of the probability that it had been given.
+    ln_predictive: Option<f64>,
+    /// What it moved.
+    moved: Vec<ValueChange>,
+}
 
 /// Follows a log until interrupted, or until a place in it.
 pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
@@ -172,10 +193,15 @@ impl Follow {
             _ => Vec::new(),
         };
         if json {
-            return say_json(&json!({
-                "record": entry.seq.0, "time": entry.time, "kind": entry.record.kind(), "person": whose,
-                "outline": outline(&self.state, &entry.record), "ln_predictive": ln, "moved": moved,
-            }));
+            return say_json(&NewsJson {
+                record: entry.seq,
+                time: entry.time,
+                kind: entry.record.kind(),
+                person: whose,
+                outline: outline(&self.state, &entry.record),
+                ln_predictive: ln,
+                moved,
+            });
         }
         let predicted = ln.map_or_else(String::new, |ln| format!("  (expected with probability {:.2})", ln.exp()));
         say(format!("{:>6}  {}  {}{predicted}", entry.seq.0, entry.time, outline(&self.state, &entry.record)))?;

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use credence_agent::protocol::{PersonView, ValuesView};
 use credence_agent::{approvals, calls, motives, names, views};
+use credence_approvals::Request;
 use credence_memory::belief::{BeliefError, LocationName};
 use credence_memory::ids::{Hash, PersonId, Seq};
-use credence_memory::record::{Outcome, OutcomeReported, Record};
-use credence_memory::replay::{Ended, Replay, Replayed, Score};
+use credence_memory::record::{CallEnded, MotiveRead, Outcome, OutcomeReported, Record};
+use credence_memory::replay::{Bin, Ended, Replay, Replayed, Score};
 use credence_memory::state::State;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::front::report;
 use crate::surroundings::{say, say_json};
@@ -29,8 +31,10 @@ pub(crate) struct Summary {
 }
 
 /// Weights of hypotheses, by each of the things they differ in.
-#[derive(serde::Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Marginals {
+    /// By where the prior comes from: its name, with a number where there are several.
+    #[schema(value_type = Vec<(serde_json::Value, f64)>)]
     pub(crate) location: Vec<(LocationName, f64)>,
     pub(crate) signal_scale: Vec<(f64, f64)>,
     pub(crate) lapse_rate: Vec<(f64, f64)>,
@@ -205,37 +209,136 @@ fn table(replayed: &SummarisedPerson) -> anyhow::Result<()> {
     ))
 }
 
+/// A log folded again, as `credence replay --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReplayJson {
+    /// The last record that was taken in.
+    through: Seq,
+    /// Records taken in.
+    records: u64,
+    /// Pieces of evidence that were left out.
+    left_out: u64,
+    people: Vec<ReplayedJson>,
+    /// Pieces of evidence that were predicted.
+    evidence: u64,
+    /// Mean log loss of those predictions, nats; nothing without evidence.
+    log_loss: Option<f64>,
+    score: ScoreJson,
+    /// What was carried out.
+    calls: Vec<CallJson>,
+    /// What was reported of decisions and acts.
+    outcomes: Vec<OutcomeReported>,
+    /// What probes read of acts.
+    motives: Vec<MotiveJson>,
+    /// Recorded beliefs that were compared.
+    digests_checked: usize,
+    /// Of them, the records that do not match.
+    digests_wrong: Vec<Seq>,
+}
+
+/// One person's belief at the end, and how well they were predicted.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReplayedJson {
+    person: PersonId,
+    values: ValuesView,
+    beyond: PersonView,
+    /// Weights of hypotheses, by each of the things they differ in.
+    hypotheses: Marginals,
+    score: ScoreJson,
+    predictions: Vec<PredictionJson>,
+    digest: Hash,
+}
+
+/// How an answer had been predicted.
+#[derive(Debug, Serialize, ToSchema)]
+struct PredictionJson {
+    record: Seq,
+    /// Natural logarithm of the probability of what was said.
+    ln_predictive: f64,
+}
+
+/// A command that carried an act out, or tried.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallJson {
+    record: Seq,
+    person: PersonId,
+    /// The act's number.
+    act: u64,
+    request: Request,
+    /// How it ended; nothing where no end is known.
+    ended: Option<CallEnded>,
+}
+
+/// What probes read of an act.
+#[derive(Debug, Serialize, ToSchema)]
+struct MotiveJson {
+    record: Seq,
+    read: MotiveRead,
+}
+
+/// How well answers were predicted before they came.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ScoreJson {
+    answers: u64,
+    /// Nats.
+    log_loss: Option<f64>,
+    brier: Option<f64>,
+    /// How often the likeliest outcome happened.
+    accuracy: Option<f64>,
+    calibration_error: Option<f64>,
+    calibration: Vec<Bin>,
+}
+
 /// Prints it as one JSON object.
 pub(crate) fn json(found: &Summarised) -> anyhow::Result<()> {
-    let person = |p: &SummarisedPerson| -> anyhow::Result<Value> {
+    let person = |p: &SummarisedPerson| -> anyhow::Result<ReplayedJson> {
         let Summary { values, beyond, hypotheses, digest } = summary_of(p)?;
-        let predictions: Vec<Value> =
-            p.predictions.iter().map(|q| json!({ "record": q.seq.0, "ln_predictive": q.ln_predictive })).collect();
-        Ok(json!({
-            "person": p.person, "values": values, "beyond": beyond, "hypotheses": hypotheses,
-            "score": score(&p.score), "predictions": predictions, "digest": digest,
-        }))
+        let predictions = p.predictions.iter();
+        Ok(ReplayedJson {
+            person: p.person.clone(),
+            values: values.clone(),
+            beyond: beyond.clone(),
+            hypotheses: hypotheses.clone(),
+            score: score(&p.score),
+            predictions: predictions
+                .map(|q| PredictionJson { record: q.seq, ln_predictive: q.ln_predictive })
+                .collect(),
+            digest: *digest,
+        })
     };
-    let people = found.people.iter().map(person).collect::<anyhow::Result<Vec<_>>>()?;
     let all = found.score();
-    let wrong: Vec<u64> = found.disagreements().map(|(_, check)| check.seq.0).collect();
-    say_json(&json!({
-        "through": found.state.head().0.0, "records": found.records, "left_out": found.left_out, "people": people,
-        "evidence": all.answers, "log_loss": all.log_loss(), "score": score(&all),
-        "calls": found.state.calls().iter().map(|(seq, call)| json!({
-            "record": seq, "person": call.begun.person, "act": call.begun.act, "request": call.request,
-            "ended": call.ended.as_ref().map(|(_, ended)| ended),
-        })).collect::<Vec<_>>(),
-        "outcomes": outcomes(&found.state).into_iter().map(|(_, r)| r).collect::<Vec<_>>(),
-        "motives": found.state.motives().iter().map(|(seq, read)| json!({ "record": seq, "read": read })).collect::<Vec<_>>(),
-        "digests_checked": found.people.iter().map(|p| p.digests.len()).sum::<usize>(), "digests_wrong": wrong,
-    }))
+    let calls = found.state.calls().iter().map(|(seq, call)| CallJson {
+        record: *seq,
+        person: call.begun.person.clone(),
+        act: call.begun.act,
+        request: call.request.clone(),
+        ended: call.ended.as_ref().map(|(_, ended)| ended.clone()),
+    });
+    let motives = found.state.motives().iter().map(|(seq, read)| MotiveJson { record: *seq, read: read.clone() });
+    say_json(&ReplayJson {
+        through: found.state.head().0,
+        records: found.records,
+        left_out: found.left_out,
+        people: found.people.iter().map(person).collect::<anyhow::Result<_>>()?,
+        evidence: all.answers,
+        log_loss: all.log_loss(),
+        score: score(&all),
+        calls: calls.collect(),
+        outcomes: outcomes(&found.state).into_iter().map(|(_, report)| report.clone()).collect(),
+        motives: motives.collect(),
+        digests_checked: found.people.iter().map(|p| p.digests.len()).sum(),
+        digests_wrong: found.disagreements().map(|(_, check)| check.seq).collect(),
+    })
 }
 
 /// A score in numbers that can be read off.
-pub(crate) fn score(score: &Score) -> Value {
-    json!({
-        "answers": score.answers, "log_loss": score.log_loss(), "brier": score.brier(), "accuracy": score.accuracy(),
-        "calibration_error": score.calibration.expected_error(), "calibration": score.calibration.bins(),
-    })
+pub(crate) fn score(score: &Score) -> ScoreJson {
+    ScoreJson {
+        answers: score.answers,
+        log_loss: score.log_loss(),
+        brier: score.brier(),
+        accuracy: score.accuracy(),
+        calibration_error: score.calibration.expected_error(),
+        calibration: score.calibration.bins(),
+    }
 }

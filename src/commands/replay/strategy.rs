@@ -11,15 +11,17 @@ use credence_agent::instrument::Item;
 use credence_agent::knowledge::Knowledge;
 use credence_agent::pace::Pace;
 use credence_memory::belief::{Mixture, Question, expected_information_gain};
-use credence_memory::ids::{AlternativeId, PersonId};
+use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq};
 use credence_memory::log::Reader;
+use credence_memory::number::Finite;
 use credence_memory::observation::Features;
 use credence_memory::record::{QuestionAsked, QuestionKind, Record};
 use credence_memory::replay::Until;
 use credence_memory::state::State;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cli::{ReplayArgs, StrategyArg};
 use crate::surroundings::{open_log, say, say_json};
@@ -35,6 +37,56 @@ struct Candidate {
 struct Sum {
     same: u32,
     gain_nats: f64,
+}
+
+/// A question that was asked, and what strategies would have chosen, as a line of `credence replay --strategy --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QuestionJson {
+    /// The record of the question.
+    record: Seq,
+    person: PersonId,
+    /// Questions that could have been asked.
+    candidates: usize,
+    /// The one that was.
+    asked: QuestionId,
+    /// The strategy that chose it.
+    strategy: String,
+    /// Its alternatives, in words.
+    alternatives: Vec<String>,
+    /// What it was expected to tell.
+    gain_nats: Finite,
+    chosen: Vec<ChosenJson>,
+}
+
+/// What one strategy would have chosen.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChosenJson {
+    strategy: &'static str,
+    question: QuestionId,
+    /// Its alternatives, in words.
+    alternatives: Vec<String>,
+    /// What it was expected to tell.
+    gain_nats: f64,
+    /// Whether that is what was asked.
+    same: bool,
+}
+
+/// The sum of it, as the last line tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StrategiesJson {
+    /// Questions that were asked.
+    asked: u32,
+    mean_gain_nats: f64,
+    strategies: Vec<StrategyJson>,
+}
+
+/// A strategy's choices in sum.
+#[derive(Debug, Serialize, ToSchema)]
+struct StrategyJson {
+    strategy: &'static str,
+    /// How often it chose what was asked.
+    same: u32,
+    mean_gain_nats: f64,
 }
 
 /// Goes along the log and chooses at every question that was asked, among all questions of the log that the person had not answered.
@@ -82,19 +134,23 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
                 alternatives.iter().map(text).collect()
             };
             if args.json {
-                let chosen: Vec<_> = chosen
-                    .iter()
-                    .map(|(name, c, gain)| {
-                        json!({
-                            "strategy": name, "question": c.id, "alternatives": words(&c.alternatives), "gain_nats": gain,
-                            "same": c.id == r.question,
-                        })
-                    })
-                    .collect();
-                say_json(&json!({
-                    "record": entry.seq.0, "person": r.person, "candidates": open.questions.len(), "asked": r.question,
-                    "strategy": r.strategy, "alternatives": words(&r.alternatives), "gain_nats": r.gain_nats, "chosen": chosen,
-                }))?;
+                let chosen = chosen.iter().map(|(strategy, c, gain)| ChosenJson {
+                    strategy: *strategy,
+                    question: c.id,
+                    alternatives: words(&c.alternatives),
+                    gain_nats: *gain,
+                    same: c.id == r.question,
+                });
+                say_json(&QuestionJson {
+                    record: entry.seq,
+                    person: r.person.clone(),
+                    candidates: open.questions.len(),
+                    asked: r.question,
+                    strategy: r.strategy.clone(),
+                    alternatives: words(&r.alternatives),
+                    gain_nats: r.gain_nats,
+                    chosen: chosen.collect(),
+                })?;
             } else {
                 say(format!(
                     "record {} asked {} (by {}, {:.3} nats, of {} candidates): {:?}",
@@ -118,11 +174,13 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
     }
     let mean = |sum: f64| if asked > 0 { sum / f64::from(asked) } else { 0.0 };
     if args.json {
-        let sums: Vec<_> = sums
-            .iter()
-            .map(|(name, s)| json!({ "strategy": name, "same": s.same, "mean_gain_nats": mean(s.gain_nats) }))
-            .collect();
-        return say_json(&json!({ "asked": asked, "mean_gain_nats": mean(asked_gain), "strategies": sums }));
+        let of = |(&strategy, s): (&&'static str, &Sum)| StrategyJson {
+            strategy,
+            same: s.same,
+            mean_gain_nats: mean(s.gain_nats),
+        };
+        let strategies = sums.iter().map(of).collect();
+        return say_json(&StrategiesJson { asked, mean_gain_nats: mean(asked_gain), strategies });
     }
     say(format!("\n{asked} questions were asked, with {:.3} nats expected of each on average", mean(asked_gain)))?;
     for (name, sum) in &sums {

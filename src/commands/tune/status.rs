@@ -1,17 +1,54 @@
 //! `credence tune status`: what is in force, what was tried, and whether to train now.
 
-use credence_memory::ids::Seq;
+use std::collections::BTreeMap;
+
+use credence_memory::ids::{AdapterGeneration, Seq};
 use credence_memory::log::Reader;
-use credence_memory::record::{GateJudged, GateTest};
+use credence_memory::number::Finite;
+use credence_memory::record::{AdapterOrigin, GateJudged, GateTest};
 use credence_memory::state::State;
 use credence_tuning::plan::{self, Machine, Plan};
 use credence_tuning::records::standing_words;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{name, settings, whose};
 use crate::cli::{Global, StatusArgs};
 use crate::surroundings::{self, home, log_path, now, open_log, read_state, say, say_json};
+
+/// What is in force, what was tried, and whether to train now, as `credence tune status --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatusJson {
+    /// The generation in force; 0 is the base model.
+    current: AdapterGeneration,
+    /// It and those that it rests on.
+    lineage: Vec<AdapterGeneration>,
+    /// All that were trained or brought in.
+    generations: Vec<GenerationJson>,
+    /// What the schedule says.
+    plan: Plan,
+}
+
+/// An adapter.
+#[derive(Debug, Serialize, ToSchema)]
+struct GenerationJson {
+    generation: AdapterGeneration,
+    /// What it was trained from.
+    parent: AdapterGeneration,
+    /// Its record in the log.
+    record: Seq,
+    origin: AdapterOrigin,
+    /// Records that it absorbed and that still count.
+    absorbed: u64,
+    /// The last record that it may have seen.
+    cutoff: Seq,
+    metrics: BTreeMap<String, Finite>,
+    /// How it stands, in words; nothing where it is not known any more.
+    standing: Option<String>,
+    /// What the gate said of it.
+    judged: Vec<GateJudged>,
+}
 
 /// Runs `credence tune status`. Needs neither the home's lock nor the model.
 pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
@@ -20,21 +57,20 @@ pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
     let ledger = state.ledger();
     let current = ledger.current();
     if args.json {
-        let adapters: Vec<_> = state
-            .generations()
-            .adapters()
-            .map(|a| {
-                let generation = a.trained.generation;
-                json!({
-                    "generation": generation, "parent": a.trained.parent, "record": a.seq, "origin": a.trained.origin,
-                    "absorbed": ledger.count(&a.absorbed), "cutoff": a.trained.cutoff, "metrics": a.trained.metrics,
-                    "standing": ledger.standing(generation).map(standing_words),
-                    "judged": a.judged.iter().map(|(_, judged)| judged).collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        let in_force: Vec<_> = ledger.lineage().iter().map(|a| a.trained.generation).collect();
-        return say_json(&json!({ "current": current, "lineage": in_force, "generations": adapters, "plan": plan }));
+        let generations = state.generations().adapters().map(|a| GenerationJson {
+            generation: a.trained.generation,
+            parent: a.trained.parent,
+            record: a.seq,
+            origin: a.trained.origin.clone(),
+            absorbed: ledger.count(&a.absorbed),
+            cutoff: a.trained.cutoff,
+            metrics: a.trained.metrics.clone(),
+            standing: ledger.standing(a.trained.generation).map(standing_words),
+            judged: a.judged.iter().map(|(_, judged)| judged.clone()).collect(),
+        });
+        let (generations, lineage) = (generations.collect(), ledger.lineage());
+        let lineage = lineage.iter().map(|a| a.trained.generation).collect();
+        return say_json(&StatusJson { current, lineage, generations, plan });
     }
     say(format!("In force: {}", name(current)))?;
     for adapter in state.generations().adapters() {

@@ -9,12 +9,15 @@ use credence_memory::state::State;
 use credence_priors::reading_cache::FileReadingCache;
 use credence_priors::{LanguageModel, Llama, LlamaOptions, ModelHandle};
 use credence_tuning::candidate::{Folder, Job, Outcome};
-use credence_tuning::plan;
+use credence_tuning::dataset::Whose;
+use credence_tuning::gate::Judgement;
+use credence_tuning::plan::{self, Plan};
 use credence_tuning::records::{adapter_file, take_up};
 use credence_tuning::schedule::{Decision, Start};
 use credence_tuning::work::{CandidateBuilder, Progress, WorkError};
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::status::plan_now;
 use super::{settings, whose};
@@ -24,6 +27,44 @@ use crate::probing;
 use crate::progress::counting;
 use crate::signals;
 use crate::surroundings::{Opened, cache, home, load, now, pull, read_state, say, say_json, schema};
+
+/// What came of a candidate, as `credence tune run` and `credence tune import` tell it with `--json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CandidateJson {
+    /// Whether it was trained here; else it was brought in.
+    trained: bool,
+    /// Its number.
+    generation: u32,
+    /// The generation that the gate held it against; 0 is the base model.
+    against: u32,
+    /// What its training began with.
+    start: Start,
+    /// Whose belief was taught.
+    whose: Whose,
+    /// Records that it absorbed.
+    absorbed: usize,
+    lessons: usize,
+    /// Records kept aside for the gate.
+    held_out: usize,
+    /// Steps of training.
+    steps: u64,
+    /// How long that took.
+    seconds: f64,
+    /// Mean cross entropy of the first and of the last tenth of all steps, nats.
+    losses: [f64; 2],
+    /// What the gate said; nothing where it was not asked.
+    judgement: Option<Judgement>,
+    /// Whether it is in force from now on.
+    promoted: bool,
+}
+
+/// That nothing was trained, since the schedule says to wait, as `credence tune run --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WaitJson {
+    /// False.
+    trained: bool,
+    plan: Plan,
+}
 
 /// Runs `credence tune run`.
 pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
@@ -45,7 +86,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
             let plan = plan_now(global, home.state(), &whose)?;
             if let (Decision::Wait { because }, false) = (&plan.decision, args.now) {
                 if args.json {
-                    return say_json(&json!({ "trained": false, "plan": plan }));
+                    return say_json(&WaitJson { trained: false, plan });
                 }
                 return say(format!("wait: {because} (--now trains all the same)"));
             }
@@ -78,12 +119,21 @@ pub(super) fn unfinished(root: &Path) -> anyhow::Result<Option<(Folder, Job)>> {
 /// Says what came of a candidate.
 pub(super) fn report(job: &Job, outcome: &Outcome, promoted: bool, as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        return say_json(&json!({
-            "trained": job.imported.is_none(), "generation": job.generation, "against": job.in_use, "start": job.start,
-            "whose": job.data.whose, "absorbed": job.data.absorbed_len(), "lessons": job.data.lessons.len(),
-            "held_out": job.data.held_out.len(), "steps": outcome.steps, "seconds": outcome.seconds,
-            "losses": outcome.losses, "judgement": outcome.judgement, "promoted": promoted,
-        }));
+        return say_json(&CandidateJson {
+            trained: job.imported.is_none(),
+            generation: job.generation,
+            against: job.in_use,
+            start: job.start,
+            whose: job.data.whose.clone(),
+            absorbed: job.data.absorbed_len(),
+            lessons: job.data.lessons.len(),
+            held_out: job.data.held_out.len(),
+            steps: outcome.steps,
+            seconds: outcome.seconds,
+            losses: outcome.losses,
+            judgement: outcome.judgement.clone(),
+            promoted,
+        });
     }
     let [first, last] = outcome.losses;
     if job.imported.is_none() {

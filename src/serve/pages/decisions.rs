@@ -1,4 +1,5 @@
-//! Decisions: what was asked, considered and decided, and why. Open questions are answered here, acts corrected, tasks stopped.
+//! Decisions: what was asked, considered and decided, and why. Open questions are answered here, acts corrected, tasks stopped or given
+//! other alternatives.
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -13,6 +14,8 @@ use crate::serve::api::{Asked, At};
 use crate::serve::decisions::{self, DecisionQuery, DecisionView, Preferred};
 use crate::serve::problem::Problem;
 
+/// Strikes everything that was weighed.
+const STRIKE_ALL: &str = "all";
 /// Reasons shown, at most.
 const REASONS_MAX: usize = 6;
 
@@ -179,10 +182,38 @@ fn actions(caller: &Caller, d: &DecisionView) -> Markup {
                 }
             }
         }
+        @if d.may_reconsider { (other_alternatives(caller, d)) }
         @if d.may_stop {
             form method="post" action=(action(d, "stop")) {
                 (csrf(caller))
                 button type="submit" { "Stop this task" }
+            }
+        }
+    }
+}
+
+/// None of these: others are added, and what is out of the question is struck.
+fn other_alternatives(caller: &Caller, d: &DecisionView) -> Markup {
+    let (add, strike) = (format!("add-{}", d.record), format!("strike-{}", d.record));
+    html! {
+        details {
+            summary { "None of these, or not all of them" }
+            form method="post" action=(action(d, "alternatives")) {
+                (csrf(caller))
+                // What nobody described is read by the model, which a participant does not ask.
+                @if caller.sees_everybody() {
+                    label for=(add) { "What else could be done, one a line" }
+                    textarea id=(add) name="add" rows="3" maxlength="8000" {}
+                }
+                div.row {
+                    label for=(strike) { "Strike" }
+                    select id=(strike) name="strike" {
+                        option value="" { "nothing" }
+                        @for (i, a) in d.alternatives.iter().enumerate() { option value=(i) { (clean(&a.text)) } }
+                        @if caller.sees_everybody() { option value=(STRIKE_ALL) { "all of these" } }
+                    }
+                    button type="submit" { "Decide again" }
+                }
             }
         }
     }
@@ -222,6 +253,34 @@ pub(super) async fn correct(
     check_csrf(&caller, &form.csrf)?;
     decisions::corrected(&app, &caller, record, form.rather).await?;
     Ok(back(record))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ReconsiderForm {
+    csrf: String,
+    #[serde(default)]
+    add: String,
+    /// A place from 0, all, or nothing.
+    #[serde(default)]
+    strike: String,
+}
+
+/// Gives a task other alternatives, and shows what was decided then.
+pub(super) async fn reconsider(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Form(form): Form<ReconsiderForm>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    let add = form.add.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let strike = match form.strike.as_str() {
+        "" => Vec::new(),
+        STRIKE_ALL => (0..decisions::one(&app, &caller, record).await?.alternatives.len()).collect(),
+        place => vec![place.parse().map_err(|_| Problem::malformed("strike: expected a number, or all"))?],
+    };
+    let made = decisions::reconsidered(&app, &caller, record, add, strike).await?;
+    Ok(back(made))
 }
 
 #[derive(Debug, Deserialize)]

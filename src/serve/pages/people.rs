@@ -1,19 +1,10 @@
 //! Many people: the link they join by, who stands where, what unites and what divides.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use credence_agent::people::{
-    ItemView, Leaning, PeopleOptions, PeopleView, Point, ValuesMap, have_common_answers, map_of_values, overview, words,
-};
-use credence_memory::belief::Mixture;
-use credence_memory::home::Paths;
+use credence_agent::people::{ItemView, Leaning, PeopleView, Point, ValuesMap};
 use credence_memory::ids::PersonId;
-use credence_memory::population::{ItemPosterior, Part, SOURCE_CAP, Survey, conversations, whom_to_ask};
-use credence_memory::record::Subject;
-use credence_memory::state::{Person, State as Belief};
 use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
 use fast_qr::qr::QRBuilder;
 use maud::{Markup, PreEscaped, html};
@@ -24,11 +15,9 @@ use crate::front::text::{clean, percent};
 use crate::serve::App;
 use crate::serve::access::{Caller, JOINED_MAX, Role, check_csrf, set_cookie};
 use crate::serve::api::{Asked, At};
+use crate::serve::people::{AskView, Seen, seen};
 use crate::serve::problem::Problem;
-use crate::serve::reading::aside;
 
-/// Whoever has answered more than this multiple of the mean is not asked: as `credence people ask` has it.
-const FAIR_SHARE: f64 = 1.5;
 /// Statements in a list, at most.
 const LISTED_MAX: usize = 12;
 
@@ -85,98 +74,6 @@ pub(super) async fn page(
     Ok(Html(page.into_string()).into_response())
 }
 
-/// What there is to see of everybody.
-struct Seen {
-    view: Option<PeopleView>,
-    /// Whose answer to what would tell most about the groups: person, statement, nats, the probability that they agree.
-    asks: Vec<(String, String, f64, f64)>,
-    why_not: Option<String>,
-    /// Where people stand by their values, where they answered too little of the same to be placed by that.
-    values: Option<ValuesMap>,
-    /// Names of values.
-    names: BTreeMap<String, String>,
-    conversations: Vec<String>,
-    head: u64,
-}
-
-/// People whose beliefs a map is made from, at most.
-const BELIEVED_MAX: usize = 2_000;
-
-/// What is believed of everybody who said something, in one conversation or anywhere; one after another, so that nobody who answers
-/// meanwhile waits long.
-async fn believed(app: &App, part: Option<Part>) -> Result<Vec<(PersonId, Mixture)>, Problem> {
-    let people = app.desk.run(move |desk| {
-        let state = desk.home.state();
-        let counts = |id: &PersonId| !state.quarantined().contains(&Subject::Person(id.clone()));
-        let said = |id: &PersonId, person: &Person| {
-            person.evidence().iter().any(|e| part.as_ref().is_none_or(|part| part.has(id, &e.source)))
-        };
-        let people = state.people().iter().filter(|(id, person)| counts(id) && said(id, person));
-        people.map(|(id, _)| id.clone()).take(BELIEVED_MAX).collect::<Vec<_>>()
-    });
-    let mut believed = Vec::new();
-    for person in people.await? {
-        let asked = person.clone();
-        let belief = app.desk.run(move |desk| desk.home.believe(&asked)).await?;
-        believed.push((person, belief?));
-    }
-    Ok(believed)
-}
-
-async fn seen(app: &App, conversation: Option<String>) -> Result<Seen, Problem> {
-    let part = conversation.filter(|name| !name.is_empty()).map(Part::Conversation);
-    let (mut seen, have_common) = seen_by_answers(app, part.clone()).await?;
-    if !have_common {
-        let believed = believed(app, part).await?;
-        let (layout, names) = app.desk.run(|desk| (desk.layout(), desk.names().clone())).await?;
-        seen.names = names;
-        if let Some(layout) = layout {
-            seen.values = aside(move || Ok(map_of_values(&layout, &believed))).await?;
-        }
-    }
-    Ok(seen)
-}
-
-/// What answers show, and whether there are enough of the same to place people by.
-async fn seen_by_answers(app: &App, part: Option<Part>) -> Result<(Seen, bool), Problem> {
-    let paths = Paths::of(&app.home);
-    let seed = 1;
-    let found = aside(move || {
-        let mut state = Belief::new();
-        for entry in paths.read_log()? {
-            state.note(&entry?)?;
-        }
-        let survey = Survey::within(&state, SOURCE_CAP, part.as_ref())?;
-        let (conversations, _) = conversations(&state);
-        let mut options = PeopleOptions::default();
-        options.groups.seed = seed;
-        options.items.seed = seed;
-        let enough = survey.people.len() >= 3 && !survey.items.is_empty();
-        let mut asks = Vec::new();
-        if let Some(Ok(posterior)) = enough.then(|| ItemPosterior::sample(&survey.answers, &options.items)) {
-            let everybody: Vec<usize> = (0..survey.people.len()).collect();
-            let found = whom_to_ask(&survey.answers, &posterior, &everybody, FAIR_SHARE);
-            asks.extend(found.iter().take(LISTED_MAX).map(|ask| {
-                (
-                    survey.people[ask.person].to_string(),
-                    words(&state, survey.items[ask.item]),
-                    ask.gain_nats,
-                    ask.agrees,
-                )
-            }));
-        }
-        let (view, why_not) = match enough.then(|| overview(&state, &survey, &options)) {
-            Some(Ok(view)) => (Some(view), None),
-            Some(Err(error)) => (None, Some(error.to_string())),
-            None => (None, Some("a picture needs three people who answered about the same things".into())),
-        };
-        let (values, names, head) = (None, BTreeMap::new(), state.head().0.0);
-        let have_common = have_common_answers(&survey);
-        Ok((Seen { view, asks, why_not, values, names, conversations, head }, have_common))
-    });
-    found.await
-}
-
 fn body(seen: &Seen) -> Markup {
     let Some(view) = &seen.view else {
         return html! {
@@ -215,11 +112,11 @@ fn next(seen: &Seen) -> Markup {
             p.quiet { "Whose answer to what is expected to tell most about who stands with whom. Nobody is asked much more than the others." }
             (frame::wide("Whom to ask next", html! { table {
                 thead { tr { th scope="col" { "person" } th scope="col" { "statement" } th.number scope="col" { "would agree" } th.number scope="col" { "worth, nats" } } }
-                tbody { @for (person, statement, gain, agrees) in &seen.asks { tr {
+                tbody { @for AskView { person, statement, gain_nats, agrees } in &seen.asks { tr {
                     th scope="row" { (clean(person)) }
                     td { (clean(statement)) }
                     td.number { (percent(*agrees)) }
-                    td.number { (format!("{gain:.3}")) }
+                    td.number { (format!("{gain_nats:.3}")) }
                 } } }
             } }))
         }
@@ -276,7 +173,10 @@ fn table(view: &PeopleView, order: &[usize]) -> Markup {
                 td.number { (item.agreements) }
                 td.number { (item.answers) }
                 td.number { (item.passes) }
-                @for share in &item.by_group { td.number { (percent(*share)) span.bar aria-hidden="true" { (bar(*share)) } } }
+                @for (g, share) in item.by_group.iter().enumerate() { td.number {
+                    (percent(*share)) span.bar aria-hidden="true" { (bar(*share)) }
+                    span.quiet { (format!("{:.0} of {:.0}", item.agreements_by_group[g], item.answers_by_group[g])) }
+                } }
             } } }
         }
     }
@@ -411,27 +311,6 @@ pub(super) async fn join(
     let mut response = Redirect::to("/session").into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie(&own, app.is_secure));
     Ok(response)
-}
-
-/// Everybody's answers as CSV, as `credence evidence export` writes them.
-pub(super) async fn csv(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    caller.must_see_everybody()?;
-    let paths = Paths::of(&app.home);
-    let bytes = aside(move || {
-        let mut state = Belief::new();
-        for entry in paths.read_log()? {
-            state.note(&entry?)?;
-        }
-        let table = credence_memory::export::table(paths.read_log()?, &state)?;
-        let mut bytes = Vec::new();
-        credence_memory::export::write_csv(&table, &mut bytes)?;
-        Ok(bytes)
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"answers.csv\""),
-    ];
-    Ok((headers, bytes.await?).into_response())
 }
 
 /// The picture as one file, without names.

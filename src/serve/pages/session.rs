@@ -190,7 +190,9 @@ fn ask(question: &QuestionView, caller: &Caller, turn: &Turn, why: Option<&WhyVi
             div.more {
                 (small(&Said::Skip, "s", "Skip"))
                 (small(&Said::Undo, "u", "Undo"))
-                a.button.link data-key="?" href=(whose(caller, "/session", &turn.person, &[("why", "true")])) { kbd { "?" } " Why this?" }
+                @if why.is_some() { a.button.link data-key="w" href=(whose(caller, "/session", &turn.person, &[])) { kbd { "w" } " Back" } }
+                @else { a.button.link data-key="w" href=(whose(caller, "/session", &turn.person, &[("why", "true")])) { kbd { "w" } " Why this?" } }
+                a.button.link data-key="v" href=(whose(caller, "/values", &turn.person, &[])) { kbd { "v" } " Values" }
                 (small(&Said::Stop, "q", "Stop for now"))
             }
         }
@@ -274,7 +276,7 @@ fn confirm(reading: &ConfirmView) -> Markup {
 fn words(caller: &Caller, turn: &Turn) -> Markup {
     html! {
         details.words {
-            summary { "Say it in your own words" }
+            summary data-key="i" { kbd aria-hidden="true" { "i" } " Say it in your own words" }
             form method="post" action="/session/say" .row {
                 (csrf(caller))
                 input type="hidden" name="session" value=(turn.session);
