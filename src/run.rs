@@ -8,7 +8,7 @@ use crate::cli::{
 };
 use crate::commands::{
     agent, approvals, brief, decide, deliberation, eval, evidence, explain, model, pack, people, prior, probe, replay,
-    sae, session, tell, tune, values,
+    sae, session, tell, tune, values, viewpoints,
 };
 use crate::{mcp, serve};
 
@@ -68,6 +68,12 @@ pub(crate) enum Command {
         /// What to do with packs.
         #[command(subcommand)]
         action: pack::PackCommand,
+    },
+    /// Predict how each person chooses between two works, or infer what works are like from people's verdicts
+    Viewpoints {
+        /// Which way.
+        #[command(subcommand)]
+        action: viewpoints::ViewpointsCommand,
     },
     /// Show the prior that the model gives before any answers
     Prior {
@@ -137,6 +143,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Approvals { action } => approvals::run(global, action),
         Command::Tell(args) => tell::run(global, &args),
         Command::Pack { action } => pack::run(action),
+        Command::Viewpoints { action } => viewpoints::run(global, &action),
         Command::Probe { action } => probe::run(global, action),
         Command::Sae { action } => sae::run(global, action),
         Command::Prior { action } => prior::run(global, action),

@@ -48,3 +48,57 @@ fn real_model_a_home_about_tea_is_about_tea_from_then_on() {
     // Another schema would change what weights mean.
     fails(&home, &["session", "--pack", "values", "--answers", answers.to_str().unwrap()], 7, "schema");
 }
+
+/// The real model's file is found for the header; nothing is read with it.
+#[test]
+fn real_model_readers_are_foreseen_and_a_work_is_found_from_their_verdicts() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    fails(&home, &["viewpoints", "predict"], 3, "no evidence log");
+    for (person, answer) in [("ada", "1\n"), ("bob", "2\n")] {
+        let answers = write("answers", &answer.repeat(8));
+        done(&home, &["session", "--person", person, "--pack", "taste", "--kinds", "choice", "--answers", &answers]);
+    }
+    let all = json(&home, &["viewpoints", "predict"]);
+    let questions = all["questions"].as_array().unwrap();
+    assert!(questions.len() >= 200, "{}", questions.len());
+    for question in questions {
+        let people = question["people"].as_array().unwrap();
+        assert_eq!(people.len(), 2);
+        for person in people {
+            let [first, low, high] =
+                [&person["first"], &person["interval"][0], &person["interval"][1]].map(|x| x.as_f64().unwrap());
+            assert!(0.0 < first && first < 1.0 && low < high, "{person}");
+        }
+        assert!(!question["divided_by"].as_array().unwrap().is_empty());
+    }
+    let id = questions[0]["question"].as_str().unwrap();
+    let said = done(&home, &["viewpoints", "predict", "--question", id, "--person", "ada"]);
+    assert!(said.contains("ada  takes 1 in") && !said.contains("bob") && !said.contains("differ most"), "{said}");
+    fails(&home, &["viewpoints", "predict", "--question", "none"], 3, "no question \"none\"");
+    fails(&home, &["viewpoints", "predict", "--person", "carol"], 3, "nothing is known of carol");
+    let bare = write("bare.jsonl", r#"{"id": "a", "situation": "", "alternatives": ["one", "two"]}"#);
+    fails(&home, &["viewpoints", "predict", "--questions", &bare], 3, "has no keys");
+
+    let verdicts = write(
+        "verdicts.jsonl",
+        "{\"works\": \"drafts\", \"person\": \"ada\", \"better\": \"first\"}\n\n{\"works\": \"drafts\", \"person\": \"bob\", \"better\": \"neither\"}\n",
+    );
+    let found = json(&home, &["viewpoints", "infer", &verdicts]);
+    let values = found["works"][0]["values"].as_array().unwrap();
+    assert_eq!((values.len(), &found["works"][0]["verdicts"]), (12, &2.into()));
+    assert!(values[0]["more"].as_f64().unwrap() > values[11]["more"].as_f64().unwrap());
+    assert_eq!(found, json(&home, &["viewpoints", "infer", &verdicts]), "the same seed, the same numbers");
+    assert!(done(&home, &["viewpoints", "infer", &verdicts]).contains("drafts  (2 verdicts"));
+    let line = "{\"works\": \"drafts\", \"person\": \"ada\", \"better\": \"first\"}\n";
+    let twice = write("twice.jsonl", &line.repeat(2));
+    fails(&home, &["viewpoints", "infer", &twice], 3, "line 2: \"ada\" gave a verdict");
+    let wrong = write("wrong.jsonl", "{\"works\": \"drafts\", \"person\": \"ada\", \"better\": \"best\"}\n");
+    fails(&home, &["viewpoints", "infer", &wrong], 3, "line 1");
+    fails(&home, &["viewpoints", "infer", &write("empty.jsonl", "")], 3, "no verdict");
+}

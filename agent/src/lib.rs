@@ -63,6 +63,7 @@ mod said_here;
 pub mod session;
 pub mod task;
 pub mod together;
+pub mod viewpoints;
 pub mod views;
 pub mod wording;
 pub mod words;

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | where value learning converges | [`experiment`], [`survival`], [`results`], [`report`] |
 //! | whether a session finds values | [`recovery`], [`person`] |
+//! | from works to readers' choices, and back | [`viewpoints`] |
 //! | whether belief is calibrated | [`calibration`] |
 //! | reading acts with a model | [`unseen`], [`validity`], [`pairs`], [`pressure`], [`meaning`], [`start`], [`text_safety`] |
 //! | sentences | [`sentences`], [`teaching`] |
@@ -41,3 +42,4 @@ pub mod text_safety;
 pub mod tuning;
 pub mod unseen;
 pub mod validity;
+pub mod viewpoints;

@@ -5,11 +5,11 @@
 //! as the person perceives them; on request, the product without the published start, and the product with what a model reads of the
 //! acts beside their keys. Beside them, on the same answers: count scoring, and a plain Bayesian logistic fit.
 
-mod baselines;
+pub(crate) mod baselines;
 mod blocks;
 mod figures;
-mod learner;
-mod people;
+pub(crate) mod learner;
+pub(crate) mod people;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

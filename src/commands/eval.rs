@@ -17,6 +17,7 @@ pub(crate) mod polis;
 pub(crate) mod reading;
 pub(crate) mod recovery;
 mod start;
+pub(crate) mod viewpoints;
 
 use std::path::PathBuf;
 
@@ -68,6 +69,8 @@ pub(crate) enum EvalCommand {
     Polis(polis::PolisArgs),
     /// Does a session recover a person's values? Simulated people, after 10 to 60 answers and after ten minutes
     Recovery(recovery::RecoveryArgs),
+    /// From works to readers' choices and back: how far each is foreseen from the other, on simulated readers
+    Viewpoints(viewpoints::ViewpointsArgs),
     /// Simulated crowds: what an attack moves, and how work grows with the number of people
     Crowd {
         /// What to simulate.
@@ -138,6 +141,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         }
         EvalCommand::Recovery(args) => recovery::run(&args),
         EvalCommand::Report { dir } => experiment::write_report(&dir),
+        EvalCommand::Viewpoints(args) => viewpoints::run(&args),
         EvalCommand::Polis(args) => polis::run(global, &args),
         EvalCommand::Crowd { action } => crowd::run(&action),
         EvalCommand::Tuning(args) => learning::tuning(global, &args),

@@ -23,3 +23,4 @@ pub(crate) mod session;
 pub(crate) mod tell;
 pub(crate) mod tune;
 pub(crate) mod values;
+pub(crate) mod viewpoints;

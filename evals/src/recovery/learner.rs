@@ -81,7 +81,12 @@ impl Instrument {
         })
     }
 
-    fn features(&self, alternative: &AlternativeId) -> Features {
+    /// Choices between two alternatives.
+    pub(crate) fn choices(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.kind == QuestionKind::Choice)
+    }
+
+    pub(crate) fn features(&self, alternative: &AlternativeId) -> Features {
         Features::of(&self.described[alternative], &self.layout)
     }
 
@@ -93,7 +98,7 @@ impl Instrument {
         features
     }
 
-    fn difference(&self, item: &Item) -> Vec<f64> {
+    pub(crate) fn difference(&self, item: &Item) -> Vec<f64> {
         let (a, b) = (&self.keys[&item.alternatives[0]], &self.keys[&item.alternatives[1]]);
         a.iter().zip(b).map(|(a, b)| a - b).collect()
     }

@@ -64,7 +64,8 @@ impl Simulated {
         self.perceived.get(alternative).map(Vec::as_slice)
     }
 
-    fn utility(&self, alternative: &AlternativeId) -> f64 {
+    /// Utility of an alternative, units of their noise.
+    pub(crate) fn utility(&self, alternative: &AlternativeId) -> f64 {
         let keys = self.perceived.get(alternative).map(Vec::as_slice).unwrap_or_default();
         keys.iter().zip(&self.weights).map(|(k, w)| k * w).sum()
     }
