@@ -211,6 +211,9 @@ fn of_a_person() -> BTreeSet<String> {
     assert!(told.iter().any(|line| line["asked"].is_string()) && told.iter().any(|line| line["answer"] == "confirmed"));
     bench.prints("values", &["--person", "ada"]);
     bench.prints("explain", &["honesty", "--person", "ada"]);
+    bench.prints("viewpoints predict", &["--question", &question().id]);
+    let verdicts = bench.file("verdicts.jsonl", r#"{"works": "acts", "person": "ada", "better": "second"}"#);
+    bench.prints("viewpoints infer", &[&verdicts]);
 
     // A decision between two acts of the bank, which needs no reading; for one person, and for two.
     let question = question();
@@ -350,6 +353,8 @@ fn of_simulations() -> BTreeSet<String> {
     bench.prints("eval flight", &small);
     let figures = std::fs::read_to_string(bench.dir.path().join("figures/figures.jsonl")).unwrap();
     assert!(fits(&schema("figures"), &figures).len() > 10);
+    bench.prints("eval approvals", &["--owners", "2", "--acts", "20"]);
+    bench.prints("eval viewpoints", &["--readers", "3", "--answers", "3", "--works", "2", "--verdicts", "2"]);
     let one = ["--simulations", "20", "--answers", "3", "--evidence", "choice", "--grid", "one"];
     bench.prints("eval calibration", &one);
     let few = ["--number", "2", "--answers", "3", "--minutes", "0.5", "--quick", "--compare-starts"];

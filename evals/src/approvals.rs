@@ -41,7 +41,7 @@ impl Default for ApprovalsOptions {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApprovalsResult {
     /// What was run.
     pub options: ApprovalsOptions,
@@ -52,7 +52,7 @@ pub struct ApprovalsResult {
 }
 
 /// One policy over all owners, with 95% intervals over owners.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PolicyRow {
     /// The policy.
     pub policy: String,
@@ -77,7 +77,7 @@ pub struct PolicyRow {
 }
 
 /// Whether a bound held, of some owners.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BoundRow {
     /// "all", or the kind.
     pub kind: String,

@@ -27,7 +27,7 @@ const AT_STAKE: f64 = 1.0;
 const CLIP: f64 = 1e-6;
 
 /// How the experiment goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ViewpointsOptions {
     /// Simulated readers.
     pub readers: usize,
@@ -48,7 +48,7 @@ impl Default for ViewpointsOptions {
 }
 
 /// What is found of works from the verdicts of so many readers; figures over works.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FromVerdicts {
     /// Readers.
     pub readers: usize,
@@ -65,7 +65,7 @@ pub struct FromVerdicts {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ViewpointsResult {
     /// What was asked for.
     pub options: ViewpointsOptions,

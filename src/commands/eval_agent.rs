@@ -10,7 +10,6 @@ use credence_agent::decide::Bars;
 use credence_agent::opening::Opening;
 use credence_agent::words::{Listener, Reader, WordsError};
 use credence_evals::decision_speed;
-use credence_evals::estimate::Estimate;
 use credence_evals::figures::Measured;
 use credence_evals::pressure::{
     Arm, ArmSummary, Effects, Pressure, PressureOptions, Row, by_arm, effects, flat_trust, read,

@@ -6,7 +6,8 @@ use credence_agent::approvals::ApprovalVerdict;
 use credence_agent::people::PeopleView;
 use credence_agent::protocol::{Said, Shown};
 use credence_evals::{
-    crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, recovery, sentences, start, teaching, tuning,
+    approvals, crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, recovery, sentences, start,
+    teaching, tuning, viewpoints,
 };
 use credence_glass::probe::{Evaluation, Parts as ProbeParts, Together};
 use credence_memory::population::InfluenceReport;
@@ -33,6 +34,7 @@ use super::replay::strategy::{QuestionJson, StrategiesJson};
 use super::tune::status::StatusJson;
 use super::tune::work::{CandidateJson, WaitJson};
 use super::values::SheetView;
+use super::viewpoints::{InferredJson, PredictedJson};
 use super::{brief, deliberation, eval, eval_agent, evidence, library, model, pack, prior, probe, sae, tell};
 use crate::exit::WrongInput;
 use crate::surroundings::{say, say_json};
@@ -73,7 +75,7 @@ fn of<T: ToSchema>(parts: &mut Parts) -> RefOr<Schema> {
 }
 
 /// What commands print with `--json`.
-const PRINTED: [Described; 69] = [
+const PRINTED: [Described; 73] = [
     lines("agent", &[of::<DecisionJson>, of::<NoCallJson>, of::<DryRunJson>, of::<MayJson>, of::<CarriedJson>]),
     whole("approvals list", &[of::<ListJson>]),
     whole("approvals request", &[of::<ApprovalVerdict>]),
@@ -81,6 +83,7 @@ const PRINTED: [Described; 69] = [
     whole("brief list", &[of::<Vec<brief::BriefingJson>>]),
     whole("decide", &[of::<DecisionJson>, of::<TogetherJson>]),
     whole("deliberation list", &[of::<deliberation::DeliberationsJson>]),
+    whole("eval approvals", &[of::<approvals::ApprovalsResult>]),
     whole("eval calibration", &[of::<eval::calibration::Calibrated>]),
     whole("eval crowd attack", &[of::<crowd::AttackResult>]),
     lines("eval crowd growth", &[of::<crowd::Growth>]),
@@ -103,6 +106,7 @@ const PRINTED: [Described; 69] = [
     whole("eval tuning", &[of::<tuning::TuningResult>]),
     whole("eval unseen", &[of::<eval::reading::UnseenReport>]),
     whole("eval validity", &[of::<eval::reading::ValidityReport>]),
+    whole("eval viewpoints", &[of::<viewpoints::ViewpointsResult>]),
     whole("evidence erase", &[of::<ErasedJson>]),
     whole("evidence export", &[of::<ExportJson>]),
     whole("evidence import", &[of::<ImportView>]),
@@ -146,6 +150,8 @@ const PRINTED: [Described; 69] = [
     whole("tune run", &[of::<CandidateJson>, of::<WaitJson>]),
     whole("tune status", &[of::<StatusJson>]),
     whole("values", &[of::<SheetView>]),
+    whole("viewpoints infer", &[of::<InferredJson>]),
+    whole("viewpoints predict", &[of::<PredictedJson>]),
 ];
 
 /// What else has a schema, and what it is.

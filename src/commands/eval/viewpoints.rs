@@ -5,6 +5,7 @@ use credence_agent::pack::Pack;
 use credence_evals::viewpoints::{self, ViewpointsOptions};
 use credence_memory::belief::Settings;
 
+use super::keep::Keep;
 use crate::cli::eval::KeepArgs;
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
@@ -40,7 +41,7 @@ pub(crate) struct ViewpointsArgs {
 
 /// Prints both directions.
 pub(super) fn run(args: &ViewpointsArgs) -> anyhow::Result<()> {
-    super::may_keep(&args.kept)?;
+    let kept = Keep::of(&args.kept, "viewpoints")?;
     let Pack { schema, bank, .. } = Pack::find(&args.pack)?;
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     let options = ViewpointsOptions {
@@ -54,7 +55,7 @@ pub(super) fn run(args: &ViewpointsArgs) -> anyhow::Result<()> {
     bar.set_length((args.readers + args.works) as u64);
     let result = viewpoints::run(&bank, &values, &Settings::default(), &options, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    super::keep(&args.kept, "viewpoints", &result.options, &result)?;
+    kept.keep(&result.options, &result)?;
     if args.json {
         return say_json(&result);
     }
