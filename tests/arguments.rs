@@ -39,6 +39,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("agent", &["--task", "The ferry is late."]),
     ("decide", &["--situation", "s", "--alternative", "a", "--alternative", "b"]),
     ("explain", &["honesty", "--person", "ada"]),
+    ("eval approvals", &["--owners", "1", "--acts", "2", "--policies", "always-ask"]),
     ("eval crowd attack", &["--people", "10", "--trials", "1"]),
     ("eval crowd kinds", &["--people", "10", "--trials", "1", "--answers", "3", "--dimension", "2", "--apart", "1"]),
     ("eval crowd growth", &["--people", "10", "--answers", "3", "--dimension", "2", "--items", "5"]),

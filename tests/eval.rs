@@ -253,3 +253,25 @@ fn workers_that_are_killed_and_a_run_that_is_interrupted_leave_the_same_bytes() 
         .stderr(contains("no NATS server at nats://127.0.0.1:1"));
     credence().args(["eval", "worker"]).env_remove("CREDENCE_NATS").assert().code(3).stderr(contains("--on nats://"));
 }
+
+/// The rules that need no belief: always asking saves nothing, and five approvals of a tool let through what should not pass.
+#[test]
+fn approvals_of_simulated_owners_are_measured_beside_simpler_rules() {
+    let of = |policies: &str| {
+        let args = ["eval", "approvals", "--owners", "4", "--acts", "400", "--json", "--policies", policies];
+        let out = credence().args(args).output().expect("it runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).expect("one JSON object")
+    };
+    let rules = of("always-ask,five-approvals");
+    let mean = |row: usize, what: &str| rules["rows"][row]["summary"][what]["mean"].as_f64().expect("a number");
+    assert_eq!((mean(0, "saved"), mean(0, "violations_of_refused")), (0.0, 0.0), "{rules}");
+    assert!(mean(1, "saved") > 0.5 && mean(1, "violations_of_refused") > 0.1, "{rules}");
+    assert_eq!(of("always-ask,five-approvals"), rules, "the same seeds, the same figures");
+    let learned = of("learned");
+    assert_eq!(learned["rows"].as_array().map(Vec::len), Some(4));
+    // Too few answers for any certificate: everything is asked.
+    for row in learned["rows"].as_array().expect("rows") {
+        assert_eq!(row["summary"]["violations_of_refused"]["mean"], 0.0, "{row}");
+    }
+}

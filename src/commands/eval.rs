@@ -1,5 +1,6 @@
 //! `credence eval`: how well and how fast people's values are learned, measured. One file each.
 
+pub(crate) mod approvals;
 pub(crate) mod calibration;
 pub(crate) mod crowd;
 mod experiment;
@@ -57,6 +58,8 @@ pub(crate) enum EvalCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Learned approvals: simulated owners and an agent's acts, approvals saved beside acts that should not have passed
+    Approvals(approvals::ApprovalsArgs),
     /// Whether intervals hold the truth as often as they say: simulated people, every kind of evidence
     Calibration(calibration::CalibrationArgs),
     /// List the built-in experiments
@@ -147,6 +150,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Run(args) => experiment::run(args),
         EvalCommand::Worker(args) => grid::worker(&args),
         EvalCommand::Merge { parts, out } => experiment::merge(&parts, &out),
+        EvalCommand::Approvals(args) => approvals::run(global, &args),
         EvalCommand::Calibration(args) => calibration::run(&args),
         EvalCommand::List { name } => {
             experiment::list(name.as_deref())?;

@@ -12,6 +12,7 @@ use credence_memory::state::State;
 use serde_json::{Value, json};
 
 use crate::front::report;
+use crate::hint::hint;
 use crate::surroundings::{say, say_json};
 
 /// More people than this get a line each instead of a table each.
@@ -160,7 +161,7 @@ fn carried_out(found: &Summarised) -> anyhow::Result<()> {
     say("\nCarried out, and reported (no evidence of what anybody wants)")?;
     let (left_out, shown) = all.split_at(all.len().saturating_sub(CALLS_MAX));
     if !left_out.is_empty() {
-        say(format!("  {} earlier; `credence evidence list` has them", left_out.len()))?;
+        say(format!("  {} earlier; {} has them", left_out.len(), hint("evidence list")))?;
     }
     shown.iter().try_for_each(|(seq, words)| say(format!("  {:>6}  {words}", seq.0)))
 }
