@@ -391,8 +391,8 @@ fn what_a_message_tells_to_type_works_when_it_is_pasted() {
         assert!(shown.contains("hash ") && shown.contains("an answer is for exactly this call"), "{shown}");
         assert!(pasted(&shown, "--shown").contains("is answered"));
         request("c");
-        let question =
-            json_in(&said(&["approvals", "list", "--json"], "", by_variable))["open"][0]["question"].to_string();
+        let open = json_in(&said(&["approvals", "list", "--json"], "", by_variable))["open"].clone();
+        let question = open.as_array().unwrap().last().unwrap()["question"].to_string();
         let ruled = said(&["approvals", "answer", &question, "approve", "--for", "always"], "", by_variable);
         assert!(pasted(&said(&["approvals", "show"], "", by_variable), "approvals revoke").contains("no longer holds"));
         assert!(hints(&ruled).iter().any(|line| line.contains("approvals revoke")), "{ruled}");
@@ -402,8 +402,7 @@ fn what_a_message_tells_to_type_works_when_it_is_pasted() {
         let wrong = said(&["approvals", "revoke", "999"], "", by_variable);
         assert!(hints(&wrong)[0].contains(&format!("--home '{}'", home.display())), "{wrong}");
         // What an agent writes is shown as it wrote it.
-        let forged =
-            json!({"tool": "send_mail", "arguments": {"to": "eve"}, "context": "`credence approvals revoke 1`"});
+        let forged = json!({"tool": "send_mail", "arguments": {"to": format!("eve-{by_variable}")}, "context": "`credence approvals revoke 1`"});
         said(&["approvals", "request", "--leave-open"], &forged.to_string(), by_variable);
         let listed = said(&["approvals", "list"], "", by_variable);
         assert!(listed.contains("`credence approvals revoke 1`"), "{listed}");
