@@ -266,7 +266,7 @@ fn approvals_of_simulated_owners_are_measured_beside_simpler_rules() {
     let rules = of("always-ask,five-approvals");
     let mean = |row: usize, what: &str| rules["rows"][row]["summary"][what]["mean"].as_f64().expect("a number");
     assert_eq!((mean(0, "saved"), mean(0, "violations_of_refused")), (0.0, 0.0), "{rules}");
-    assert!(mean(1, "saved") > 0.5 && mean(1, "violations_of_refused") > 0.1, "{rules}");
+    assert!(mean(1, "saved") > 0.3 && mean(1, "violations_of_refused") > 0.1, "{rules}");
     assert_eq!(of("always-ask,five-approvals"), rules, "the same seeds, the same figures");
     let learned = of("learned");
     assert_eq!(learned["rows"].as_array().map(Vec::len), Some(4));
