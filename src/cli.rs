@@ -169,6 +169,9 @@ pub(crate) enum AgentAction {
     Stop(StopArgs),
 }
 
+/// A command that carries an act out is ended after so many seconds, unless it is said otherwise.
+pub(crate) const EXEC_SECONDS: u64 = 300;
+
 /// `credence agent`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -206,7 +209,7 @@ pub(crate) struct AgentArgs {
     #[arg(long, requires = "exec")]
     pub(crate) carry_out: bool,
     /// End the command after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = EXEC_SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) exec_timeout: u64,
     /// Seed of proposals and ties
     #[arg(long, default_value_t = 0)]
@@ -228,9 +231,41 @@ pub(crate) struct AgentArgs {
     pub(crate) model: ModelArgs,
 }
 
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PreferredArg {
+    /// The first of the two
+    First,
+    /// The second
+    Second,
+    /// Neither more than the other
+    NoPreference,
+}
+
+/// `credence decide answer`.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerDecisionArgs {
+    /// The decision's record in the log
+    pub(crate) record: u64,
+    /// What you would rather have; without it the question is shown
+    #[arg(value_enum)]
+    pub(crate) preferred: Option<PreferredArg>,
+}
+
+/// What can be done with decisions beside making one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DecideAction {
+    /// Answer the question that a decision left open, also one of an agent while `credence mcp` or `credence serve` runs
+    Answer(AnswerDecisionArgs),
+}
+
 /// `credence decide`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct DecideArgs {
+    /// Something else than making a decision.
+    #[command(subcommand)]
+    pub(crate) action: Option<DecideAction>,
     /// The situation, in words
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) situation: String,

@@ -8,6 +8,7 @@ use credence_agent::bank::BankError;
 use credence_agent::briefing::BriefingError;
 use credence_agent::calls::CallError;
 use credence_agent::consider::ConsiderError;
+use credence_agent::going_on::GoingOnError;
 use credence_agent::library::LibraryError;
 use credence_agent::opening::OpeningError;
 use credence_agent::pack::PackError;
@@ -57,6 +58,12 @@ Exit codes:
  12  `approvals request`, `agent --carry-out`: refused
  13  `agent --carry-out`: the command failed, was ended, or what it did is not known
 130  interrupted";
+
+/// What can be done where another process is using a home.
+const IN_USE: &str = "\
+`credence mcp` and `credence serve` hold a home as long as they run. What owners say reaches them meanwhile: `credence approvals`
+with answer, undo, revoke, limits and declare, `credence decide answer` and `credence agent stop`; so does a page of the service.
+Commands that only read work too. For anything else, end that process first.";
 
 /// More of an error is not shown.
 const ERROR_CHARS_MAX: usize = 4000;
@@ -117,13 +124,18 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     if let Some(undecided) = error.downcast_ref::<Undecided>() {
         return ExitCode::from(undecided.code);
     }
-    let _ = writeln!(std::io::stderr().lock(), "error: {}", worded(&error));
-    ExitCode::from(code(&error))
+    let code = code(&error);
+    let mut told = std::io::stderr().lock();
+    let _ = writeln!(told, "error: {}", worded(&error));
+    if code == 4 {
+        let _ = writeln!(told, "{IN_USE}");
+    }
+    ExitCode::from(code)
 }
 
 /// An error may quote what it is about: that is shown harmless, and cut where it would flood the screen.
 fn worded(error: &anyhow::Error) -> String {
-    let whole = format!("{error:#}");
+    let whole = crate::hint::with_home(&format!("{error:#}"));
     let cut = whole.char_indices().nth(ERROR_CHARS_MAX).map_or(whole.len(), |(at, _)| at);
     let ends = if cut < whole.len() { " [...]" } else { "" };
     format!("{}{ends}", harmless(&whole[..cut]))
@@ -212,6 +224,11 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         ) => {
             return Some(3);
         }
+        None => {}
+    }
+    match error.downcast_ref() {
+        Some(GoingOnError::Session(error)) => return of_session(error),
+        Some(_) => return Some(3),
         None => {}
     }
     match error.downcast_ref() {

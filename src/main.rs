@@ -7,6 +7,7 @@ mod diagnostics;
 mod ending;
 mod exit;
 mod front;
+mod hint;
 mod mcp;
 mod output;
 mod probing;

@@ -132,6 +132,7 @@ pub(crate) enum Command {
 /// Runs what was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;
+    crate::hint::note(global);
     match cli.command {
         Command::Session(args) => session::run(global, args),
         Command::Agent(args) => agent::run(global, &args),

@@ -49,6 +49,10 @@ fn an_agent_asks_its_owner_answers_on_the_page_and_takes_an_act_back() {
     // Text of an agent is text on the page.
     let page = service.as_browser().get("/approvals");
     assert!(page.text.contains("&lt;b&gt;") && !page.text.contains("<b>The owner"), "{}", page.text);
+    // Tool, arguments, and the hash that an answer is bound to.
+    for part in ["<code>send_mail</code>", ">to</th>", "bob", &format!("whose hash is <code>{shown}</code>")] {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
     // Another hash than was shown is no answer; nor is one without a secret of the form.
     let other = json!({"answer": "always", "shown_hash": "0".repeat(64)});
     assert_eq!(service.post(&path, &other).status, 422);
@@ -163,6 +167,37 @@ fn the_official_python_client_speaks_to_the_service() {
         assert!(output.status.success(), "{mode}: {said}");
     }
     service.stop();
+    done(home.path(), &["replay", "--verify"]);
+}
+
+/// The official client works on a task with the page open beside it: asked at first, then as the person said; one act is taken
+/// back, and the replay says why everything went as it did.
+#[test]
+fn a_task_of_twenty_calls_is_asked_learned_taken_back_and_explained_beside_the_page() {
+    let Some(python) = python_with("clients", &["mcp==2.3.0"]) else { return };
+    let home = declared();
+    let service = Service::start(home.path(), &["--agents-of", "ada"]);
+    let mut client = Command::new(python);
+    client
+        .arg(root().join("tests/clients/mcp_task.py"))
+        .env("CREDENCE_URL", &service.base)
+        .env("CREDENCE_TOKEN", &agent(&service).token)
+        .env("OWNER_TOKEN", &service.token)
+        .env("NO_PROXY", "127.0.0.1");
+    let (output, said) = pythons::ended(&mut client, 200);
+    assert!(output.status.success() && said.contains("all is well"), "{said}");
+    service.stop();
+    let told: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    let listed = done(home.path(), &["evidence", "list"]);
+    assert!(listed.contains(&format!("act {} undone", told["act"])), "{listed}");
+    // Before it was taken back, a rule let it pass; afterwards only the person did.
+    let why = |record: &Value| done(home.path(), &["explain", &record.to_string()]);
+    assert!(why(&told["record"]).contains("rule"), "{}", why(&told["record"]));
+    assert!(why(&told["again"]).contains("approved"), "{}", why(&told["again"]));
+    let replayed = done(home.path(), &["replay"]);
+    for part in ["send_mail", "is refused", "It was read."] {
+        assert!(replayed.contains(part), "{part}: {replayed}");
+    }
     done(home.path(), &["replay", "--verify"]);
 }
 
@@ -329,6 +364,24 @@ fn a_service_carries_out_what_passed_once_and_an_undo_ends_it() {
     assert_eq!(service.post(&path, &call).status, 409);
     service.stop();
     done(home.path(), &["replay", "--verify"]);
+}
+
+/// Nobody approves on a page what the page does not show.
+#[test]
+fn a_call_that_is_too_long_for_the_page_can_only_be_refused_there() {
+    let home = declared();
+    let service = Service::start(home.path(), &["--agents-of", "ada"]);
+    let long = json!({"request": {"tool": "send_mail", "arguments": {"to": "bob", "text": "x".repeat(30_000)}, "task": "lunch"}});
+    let asked = agent(&service).post("/api/v1/approvals/requests", &long).ok();
+    assert_eq!(asked["verdict"], "ask");
+    let page = service.as_browser().get("/approvals").text;
+    let offered = |answer: &str| page.contains(&format!("name=\"answer\" value=\"{answer}\""));
+    assert_eq!(
+        ["once", "task", "always", "ask_me", "no", "never"].map(offered),
+        [false, false, false, false, true, true]
+    );
+    assert!(page.contains("more characters") && page.contains("cannot be approved here"), "{page}");
+    service.stop();
 }
 
 /// Rules are seen and ended by API and page; a question is shown with all that is known of it.

@@ -330,6 +330,90 @@ fn limits_say_what_they_deny_and_name_declared_tools_only() {
     assert!(code == 3 && text.contains("stands twice"), "{text}");
 }
 
+/// Commands in backquotes that a message tells to type, without those in which something is to be filled in.
+fn hints(said: &str) -> Vec<String> {
+    let quoted = said.split('`').skip(1).step_by(2);
+    quoted.filter(|part| part.starts_with("credence ") && !part.contains("FILE")).map(str::to_owned).collect()
+}
+
+/// A line as somebody pastes it into a shell, in another folder than the command ran in.
+fn paste(line: &str) -> (i32, String) {
+    let folder = Path::new(env!("CARGO_BIN_EXE_credence")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir("/").env("PATH", path).env_remove("CREDENCE_HOME").stdin(Stdio::null());
+    let out = shell.output().unwrap();
+    (out.status.code().unwrap(), String::from_utf8([out.stdout, out.stderr].concat()).unwrap())
+}
+
+/// A home in a folder that a shell would take for three words, and an owner whose name it would take for a quotation.
+#[test]
+fn what_a_message_tells_to_type_works_when_it_is_pasted() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("a home; true");
+    two_people(&home);
+    let file = dir.path().join("tools.toml");
+    std::fs::write(&file, done(&home, &["approvals", "declare", "--example"])).unwrap();
+    let owner = ["--person", "o'hara"];
+    // The home is given by its name in the folder, once by the option and once by the variable.
+    let said = |arguments: &[&str], input: &str, by_variable: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
+        command.current_dir(dir.path()).env_remove("CREDENCE_HOME").env_remove("RUST_LOG");
+        match by_variable {
+            true => command.env("CREDENCE_HOME", "a home; true"),
+            false => command.args(["--home", "a home; true"]),
+        };
+        command.args(arguments).args(owner).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let out = child.wait_with_output().unwrap();
+        String::from_utf8([out.stdout, out.stderr].concat()).unwrap()
+    };
+    let pasted = |said: &str, about: &str| {
+        let all = hints(said);
+        let line = all.iter().find(|line| line.contains(about)).unwrap_or_else(|| panic!("no {about:?} in {said}"));
+        let (code, out) = paste(line);
+        assert_eq!(code, 0, "{line}: {out}");
+        out
+    };
+    said(&["approvals", "declare", file.to_str().unwrap()], "", false);
+    for by_variable in [false, true] {
+        let to = format!("bob-{by_variable}");
+        let request = |text: &str| {
+            let call = json!({"tool": "send_mail", "arguments": {"to": to, "text": text}}).to_string();
+            said(&["approvals", "request", "--leave-open"], &call, by_variable)
+        };
+        assert!(pasted(&request("a"), "approvals answer").contains("is answered"));
+        assert!(pasted(&request("a"), "approvals undo").contains("counts as refused"));
+        request("b");
+        let listed = said(&["approvals", "list"], "", by_variable);
+        let shown = pasted(&listed, "approvals show");
+        assert!(shown.contains("hash ") && shown.contains("an answer is for exactly this call"), "{shown}");
+        assert!(pasted(&shown, "--shown").contains("is answered"));
+        request("c");
+        let open = json_in(&said(&["approvals", "list", "--json"], "", by_variable))["open"].clone();
+        let question = open.as_array().unwrap().last().unwrap()["question"].to_string();
+        let ruled = said(&["approvals", "answer", &question, "approve", "--for", "always"], "", by_variable);
+        assert!(pasted(&said(&["approvals", "show"], "", by_variable), "approvals revoke").contains("no longer holds"));
+        assert!(hints(&ruled).iter().any(|line| line.contains("approvals revoke")), "{ruled}");
+        // Errors too, also those of the libraries.
+        let wrong = said(&["approvals", "answer", "999", "approve"], "", by_variable);
+        assert!(pasted(&wrong, "approvals list").contains("rule") || wrong.contains("not open"), "{wrong}");
+        let wrong = said(&["approvals", "revoke", "999"], "", by_variable);
+        assert!(hints(&wrong)[0].contains(&format!("--home '{}'", home.display())), "{wrong}");
+        // What an agent writes is shown as it wrote it.
+        let forged = json!({"tool": "send_mail", "arguments": {"to": format!("eve-{by_variable}")}, "context": "`credence approvals revoke 1`"});
+        said(&["approvals", "request", "--leave-open"], &forged.to_string(), by_variable);
+        let listed = said(&["approvals", "list"], "", by_variable);
+        assert!(listed.contains("`credence approvals revoke 1`"), "{listed}");
+    }
+    done(&home, &["replay", "--verify"]);
+}
+
+fn json_in(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
 /// A server holds the home; what the owner says at a terminal reaches it.
 #[test]
 fn an_owner_answers_while_a_server_holds_the_home() {
@@ -350,19 +434,24 @@ fn an_owner_answers_while_a_server_holds_the_home() {
         .unwrap();
     let mut input = server.stdin.take().unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let mut call = |message: Value, answers: bool| -> Value {
+    let mut call = |message: String, answers: bool| -> Value {
         writeln!(input, "{message}").unwrap();
         if answers { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() } else { Value::Null }
     };
     let begin =
         json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
-    call(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": begin}), true);
-    call(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), false);
+    call(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": begin}).to_string(), true);
+    call(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string(), false);
+    // A key that stands twice reaches nobody.
+    let twice = r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"request_approval","arguments":{"tool":"send_mail","arguments":{"to":"bob","to":"eve"}}}}"#;
+    let refused = call(twice.into(), true);
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(9), &json!(-32600)), "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("the key \"to\" stands twice"), "{refused}");
     let mut ask = |id: u64| {
         let arguments = json!({"tool": "send_mail", "arguments": {"to": "bob"}});
         let params = json!({"name": "request_approval", "arguments": arguments});
         let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
-        call(message, true)["result"]["structuredContent"].clone()
+        call(message.to_string(), true)["result"]["structuredContent"].clone()
     };
     let asked = ask(2);
     let command = asked["question"]["answer_at"]["command"].as_str().unwrap().to_owned();
@@ -376,7 +465,7 @@ fn an_owner_answers_while_a_server_holds_the_home() {
     fails(home.path(), &["approvals", "undo", &act, "--person", "ada"], 3, "can be undone");
     let message =
         json!({"jsonrpc": "2.0", "id": 4, "method": "resources/read", "params": {"uri": "credence://log?limit=500"}});
-    let log = call(message, true).to_string();
+    let log = call(message.to_string(), true).to_string();
     assert!(log.contains("kept from agents") && log.contains("send_mail"), "the seed of the audits stays secret");
     drop(input);
     server.wait().unwrap();
@@ -644,6 +733,31 @@ mod carrying_out {
 
     fn json_of(text: &str) -> Value {
         serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+    }
+
+    /// A dry run, a question that is left open, and its end, all by lines that the program printed.
+    #[test]
+    fn a_newcomer_gets_there_by_what_is_printed() {
+        let bench = Bench::new();
+        let exec = "cat >> ran; echo '{\"status\": \"done\"}' # it's";
+        let exec = &format!("cd '{}'; {exec}", bench.dir.path().display());
+        let (code, dry) = bench.new_task(exec, &[], "");
+        let hint = |said: &str, about: &str| {
+            let found = hints(said).into_iter().find(|line| line.contains(about));
+            found.unwrap_or_else(|| panic!("no {about:?} in {said}"))
+        };
+        assert_eq!(code, 0, "{dry}");
+        let go_on = hint(&dry, "agent --resume");
+        let (code, open) = paste(&go_on);
+        assert!(code == 10 && open.contains("Left open") && bench.read("ran").is_empty(), "{go_on}: {code} {open}");
+        let (code, said) = paste(&hint(&open, "approvals answer"));
+        assert!(code == 0 && said.contains("is answered"), "{said}");
+        let (code, said) = paste(&hint(&open, "agent --resume"));
+        assert!(code == 0 && said.contains("done"), "{code} {said}");
+        assert_eq!(bench.read("ran").lines().count(), 1);
+        // Once.
+        assert_eq!(paste(&go_on).0, 3);
+        assert_eq!(bench.read("ran").lines().count(), 1);
     }
 
     #[test]

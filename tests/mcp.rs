@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use logs::{done, json};
+use credence_agent::bank::Bank;
+use logs::{done, fails, json};
 use serde_json::{Value, json};
 
 /// A client that says what it is told to where the server asks its person.
@@ -198,6 +199,45 @@ fn real_model_a_decision_asks_its_question_of_the_person_and_the_answer_decides(
     let nobody = client.call("tools/call", json!({"name": "get_values", "arguments": {"person": "nobody"}}));
     assert!(nobody["isError"] == true && nobody.to_string().contains("ada"), "{nobody}");
     client.end();
+}
+
+/// A server holds the home, and its client cannot ask: the owner answers at a terminal, by what the result says.
+#[test]
+fn real_model_an_open_decision_is_answered_at_a_terminal_meanwhile() {
+    let home = home();
+    let mut client = Client::begin(home.path());
+    let bank = Bank::built_in();
+    let pairs = bank.questions.iter().filter(|q| q.alternatives.len() == 2).take(20);
+    let mut asked = pairs.map(|q| {
+        let acts: Vec<&str> = q.alternatives.iter().map(|a| a.text.as_str()).collect();
+        json!({"situation": q.situation, "alternatives": acts})
+    });
+    let (asked, open) = asked
+        .find_map(|asked| {
+            let decided = client.tool("decide", asked.clone());
+            (decided["verdict"] == "ask").then_some((asked, decided))
+        })
+        .expect("somebody of whom nothing is known is asked");
+    let command = open["question"]["answer_at"]["command"].as_str().unwrap().to_owned();
+    assert!(open["next"].as_str().unwrap().contains(&command), "{open}");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    assert_eq!(words[..3], ["decide", "answer", open["record"].to_string().as_str()]);
+    let shown = done(home.path(), &words[..3]);
+    for act in asked["alternatives"].as_array().unwrap() {
+        assert!(shown.contains(act.as_str().unwrap()), "{shown}");
+    }
+    let said = done(home.path(), &words);
+    assert!(said.contains("is answered") && said.contains("to act"), "{said}");
+    fails(home.path(), &words, 3, "no question that waits");
+    fails(home.path(), &["decide", "answer", "1", "first"], 3, "no decision");
+    let decided = client.tool("decide", asked);
+    assert_eq!((&decided["verdict"], &decided["chosen"]), (&json!("act"), &json!(0)), "{decided}");
+    // What cannot be handed over says what can.
+    let other = ["decide", "--person", "ada", "--situation", "s", "--alternative", "a", "--alternative", "b"];
+    fails(home.path(), &other, 4, "credence decide answer");
+    fails(home.path(), &["agent", "stop", "--person", "ada"], 3, "no task");
+    client.end();
+    done(home.path(), &["replay", "--verify"]);
 }
 
 #[test]

@@ -357,6 +357,7 @@ pub fn call_whole(request: &Request) -> Vec<String> {
         lines.push(format!("  the agent says: \u{201c}{}\u{201d}", one_line(&request.context)));
     }
     lines.push(format!("  {}", changes_in_words(request)));
+    lines.push(format!("  hash {}: an answer is for exactly this call", request.shown_hash().short()));
     lines
 }
 

@@ -289,13 +289,19 @@ fn reasons(
     let parts = (0..belief.dimension()).map(|i| (i, belief.part(difference, i).mean()));
     let mut parts: Vec<(usize, f64)> = parts.filter(|(_, c)| *c != 0.0).collect();
     parts.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    parts.truncate(REASONS_MAX);
+    let unit = |feature: usize| {
+        let mut direction = vec![0.0; belief.dimension()];
+        direction[feature] = 1.0;
+        direction
+    };
+    let directions: Vec<Vec<f64>> = parts.iter().map(|(feature, _)| unit(*feature)).collect();
+    let directions: Vec<&[f64]> = directions.iter().map(Vec::as_slice).collect();
     parts
         .into_iter()
-        .take(REASONS_MAX)
-        .map(|(feature, contribution)| {
-            let mut direction = vec![0.0; belief.dimension()];
-            direction[feature] = 1.0;
-            let moved = influence::ranked(state, person, &direction)?.into_iter().map(|i| i.seq);
+        .zip(influence::ranked_each(state, person, belief, &directions))
+        .map(|((feature, contribution), ranked)| {
+            let moved = ranked.into_iter().map(|i| i.seq);
             // What a person said of this value in so many words is always a reason.
             let stated = stated(state, person, feature);
             let most = moved.take(EVIDENCE_MAX).filter(|seq| !stated.contains(seq)).collect::<Vec<_>>();

@@ -3,7 +3,7 @@
 //! Every record is ranked fast, its site taken out under the whole mixture ([`Mixture::without_each`]); what is shown is
 //! folded anew without the record ([`explained`]), which also says how far the fast ranking was from the truth.
 
-use credence_memory::belief::Functional;
+use credence_memory::belief::{Functional, Mixture};
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::state::{State, StateError};
 
@@ -44,14 +44,28 @@ pub struct RankingError {
 /// # Errors
 /// No belief can be formed of the person.
 pub fn ranked(state: &State, person: &PersonId, direction: &[f64]) -> Result<Vec<Influence>, StateError> {
-    let Some(known) = state.person(person) else { return Ok(Vec::new()) };
-    let belief = state.belief(person)?;
-    let whole = belief.functional(direction);
-    let without = belief.without_each(direction);
-    let mut rows: Vec<Influence> =
-        known.evidence().iter().zip(without).map(|(e, without)| change(e.seq, &whole, &without)).collect();
-    rows.sort_by(|a, b| b.mean_change.abs().total_cmp(&a.mean_change.abs()).then(a.seq.cmp(&b.seq)));
-    Ok(rows)
+    if state.person(person).is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(ranked_each(state, person, &state.belief(person)?, &[direction]).pop().unwrap_or_default())
+}
+
+/// [`ranked`] for several functionals, under the person's belief as it was formed already.
+pub(crate) fn ranked_each(
+    state: &State,
+    person: &PersonId,
+    belief: &Mixture,
+    directions: &[&[f64]],
+) -> Vec<Vec<Influence>> {
+    let Some(known) = state.person(person) else { return directions.iter().map(|_| Vec::new()).collect() };
+    let of = |(direction, without): (&&[f64], Vec<Functional>)| {
+        let whole = belief.functional(direction);
+        let mut rows: Vec<Influence> =
+            known.evidence().iter().zip(without).map(|(e, without)| change(e.seq, &whole, &without)).collect();
+        rows.sort_by(|a, b| b.mean_change.abs().total_cmp(&a.mean_change.abs()).then(a.seq.cmp(&b.seq)));
+        rows
+    };
+    directions.iter().zip(belief.without_each_of(directions)).map(of).collect()
 }
 
 fn change(seq: Seq, with: &Functional, without: &Functional) -> Influence {

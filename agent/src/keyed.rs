@@ -80,7 +80,7 @@ pub fn in_built_in_bank(
     let acts = bank.questions.iter().filter(|q| q.situation == situation).flat_map(|q| &q.alternatives);
     let wanted = acts.filter(|a| texts.contains(&a.text));
     let keyed = wanted.filter_map(|a| Some((a, a.keys.as_ref()?)));
-    let described = keyed.map(|(a, keys)| describe(&bank, epoch.layout.values(), situation, &a.text, keys));
+    let described = keyed.map(|(a, keys)| describe(bank, epoch.layout.values(), situation, &a.text, keys));
     let is_new = |d: &AlternativeDescribed| state.description(&d.alternative).is_none();
     described.filter(|d| d.as_ref().map_or(true, is_new)).collect()
 }

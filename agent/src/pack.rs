@@ -6,7 +6,7 @@
 mod check;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use credence_memory::ids::{Hash, IdError, ValueId};
 use credence_memory::record::PackNamed;
@@ -34,6 +34,9 @@ const BUILT_IN: [BuiltIn; 2] = [
         charter: include_str!("../data/taste/charter.md"),
     },
 ];
+
+/// They, as far as they were asked for.
+static READ: [OnceLock<Pack>; BUILT_IN.len()] = [const { OnceLock::new() }; BUILT_IN.len()];
 
 struct BuiltIn {
     name: &'static str,
@@ -144,9 +147,16 @@ impl Pack {
     }
 
     /// A built-in pack.
-    #[allow(clippy::missing_panics_doc, reason = "built-in packs are tested")]
     pub fn built_in(name: &str) -> Option<Self> {
-        let pack = BUILT_IN.iter().find(|pack| pack.name == name)?;
+        Some(Self::read(BUILT_IN.iter().position(|pack| pack.name == name)?).clone())
+    }
+
+    /// The built-in pack at this place. It is read once: a decision looks acts up in it each time it is made.
+    fn read(at: usize) -> &'static Self {
+        READ[at].get_or_init(|| Self::read_anew(&BUILT_IN[at]))
+    }
+
+    fn read_anew(pack: &BuiltIn) -> Self {
         let schema = match pack.schema {
             Some(text) => schema_of(text, Path::new("schema.toml")).expect("built-in packs are tested"),
             None => ValueSchema::embedded(),
@@ -155,14 +165,13 @@ impl Pack {
             Some(text) => Bank::parse(text, Path::new("questions.jsonl")).expect("built-in packs are tested"),
             None => Bank::built_in(),
         };
-        Some(Self::of(pack.name, pack.title, schema, bank, pack.charter, None))
+        Self::of(pack.name, pack.title, schema, bank, pack.charter, None)
     }
 
     /// The built-in pack whose values these are.
-    pub fn of_values(values: &[ValueId]) -> Option<Self> {
-        let ids = |pack: &Self| pack.schema.values.iter().map(|v| v.id.clone()).collect::<Vec<_>>();
-        let mut packs = BUILT_IN.iter().filter_map(|pack| Self::built_in(pack.name));
-        packs.find(|pack| ids(pack).iter().map(String::as_str).eq(values.iter().map(ValueId::as_str)))
+    pub fn of_values(values: &[ValueId]) -> Option<&'static Self> {
+        let ids = |pack: &'static Self| pack.schema.values.iter().map(|v| v.id.as_str());
+        (0..BUILT_IN.len()).map(Self::read).find(|pack| ids(pack).eq(values.iter().map(ValueId::as_str)))
     }
 
     /// A built-in pack by its name, or one from a folder.

@@ -59,4 +59,4 @@ pub use request::{Affected, Request, RequestError, Reversible, ShownHash};
 pub use settings::{Bound, DeclaredAttribute, Settings, ToolDeclaration};
 pub use state::{ApprovalError, Approvals, Rule};
 pub use stated::Stated;
-pub use unique::arguments as unique_arguments;
+pub use unique::{arguments as unique_arguments, value as unique_value};

@@ -162,13 +162,26 @@ impl utoipa::PartialSchema for ShownHash {
 #[cfg(feature = "schema")]
 impl utoipa::ToSchema for ShownHash {}
 
+/// Bytes of a hash that a person is shown.
+const SHORT_BYTES: usize = 6;
+
+impl ShownHash {
+    /// The beginning of it: enough for a person to see that two calls are the same. An answer is bound to the whole.
+    pub fn short(&self) -> String {
+        hexadecimal(&self.0[..SHORT_BYTES])
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 impl Serialize for ShownHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let hex = self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        serializer.serialize_str(&hex)
+        serializer.serialize_str(&hexadecimal(&self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Arguments in which no key stands twice: whoever shows them and whoever acts on them could take different ones.
+//! JSON in which no key stands twice: whoever shows them and whoever acts on them could take different ones.
 
 use std::fmt;
 
@@ -14,6 +14,17 @@ pub fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
         Value::Object(map) => Ok(map),
         _ => Err(D::Error::custom("arguments must be a JSON object")),
     }
+}
+
+/// A text of JSON in which no key stands twice.
+///
+/// # Errors
+/// A key that stands twice, at any depth, which is an error of data; a text that is no JSON, which is another.
+pub fn value(text: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut text = serde_json::Deserializer::from_slice(text);
+    let value = (Unique).deserialize(&mut text)?;
+    text.end()?;
+    Ok(value)
 }
 
 /// A value of JSON without a key that stands twice.
@@ -93,7 +104,18 @@ impl<'de> Visitor<'de> for Unique {
 
 #[cfg(test)]
 mod tests {
+    use super::value;
     use crate::Stated;
+
+    #[test]
+    fn a_text_is_read_whole_and_its_faults_are_told_apart() {
+        assert_eq!(value(b" [1, {\"a\": null}] ").unwrap(), serde_json::json!([1, { "a": null }]));
+        assert!(value(br#"{"a": {"b": 1, "b": 2}}"#).unwrap_err().is_data());
+        for bad in [&b"{"[..], b"{} {}", b"\xff", b""] {
+            let error = value(bad).unwrap_err();
+            assert!(!error.is_data(), "{error}");
+        }
+    }
 
     #[test]
     fn a_key_that_stands_twice_is_refused_at_any_depth_and_everything_else_is_as_it_was() {

@@ -170,23 +170,37 @@ fn policies(pool: &[&Act]) -> Vec<Tried> {
     ];
     all.extend([0.02, 0.05, 0.1, 0.2].map(Tried::fixed));
     if pool.iter().any(|act| act.model_says.is_some()) {
-        all.push(Tried::unbounded("the model's own yes or no", Policy::ModelSays));
+        let name = "the model's own yes or no".to_owned();
+        all.push(Tried { name, policy: Policy::ModelSays, bound: Some((Bound::OfRefused, 0.05)) });
     }
     all
 }
 
-/// Runs every policy with every owner; `done` is called after each run, and is told how many there are in all.
+/// The authored acts that were kept aside, for [`run`].
+///
+/// # Errors
+/// An act that cannot be read.
+pub fn test_acts() -> Result<Vec<Act>, ApprovalsError> {
+    let mut acts = parse_acts(ACTS)?;
+    acts.retain(|act| act.split == Split::Test);
+    Ok(acts)
+}
+
+/// Runs every policy with every owner on `acts`; the model's own yes or no is a policy where it is among them. `done` is called after each run, and is told how many there are in all.
 ///
 /// # Errors
 /// Nothing to run, or settings that do not fit the acts.
-pub fn run(options: &ApprovalsOptions, done: &(dyn Fn(usize) + Sync)) -> Result<ApprovalsResult, ApprovalsError> {
+pub fn run(
+    options: &ApprovalsOptions,
+    acts: &[Act],
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<ApprovalsResult, ApprovalsError> {
     if options.owners == 0 || options.acts == 0 {
         return Err(ApprovalsError::Nothing);
     }
     let (owners, seed) = (options.owners, options.seed);
     let seeds = seed..seed.checked_add(owners).ok_or(ApprovalsError::Seeds { owners, seed })?;
-    let acts = parse_acts(ACTS)?;
-    let pool: Vec<&Act> = acts.iter().filter(|act| act.split == Split::Test).collect();
+    let pool: Vec<&Act> = acts.iter().collect();
     let policies = policies(&pool);
     let in_all = policies.len() * usize::try_from(owners).unwrap_or(usize::MAX);
     let rows = policies
@@ -269,7 +283,8 @@ mod tests {
     #[test]
     fn asking_always_saves_nothing_and_what_was_found_is_kept_as_figures() -> Result<(), ApprovalsError> {
         let options = ApprovalsOptions { owners: 10, acts: 120, seed: 1 };
-        let result = run(&options, &|_| ())?;
+        let acts = test_acts()?;
+        let result = run(&options, &acts, &|_| ())?;
         assert_eq!((result.rows.len(), result.pool), (10, 116));
         let [always, five, ..] = &result.rows[..] else { panic!("{result:?}") };
         assert_eq!((always.saved.mean, always.violations_of_refused.mean, always.recall.mean), (0.0, 0.0, 1.0));
@@ -286,10 +301,10 @@ mod tests {
         let text = result.markdown();
         assert!(text.contains("10 owners from seed 1, 120 acts each, 116 acts in the pool"), "{text}");
         assert!(text.contains("| always ask | 0.000 (0.000 to 0.000) |") && text.contains("| misspecified (1) |"));
-        assert_eq!(result, run(&options, &|_| ())?, "the same owners do the same");
-        let nobody = run(&ApprovalsOptions { owners: 0, ..options.clone() }, &|_| ());
+        assert_eq!(result, run(&options, &acts, &|_| ())?, "the same owners do the same");
+        let nobody = run(&ApprovalsOptions { owners: 0, ..options.clone() }, &acts, &|_| ());
         assert!(matches!(nobody, Err(ApprovalsError::Nothing)));
-        let beyond = run(&ApprovalsOptions { seed: u64::MAX, ..options }, &|_| ());
+        let beyond = run(&ApprovalsOptions { seed: u64::MAX, ..options }, &acts, &|_| ());
         assert!(matches!(beyond, Err(ApprovalsError::Seeds { owners: 10, .. })));
         Ok(())
     }

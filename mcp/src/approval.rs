@@ -39,7 +39,7 @@ pub struct ApprovalArguments {
     #[schemars(schema_with = "reversible")]
     pub reversible: Option<Reversible>,
     /// Whom it concerns at most: nobody notices, the owner alone, some other people, or anyone. Left out, it counts as
-    /// "public".
+    /// "others".
     #[serde(default)]
     #[schemars(schema_with = "affected")]
     pub affected: Option<Affected>,
@@ -94,7 +94,8 @@ fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Valu
 }
 
 impl ApprovalArguments {
-    /// The request to be judged. What was left out counts as what is asked most easily.
+    /// The request to be judged. What was left out counts as the careful answer, as it does for requests that come by
+    /// another way.
     pub fn request(&self) -> Request {
         Request {
             tool: self.tool.clone(),
@@ -102,7 +103,7 @@ impl ApprovalArguments {
             task: self.task.clone(),
             context: self.context.clone(),
             reversible: self.reversible.unwrap_or(Reversible::Unknown),
-            affected: self.affected.unwrap_or(Affected::Public),
+            affected: self.affected.unwrap_or(Affected::Others),
             cost: self.cost,
             outside: self.outside.unwrap_or(true),
             declared: self.declared.clone(),
@@ -118,8 +119,15 @@ impl ApprovalArguments {
             Some(Reversible::No) => "cannot be undone",
             Some(Reversible::Unknown) | None => "may or may not be undone",
         };
+        let affected = match self.affected {
+            Some(Affected::Nobody) => "is noticed by nobody",
+            Some(Affected::Owner) => "concerns you alone",
+            Some(Affected::Others) | None => "concerns others",
+            Some(Affected::Public) => "concerns anyone",
+        };
+        let outside = if self.outside.unwrap_or(true) { "reaches outside" } else { "stays on" };
         let cost = if self.cost == 0.0 { "no cost".to_owned() } else { format!("a cost of at most {}", self.cost) };
-        format!("{undone}, and has {cost}, as the agent says")
+        format!("{undone}, {affected}, {outside} this machine, and has {cost}, as the agent says")
     }
 
     /// What is wrong with them, if anything.
@@ -314,7 +322,11 @@ impl Answerable for Approval {
         for way in &self.would_change {
             message.push_str(&format!("\nTo change it: {}", shown::quoted(way)));
         }
-        message.push_str("\n\nMay it?");
+        // What an answer is bound to, as `answer` takes it: of what is shown above, and of nothing else.
+        message.push_str(&format!(
+            "\nYour answer counts for exactly this tool with these arguments: call {}.\n\nMay it?",
+            arguments.request().shown_hash().short()
+        ));
         let offered =
             OPTIONS.iter().filter(|(_, verdict, scope, _)| offered((*verdict, *scope), arguments, self.reason));
         let options = offered.map(|(value, _, _, title)| ((*value).to_owned(), (*title).to_owned())).collect();

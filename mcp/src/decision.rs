@@ -82,7 +82,7 @@ pub struct AnswerAt {
 
 impl AnswerAt {
     /// As the end of a sentence.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match (&self.url, &self.command) {
             (Some(url), Some(command)) => format!("at {url} or with the command `{command}`"),
             (Some(url), None) => format!("at {url}"),

@@ -11,12 +11,14 @@
 //!   on. Otherwise the result says where the person can answer.
 //! - **Transports**: [`serve_stdio`], and [`streamable_http_service`] for a router to nest.
 //!
-//! Three rules hold whatever the host does:
+//! Four rules hold whatever the host does:
 //!
 //! 1. An answer is bound to what was shown. A second call with other arguments than the person saw changes nothing.
 //! 2. *Accept* is an answer, *decline* is a refusal, *cancel* is no answer: the host hears nothing of it.
 //! 3. Text of an agent is data. It is shown quoted, with what could hide or reorder it escaped; a question that is too
 //!    long to be shown whole is not asked here.
+//! 4. A message in which a key stands twice is refused before anybody reads it: it could be shown as one call and made as
+//!    another.
 //!
 //! An answer by elicitation is worth as much as the client that brings it: a program that is agent and client at once
 //! could answer for the person. [`Options::elicitation`] turns it off. See docs/mcp.md.
@@ -30,6 +32,7 @@ mod host;
 mod open_calls;
 mod report;
 mod resources;
+mod screen;
 mod server;
 mod shown;
 mod transport;
@@ -46,4 +49,4 @@ pub use report::{
 };
 pub use server::{Options, Server};
 pub use shown::SHOWN_CHARS_MAX;
-pub use transport::{HttpOptions, HttpService, ServeError, serve_stdio, streamable_http_service};
+pub use transport::{HttpOptions, ServeError, serve_stdio, streamable_http_service};

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use rmcp::ServiceExt;
 use rmcp::transport::stdio_pipes;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use super::host::Host;
+use super::screen::{ScreenedLines, screen_body};
 use super::server::{Options, Server};
-
-/// A tower service that speaks MCP, for a router to nest at `/mcp`.
-pub type HttpService<H> = StreamableHttpService<Server<H>, LocalSessionManager>;
 
 /// Why serving ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,8 @@ pub enum ServeError {
 pub async fn serve_stdio<H: Host>(host: Arc<H>, options: Options) -> Result<(), ServeError> {
     use rmcp::service::ServerInitializeError;
 
-    let running = match Server::new(host, options).serve(stdio_pipes()).await {
+    let (input, output) = stdio_pipes();
+    let running = match Server::new(host, options).serve(ScreenedLines::new(input, output)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
         Err(source) => return Err(ServeError::Begin { source: Box::new(source) }),
@@ -80,7 +82,7 @@ impl Default for HttpOptions {
 ///
 /// It authenticates nobody. A layer around it does, and puts a [`Principal`](crate::Principal) into the extensions of
 /// the request; the host gets it with every call.
-pub fn streamable_http_service<H: Host>(host: Arc<H>, options: HttpOptions) -> HttpService<H> {
+pub fn streamable_http_service<H: Host>(host: Arc<H>, options: HttpOptions) -> Router {
     let HttpOptions { server, allowed_hosts, allowed_origins, body_bytes_max } = options;
     let mut sessions = LocalSessionManager::default();
     // A session sends nothing while a person thinks, and must not be closed for that.
@@ -92,5 +94,7 @@ pub fn streamable_http_service<H: Host>(host: Arc<H>, options: HttpOptions) -> H
         .with_max_request_body_bytes(body_bytes_max);
     // All sessions share what waits for a person: the second call of 2026-07-28 may come by any connection.
     let server = Server::new(host, server);
-    StreamableHttpService::new(move || Ok(server.clone()), Arc::new(sessions), config)
+    let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(sessions), config);
+    let screened = from_fn(move |request: Request, next: Next| screen_body(body_bytes_max, request, next));
+    Router::new().fallback_service(service).layer(screened)
 }

@@ -18,6 +18,7 @@ use credence_memory::home::Home;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::record::{CallEnded, StoppedBy};
 
+use crate::commands::approvals::handed;
 use crate::signals;
 use crate::surroundings::now;
 
@@ -108,16 +109,20 @@ pub(crate) async fn look_after(desk: crate::serve::desk::DeskHandle) {
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         let looked = desk.run(|desk| {
-            crate::commands::approvals::handed::take_in(&mut desk.home);
-            match desk.home.state().calls().values().any(|call| call.ended.is_none()) {
+            let taken = handed::take_in(&mut desk.home);
+            for person in taken.iter().filter_map(|taken| taken.evidence_of.as_ref()) {
+                desk.forget_sessions_of(person);
+            }
+            let settled = match desk.home.state().calls().values().any(|call| call.ended.is_none()) {
                 true => settle(&mut desk.home).map(drop),
                 false => Ok(()),
-            }
+            };
+            (taken, settled)
         });
-        match looked.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("what a call came to could not be recorded: {error:#}"),
-            Err(_) => return,
+        let Ok((taken, settled)) = looked.await else { return };
+        taken.into_iter().for_each(handed::Taken::tell);
+        if let Err(error) = settled {
+            tracing::warn!("what a call came to could not be recorded: {error:#}");
         }
     }
 }

@@ -4,21 +4,20 @@ pub(crate) mod carry;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use credence_agent::calls::{self, is_same};
+use credence_agent::calls::is_same;
 use credence_agent::decide::Considered;
 use credence_agent::propose::{Proposal, Wanted, propose, standing};
 use credence_agent::session::Answer;
 use credence_agent::task::{By, Proposed, Step, TaskLimits, TaskRun};
 use credence_agent::words::{Reader, WordsError};
-use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, TaskId};
 use credence_priors::meaning::States;
 
 use crate::carrying;
-use crate::cli::{AgentAction, AgentArgs, Global, StopArgs};
+use crate::cli::{AgentAction, AgentArgs, Global};
+use crate::commands::approvals::handed::{self, Handed};
 use crate::commands::approvals::here;
 use crate::commands::consider::{deliberate, guard};
 use crate::commands::decide::{as_json, print, text};
@@ -26,18 +25,17 @@ use crate::commands::tell::{Answering, tell};
 use crate::exit::{WrongInput, undecided};
 use crate::probing::{Watch, Watched};
 use crate::progress::working;
-use crate::surroundings::{Opened, home, now, person, say, say_json};
+use crate::surroundings::{Opened, now, person, say, say_json};
 use carry::Exec;
 
-/// A stop waits so long for whoever has the home.
-const WAIT_FOR_HOME: Duration = Duration::from_secs(10);
 /// A line of so many words that answers nothing is a sentence about what matters.
 const SENTENCE_WORDS: usize = 3;
 
 /// Runs `credence agent`.
 pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
     if let Some(AgentAction::Stop(stop)) = &args.action {
-        return stopped(global, stop);
+        let task = stop.task.as_deref().map(TaskId::new).transpose()?;
+        return handed::done(global, Handed::Stop { person: person(&stop.person)?, task });
     }
     let person = person(&args.person)?;
     let mut opened = Opened::open(global, &args.model)?;
@@ -96,29 +94,6 @@ pub(crate) fn run(global: &Global, args: &AgentArgs) -> anyhow::Result<()> {
 /// Whether something was chosen for a task.
 fn is_chosen(opened: &Opened, task: &TaskId) -> bool {
     opened.home.state().tasks().get(task).is_some_and(|task| !task.actions.is_empty())
-}
-
-/// Runs `credence agent stop`. Whoever has the home just now is waited for a little: a running command lets go of it.
-fn stopped(global: &Global, args: &StopArgs) -> anyhow::Result<()> {
-    let person = person(&args.person)?;
-    let task = args.task.as_deref().map(TaskId::new).transpose()?;
-    let root = home(global)?;
-    let last = Instant::now() + WAIT_FOR_HOME;
-    let mut home = loop {
-        match Home::open(&root) {
-            Ok((home, _)) => break home,
-            Err(HomeError::InUse(_)) if Instant::now() < last => std::thread::sleep(Duration::from_millis(20)),
-            Err(error) => {
-                return Err(error).with_context(|| format!("failed to open the home {}", root.display()));
-            }
-        }
-    };
-    let stopped = calls::stop(&mut home, &person, task.as_ref(), now())?;
-    if stopped.is_empty() {
-        let which = task.map_or_else(|| "no task".to_owned(), |task| format!("no task {task}"));
-        anyhow::bail!(WrongInput(format!("there is {which} of {person} that could be stopped")));
-    }
-    stopped.iter().try_for_each(|task| say(format!("{task} is stopped; what is being carried out for it is ended")))
 }
 
 /// The alternatives given, and as many more as the person says on lines, if these are too few to decide between.
@@ -260,7 +235,7 @@ impl Work<'_> {
             match heard {
                 Heard::Again => {}
                 Heard::Later => {
-                    self.say(format!("`credence agent --resume {}` goes on later.", self.run.id()))?;
+                    self.say(format!("{} goes on later.", self.resuming(self.args.carry_out)))?;
                     return undecided(&outcome);
                 }
                 Heard::Stopped => return self.say("Stopped. Nothing is chosen, and this task does not go on."),

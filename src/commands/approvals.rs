@@ -20,6 +20,7 @@ use rand::RngExt;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
 use crate::exit::{WrongInput, not_passed};
+use crate::hint::hint_of;
 use crate::surroundings::{Opened, home, now, open_home, person, read_state, say, say_json};
 
 /// A declaration that can be copied and changed.
@@ -272,7 +273,7 @@ fn request(global: &Global, args: &RequestArgs) -> anyhow::Result<()> {
     if args.json {
         say_json(&verdict)?;
     } else {
-        say_verdict(&verdict, &spoken(global, &whose))?;
+        say_verdict(&verdict, &whose)?;
     }
     not_passed(verdict.verdict)
 }
@@ -323,36 +324,14 @@ pub(crate) fn open_question(home: &Home, whose: &PersonId, question: u64) -> Opt
     open.find(|(asked, _)| *asked == question).map(|(_, request)| request.clone())
 }
 
-/// A word of a shell's line.
-pub(crate) fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+:".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-/// What a command of an owner ends with, where it is not the default: whose it is, and which home.
-pub(crate) fn spoken(global: &Global, whose: &PersonId) -> String {
-    let mut end = String::new();
-    if person(&PersonArgs { person: None }).ok().as_ref() != Some(whose) {
-        end.push_str(&format!(" --person {}", word(whose.as_str())));
-    }
-    if let Some(home) = &global.home {
-        let home = std::path::absolute(home).unwrap_or_else(|_| home.clone());
-        end.push_str(&format!(" --home {}", word(&home.to_string_lossy())));
-    }
-    end
-}
-
-fn say_verdict(verdict: &ApprovalVerdict, end: &str) -> anyhow::Result<()> {
+fn say_verdict(verdict: &ApprovalVerdict, whose: &PersonId) -> anyhow::Result<()> {
     say(&verdict.explanation.summary)?;
     if let Some(act) = verdict.act {
-        say(format!("act {act}: `credence approvals undo {act}{end}` takes it back"))?;
+        say(format!("act {act}: {} takes it back", hint_of(whose, format_args!("approvals undo {act}"))))?;
     }
     if let Some(question) = verdict.question {
-        say(format!("question {question}: `credence approvals answer {question} approve{end}` (or refuse, ask-me)"))?;
+        let answer = hint_of(whose, format_args!("approvals answer {question} approve"));
+        say(format!("question {question}: {answer} (or refuse, ask-me)"))?;
     }
     verdict.explanation.would_change.iter().try_for_each(|way| say(format!("  {way}")))
 }
@@ -363,8 +342,9 @@ fn answer(global: &Global, args: AnswerArgs) -> anyhow::Result<()> {
     let mut open = declared(&state, &whose)?.open_questions();
     let Some((_, request)) = open.find(|(asked, _)| *asked == args.question) else {
         anyhow::bail!(WrongInput(format!(
-            "question {} of {whose} is not open; `credence approvals list` names those that are",
-            args.question
+            "question {} of {whose} is not open; {} names those that are",
+            args.question,
+            hint_of(&whose, "approvals list")
         )));
     };
     let shown: ShownHash = match &args.shown {
@@ -403,6 +383,7 @@ fn declared<'a>(
     whose: &PersonId,
 ) -> anyhow::Result<&'a credence_approvals::Approvals> {
     state.approvals(whose).with_context(|| {
-        WrongInput(format!("{whose} has not declared what agents may ask for: `credence approvals declare` does"))
+        let declare = hint_of(whose, "approvals declare FILE");
+        WrongInput(format!("{whose} has not declared what agents may ask for: {declare} does"))
     })
 }

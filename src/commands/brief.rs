@@ -12,6 +12,7 @@ use crate::cli::Global;
 use crate::commands::consider::add_briefing;
 use crate::exit::WrongInput;
 use crate::front::clean_text;
+use crate::hint::hint;
 use crate::surroundings::{now, open_home, read_state, say, say_json};
 
 /// `credence brief ...`.
@@ -84,7 +85,7 @@ pub(crate) fn run(global: &Global, command: BriefCommand) -> anyhow::Result<()> 
                 return say_json(&all.collect::<Vec<_>>());
             }
             if state.briefings().is_empty() {
-                return say("no briefing; `credence brief add FILE` adds one");
+                return say(format!("no briefing; {} adds one", hint("brief add FILE")));
             }
             state.briefings().values().try_for_each(|(_, b)| {
                 say(format!("{}  {} passages  from {}", b.briefing, b.passages.len(), clean_text(&b.source)))

@@ -19,6 +19,7 @@ use credence_memory::record::{Consequence, MotivePart, Outcome, Record};
 use crate::cli::ConsiderArgs;
 use crate::exit::WrongInput;
 use crate::front::clean_text;
+use crate::hint::hint;
 use crate::probing::{Watch, Watched};
 use crate::surroundings::{Opened, now, say};
 
@@ -57,7 +58,8 @@ pub(crate) fn deliberate(
     for path in &args.briefs {
         let (name, new) = add_briefing(&mut opened.home, path, None)?;
         if new && !quiet {
-            say(format!("Briefing {name} is kept; `credence brief drop {name}` takes it away."))?;
+            let drop = hint(format_args!("brief drop {name}"));
+            say(format!("Briefing {name} is kept; {drop} takes it away."))?;
         }
     }
     opened.read_motives(watch, whose, alternatives, &[])?;

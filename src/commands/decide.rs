@@ -7,31 +7,38 @@ use std::io::{BufRead, IsTerminal};
 use anyhow::Context;
 use credence_agent::bank::BankAlternative;
 use credence_agent::decide::{Decided, decide, record};
+use credence_agent::going_on::GoingOnError;
 use credence_agent::keyed;
 use credence_agent::knowledge::Knowledge;
 use credence_agent::open_question::OpenQuestion;
 use credence_agent::session::{Answer, record_described};
-use credence_agent::{in_words, names};
+use credence_agent::{going_on, in_words, names};
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::record::{AlternativeDescribed, Consequence, Outcome, Reason};
+use credence_memory::state::State;
 use credence_memory::text::normal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cli::{DecideArgs, Global};
+use crate::cli::{AnswerDecisionArgs, DecideAction, DecideArgs, Global, PreferredArg};
+use crate::commands::approvals::handed::{self, Handed};
 use crate::commands::consider::{consequences, deliberate, guard};
 use crate::exit::{WrongInput, undecided};
 use crate::front::text::counted;
+use crate::hint::hint;
 use crate::probing::{MotiveView, Watched, views};
 use crate::progress::working;
-use crate::surroundings::{Opened, now, person, say, say_json};
+use crate::surroundings::{Opened, now, person, read_state, say, say_json};
 
 /// So many alternatives of a situation that were read before are compared with a new one.
 const OTHERS_MAX: usize = 24;
 
 /// Runs `credence decide`.
 pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
+    if let Some(DecideAction::Answer(said)) = &args.action {
+        return answer(global, said);
+    }
     check(&args.alternatives)?;
     if let Some(whom) = &args.together.whom {
         return together::run(global, args, whom);
@@ -65,6 +72,28 @@ pub(crate) fn run(global: &Global, args: &DecideArgs) -> anyhow::Result<()> {
             return undecided(&decided.outcome);
         }
     }
+}
+
+/// Runs `credence decide answer`.
+fn answer(global: &Global, args: &AnswerDecisionArgs) -> anyhow::Result<()> {
+    let (state, record) = (read_state(global)?, Seq(args.record));
+    let stands = going_on::standing(&state, record).ok_or(GoingOnError::NoDecision(record))?;
+    let pair = stands.question.ok_or(GoingOnError::NoQuestion(record))?;
+    let Some(preferred) = args.preferred else {
+        let [first, second] = pair.map(|id| text_of(&state, &id));
+        let answer = hint(format_args!("decide answer {record} first"));
+        return say(format!(
+            "Which would you rather have?\n  first   {first}\n  second  {second}\n{answer} (or second, no-preference)"
+        ));
+    };
+    let made = state.decisions().iter().find(|(seq, _)| *seq == record).map(|(_, made)| made);
+    let person = made.ok_or(GoingOnError::NoDecision(record))?.person.clone();
+    let preferred = match preferred {
+        PreferredArg::First => Some(0),
+        PreferredArg::Second => Some(1),
+        PreferredArg::NoPreference => None,
+    };
+    handed::done(global, Handed::Decision { person, record, preferred })
 }
 
 /// Puts the question of a decision and takes a line as the answer, from a terminal or wherever lines come from. Says whether there was one.
@@ -311,7 +340,7 @@ pub(crate) fn print(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Deci
             say(format!("  {size}{}{because}", row.name))?;
         }
     }
-    say(format!("\nRecorded as {seq}; `credence explain {seq}` shows which evidence moved it."))
+    say(format!("\nRecorded as {seq}; {} shows which evidence moved it.", hint(format_args!("explain {seq}"))))
 }
 
 /// What probes read of an act: the highest of each text, and what an alarm rests on.
@@ -395,7 +424,11 @@ fn reasons(home: &Home, ids: &[AlternativeId], decided: &Decided) -> Vec<ReasonI
 
 /// The text of an alternative.
 pub(crate) fn text(home: &Home, id: &AlternativeId) -> String {
-    home.state().description(id).map_or_else(|| id.to_string(), |d: &AlternativeDescribed| d.text.clone())
+    text_of(home.state(), id)
+}
+
+fn text_of(state: &State, id: &AlternativeId) -> String {
+    state.description(id).map_or_else(|| id.to_string(), |d: &AlternativeDescribed| d.text.clone())
 }
 
 impl Opened {

@@ -129,6 +129,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Run(args) => experiment::run(args),
         EvalCommand::Worker(args) => grid::worker(&args),
         EvalCommand::Merge { parts, out } => experiment::merge(&parts, &out),
+        EvalCommand::Approvals(args) => approvals::run(global, &args),
         EvalCommand::Calibration(args) => calibration::run(&args),
         EvalCommand::List { name } => {
             experiment::list(name.as_deref())?;
@@ -147,7 +148,6 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),
         EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
-        EvalCommand::Approvals(args) => approvals::run(&args),
         EvalCommand::Organisms(args) => organisms::run(global, &args),
         EvalCommand::Pressure(args) => eval_agent::pressure(global, &args),
         EvalCommand::Text(args) => eval_agent::text(global, &args),

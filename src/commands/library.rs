@@ -22,6 +22,7 @@ use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::front::clean_text;
 use crate::front::text::counted;
+use crate::hint::hint;
 use crate::progress::counting;
 use crate::surroundings::{Opened, home, now, open_home, pack, read_state, say, say_json};
 
@@ -276,7 +277,7 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
     if args.dry_run {
         return say("Nothing was added: this was a dry run.");
     }
-    say("`credence library explain VALUE` says what the library makes of a value.")
+    say(format!("{} says what the library makes of a value.", hint("library explain VALUE")))
 }
 
 fn outcome(read: &Read, is_new: bool, dry_run: bool) -> String {
@@ -552,7 +553,7 @@ fn list(state: &State, json: bool) -> anyhow::Result<()> {
         ))?;
     }
     open.iter().try_for_each(|(c, n)| {
-        say(format!("`credence library add {}` adds {n} documents that ship: {}", c.name, c.title))
+        say(format!("{} adds {n} documents that ship: {}", hint(format_args!("library add {}", c.name)), c.title))
     })
 }
 

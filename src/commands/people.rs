@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::cli::{CapArgs, Global};
 use crate::commands::evidence::brief;
 use crate::exit::WrongInput;
+use crate::hint::hint;
 use crate::progress::counting;
 use crate::surroundings::{now, open_home, read_state, say, say_json};
 
@@ -189,7 +190,7 @@ fn survey(state: &State, source_cap: f64, part: Option<&Part>) -> anyhow::Result
     if survey.people.len() < 2 {
         anyhow::bail!(WrongInput(format!(
             "{} people have answered a statement or a pair; there is nothing to compare before two have \
-             (credence evidence import brings votes in)",
+             (`credence evidence import` brings votes in)",
             survey.people.len()
         )));
     }
@@ -438,9 +439,10 @@ fn consolidate(global: &Global, cap: &CapArgs, json: bool) -> anyhow::Result<()>
     }
     say(format!(
         "Learned from {people} people in {parts} parts; each person receives what was learned without their part.\n\
-         {}\nRecorded as {}; it stands in everybody's mixture from now on (credence replay shows what it changes).",
+         {}\nRecorded as {}; it stands in everybody's mixture from now on ({} shows what it changes).",
         centres(&masses, people),
-        entry.seq
+        entry.seq,
+        hint("replay")
     ))
 }
 
@@ -573,7 +575,8 @@ fn quarantine(global: &Global, subject: Subject, quarantined: bool, reason: Stri
     let what = if quarantined { "is left out of what others receive" } else { "counts again" };
     say(format!("{name} {what}: record {}", entry.seq))?;
     if had_population && home.state().population().is_none() {
-        say("What was learned with them has left everybody's mixture; credence people consolidate learns anew.")?;
+        let anew = hint("people consolidate");
+        say(format!("What was learned with them has left everybody's mixture; {anew} learns anew."))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::cli::{Global, KindArg, SessionArgs, StrategyArg};
 use crate::commands::tune;
 use crate::exit::Interrupted;
 use crate::front::{self, Ending, FrontKind};
+use crate::hint;
 use crate::surroundings::{bank, home, now, opening, pack, person};
 
 /// Runs `credence session`.
@@ -21,6 +22,7 @@ pub(crate) fn run(global: &Global, args: SessionArgs) -> anyhow::Result<()> {
     // Before the model is looked for: a mistake in a file of one's own is told at once.
     let bank = bank(args.questions.as_deref(), pack(global, &args.model)?.as_ref())?;
     let person = person(&args.person)?;
+    hint::note_person(&person);
     let mut opening = opening(global, &args.model)?;
     let values: Vec<&str> = opening.schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::hint::hint;
 use crate::surroundings::{Opened, now, person, say, say_json};
 
 /// `credence tell`.
@@ -166,7 +167,8 @@ pub(crate) fn tell(
             .map(|c| format!("{} {:+.2}", c.name, c.mean_change))
             .collect();
         say(format!("moved: {}", if moved.is_empty() { "hardly anything".into() } else { moved.join(", ") }))?;
-        say(format!("`credence evidence retract {}` takes it back.", evidence[evidence.len() - 1]))?;
+        let retract = format!("evidence retract {}", evidence[evidence.len() - 1]);
+        say(format!("{} takes it back.", hint(retract)))?;
     }
     Ok(())
 }

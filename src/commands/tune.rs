@@ -58,7 +58,7 @@ fn promote(global: &Global, generation: u32, force: Option<String>) -> anyhow::R
     let mut home = open_home(global)?;
     let known = home.state().generations().adapter(AdapterGeneration(generation)).is_some();
     if !known {
-        anyhow::bail!(WrongInput(format!("the log has no generation {generation}; credence tune status lists them")));
+        anyhow::bail!(WrongInput(format!("the log has no generation {generation}; `credence tune status` lists them")));
     }
     let folder = Folder::of(home.paths().root(), generation);
     let outcome: Outcome = folder.read("outcome.json")?.ok_or(RecordError::NoFolder(generation))?;

@@ -8,6 +8,7 @@ use credence_memory::record::QuestionKind;
 
 use super::profile;
 use super::text::{counted, hanging, pad, percent, signed, width, wrap};
+use crate::hint::{hint, hint_own};
 
 /// Columns that the name of a value may take.
 const NAME_COLUMNS_MAX: usize = 28;
@@ -158,8 +159,9 @@ pub(crate) fn prediction_labels(count: usize) -> Vec<String> {
 pub(crate) fn person(view: &PersonView, columns: usize) -> Vec<String> {
     let documents = view.from_documents.map_or_else(String::new, |mass| {
         format!(
-            " Documents about people in general weigh {} in this; `credence library explain VALUE` names the passages.",
-            percent(mass)
+            " Documents about people in general weigh {} in this; {} names the passages.",
+            percent(mass),
+            hint("library explain VALUE")
         )
     });
     wrap(
@@ -195,7 +197,8 @@ pub(crate) fn summary_remarks(view: &SummaryView, columns: usize) -> Vec<String>
     for section in profile::sections(&view.values, &view.person, &view.page) {
         lines.extend(section.lines(columns));
     }
-    lines.extend(wrap("`credence values --html --output values.html` makes a page of this to keep.", columns));
+    let page = hint_own("values --html --output values.html");
+    lines.extend(wrap(&format!("{page} makes a page of this to keep."), columns));
     lines.push(format!("Your answers are saved in {}", view.log));
     lines
 }

@@ -37,7 +37,18 @@ const EVIDENCE_MAX: usize = 8;
 pub(crate) const AGENT: &str = "agent";
 pub(crate) const OWNER: &str = "owner";
 
-type Place = Box<dyn Fn(Option<u64>) -> AnswerAt + Send + Sync>;
+/// What a person can say elsewhere than to the agent's client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Elsewhere {
+    /// Whether a call may be made: the question's number among the owner's approvals.
+    Call(u64),
+    /// Which of two they would rather have: the decision's record.
+    Decision(Seq),
+    /// That an act is taken back: its number among the owner's approvals.
+    Act(u64),
+}
+
+type Place = Box<dyn Fn(Elsewhere) -> AnswerAt + Send + Sync>;
 
 /// A home behind a desk.
 pub(crate) struct DeskHost {
@@ -45,7 +56,7 @@ pub(crate) struct DeskHost {
     owner: PersonId,
     reading: Arc<LiveReading>,
     bars: Bars,
-    /// Where a person can answer otherwise: a question of approvals by its number, or a decision's.
+    /// Where a person can say it.
     place: Place,
 }
 
@@ -71,7 +82,7 @@ impl DeskHost {
         owner: PersonId,
         reading: Arc<LiveReading>,
         bars: Bars,
-        place: impl Fn(Option<u64>) -> AnswerAt + Send + Sync + 'static,
+        place: impl Fn(Elsewhere) -> AnswerAt + Send + Sync + 'static,
     ) -> Self {
         Self { desk, owner, reading, bars, place: Box::new(place) }
     }
@@ -173,13 +184,16 @@ impl DeskHost {
     /// Decides, guards against wording, and records.
     async fn settle(&self, asked: Asked) -> Result<Decision, HostError> {
         let guarded = self.weighed(&asked).await?;
-        let answer_at = (self.place)(None);
-        self.at_desk(move |home| {
+        let decision = self.at_desk(move |home| {
             let ids = asked.ids();
             let seq = record(home, &asked.person, None, &ids, &guarded, now()).map_err(failed)?;
-            Ok(in_terms(home, &asked.person, seq, &ids, &guarded, answer_at))
-        })
-        .await
+            Ok((seq, in_terms(home, seq, &ids, &guarded)))
+        });
+        let (seq, mut decision) = decision.await?;
+        if let Some(question) = &mut decision.question {
+            question.answer_at = (self.place)(Elsewhere::Decision(seq));
+        }
+        Ok(decision)
     }
 
     /// An act is left to the person where it hangs on the wording of the situation.
@@ -253,15 +267,8 @@ fn of_approvals(error: ApproveError) -> HostError {
     }
 }
 
-/// A decision as the protocol has it.
-fn in_terms(
-    home: &Home,
-    person: &PersonId,
-    seq: Seq,
-    ids: &[AlternativeId],
-    decided: &Decided,
-    answer_at: AnswerAt,
-) -> Decision {
+/// A decision as the protocol has it; where its question can be answered is still to be said.
+fn in_terms(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Decided) -> Decision {
     let at = |id: &AlternativeId| ids.iter().position(|other| other == id);
     let (verdict, chosen) = match &decided.outcome {
         Outcome::Act { alternative } => (Choice::Act, at(alternative)),
@@ -287,10 +294,9 @@ fn in_terms(
                 home.state().description(&q.alternatives[0]).map_or("", |d| d.situation.as_str())
             ),
             options: vec![first, second, "no preference".into()],
-            answer_at,
+            answer_at: AnswerAt::default(),
         }
     });
-    let _ = person;
     Decision {
         verdict,
         chosen,
@@ -306,7 +312,7 @@ fn in_terms(
 fn approval(verdict: ApprovalVerdict, place: &Place) -> Approval {
     let ApprovalVerdict { explanation, question, shown_hash, record, act, .. } = verdict;
     let number = act;
-    let question = question.map(|id| OpenApproval { id, answer_at: place(Some(id)) });
+    let question = question.map(|id| OpenApproval { id, answer_at: place(Elsewhere::Call(id)) });
     let record = act.and(record).map(|seq| seq.0);
     Approval { act: number, record, question, ..Approval::new(explanation, shown_hash) }
 }
@@ -409,14 +415,13 @@ impl Host for DeskHost {
     }
 
     async fn report_outcome(&self, caller: &Caller, report: OutcomeArguments) -> Result<OutcomeNoted, HostError> {
-        let only_of = is_agent(caller).then(|| self.owner.clone());
+        let owner = self.owner.clone();
+        let is_agent = is_agent(caller);
         let by = named(&caller.agent);
-        let record = self
+        let (record, act) = self
             .at_desk(move |home| {
                 let of = Seq(report.record);
-                if let (Some(owner), Some(person)) = (&only_of, home.state().can_be_reported(of))
-                    && person != owner
-                {
+                if is_agent && home.state().can_be_reported(of).is_some_and(|person| *person != owner) {
                     return Err(HostError::NotAllowed { what: format!("report what became of record {of}") });
                 }
                 let outcome = match report.outcome {
@@ -425,12 +430,17 @@ impl Host for DeskHost {
                     credence_mcp::Outcome::NotDone => ActOutcome::NotDone,
                     credence_mcp::Outcome::Undone => ActOutcome::Undone,
                 };
-                calls::report(home, of, outcome, &report.observed, &by, now()).map_err(of_calls)
+                let record = calls::report(home, of, outcome, &report.observed, &by, now()).map_err(of_calls)?;
+                Ok((record, act_of(home, &owner, of)))
             })
             .await?;
-        let words = "Recorded as what you say. An agent's word is no evidence of anybody's values; if the person took the act \
-                     back, they can say so with `credence approvals undo`.";
-        Ok(OutcomeNoted { record: Some(record.0), words: words.into() })
+        let mut words = "Recorded as what you say. An agent's word is no evidence of anybody's values".to_owned();
+        if let Some(act) = act {
+            let place = (self.place)(Elsewhere::Act(act)).words();
+            words += &format!("; if the person took the act back, they can say so {place}");
+        }
+        words.push('.');
+        Ok(OutcomeNoted { record: Some(record.0), words })
     }
 
     async fn propose_question(&self, caller: &Caller, proposal: ProposalArguments) -> Result<Proposal, HostError> {
@@ -457,7 +467,7 @@ impl Host for DeskHost {
                 accepted: true,
                 words: format!("An answer of {person} would be worth its cost; it waits as a decision."),
                 id: Some(seq.0.to_string()),
-                answer_at: Some((self.place)(None)),
+                answer_at: Some((self.place)(Elsewhere::Decision(seq))),
             },
             _ => Proposal {
                 accepted: false,
@@ -539,6 +549,12 @@ impl Host for DeskHost {
         })
         .await
     }
+}
+
+/// The number of the act whose record this is, among those of an owner; nothing for other records.
+fn act_of(home: &Home, owner: &PersonId, of: Seq) -> Option<u64> {
+    let mut acts = home.state().approvals(owner)?.acts();
+    acts.rfind(|(act, ..)| home.state().record_of_act(owner, *act) == Some(of)).map(|(act, ..)| act)
 }
 
 /// What a call that was just refused is told, with nothing recorded once more.
@@ -671,9 +687,6 @@ fn explained_value(home: &Home, person: &PersonId, value: &str) -> Result<Explai
             view.values.len()
         ),
         reasons: reasons.collect(),
-        would_change: vec![format!(
-            "Answers to questions in which {} is at stake; `credence session` asks them.",
-            v.name
-        )],
+        would_change: vec![format!("Answers to questions in which {} is at stake; a session asks them.", v.name)],
     })
 }

@@ -12,11 +12,11 @@ use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, Options, serve_stdio};
 
 use crate::cli::{BarArgs, Global, ModelArgs, PersonArgs};
-use crate::commands::approvals::spoken;
+use crate::hint::{command, command_of};
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::{Opened, bank, pack, person, schema};
 
-pub(crate) use host::{AGENT, DeskHost, OWNER};
+pub(crate) use host::{AGENT, DeskHost, Elsewhere, OWNER};
 pub(crate) use reading::LiveReading;
 
 /// `credence mcp`.
@@ -53,12 +53,13 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     let reading = LiveReading::new(move || Ok(opening.clone()), crate::probing::folder(global));
     let watched = desk.clone();
     // This process holds the home: what is said in another is handed to it.
-    let end = spoken(global, &owner);
-    let host = DeskHost::new(desk, owner, Arc::new(reading), args.bars.bars(), move |question| AnswerAt {
+    let whose = owner.clone();
+    let host = DeskHost::new(desk, owner, Arc::new(reading), args.bars.bars(), move |what| AnswerAt {
         url: None,
-        command: Some(match question {
-            Some(number) => format!("credence approvals answer {number} approve{end}"),
-            None => format!("credence decide{end} (when this server has ended)"),
+        command: Some(match what {
+            Elsewhere::Call(question) => command_of(&whose, format_args!("approvals answer {question} approve")),
+            Elsewhere::Decision(record) => command(format_args!("decide answer {record} first")),
+            Elsewhere::Act(act) => command_of(&whose, format_args!("approvals undo {act}")),
         }),
     });
     let options = Options { elicitation: !args.no_elicitation, ..Options::default() };

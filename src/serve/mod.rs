@@ -47,10 +47,10 @@ use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::ValueMap;
 use utoipa_axum::routes;
 
-use crate::cli::{Global, ModelArgs, PersonArgs};
+use crate::cli::{EXEC_SECONDS, Global, ModelArgs, PersonArgs};
 use crate::commands::prior::read_in_words;
 use crate::exit::WrongInput;
-use crate::mcp::{DeskHost, LiveReading};
+use crate::mcp::{DeskHost, Elsewhere, LiveReading};
 use crate::signals;
 use crate::surroundings::{cache, home, now, opening, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
@@ -97,7 +97,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, requires = "exec")]
     pub(crate) carry_out: bool,
     /// End the command after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = EXEC_SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) exec_timeout: u64,
     /// A question bank of your own (JSON Lines) [default: the built-in one]
     #[arg(long, value_name = "FILE")]
@@ -206,8 +206,12 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             agents: agents_of.map(|owner| {
                 let scheme = if is_secure { "https" } else { "http" };
                 let base = format!("{scheme}://{}", known.first().map_or("localhost", String::as_str));
-                let place = move |question: Option<u64>| AnswerAt {
-                    url: Some(format!("{base}{}", if question.is_some() { "/approvals" } else { "/decisions" })),
+                let place = move |what: Elsewhere| AnswerAt {
+                    url: Some(match what {
+                        Elsewhere::Call(question) => format!("{base}/approvals#question-{question}"),
+                        Elsewhere::Decision(record) => format!("{base}/decisions#record-{record}"),
+                        Elsewhere::Act(_) => format!("{base}/approvals"),
+                    }),
                     command: None,
                 };
                 Arc::new(DeskHost::new(desk.clone(), owner, Arc::new(reading), Bars::default(), place))

@@ -36,6 +36,9 @@ async fn an_accepted_call_passes_once_and_is_bound_to_what_was_shown() {
         for shown in ["send_mail", "bo@example.org", "\"text\": \"Hello\"", "invitations", "Bo is invited."] {
             assert!(message.contains(shown), "{shown:?} is not in {message}");
         }
+        // The hash that is shown is the beginning of the one that the answer was bound to.
+        let hash = value["shown_hash"].as_str().expect("a hash");
+        assert!(message.contains(&format!("with these arguments: call {}.", &hash[..12])), "{hash}: {message}");
         let answer = &schema["properties"]["answer"];
         if version >= ProtocolVersion::V_2025_11_25 {
             assert_eq!(answer["oneOf"][0], json!({ "const": "once", "title": "Yes, this once" }));

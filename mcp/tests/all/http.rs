@@ -35,6 +35,10 @@ async fn serve(host: &Arc<ScriptedHost>, options: HttpOptions) -> SocketAddr {
 
 /// Status, session and the last message of a POST.
 async fn post(address: SocketAddr, headers: &[(&str, &str)], body: Value) -> (u16, Option<String>, Value) {
+    post_text(address, headers, body.to_string()).await
+}
+
+async fn post_text(address: SocketAddr, headers: &[(&str, &str)], body: String) -> (u16, Option<String>, Value) {
     let headers: Vec<(String, String)> = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let sent = move || {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -45,7 +49,7 @@ async fn post(address: SocketAddr, headers: &[(&str, &str)], body: Value) -> (u1
         for (name, value) in &headers {
             request = request.header(name, value);
         }
-        let mut response = request.send(body.to_string()).expect("a response");
+        let mut response = request.send(body).expect("a response");
         let session = response.headers().get("mcp-session-id").map(|id| id.to_str().expect("text").to_owned());
         let text = response.body_mut().read_to_string().expect("a body");
         let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
@@ -153,4 +157,29 @@ async fn hosts_origins_and_sizes_are_held_to() {
     assert_eq!(post(address, &[ADA, ("origin", "http://localhost:7878")], initialize()).await.0, 403);
     let (status, _, _) = post(address, &[ADA], json!("no request")).await;
     assert!((400..500).contains(&status), "{status}");
+}
+
+#[tokio::test]
+async fn a_key_that_stands_twice_is_refused_with_its_name() {
+    let host = Arc::new(ScriptedHost::default());
+    let address = serve(&host, HttpOptions::default()).await;
+    let (_, session, _) = post(address, &[ADA], initialize()).await;
+    let session = session.expect("a session");
+    let headers = [ADA, ("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-11-25")];
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(post(address, &headers, initialized).await.0, 202);
+
+    let sound = tool(2, "request_approval", mail()).to_string();
+    let twice = sound.replace("\"text\":", "\"to\":\"eve@example.org\",\"text\":");
+    assert_ne!(sound, twice);
+    let (status, _, refused) = post_text(address, &headers, twice).await;
+    assert_eq!((status, &refused["id"], &refused["error"]["code"]), (200, &json!(2), &json!(-32600)), "{refused}");
+    assert!(refused["error"]["message"].as_str().is_some_and(|m| m.contains("\"to\" stands twice")), "{refused}");
+    assert!(host.kinds().is_empty(), "nothing reached the home");
+    // What is no request, or no JSON, is refused by its status.
+    for body in [r#"{"jsonrpc":"2.0","method":"notifications/initialized","method":"x"}"#, "no JSON", ""] {
+        assert_eq!(post_text(address, &headers, body.to_owned()).await.0, 400, "{body}");
+    }
+    let (status, _, asked) = post_text(address, &headers, sound).await;
+    assert_eq!((status, &asked["result"]["structuredContent"]["verdict"]), (200, &json!("ask")), "{asked}");
 }

@@ -1,6 +1,8 @@
 //! What would be believed without one record, fast: its site is taken out under every hypothesis and the hypotheses are
 //! weighed anew (docs/belief.md, section "Influence"). For ranking; what is shown is folded anew.
 
+use std::borrow::Cow;
+
 use super::block::BlockSite;
 use super::datum::Datum;
 use super::dense;
@@ -16,13 +18,17 @@ use super::retest;
 use super::settings::Settings;
 use super::symmetric::{dot, multiply};
 
-/// One hypothesis without one record.
+/// One hypothesis without one record, for one functional.
 struct Without {
     /// `ln p_h` of what the record says given all the others.
     ln_predictive: f64,
     /// Parts of the functional's distribution: mass, mean, standard deviation.
     parts: Vec<(f64, f64, f64)>,
 }
+
+/// Of a Gaussian hypothesis without one record, for each functional: `ln p_h` of the record, mean and variance; nothing where no
+/// sound belief is left.
+type Left = Vec<Option<(f64, (f64, f64))>>;
 
 /// A record's place: its site, which of the site's answers it is, and how many records ago the site began.
 #[derive(Clone, Copy)]
@@ -42,42 +48,58 @@ impl Mixture {
     /// # Panics
     /// When `a` has another length than features or weights.
     pub fn without_each(&self, a: &[f64]) -> Vec<Functional> {
-        assert!(a.len() == self.dimension() || a.len() == self.width(), "a functional is of features or of weights");
+        self.without_each_of(&[a]).pop().unwrap_or_default()
+    }
+
+    /// [`Mixture::without_each`] for several functionals: what does not depend on the functional is worked out once. The same bits as
+    /// one by one.
+    ///
+    /// # Panics
+    /// As [`Mixture::without_each`].
+    pub fn without_each_of(&self, functionals: &[&[f64]]) -> Vec<Vec<Functional>> {
+        let is_one = |a: &&[f64]| a.len() == self.dimension() || a.len() == self.width();
+        assert!(functionals.iter().all(is_one), "a functional is of features or of weights");
+        if functionals.is_empty() {
+            return Vec::new();
+        }
         let (settings, priors, hypotheses, readings) = self.parts();
         let places: Vec<Vec<Option<Place>>> = readings.iter().map(|reading| places(&reading.history)).collect();
         let ln_weights: Vec<f64> = hypotheses.iter().map(Hypothesis::ln_weight).collect();
-        // A row for each record: what every hypothesis becomes.
-        let mut rows: Vec<Vec<Without>> =
-            (0..self.record_count()).map(|_| Vec::with_capacity(hypotheses.len())).collect();
+        // For each functional a row for each record: what every hypothesis becomes.
+        let empty = || -> Vec<Vec<Without>> {
+            (0..self.record_count()).map(|_| Vec::with_capacity(hypotheses.len())).collect()
+        };
+        let mut tables: Vec<Vec<Vec<Without>>> = functionals.iter().map(|_| empty()).collect();
         for h in hypotheses {
             let reading = &readings[h.reading];
             let (prior, history) = (&priors[h.prior], &reading.history);
-            let taken_out = TakenOut { h, settings, prior, history, a: &reading.narrow(a) };
-            taken_out.each(&places[h.reading], |k, without| rows[k].push(without));
+            let a = functionals.iter().map(|a| reading.narrow(a)).collect();
+            let taken_out = TakenOut { h, settings, prior, history, a };
+            taken_out.each(&places[h.reading], |k, each| {
+                tables.iter_mut().zip(each).for_each(|(rows, without)| rows[k].push(without));
+            });
         }
         // Equation (18): through its training cutoff, of which the last record in its prior tells, a generation is weighed by
         // what its parent made of a record. Parents come before those that have them.
         let since: Vec<usize> =
             places.iter().map(|p| p.iter().rposition(Option::is_none).map_or(0, |at| at + 1)).collect();
-        rows.into_iter()
-            .enumerate()
-            .map(|(k, mut row)| {
-                for (i, h) in hypotheses.iter().enumerate() {
-                    if let (Some(parent), true) = (h.parent, k < since[h.reading]) {
-                        row[i].ln_predictive = row[parent].ln_predictive;
-                    }
+        let weighed = |(k, mut row): (usize, Vec<Without>)| {
+            for (i, h) in hypotheses.iter().enumerate() {
+                if let (Some(parent), true) = (h.parent, k < since[h.reading]) {
+                    row[i].ln_predictive = row[parent].ln_predictive;
                 }
-                let mut weights: Vec<f64> = ln_weights.iter().zip(&row).map(|(ln, w)| ln - w.ln_predictive).collect();
-                softmax(&mut weights);
-                let mut functional = Functional::default();
-                for (weight, without) in weights.iter().zip(row) {
-                    for (mass, mean, sd) in without.parts {
-                        functional.push(weight * mass, mean, sd);
-                    }
+            }
+            let mut weights: Vec<f64> = ln_weights.iter().zip(&row).map(|(ln, w)| ln - w.ln_predictive).collect();
+            softmax(&mut weights);
+            let mut functional = Functional::default();
+            for (weight, without) in weights.iter().zip(row) {
+                for (mass, mean, sd) in without.parts {
+                    functional.push(weight * mass, mean, sd);
                 }
-                functional
-            })
-            .collect()
+            }
+            functional
+        };
+        tables.into_iter().map(|rows| rows.into_iter().enumerate().map(weighed).collect()).collect()
     }
 }
 
@@ -111,25 +133,30 @@ struct TakenOut<'a> {
     settings: &'a Settings,
     prior: &'a Prior,
     history: &'a History,
-    a: &'a [f64],
+    /// The functionals; at least one.
+    a: Vec<Cow<'a, [f64]>>,
 }
 
 impl TakenOut<'_> {
-    fn each(&self, places: &[Option<Place>], mut tell: impl FnMut(usize, Without)) {
+    fn each(&self, places: &[Option<Place>], mut tell: impl FnMut(usize, Vec<Without>)) {
         match self.h.body(self.prior) {
             Body::Gaussian { belief, sites, moments } => {
-                let mut pull = vec![0.0; self.a.len()];
-                let whole = belief.functional(self.a, &mut pull);
+                let mut pull = vec![0.0; self.a[0].len()];
+                let wholes: Vec<(f64, f64)> = self.a.iter().map(|a| belief.functional(a, &mut pull)).collect();
                 let mut scratch = Vec::new();
                 for (k, place) in places.iter().enumerate() {
                     let left = place.and_then(|place| match &sites[place.site] {
                         Site::Scalar { scale, site } => {
-                            self.scalar(belief, moments, (*scale, *site), place, whole, &mut scratch)
+                            self.scalar(belief, moments, (*scale, *site), place, &wholes, &mut scratch)
                         }
-                        Site::Block(block) => self.block(belief, moments, block, place, whole, &mut scratch),
+                        Site::Block(block) => self.block(belief, moments, block, place, &wholes, &mut scratch),
                     });
-                    let (ln_predictive, (mean, variance)) = left.unwrap_or((0.0, whole));
-                    tell(k, Without { ln_predictive, parts: vec![(1.0, mean, variance.max(0.0).sqrt())] });
+                    let left = left.unwrap_or_else(|| vec![None; wholes.len()]);
+                    let each = left.into_iter().zip(&wholes).map(|(left, whole)| {
+                        let (ln_predictive, (mean, variance)) = left.unwrap_or((0.0, *whole));
+                        Without { ln_predictive, parts: vec![(1.0, mean, variance.max(0.0).sqrt())] }
+                    });
+                    tell(k, each.collect());
                 }
             }
             Body::Finite { finite, atoms } => {
@@ -155,9 +182,9 @@ impl TakenOut<'_> {
         moments: &PriorMoments,
         (scale, site): (f64, ScalarSite),
         place: Place,
-        (mean, variance): (f64, f64),
+        wholes: &[(f64, f64)],
         g: &mut Vec<f64>,
-    ) -> Option<(f64, (f64, f64))> {
+    ) -> Option<Left> {
         let Datum::Interval { direction, .. } = &self.history.records[place.site] else { return None };
         g.resize(direction.len(), 0.0);
         let (a_mean, a_variance) = belief.functional(direction, g);
@@ -182,28 +209,34 @@ impl TakenOut<'_> {
         let (y, v) = (gain * a_mean, gain * gain * a_variance);
         let (cavity_mean, cavity_variance) = remove(now, y, v)?;
         let left = 1.0 - now.tau * v;
-        let covariance = gain * dot(self.a, g);
-        let mut mean = mean + covariance * (now.tau * y - now.nu) / left;
-        let mut variance = variance + now.tau * covariance * covariance / left;
         let (z, z_variance) = (cavity_mean + offset, cavity_variance + spread);
         let mut unit = site;
         unit.normalise(0.0, z, z_variance);
         let mut ln_predictive = site.ln_c - unit.ln_c;
         let (_, rest) = self.answers(place, scale);
-        if !rest.is_empty() {
-            // The question was asked more than once: the other answers stay.
-            let t = match rest.as_slice() {
-                [one] => interval::tilt(z, z_variance, 1.0, *one),
-                several => retest::tilt(z, z_variance, retest_correlation(self.settings, scale), several),
-            };
-            let covariance = covariance / left;
-            let all = z_variance + t.noise;
-            mean += covariance * t.gradient / all.sqrt();
-            variance -= covariance * covariance * t.curvature / all;
+        // Where the question was asked more than once, the other answers stay.
+        let others = match rest.as_slice() {
+            [] => None,
+            [one] => Some(interval::tilt(z, z_variance, 1.0, *one)),
+            several => Some(retest::tilt(z, z_variance, retest_correlation(self.settings, scale), several)),
+        };
+        if let Some(t) = &others {
             ln_predictive -= t.ln_z;
         }
-        let sound = mean.is_finite() && variance.is_finite() && ln_predictive.is_finite();
-        sound.then_some((ln_predictive, (mean, variance)))
+        let of = |(a, (mean, variance)): (&Cow<'_, [f64]>, &(f64, f64))| {
+            let covariance = gain * dot(a, g);
+            let mut mean = mean + covariance * (now.tau * y - now.nu) / left;
+            let mut variance = variance + now.tau * covariance * covariance / left;
+            if let Some(t) = &others {
+                let covariance = covariance / left;
+                let all = z_variance + t.noise;
+                mean += covariance * t.gradient / all.sqrt();
+                variance -= covariance * covariance * t.curvature / all;
+            }
+            let sound = mean.is_finite() && variance.is_finite() && ln_predictive.is_finite();
+            sound.then_some((ln_predictive, (mean, variance)))
+        };
+        Some(self.a.iter().zip(wholes).map(of).collect())
     }
 
     fn block(
@@ -212,13 +245,14 @@ impl TakenOut<'_> {
         moments: &PriorMoments,
         block: &BlockSite,
         place: Place,
-        (mean, variance): (f64, f64),
+        wholes: &[(f64, f64)],
         g: &mut Vec<f64>,
-    ) -> Option<(f64, (f64, f64))> {
+    ) -> Option<Left> {
         let Datum::Ranking { n, features, .. } = &self.history.records[place.site] else { return None };
-        let (n, d) = (*n, self.a.len());
+        let (n, d) = (*n, self.a[0].len());
         let (mut u, mut s) = self.h.utilities(belief, features, n, g);
-        let mut covariance: Vec<f64> = (0..n).map(|i| dot(self.a, &g[i * d..(i + 1) * d])).collect();
+        let mut covariances: Vec<Vec<f64>> =
+            self.a.iter().map(|a| (0..n).map(|i| dot(a, &g[i * d..(i + 1) * d])).collect()).collect();
         // As for a scalar: the utilities then are these times what is kept, plus an offset and a spread.
         let mut now = BlockSite { ln_c: 0.0, ..block.clone() };
         let (mut offset, mut spread) = (vec![0.0; n], vec![0.0; n * n]);
@@ -228,7 +262,7 @@ impl TakenOut<'_> {
             (offset, spread) = self.h.utilities(&prior, features, n, g);
             offset.iter_mut().for_each(|x| *x *= 1.0 - kept);
             spread.iter_mut().for_each(|x| *x *= 1.0 - kept * kept);
-            u.iter_mut().chain(&mut covariance).for_each(|x| *x *= kept);
+            u.iter_mut().chain(covariances.iter_mut().flatten()).for_each(|x| *x *= kept);
             s.iter_mut().for_each(|x| *x *= kept * kept);
             let grown = dense::identity_plus(&block.tau, &spread, n);
             let left: Vec<f64> = block.nu.iter().zip(dense::apply(&block.tau, &offset)).map(|(nu, t)| nu - t).collect();
@@ -250,8 +284,6 @@ impl TakenOut<'_> {
         let pull: Vec<f64> = dense::apply(&now.tau, &u).iter().zip(&now.nu).map(|(t, nu)| t - nu).collect();
         let (step, _) = dense::solve(&grown, &pull, n, 1)?;
         let (shrink, _) = dense::solve(&grown, &back, n, n)?;
-        let mean = mean + dot(&covariance, &step);
-        let variance = variance - dot(&covariance, &dense::apply(&shrink, &covariance));
         cavity_u.iter_mut().zip(&offset).for_each(|(u, o)| *u += o);
         cavity_s.iter_mut().zip(&spread).for_each(|(s, x)| *s += x);
         let mut unit = block.clone();
@@ -259,8 +291,13 @@ impl TakenOut<'_> {
             return None;
         }
         let ln_predictive = block.ln_c - unit.ln_c;
-        let sound = mean.is_finite() && variance.is_finite() && ln_predictive.is_finite();
-        sound.then_some((ln_predictive, (mean, variance)))
+        let of = |(covariance, (mean, variance)): (&Vec<f64>, &(f64, f64))| {
+            let mean = mean + dot(covariance, &step);
+            let variance = variance - dot(covariance, &dense::apply(&shrink, covariance));
+            let sound = mean.is_finite() && variance.is_finite() && ln_predictive.is_finite();
+            sound.then_some((ln_predictive, (mean, variance)))
+        };
+        Some(covariances.iter().zip(wholes).map(of).collect())
     }
 
     /// `r^k`: how much of what the weights were at the site still is.
@@ -268,11 +305,13 @@ impl TakenOut<'_> {
         if self.h.drifts() { libm::pow(self.h.retention, place.ago as f64) } else { 1.0 }
     }
 
-    fn finite(&self, finite: &Finite, atoms: &Atoms, place: Option<Place>) -> Without {
-        let Some(place) = place else {
-            let parts = finite.masses().into_iter().zip(atoms.values(self.a)).map(|(mass, value)| (mass, value, 0.0));
-            return Without { ln_predictive: 0.0, parts: parts.collect() };
+    fn finite(&self, finite: &Finite, atoms: &Atoms, place: Option<Place>) -> Vec<Without> {
+        let of = |ln_predictive: f64, masses: &[f64]| {
+            let parts =
+                |a: &[f64]| masses.iter().zip(atoms.values(a)).map(|(mass, value)| (*mass, value, 0.0)).collect();
+            self.a.iter().map(|a| Without { ln_predictive, parts: parts(a) }).collect()
         };
+        let Some(place) = place else { return of(0.0, &finite.masses()) };
         let said: Vec<f64> = match &self.history.records[place.site] {
             Datum::Interval { direction, error, .. } => {
                 let scale = self.h.attenuation(self.prior, error);
@@ -293,8 +332,7 @@ impl TakenOut<'_> {
         let mut masses: Vec<f64> = finite.ln_mass.iter().zip(said).map(|(mass, said)| mass - said).collect();
         let ln_predictive = finite.ln_marginal() - ln_sum_exp(&masses);
         softmax(&mut masses);
-        let parts = masses.into_iter().zip(atoms.values(self.a)).map(|(mass, value)| (mass, value, 0.0)).collect();
-        Without { ln_predictive, parts }
+        of(ln_predictive, &masses)
     }
 }
 
@@ -380,6 +418,26 @@ mod tests {
         let (mx, my) = (mean(x), mean(y));
         let sum = |f: &dyn Fn(f64, f64) -> f64| x.iter().zip(y).map(|(a, b)| f(a - mx, b - my)).sum::<f64>();
         sum(&|a, b| a * b) / (sum(&|a, _| a * a) * sum(&|_, b| b * b)).sqrt()
+    }
+
+    #[test]
+    fn several_functionals_together_give_the_bits_of_one_by_one() {
+        let mut said = said(30, 7);
+        said.extend((0..3).map(|_| choice(&mut ChaCha8Rng::seed_from_u64(8), Some([7; 32]))));
+        let functionals = [[1.0, 0.0, 0.5, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.0], [0.2, -1.0, 0.0, 3.0, 0.1]];
+        for settings in [Settings::single(1.5, 0.1, 0.3), Settings::default()] {
+            let belief = Mixture::fold(&settings, &priors(), &said).unwrap();
+            let together = belief.without_each_of(&functionals.each_ref().map(|a| a.as_slice()));
+            assert_eq!(together.len(), functionals.len());
+            for (a, each) in functionals.iter().zip(together) {
+                let bits = |all: &[Functional]| -> Vec<(u64, u64)> {
+                    all.iter().map(|f| (f.mean().to_bits(), f.probability_positive().to_bits())).collect()
+                };
+                assert_eq!(bits(&each), bits(&belief.without_each(a)));
+                assert_eq!(each.len(), said.len());
+            }
+        }
+        assert!(Mixture::fold(&Settings::default(), &priors(), &said).unwrap().without_each_of(&[]).is_empty());
     }
 
     #[test]

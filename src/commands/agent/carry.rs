@@ -12,16 +12,18 @@ use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{AlternativeId, PersonId, Seq, TaskId};
 use credence_memory::record::{ActOutcome, CallEnded, Ending, StoppedBy};
 use credence_memory::state::State;
+use credence_priors::reference::DEFAULT_MODEL;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Work;
 use crate::carrying::{self, Begun};
-use crate::cli::AgentArgs;
-use crate::commands::approvals::{here, open_question, shown, word};
+use crate::cli::{AgentArgs, EXEC_SECONDS};
+use crate::commands::approvals::{here, open_question, shown};
 use crate::commands::decide::text;
 use crate::exit::{Interrupted, WrongInput, not_carried_out, not_passed};
+use crate::hint::{hint_of, word};
 use crate::surroundings::{Opened, say, say_json, state_of};
 
 /// Another process that has the home is waited for, in steps of this.
@@ -109,6 +111,11 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))
 }
 
+/// A path from the root on.
+fn whole(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
 /// What was chosen for a task before, and not carried out yet; nothing where nothing was chosen.
 ///
 /// # Errors
@@ -169,6 +176,26 @@ impl Work<'_> {
         self.call(calling, done)
     }
 
+    /// The command that goes on with this task.
+    pub(super) fn resuming(&self, carry_out: bool) -> String {
+        let mut words = format!("agent --resume {}", word(self.run.id().as_str()));
+        if let (Some(command), Some(calls)) = (&self.args.exec, &self.args.calls) {
+            words += &format!(" --calls {} --exec {}", word(&whole(calls)), word(command));
+        }
+        if carry_out {
+            words.push_str(" --carry-out");
+        }
+        if self.args.exec_timeout != EXEC_SECONDS {
+            words += &format!(" --exec-timeout {}", self.args.exec_timeout);
+        }
+        if self.args.model.model != DEFAULT_MODEL {
+            let model = &self.args.model.model;
+            let model = if Path::new(model).exists() { whole(Path::new(model)) } else { model.clone() };
+            words += &format!(" --model {}", word(&model));
+        }
+        hint_of(self.run.person(), words)
+    }
+
     /// Says what would be run, and whether it would pass, and changes nothing.
     fn would(&self, act: &str, stated: credence_approvals::Stated) -> anyhow::Result<()> {
         let Some(exec) = &self.exec else { return Ok(()) };
@@ -192,11 +219,11 @@ impl Work<'_> {
             Verdict::Refuse => "it would be refused",
         };
         self.say(format!(
-            "\nChosen: {act}. A dry run: nothing is done.\nWith --carry-out, {:?} would be run for\n{}\n  {then}: {}\n`credence agent --resume {} --carry-out` with the same --exec and --calls does it.",
+            "\nChosen: {act}. A dry run: nothing is done.\nWith --carry-out, {:?} would be run for\n{}\n  {then}: {}\n{} does it.",
             exec.command,
             shown(&request),
             explanation.summary,
-            self.run.id()
+            self.resuming(true)
         ))
     }
 
@@ -225,9 +252,9 @@ impl Work<'_> {
                 Said::Answered => {}
                 Said::Open => {
                     self.say(format!(
-                        "Left open: `credence approvals answer {question} approve --person {}` (or refuse) answers it, then `credence agent --resume {} --carry-out` with the same --exec and --calls goes on.",
-                        word(owner.as_str()),
-                        self.run.id()
+                        "Left open: {} (or refuse) answers it, then {} goes on.",
+                        hint_of(&owner, format_args!("approvals answer {question} approve")),
+                        self.resuming(true)
                     ))?;
                     return Ok(verdict);
                 }
@@ -265,8 +292,9 @@ impl Work<'_> {
         let (is_ending, watch) = carrying::until_told();
         let begun = carrying::begin(&mut self.opened.home, &owner, calling)?;
         self.say(format!(
-            "Act {act} is being carried out. Ctrl-C, `credence agent stop` or `credence approvals undo {act} --person {}` ends it.",
-            word(owner.as_str())
+            "Act {act} is being carried out. Ctrl-C, {} or {} ends it.",
+            hint_of(&owner, "agent stop"),
+            hint_of(&owner, format_args!("approvals undo {act}"))
         ))?;
         let Work { opened, run, situation, args, input, interactive, considered, exec, probes } = self;
         let (ended, opened) = aside(opened, begun, &is_ending)?;

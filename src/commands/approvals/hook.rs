@@ -8,8 +8,9 @@ use credence_approvals::{Stated, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{here, spoken};
+use super::here;
 use crate::cli::{Global, PersonArgs};
+use crate::hint::command_of;
 use crate::surroundings::{open_home, person, say_json};
 
 /// `credence approvals hook`.
@@ -98,8 +99,8 @@ fn decided(global: &Global, args: &HookArgs, used: ToolUse) -> anyhow::Result<(&
     if let Some(question) = verdict.question {
         // What the person says to the agent itself does not reach the log: this does.
         reason.push_str(&format!(
-            " To have it remembered: credence approvals answer {question} approve{} (or refuse).",
-            spoken(global, &whose)
+            " To have it remembered: {} (or refuse).",
+            command_of(&whose, format_args!("approvals answer {question} approve"))
         ));
     }
     let decision = match verdict.verdict {

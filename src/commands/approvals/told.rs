@@ -17,9 +17,10 @@ use jiff::civil::DateTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{declared, here, spoken};
+use super::{declared, here};
 use crate::cli::Global;
 use crate::exit::WrongInput;
+use crate::hint::hint_of;
 use crate::surroundings::{read_state, say, say_json};
 
 /// What waits, holds and passed, as `credence approvals list --json` tells it.
@@ -117,7 +118,8 @@ pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: b
     let approvals = declared(&state, whose)?;
     let Some((_, request)) = approvals.open_questions().find(|(open, _)| *open == question) else {
         anyhow::bail!(WrongInput(format!(
-            "question {question} of {whose} is not open; `credence approvals list` names those that are"
+            "question {question} of {whose} is not open; {} names those that are",
+            hint_of(whose, "approvals list")
         )));
     };
     let explanation = approvals.explain_question(question, here().local)?;
@@ -131,10 +133,9 @@ pub(super) fn question(global: &Global, whose: &PersonId, question: u64, json: b
     explanation_in_words(&explanation).iter().try_for_each(say)?;
     let hash = serde_json::to_value(shown_hash)?;
     let hash = hash.as_str().unwrap_or_default();
-    say(format!("  hash {hash}"))?;
     say(format!(
-        "`credence approvals answer {question} approve --shown {hash}{}` (or refuse, ask-me)",
-        spoken(global, whose)
+        "{} (or refuse, ask-me)",
+        hint_of(whose, format_args!("approvals answer {question} approve --shown {hash}"))
     ))
 }
 
@@ -183,9 +184,10 @@ pub(super) fn list(global: &Global, whose: &PersonId, json: bool) -> anyhow::Res
         if let Ok(explanation) = approvals.explain_question(question, here().local) {
             say(format!("        {}", explanation.summary))?;
         }
-        let end = spoken(global, whose);
         say(format!(
-            "        all of it: `credence approvals show {question}{end}`; answer: `credence approvals answer {question} approve{end}`"
+            "        all of it: {}; answer: {}",
+            hint_of(whose, format_args!("approvals show {question}")),
+            hint_of(whose, format_args!("approvals answer {question} approve"))
         ))?;
     }
     for rule in approvals.rules() {
@@ -276,7 +278,10 @@ pub(super) fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Res
     say(format!("{of}: {} (with {:.0}% confidence)", settings.share_max, 100.0 * settings.confidence))?;
     say(format!("answers and undone acts so far: {}", approvals.answered_count()))?;
     match certificate {
-        Some(_) => say("belief lets acts pass that it is sure enough of; `credence approvals list` shows them")?,
+        Some(_) => say(format!(
+            "belief lets acts pass that it is sure enough of; {} shows them",
+            hint_of(whose, "approvals list")
+        ))?,
         None => {
             let first = settings.frozen_at.first().copied().unwrap_or(0);
             say(format!(
@@ -286,16 +291,17 @@ pub(super) fn show(global: &Global, whose: &PersonId, json: bool) -> anyhow::Res
         }
     }
     if settings.version < Settings::VERSION {
-        say(
-            "calls are read as they were when this was declared; `credence approvals declare` has them read with more care",
-        )?;
+        say(format!(
+            "calls are read as they were when this was declared; {} has them read with more care",
+            hint_of(whose, "approvals declare FILE")
+        ))?;
     }
     for rule in approvals.rules() {
         say(format!(
-            "rule {}: {}; `credence approvals revoke {0}{}` ends it",
+            "rule {}: {}; {} ends it",
             rule.record,
             rule_in_words(rule),
-            spoken(global, whose)
+            hint_of(whose, format_args!("approvals revoke {}", rule.record))
         ))?;
     }
     let counted = carried_out(&state, whose);

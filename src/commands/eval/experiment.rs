@@ -11,6 +11,7 @@ use credence_evals::results::{self, JOURNAL, Part, RESULTS, Results, ResultsErro
 
 use super::grid::{self, RunArgs};
 use crate::exit::WrongInput;
+use crate::hint::word;
 use crate::progress::counting;
 use crate::surroundings::{now, say};
 
@@ -82,7 +83,7 @@ fn whole(experiment: &Experiment, results: &Results, dir: &Path) -> anyhow::Resu
         experiment.questions,
         dir.join(RESULTS).display()
     ))?;
-    say(format!("next: credence eval report {}", dir.display()))
+    say(format!("next: credence eval report {}", word(&dir.to_string_lossy())))
 }
 
 /// Puts parts together.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::cli::{EraseArgs, Global};
 use crate::exit::WrongInput;
+use crate::hint::hint;
 use crate::surroundings::{now, open_home, say, say_json};
 
 /// What is gone, as `credence evidence erase --json` tells it.
@@ -116,7 +117,8 @@ fn what_it_means_for_others(erasure: &Erasure) -> String {
     if let Some(seq) = erasure.population() {
         means.push(format!(
             "The population of record {seq} was learned from them too: it is emptied, and everybody is believed without one until \
-             `credence people consolidate` learns it anew."
+             {} learns it anew.",
+            hint("people consolidate")
         ));
     }
     if means.is_empty() {

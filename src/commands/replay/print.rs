@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::front::report;
+use crate::hint::hint;
 use crate::surroundings::{say, say_json};
 
 /// More people than this get a line each instead of a table each.
@@ -164,7 +165,7 @@ fn carried_out(found: &Summarised) -> anyhow::Result<()> {
     say("\nCarried out, and reported (no evidence of what anybody wants)")?;
     let (left_out, shown) = all.split_at(all.len().saturating_sub(CALLS_MAX));
     if !left_out.is_empty() {
-        say(format!("  {} earlier; `credence evidence list` has them", left_out.len()))?;
+        say(format!("  {} earlier; {} has them", left_out.len(), hint("evidence list")))?;
     }
     shown.iter().try_for_each(|(seq, words)| say(format!("  {:>6}  {words}", seq.0)))
 }

@@ -20,6 +20,7 @@ use super::work::{report, show, unfinished, with_workshop, work};
 use super::{settings, whose};
 use crate::cli::{Global, TuneExportArgs, TuneImportArgs};
 use crate::exit::WrongInput;
+use crate::hint::hint;
 use crate::progress::counting;
 use crate::surroundings::{Opened, now, open_home, pull, say};
 
@@ -126,10 +127,8 @@ pub(super) fn import(global: &Global, args: &TuneImportArgs) -> anyhow::Result<(
     home.checkpoint();
     report(&job, &outcome, promoted, args.json)?;
     if !args.json {
-        say(format!(
-            "candidate {}; `credence tune promote {0}` puts it into force if the gate accepts it",
-            job.generation
-        ))?;
+        let promote = hint(format_args!("tune promote {}", job.generation));
+        say(format!("candidate {}; {promote} puts it into force if the gate accepts it", job.generation))?;
     }
     Ok(())
 }

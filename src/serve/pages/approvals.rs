@@ -94,6 +94,23 @@ fn whole(text: &str) -> String {
     }
 }
 
+/// Whether a person sees all of a call on the page: what is not seen is not approved here.
+fn is_shown_whole(call: &CallView) -> bool {
+    let fits = |text: &str| text.chars().count() <= TEXT_CHARS_MAX;
+    fits(&call.tool) && call.arguments.iter().all(|(name, value)| fits(name) && fits(&value.to_string()))
+}
+
+/// Whether an answer is offered: a task without a name is every task, calls of a tool that nobody declared are approved one by one.
+fn is_offered(call: &CallView, answer: &str) -> bool {
+    match answer {
+        "no" | "never" => true,
+        _ if !is_shown_whole(call) => false,
+        "task" => call.is_declared && !call.task.is_empty(),
+        "always" => call.is_declared,
+        _ => true,
+    }
+}
+
 /// Text of an agent on one line.
 fn line(text: &str) -> String {
     clean(&one_line(text))
@@ -124,11 +141,12 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
                         @if let Some(p) = call.p_refuse { (format!(" Believed now: you would be against it with probability {:.1}%.", 100.0 * p)) }
                     }
                     @for way in &call.would_change { p.quiet { "To change it: " (clean(way)) } }
-                    p.quiet { "Question " (call.number) ", hash " code { (shown) } }
+                    p.quiet {
+                        "Question " (call.number) ". An answer counts for exactly this call, whose hash is " code { (shown) } "."
+                    }
+                    @if !is_shown_whole(call) { p { strong { "This call is too long to be shown here whole, so it cannot be approved here." } } }
                     div.answers { @for (value, label) in ANSWERS {
-                        @if (value != "task" || !call.task.is_empty()) && (call.is_declared || !["task", "always"].contains(&value)) {
-                            button.answer type="submit" name="answer" value=(value) { (label) }
-                        }
+                        @if is_offered(call, value) { button.answer type="submit" name="answer" value=(value) { (label) } }
                     } }
                 }
             }
