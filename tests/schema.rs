@@ -1,6 +1,7 @@
 //! `credence schema`: what commands print with `--json` is what their schemas say.
 #![cfg(unix)]
 
+mod described;
 mod logs;
 mod served;
 
@@ -11,7 +12,7 @@ use std::sync::Mutex;
 use credence_agent::bank::{Bank, BankQuestion};
 use credence_priors::schema::ValueSchema;
 use credence_training::{Architecture, tiny};
-use jsonschema::Validator;
+use described::{fits, schema};
 use logs::done;
 use serde_json::{Value, json};
 use served::tiny_model;
@@ -19,59 +20,6 @@ use tempfile::TempDir;
 
 /// Choices of three people, and a row that cannot be read.
 const CHOICES: &str = "person,first,second,chosen\nxi,walk,cycle,first\nyo,walk,cycle,second\nzed,walk,cycle,first\nxi,read,sing,first\nyo,a,a,first\n";
-
-/// The schema of a command; objects have no members that it does not name.
-fn schema(command: &str) -> Validator {
-    let home = tempfile::tempdir().unwrap();
-    let words = ["schema"].into_iter().chain(command.split(' '));
-    let mut schema: Value = serde_json::from_str(&done(home.path(), &words.collect::<Vec<_>>())).unwrap();
-    served::close(&mut schema);
-    close_together(&mut schema);
-    jsonschema::validator_for(&schema).unwrap_or_else(|e| panic!("{command}: {e}"))
-}
-
-/// What is made of several parts has no members but theirs; each part alone has others then.
-fn close_together(schema: &mut Value) {
-    let mut parts = Vec::new();
-    each_object(schema, &mut |members| {
-        if let Some(all) = members.get("allOf").and_then(Value::as_array) {
-            let named = all.iter().filter_map(|part| part["$ref"].as_str()?.rsplit('/').next());
-            parts.extend(named.map(str::to_owned));
-            members.insert("unevaluatedProperties".into(), Value::Bool(false));
-        }
-    });
-    for part in parts {
-        if let Some(Value::Object(part)) = schema["components"]["schemas"].get_mut(&part) {
-            part.remove("additionalProperties");
-        }
-    }
-}
-
-fn each_object(value: &mut Value, work: &mut dyn FnMut(&mut serde_json::Map<String, Value>)) {
-    match value {
-        Value::Object(members) => {
-            work(members);
-            members.values_mut().for_each(|member| each_object(member, work));
-        }
-        Value::Array(all) => all.iter_mut().for_each(|one| each_object(one, work)),
-        _ => {}
-    }
-}
-
-#[track_caller]
-fn fits(schema: &Validator, lines: &str) -> Vec<Value> {
-    // One value may stand on several lines.
-    let lines: Vec<Value> = match serde_json::from_str(lines) {
-        Ok(whole) => vec![whole],
-        Err(_) => lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
-    };
-    assert!(!lines.is_empty());
-    for line in &lines {
-        let wrong: Vec<String> = schema.iter_errors(line).map(|e| format!("{e} at {}", e.instance_path())).collect();
-        assert!(wrong.is_empty(), "{wrong:?} in {line}");
-    }
-    lines
-}
 
 /// Commands that need more than this test has: weights that learn for an hour, or a model that holds long texts.
 const ELSEWHERE: [&str; 5] = ["eval organisms", "eval pressure", "eval teaching", "eval tuning", "tune import"];
@@ -486,7 +434,7 @@ fn commands_print_what_their_schemas_say() {
     });
     let home = tempfile::tempdir().unwrap();
     let listed = done(home.path(), &["schema"]);
-    let commands = listed.lines().filter_map(|line| line.split("`credence ").nth(1)?.split(" --json`").next());
+    let commands = listed.lines().filter_map(|line| line.split("`credence ").nth(1)?.strip_suffix(" --json`"));
     let missing: Vec<&str> =
         commands.filter(|command| !held.contains(*command) && !ELSEWHERE.contains(command)).collect();
     assert!(held.len() > 50 && missing.is_empty(), "nothing is held to the schemas of {missing:?}");

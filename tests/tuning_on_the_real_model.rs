@@ -2,6 +2,10 @@
 //! is killed, adapters from elsewhere, and what cannot be used.
 //!
 //! The default model is fetched the way a user's is. One test at a time: two copies of llama.cpp spin against each other.
+#![cfg(unix)]
+
+mod described;
+mod served;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use described::{fits, schema};
 use serde_json::Value;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -74,9 +79,11 @@ impl Home {
         text(&output.stdout)
     }
 
+    /// The one object that a command prints, which must be what its schema says.
     fn json(&self, args: &[&str]) -> Value {
         let said = self.ok(args, "");
-        serde_json::from_str(said.trim()).unwrap_or_else(|e| panic!("{e}: {said}"))
+        let command = if args[0] == "tune" { args[..2].join(" ") } else { args[0].to_owned() };
+        fits(&schema(&command), &said).swap_remove(0)
     }
 
     fn log(&self) -> String {
