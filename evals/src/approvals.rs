@@ -141,15 +141,22 @@ impl Tried {
         Self { name: name.to_owned(), policy, bound: None }
     }
 
-    fn learned(bound: Bound, share_max: f64) -> Self {
-        let base = settings_of_acts();
+    /// `readings` are how many a model makes of each act, 0 where none does.
+    fn learned(bound: Bound, share_max: f64, readings: usize) -> Self {
+        let base = Settings { readings, ..settings_of_acts() };
         let (of, threshold_quantiles) = match bound {
             Bound::OfRefused => ("refused", base.threshold_quantiles.clone()),
             Bound::OfPassed => ("passed", (6..19).map(|k| 0.05 * f64::from(k)).collect()),
         };
         let settings = Settings { bound, share_max, threshold_quantiles, ..base };
-        let name = format!("learned, {share_max} of {of}");
+        let read = if readings > 0 { ", acts read" } else { "" };
+        let name = format!("learned, {share_max} of {of}{read}");
         Self { name, policy: Policy::Learned(Box::new(settings)), bound: Some((bound, share_max)) }
+    }
+
+    /// Whether it is given what a model reads of acts.
+    fn reads(&self) -> bool {
+        matches!(&self.policy, Policy::Learned(settings) if settings.readings > 0)
     }
 
     /// The same belief with a fixed threshold, held to 5% of refused.
@@ -163,12 +170,16 @@ fn policies(pool: &[&Act]) -> Vec<Tried> {
     let mut all = vec![
         Tried::unbounded("always ask", Policy::AlwaysAsk),
         Tried::unbounded("five approvals of a tool", Policy::FiveApprovals),
-        Tried::learned(Bound::OfRefused, 0.01),
-        Tried::learned(Bound::OfRefused, 0.05),
-        Tried::learned(Bound::OfRefused, 0.1),
-        Tried::learned(Bound::OfPassed, 0.05),
+        Tried::learned(Bound::OfRefused, 0.01, 0),
+        Tried::learned(Bound::OfRefused, 0.05, 0),
+        Tried::learned(Bound::OfRefused, 0.1, 0),
+        Tried::learned(Bound::OfPassed, 0.05, 0),
     ];
     all.extend([0.02, 0.05, 0.1, 0.2].map(Tried::fixed));
+    let readings = pool.first().map_or(0, |act| act.readings.len());
+    if readings > 0 {
+        all.extend([0.05, 0.1].map(|share_max| Tried::learned(Bound::OfRefused, share_max, readings)));
+    }
     if pool.iter().any(|act| act.model_says.is_some()) {
         let name = "the model's own yes or no".to_owned();
         all.push(Tried { name, policy: Policy::ModelSays, bound: Some((Bound::OfRefused, 0.05)) });
@@ -186,7 +197,8 @@ pub fn test_acts() -> Result<Vec<Act>, ApprovalsError> {
     Ok(acts)
 }
 
-/// Runs every policy with every owner on `acts`; the model's own yes or no is a policy where it is among them. `done` is called after each run, and is told how many there are in all.
+/// Runs every policy with every owner on `acts`; the model's own yes or no is a policy where it is
+/// among them, and so is learning from what a model reads of them. `done` is called after each run, and is told how many there are in all.
 ///
 /// # Errors
 /// Nothing to run, or settings that do not fit the acts.
@@ -200,7 +212,8 @@ pub fn run(
     }
     let (owners, seed) = (options.owners, options.seed);
     let seeds = seed..seed.checked_add(owners).ok_or(ApprovalsError::Seeds { owners, seed })?;
-    let pool: Vec<&Act> = acts.iter().collect();
+    let unread: Vec<Act> = acts.iter().map(|act| Act { readings: Vec::new(), ..act.clone() }).collect();
+    let (pool, unread): (Vec<&Act>, Vec<&Act>) = (acts.iter().collect(), unread.iter().collect());
     let policies = policies(&pool);
     let in_all = policies.len() * usize::try_from(owners).unwrap_or(usize::MAX);
     let rows = policies
@@ -208,7 +221,8 @@ pub fn run(
         .map(|tried| {
             let one = |seed: u64| {
                 let owner = Owner::new(seed);
-                let outcome = credence_approvals::simulate::run(&owner, &pool, &tried.policy, options.acts)?;
+                let pool = if tried.reads() { &pool } else { &unread };
+                let outcome = credence_approvals::simulate::run(&owner, pool, &tried.policy, options.acts)?;
                 done(in_all);
                 Ok((owner.kind, outcome))
             };

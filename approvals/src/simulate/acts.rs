@@ -55,6 +55,9 @@ pub struct Act {
     /// A model's own yes (it may pass) or no, where one was read: the hook for that baseline.
     #[serde(default)]
     pub model_says: Option<bool>,
+    /// What a model reads of the act in its context, key points a value; empty if none did.
+    #[serde(default)]
+    pub readings: Vec<f64>,
 }
 
 impl Act {
@@ -73,7 +76,7 @@ impl Act {
             outside: self.outside,
             declared: self.declared.clone(),
             cwd: String::new(),
-            readings: Vec::new(),
+            readings: self.readings.clone(),
         }
     }
 

@@ -3,11 +3,13 @@
 use clap::Args;
 use credence_approvals::simulate::Act;
 use credence_evals::approvals::{self, ApprovalsError, ApprovalsOptions};
-
 use credence_priors::model::Reading;
+use credence_priors::readout::Alternative;
+use credence_priors::value_reading::{ValueMap, read_states};
 use credence_priors::{LanguageModel, ModelHandle};
 
 use super::keep::Keep;
+use super::reading::fitted;
 use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -29,6 +31,9 @@ pub(crate) struct ApprovalsArgs {
     /// Also the language model's own yes or no to each act, as a policy; loads it
     #[arg(long)]
     ask_model: bool,
+    /// Also learned approvals whose features include what the language model reads of each act, value by value; loads it
+    #[arg(long)]
+    read_acts: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -45,9 +50,15 @@ pub(super) fn run(global: &Global, args: &ApprovalsArgs) -> anyhow::Result<()> {
     let kept = Keep::of(&args.kept, "approvals")?;
     let options = ApprovalsOptions { owners: args.owners as u64, acts: args.acts, seed: args.seed };
     let mut acts = approvals::test_acts()?;
-    if args.ask_model {
-        let (mut model, _, _) = model_and_schema(global, &args.model)?;
-        have_judged(&mut model, &mut acts)?;
+    if args.ask_model || args.read_acts {
+        let (mut model, schema, readings) = model_and_schema(global, &args.model)?;
+        if args.ask_model {
+            have_judged(&mut model, &mut acts)?;
+        }
+        if args.read_acts {
+            let map = fitted(&mut model, &schema, &readings)?;
+            have_read(&mut model, &map, &mut acts)?;
+        }
     }
     let bar = counting("owners, by policy");
     let result = approvals::run(&options, &acts, &|of| {
@@ -79,6 +90,29 @@ fn have_judged(model: &mut ModelHandle, acts: &mut [Act]) -> anyhow::Result<()> 
     let read = model.read(&asked.collect::<Vec<_>>())?;
     for (act, said) in acts.iter_mut().zip(read) {
         act.model_says = Some(said.ln_p[0] > said.ln_p[1]);
+    }
+    Ok(())
+}
+
+/// Has a model read what each act serves, beside asking first.
+fn have_read(model: &mut ModelHandle, map: &ValueMap, acts: &mut [Act]) -> anyhow::Result<()> {
+    let both = acts.iter().map(|act| {
+        let situation = format!("An assistant was told: {}. {}", act.task, act.context);
+        let call = format!("have it call {} with {}", act.tool, serde_json::Value::Object(act.arguments.clone()));
+        [call, "have it ask the owner first".to_owned()]
+            .map(|text| Alternative { situation: Some(situation.clone()), text })
+    });
+    let both: Vec<[Alternative; 2]> = both.collect();
+    let questions: Vec<&[Alternative]> = both.iter().map(<[Alternative; 2]>::as_slice).collect();
+    let bar = counting("acts read");
+    let states = read_states(model, &questions, &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    for (act, states) in acts.iter_mut().zip(&states) {
+        let read = map.read(states);
+        act.readings = read[0].points.iter().zip(&read[1].points).map(|(call, ask)| call - ask).collect();
     }
     Ok(())
 }
