@@ -23,7 +23,7 @@ pub const QUESTION_COSTS: [f64; 6] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 const KINDS: [Kind; 5] = [Kind::Average, Kind::Strict, Kind::Loose, Kind::Changing, Kind::Misspecified];
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalsOptions {
     /// Simulated owners.
