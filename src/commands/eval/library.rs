@@ -8,6 +8,7 @@ use credence_evals::library::{PassageRow, passages_by_states};
 use credence_priors::LanguageModel;
 use credence_priors::value_reading::KeptReadings;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::keep::Keep;
