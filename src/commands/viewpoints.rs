@@ -332,6 +332,7 @@ impl<'a> Domain<'a> {
         let pack = match pack {
             Some(named) => Pack::find(named)?,
             None => Pack::of_values(epoch.layout.values())
+                .cloned()
                 .ok_or_else(|| WrongInput("this home is about a pack in a folder: give it with --pack DIR".into()))?,
         };
         let same =
