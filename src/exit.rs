@@ -111,6 +111,11 @@ pub(crate) struct Interrupted;
 #[error("{0}")]
 pub(crate) struct WrongInput(pub String);
 
+/// Options that do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongOptions(pub String);
+
 /// Prints the error, with its causes, and gives its exit code.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -133,6 +138,9 @@ fn code(error: &anyhow::Error) -> u8 {
     // Given as context it is not one of the chain's errors, but anyhow finds it.
     if error.is::<WrongInput>() {
         return 3;
+    }
+    if error.is::<WrongOptions>() {
+        return 2;
     }
     error.chain().find_map(code_of).or_else(|| error.chain().find_map(of_files)).unwrap_or(1)
 }

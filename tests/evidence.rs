@@ -159,6 +159,29 @@ fn exports_hold_soft_labels_and_are_named_in_the_log() {
     assert_eq!((&back["evidence"], &back["people"], &back["bare"]), (&4.into(), &2.into(), &0.into()));
 }
 
+#[test]
+fn an_import_takes_no_option_that_it_has_no_use_for_and_tells_what_it_brings() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let file = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
+    };
+    let csv = file("a.csv", "person,first,second,chosen\nada,tea,rum,first\nada,tea,gin,first\n");
+    for (option, value) in [("--prefix", "office-"), ("--name", "town"), ("--signs", "turned")] {
+        fails(home.path(), &["evidence", "import", "csv", &csv, option, value], 2, &format!("{option} is for a "));
+    }
+    let there = tempfile::tempdir().unwrap();
+    drop(Scribe::begin(there.path(), "there"));
+    done(there.path(), &["evidence", "import", "csv", &csv]);
+    let merged = json(home.path(), &["evidence", "import", "log", there.path().to_str().unwrap(), "--dry-run"]);
+    assert_eq!([&merged["statements"], &merged["new_statements"], &merged["bare"]], [&Value::from(3); 3], "{merged}");
+    // What is wrong in any home is wrong before there is one.
+    let own = "person,kind,situation,first,second,outcome\nada,RatingGiven,s,tea,,9/5\n";
+    let none = dir.path().join("none");
+    fails(&none, &["evidence", "import", "csv", &file("own.csv", own), "--dry-run"], 3, "line 2: it does not fit");
+    assert!(!none.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn exports_are_readable_by_their_owner_only() {

@@ -191,7 +191,7 @@ async fn read_and(app: &App, import: String, how: How, dry_run: bool) -> Result<
 /// Compares an import with the home, and brings it in.
 fn take(desk: &mut Desk, import: Import, dry_run: bool) -> Result<ImportView, ImportError> {
     let import = import.compared(Some(&desk.home))?;
-    let new = import.undescribed(desk.home.state()).count();
+    let new = import.new_and_bare(Some(desk.home.state()));
     let marks = marks(&import, Some(desk.home.state()));
     let before = desk.home.state().head().0.0;
     // Every record is checked against the home, also where nothing is kept of it.
@@ -208,7 +208,7 @@ fn take(desk: &mut Desk, import: Import, dry_run: bool) -> Result<ImportView, Im
 
 fn problem(error: ImportError, path: &Path) -> Problem {
     match error {
-        ImportError::Home(error @ (HomeError::Log(_) | HomeError::Files { .. })) => Problem::disk(chain(&error)),
+        ImportError::Home(error @ (HomeError::Log(_) | HomeError::Files { .. })) => error.into(),
         error => Problem::unusable(said(&error, path)),
     }
 }

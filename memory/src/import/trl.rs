@@ -65,7 +65,8 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
             Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
         };
         // A line that this program exported has a prompt, and words to the letter. Other programs leave an empty one out.
-        let own = ["seq", "time", "person"].iter().all(|key| get(key).is_some());
+        let own =
+            ["seq", "person"].iter().all(|key| get(key).is_some()) && get("time").or_else(|| get("log")).is_some();
         let time = get("time").map(|value| time(value, own)).transpose()?;
         let prompt = get("prompt").map(|value| Words::read("prompt", value)).transpose()?;
         let prompt = if own { prompt.or_else(|| Some(Words::Text(String::new()))) } else { prompt };
