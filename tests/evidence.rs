@@ -180,6 +180,14 @@ fn an_import_takes_no_option_that_it_has_no_use_for_and_tells_what_it_brings() {
     let none = dir.path().join("none");
     fails(&none, &["evidence", "import", "csv", &file("own.csv", own), "--dry-run"], 3, "line 2: it does not fit");
     assert!(!none.exists());
+    fails(&none, &["evidence", "import", "csv", &file("own.csv", own)], 3, "line 2: it does not fit");
+    assert!(!none.exists(), "what is refused begins no home");
+    fails(
+        home.path(),
+        &["evidence", "import", "trl", &file("a.json", "[{}\n]"), "--skip-bad"],
+        3,
+        "begins a JSON array",
+    );
 }
 
 #[cfg(unix)]

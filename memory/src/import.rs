@@ -294,10 +294,22 @@ impl Import {
         if self.compared.is_some() { Ok(self) } else { known::compare(self, home) }
     }
 
-    /// Everything that the import is about: its statements, and those of a merged log's evidence.
-    pub fn about(&self) -> BTreeSet<AlternativeId> {
-        let statements = self.statements.iter().map(|s| s.alternative);
+    /// Everything that the import is about: what its evidence is about, and statements that a home has not described yet.
+    pub fn about(&self, state: Option<&State>) -> BTreeSet<AlternativeId> {
+        let is_new = |a: &AlternativeId| state.is_none_or(|state| state.description(a).is_none());
+        let statements = self.statements.iter().map(|s| s.alternative).filter(is_new);
         statements.chain(self.evidence.iter().flat_map(|(_, record)| known::evidence_about(record))).collect()
+    }
+
+    /// The words of a statement, where the import has them.
+    pub fn words(&self, alternative: &AlternativeId) -> Option<&str> {
+        let own = self.statements.iter().find(|s| s.alternative == *alternative).map(|s| s.text.as_str());
+        own.or_else(|| {
+            self.evidence.iter().find_map(|(_, record)| match record {
+                Record::AlternativeDescribed(d) if d.alternative == *alternative => Some(d.text.as_str()),
+                _ => None,
+            })
+        })
     }
 
     /// How many of the statements that it is about a home has not described yet, and how many of these come without features.
@@ -308,7 +320,7 @@ impl Import {
             _ => None,
         });
         let featured: BTreeSet<AlternativeId> = featured.collect();
-        let new: Vec<AlternativeId> = self.about().into_iter().filter(is_new).collect();
+        let new: Vec<AlternativeId> = self.about(state).into_iter().filter(is_new).collect();
         (new.len(), new.iter().filter(|a| !featured.contains(a)).count())
     }
 

@@ -117,7 +117,28 @@ pub(super) fn recognise(import: &mut Import, home: &Home) -> Result<Recognised, 
         let other =
             conversations.iter().filter(|(name, here)| *name != own && is_same(here)).max_by_key(|(_, h)| same(h));
         let mut name = own;
-        if let Some((other, here)) = other {
+        let words = own_words.get(own.as_str());
+        let shared = |here: &Here| {
+            words.map_or(0, |words| words.values().filter(|text| here.words.contains_key(**text)).count())
+        };
+        let statements = words.map_or(0, BTreeMap::len);
+        // Two conversations may have one name, and a statement or two: folders are called alike.
+        let another = conversations.get(own).filter(|here| {
+            import.any_name && under_own == 0 && all > 0 && 2 * shared(here) <= statements.min(here.words.len())
+        });
+        let free: String;
+        if let (Some(here), None) = (another, other) {
+            free =
+                (2..).map(|n| format!("{own}-{n}")).find(|name| !conversations.contains_key(name)).unwrap_or_default();
+            notes.push(format!(
+                "none of its votes and {} of its {statements} statements stand here as those of the conversation {:?}: it is taken for \
+                 another one and named {:?} (--name gives it another name)",
+                shared(here),
+                shown(own),
+                shown(&free)
+            ));
+            name = &free;
+        } else if let Some((other, here)) = other {
             let what = format!(
                 "{} of {all} votes{} stand here already as those of the conversation {:?}: the same voters' numbers, words and times",
                 same(here),
@@ -134,10 +155,8 @@ pub(super) fn recognise(import: &mut Import, home: &Home) -> Result<Recognised, 
                 notes.push(format!("{what}. As --name says otherwise, they count again as other people's"));
             }
         }
-        let words = own_words.get(own.as_str());
         if let (Some(here), Some(words)) = (conversations.get(name), words) {
-            if name == own && under_own == 0 && (all > 0 || !words.values().any(|text| here.words.contains_key(*text)))
-            {
+            if name == own && under_own == 0 && (all > 0 || shared(here) == 0) {
                 notes.push(format!(
                     "none of its votes is one of the {} that stand here as those of the conversation {:?}: if it is another \
                      conversation, its voters are other people; give it another --name",

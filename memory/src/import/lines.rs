@@ -108,7 +108,7 @@ pub(super) fn each_line(
         if let Err(problem) = result {
             let too_long = problem == Problem::TooLong && !bytes.ends_with(b"\n");
             let (path, line) = (path.to_owned(), number);
-            if !*skip_bad {
+            if !*skip_bad || problem.is_of_the_whole_file() {
                 break Err(ImportError::Line { path, line, problem });
             }
             left_out.push(LeftOut { path, line, problem });

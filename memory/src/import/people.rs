@@ -71,7 +71,7 @@ pub(super) fn recognise(import: &mut Import, home: &Home) -> Result<(), ImportEr
         let name = PersonId::new(&format!("{here}{rest}"))?;
         moved.insert(std::mem::replace(&mut from.person, name.clone()), name);
     }
-    if let Some((own, here)) = moved.first_key_value() {
+    if let Some((own, here)) = moved.first_key_value().map(|(own, here)| (own.as_str(), here.as_str())) {
         import.notes.push(format!(
             "{} people stand here already under other names with what they said, as it was merged with another prefix, and keep these \
              names: {own:?} is {here:?}",

@@ -319,7 +319,7 @@ fn mark_notes(marks: &BTreeMap<AlternativeId, Mark>) -> Option<String> {
     let (out, meta) = (count(Mark::ModeratedOut), count(Mark::AboutTheConversation));
     (out + meta > 0).then(|| {
         format!(
-            "{} statements are left out of what unites and divides and of what others receive: {out} were moderated out, \
+            "{} statements are left out of what unites and divides and of what others receive, unless a note below says otherwise: {out} were moderated out, \
              {meta} are about the conversation itself (credence people quarantine --statement WORDS --lift counts one again)",
             out + meta
         )

@@ -140,6 +140,9 @@ pub enum Problem {
         /// What the parser says.
         why: String,
     },
+    /// A JSON array.
+    #[error("it begins a JSON array, where each line has to be an object of its own (JSON Lines)")]
+    JsonArray,
     /// Not CSV.
     #[error("it is not CSV: {0}")]
     Csv(String),
@@ -210,7 +213,10 @@ impl Problem {
 
     /// Whether all rows have it: leaving rows out is then no help.
     pub(super) fn is_of_the_whole_file(&self) -> bool {
-        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_))
+        matches!(
+            self,
+            Problem::JsonArray | Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_)
+        )
     }
 }
 

@@ -50,8 +50,19 @@ pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
     }
     let describes = args.describe && !args.dry_run;
     if describes || begins {
+        let was_there = root.exists();
         let mut opened = Opened::open(global, &args.model)?;
-        let import = compared(args, import, &opened.home)?;
+        let import = match compared(args, import, &opened.home) {
+            Ok(import) => import,
+            Err(error) => {
+                drop(opened);
+                // What is refused begins no home.
+                if begins && !was_there {
+                    std::fs::remove_dir_all(&root)?;
+                }
+                return Err(error);
+            }
+        };
         let mut described = Vec::new();
         if describes {
             let wanted: Vec<Statement> = import.undescribed(opened.home.state()).cloned().collect();
@@ -109,7 +120,7 @@ fn read(args: &ImportArgs) -> anyhow::Result<Option<Import>> {
 fn with_advice(error: ImportError) -> anyhow::Error {
     let advice = match &error {
         ImportError::Line {
-            problem: Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_),
+            problem: Problem::JsonArray | Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_),
             ..
         } => None,
         ImportError::Line { .. } => {
@@ -272,8 +283,8 @@ pub(crate) struct MarkView {
 /// The statements that an import marks and unmarks, by their words in it, or in the home.
 pub(crate) fn marks(import: &Import, state: Option<&State>) -> Vec<MarkView> {
     let words = |alternative: &AlternativeId| {
-        let own = import.statements().iter().find(|s| s.alternative == *alternative).map(|s| s.text.clone());
-        own.or_else(|| Some(state?.description(alternative)?.text.clone())).unwrap_or_else(|| alternative.to_string())
+        let words = import.words(alternative).or_else(|| Some(state?.description(alternative)?.text.as_str()));
+        words.map_or_else(|| alternative.to_string(), str::to_owned)
     };
     let compared = import.compared_with();
     let view = |(alternative, left_out, reason): (&AlternativeId, bool, &str)| MarkView {
@@ -285,11 +296,11 @@ pub(crate) fn marks(import: &Import, state: Option<&State>) -> Vec<MarkView> {
 }
 
 impl ImportView {
-    /// Of an import that was compared with a home in which so many of its statements are new, and so many of these bare.
+    /// Of an import that was compared with a home, with the counts of its statements there.
     pub(crate) fn of(
         import: &Import,
         dry_run: bool,
-        (new, bare): (usize, usize),
+        Counts { about, new, bare }: Counts,
         records: Option<[u64; 2]>,
         marks: Vec<MarkView>,
     ) -> Self {
@@ -298,7 +309,7 @@ impl ImportView {
             dry_run,
             evidence: import.records(),
             people: import.people().len(),
-            statements: import.about().len(),
+            statements: about,
             new_statements: new,
             read_by_model: 0,
             bare,
@@ -320,13 +331,30 @@ impl ImportView {
     }
 }
 
-/// What is told of an import besides what is in it.
-struct Told {
-    /// Statements that the home had not described.
+/// Statements of an import beside a home.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Those that it is about.
+    about: usize,
+    /// Of them, those that the home had not described.
     new: usize,
     /// Of them, those without features.
     bare: usize,
-    /// Of them, those that the model has read.
+}
+
+impl Counts {
+    /// Counts them.
+    pub(crate) fn of(import: &Import, state: Option<&State>) -> Self {
+        let (new, bare) = import.new_and_bare(state);
+        Self { about: import.about(state).len(), new, bare }
+    }
+}
+
+/// What is told of an import besides what is in it.
+struct Told {
+    /// Its statements.
+    counts: Counts,
+    /// Statements that the model has read.
     described: usize,
     /// The first and the last record, if any were added.
     records: Option<[u64; 2]>,
@@ -337,8 +365,7 @@ struct Told {
 impl Told {
     /// Of an import that was compared with a home, or with nothing, of whose statements the model has read so many.
     fn of(import: &Import, state: Option<&State>, described: usize) -> Self {
-        let (new, bare) = import.new_and_bare(state);
-        Self { new, bare, described, records: None, marks: marks(import, state) }
+        Self { counts: Counts::of(import, state), described, records: None, marks: marks(import, state) }
     }
 }
 
@@ -346,15 +373,15 @@ impl Told {
 const LISTED: usize = 20;
 
 fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
-    let (records, people, statements) = (import.records(), import.people().len(), import.about().len());
-    let Told { new, bare, described, .. } = told;
+    let (records, people, statements) = (import.records(), import.people().len(), told.counts.about);
+    let Told { counts: Counts { new, bare, .. }, described, .. } = told;
     let beside = import.compared_with();
     let bare = if args.describe && args.format != ImportFormat::Log { 0 } else { bare };
     if args.json {
         return say_json(&ImportView {
             read_by_model: described,
             bare,
-            ..ImportView::of(import, args.dry_run, (new, bare), told.records, told.marks)
+            ..ImportView::of(import, args.dry_run, Counts { bare, ..told.counts }, told.records, told.marks)
         });
     }
     for note in import.notes() {

@@ -40,6 +40,11 @@ fn votes_say_which_conversation_it_is_before_its_name_does() {
     let words = "comment-id,comment-body\n0,Ban cars\n1,Plant trees\n";
     add(&mut home, town("export", words, None, &FINE.replace("17000", "17001")), 200);
     assert_eq!(add(&mut home, town("export", WORDS, None, FINE).under_any_name(), 300)[..2], [0, 3]);
+    // One of the same folder's name that is another one, though a statement stands in both.
+    let other =
+        town("alpha", "comment-id,comment-body\n0,Open on Sundays\n1,Dig\n2,Swim\n", None, "1710000000123,x,0,1,-1\n");
+    assert_eq!(add(&mut home, other.under_any_name(), 350)[..3], [1, 0, 0]);
+    assert_eq!((answers(&home, "polis:alpha:1"), answers(&home, "polis:alpha-2:1")), (1, 1));
     // Statements that stood here without a vote under no topic, and were voted on under one.
     let more = "1700000407789,x,0,3,1\n";
     let all = format!("{FINE}{more}").replace(",x,0,", ",x,2,");
