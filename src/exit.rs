@@ -27,6 +27,7 @@ use credence_memory::log::LogError;
 use credence_memory::population::{ConsolidationError, PopulationError};
 use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::replay::ReplayError;
+use credence_memory::state::StateError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
 use credence_priors::schema::SchemaError;
@@ -354,6 +355,8 @@ fn of_replay(error: &ReplayError) -> Option<u8> {
         ReplayError::NoSuchPerson(_) | ReplayError::NoElicitedPrior => Some(3),
         // A setting or a prior that was asked for; those of the log were checked when they were written.
         ReplayError::Belief { .. } => Some(3),
+        // What is read does not fit what was read before it.
+        ReplayError::State(StateError::Illegal { .. }) => Some(5),
         ReplayError::State(_) => None,
     }
 }

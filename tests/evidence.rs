@@ -229,6 +229,25 @@ fn an_erased_person_is_gone_and_nobody_else_changes() {
     fails(home.path(), &["replay", "--person", "ada"], 3, "no person \"ada\"");
 }
 
+/// A whole chain with a record that cannot follow is damaged, as one with a wrong hash is.
+#[test]
+fn a_record_that_cannot_follow_is_exit_code_5() {
+    use credence_memory::ids::Seq;
+    use credence_memory::log::{LogError, Writer};
+    use credence_memory::record::{Record, Retracted};
+    let home = home();
+    let storage = credence_memory::storage::Files::open(&home.path().join("evidence/log.jsonl")).unwrap();
+    let (mut writer, _) = Writer::open(storage, |_| Ok::<_, LogError>(())).unwrap();
+    let record = Record::Retracted(Retracted { target: Seq(999), reason: "never given".into() });
+    writer.append("2026-01-01T10:00:00Z".parse().unwrap(), record).unwrap();
+    drop(writer);
+    for command in
+        [&["evidence", "verify"][..], &["replay"], &["people"], &["evidence", "retract", "3", "--reason", "x"]]
+    {
+        fails(home.path(), command, 5, "does not fit the log");
+    }
+}
+
 #[test]
 fn a_home_in_use_is_exit_code_4() {
     let home = home();

@@ -185,7 +185,11 @@ impl Sorted {
         found: &mut Compared,
     ) -> bool {
         let source = record.evidence_origin().map(|from| &from.source);
-        let is_same = |g: &&mut Given| g.said == piece.said && !g.matched && times::same(g.time, piece.time);
+        // Older versions kept the time of the first import for what had none of its own.
+        let as_older_versions = |g: &Given| piece.time.is_none() && Some(&g.source) == source;
+        let is_same = |g: &&mut Given| {
+            g.said == piece.said && !g.matched && (times::same(g.time, piece.time) || as_older_versions(g))
+        };
         // Of several that came from there, one that was withdrawn already.
         let order = |g: &&mut Given| (g.time != piece.time, Some(&g.source) != source, g.standing == Standing::Stands);
         match before.iter_mut().filter(is_same).min_by_key(order) {

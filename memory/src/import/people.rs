@@ -48,8 +48,10 @@ pub(super) fn recognise(import: &mut Import, home: &Home) -> Result<(), ImportEr
     for ((time, record), group) in import.evidence.iter().zip(&groups) {
         let (Some((from, said)), Some(group)) = (said(record), group) else { continue };
         let Some(here) = here.get(&(group.0.clone(), said)) else { continue };
+        // Older versions kept the time of the first import for what had none of its own.
+        let is_same = |then: Option<Timestamp>| time.is_none() || times::same(then, *time);
         let people: BTreeSet<&PersonId> =
-            here.iter().filter(|(then, _)| times::same(*then, *time)).map(|(_, person)| person).collect();
+            here.iter().filter(|(then, _)| is_same(*then)).map(|(_, person)| person).collect();
         for beginnings in people.into_iter().filter_map(|person| beginnings(import, &from.person, person)) {
             *found.entry(group).or_default().entry(beginnings).or_default() += 1;
         }
