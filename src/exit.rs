@@ -28,6 +28,7 @@ use credence_memory::log::LogError;
 use credence_memory::population::{ConsolidationError, PopulationError};
 use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::replay::ReplayError;
+use credence_memory::state::StateError;
 use credence_priors::ModelError;
 use credence_priors::download::PullError;
 use credence_priors::schema::SchemaError;
@@ -118,6 +119,11 @@ pub(crate) struct Interrupted;
 #[error("{0}")]
 pub(crate) struct WrongInput(pub String);
 
+/// Options that do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongOptions(pub String);
+
 /// Prints the error, with its causes, and gives its exit code.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -145,6 +151,9 @@ fn code(error: &anyhow::Error) -> u8 {
     // Given as context it is not one of the chain's errors, but anyhow finds it.
     if error.is::<WrongInput>() {
         return 3;
+    }
+    if error.is::<WrongOptions>() {
+        return 2;
     }
     error.chain().find_map(code_of).or_else(|| error.chain().find_map(of_files)).unwrap_or(1)
 }
@@ -363,6 +372,8 @@ fn of_replay(error: &ReplayError) -> Option<u8> {
         ReplayError::NoSuchPerson(_) | ReplayError::NoElicitedPrior => Some(3),
         // A setting or a prior that was asked for; those of the log were checked when they were written.
         ReplayError::Belief { .. } => Some(3),
+        // What is read does not fit what was read before it.
+        ReplayError::State(StateError::Illegal { .. }) => Some(5),
         ReplayError::State(_) => None,
     }
 }

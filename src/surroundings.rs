@@ -10,10 +10,11 @@ use credence_agent::bank::Bank;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
 use credence_agent::pack::{self, Pack};
 use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
-use credence_memory::home::{Home, Paths};
+use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::log::{Entry, Reader};
 use credence_memory::record::Record;
+use credence_memory::replay::ReplayError;
 use credence_memory::state::State;
 use credence_priors::cache::{ModelCache, PulledModel};
 use credence_priors::reference::ModelReference;
@@ -248,7 +249,12 @@ impl WithoutHome {
 /// Opens the home for writing.
 pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
     let dir = home(global)?;
-    let (home, opened) = Home::open(&dir).with_context(|| format!("failed to open the home {}", dir.display()))?;
+    let (home, opened) = Home::open(&dir)
+        .map_err(|error| match error {
+            HomeError::State(error) => anyhow::Error::new(ReplayError::from(error)),
+            error => error.into(),
+        })
+        .with_context(|| format!("failed to open the home {}", dir.display()))?;
     for notice in opened.notices() {
         tracing::warn!("{notice}");
     }
@@ -333,7 +339,7 @@ pub(crate) fn state_of(log: &Path) -> anyhow::Result<State> {
     let file = open_log(log)?;
     let mut state = State::new();
     for entry in Reader::new(file) {
-        state.note(&entry?)?;
+        state.note(&entry?).map_err(ReplayError::from)?;
     }
     Ok(state)
 }

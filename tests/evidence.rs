@@ -159,6 +159,37 @@ fn exports_hold_soft_labels_and_are_named_in_the_log() {
     assert_eq!((&back["evidence"], &back["people"], &back["bare"]), (&4.into(), &2.into(), &0.into()));
 }
 
+#[test]
+fn an_import_takes_no_option_that_it_has_no_use_for_and_tells_what_it_brings() {
+    let (home, dir) = (home(), tempfile::tempdir().unwrap());
+    let file = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
+    };
+    let csv = file("a.csv", "person,first,second,chosen\nada,tea,rum,first\nada,tea,gin,first\n");
+    for (option, value) in [("--prefix", "office-"), ("--name", "town"), ("--signs", "turned")] {
+        fails(home.path(), &["evidence", "import", "csv", &csv, option, value], 2, &format!("{option} is for a "));
+    }
+    let there = tempfile::tempdir().unwrap();
+    drop(Scribe::begin(there.path(), "there"));
+    done(there.path(), &["evidence", "import", "csv", &csv]);
+    let merged = json(home.path(), &["evidence", "import", "log", there.path().to_str().unwrap(), "--dry-run"]);
+    assert_eq!([&merged["statements"], &merged["new_statements"], &merged["bare"]], [&Value::from(3); 3], "{merged}");
+    // What is wrong in any home is wrong before there is one.
+    let own = "person,kind,situation,first,second,outcome\nada,RatingGiven,s,tea,,9/5\n";
+    let none = dir.path().join("none");
+    fails(&none, &["evidence", "import", "csv", &file("own.csv", own), "--dry-run"], 3, "line 2: it does not fit");
+    assert!(!none.exists());
+    fails(&none, &["evidence", "import", "csv", &file("own.csv", own)], 3, "line 2: it does not fit");
+    assert!(!none.exists(), "what is refused begins no home");
+    fails(
+        home.path(),
+        &["evidence", "import", "trl", &file("a.json", "[{}\n]"), "--skip-bad"],
+        3,
+        "begins a JSON array",
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn exports_are_readable_by_their_owner_only() {
@@ -196,6 +227,25 @@ fn an_erased_person_is_gone_and_nobody_else_changes() {
     assert_eq!(bob(&home), before);
     done(home.path(), &["evidence", "verify"]);
     fails(home.path(), &["replay", "--person", "ada"], 3, "no person \"ada\"");
+}
+
+/// A whole chain with a record that cannot follow is damaged, as one with a wrong hash is.
+#[test]
+fn a_record_that_cannot_follow_is_exit_code_5() {
+    use credence_memory::ids::Seq;
+    use credence_memory::log::{LogError, Writer};
+    use credence_memory::record::{Record, Retracted};
+    let home = home();
+    let storage = credence_memory::storage::Files::open(&home.path().join("evidence/log.jsonl")).unwrap();
+    let (mut writer, _) = Writer::open(storage, |_| Ok::<_, LogError>(())).unwrap();
+    let record = Record::Retracted(Retracted { target: Seq(999), reason: "never given".into() });
+    writer.append("2026-01-01T10:00:00Z".parse().unwrap(), record).unwrap();
+    drop(writer);
+    for command in
+        [&["evidence", "verify"][..], &["replay"], &["people"], &["evidence", "retract", "3", "--reason", "x"]]
+    {
+        fails(home.path(), command, 5, "does not fit the log");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod logs;
 mod served;
 
+use std::fs;
 use std::time::Duration;
 
 use logs::{done, json as command_json};
@@ -670,6 +671,32 @@ fn experiments_run_beside_the_service_stop_go_on_and_outlive_it() {
 
 /// Choices of two people between two things, as a file.
 const CHOICES: &str = "person,first,second,chosen\nada,walk,cycle,first\nbo,walk,cycle,second\nada,read,sing,neither\n";
+
+/// What was acknowledged is not said to be there where somebody took it away.
+#[test]
+fn a_log_that_was_cut_or_removed_under_the_service_is_said_to_be_that() {
+    for is_removed in [true, false] {
+        let home = empty_home();
+        let service = Service::start(home.path(), &[]);
+        let looked_at = service.file("/api/v1/imports?format=csv", CHOICES).ok();
+        let log = home.path().join("evidence/log.jsonl");
+        match is_removed {
+            true => fs::remove_file(&log).unwrap(),
+            false => {
+                let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+                file.set_len(file.metadata().unwrap().len() - 9).unwrap();
+            }
+        }
+        let commit = format!("/api/v1/imports/{}/commit?format=csv", looked_at["import"].as_str().unwrap());
+        let answer = service.post(&commit, &json!({}));
+        assert!(
+            answer.text.contains("\"log-changed\"") && answer.text.contains("records are gone from it"),
+            "{}",
+            answer.text
+        );
+        assert!(!answer.text.contains("nothing that was acknowledged is lost"), "{}", answer.text);
+    }
+}
 
 #[test]
 fn a_file_is_looked_at_first_and_then_brought_in_once() {

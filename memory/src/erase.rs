@@ -51,14 +51,14 @@ pub struct Erasure {
 /// A file that the program made from the log after the person's first record: it may hold what they said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artefact {
-    /// The record that tells of it.
+    /// The record that tells of it; the last one, where something was put there again.
     pub seq: Seq,
     /// What it is, such as "export".
     pub what: &'static str,
     /// Where it was put.
     pub path: String,
-    /// BLAKE3 of what was put there.
-    pub content_hash: Hash,
+    /// BLAKE3 of what was put there, each time.
+    pub content_hashes: Vec<Hash>,
 }
 
 /// What became of an artefact.
@@ -85,7 +85,7 @@ impl Artefact {
             Err(e) => return Err(e),
             Ok(file) => hasher.update_reader(file)?,
         };
-        if Hash(*hasher.finalize().as_bytes()) != self.content_hash {
+        if !self.content_hashes.contains(&Hash(*hasher.finalize().as_bytes())) {
             return Ok(Fate::Changed);
         }
         std::fs::remove_file(path).map(|()| Fate::Deleted)
@@ -140,12 +140,12 @@ impl Erasure {
         let mut descriptions: Vec<(Seq, AlternativeId)> = Vec::new();
         let mut owned = Owned::default();
         let mut marks: Vec<(Seq, AlternativeId)> = Vec::new();
-        let mut artefacts = Vec::new();
+        let mut artefacts: Vec<Artefact> = Vec::new();
         let (mut population, mut decisions_for_several) = (None, 0);
         for entry in home.entries()? {
             let entry = entry.map_err(HomeError::from)?;
             if !records.is_empty() {
-                artefacts.extend(artefact(&entry));
+                note_artefact(&mut artefacts, &entry);
             }
             if let Record::AlternativeDescribed(r) = &entry.record {
                 descriptions.push((entry.seq, r.alternative));
@@ -367,13 +367,18 @@ fn rests_on(record: &Record, generations: &BTreeSet<AdapterGeneration>, state: &
     }
 }
 
-/// What a record says was made from the log outside of it.
-fn artefact(entry: &Entry) -> Option<Artefact> {
-    match &entry.record {
-        Record::Exported(r) => {
-            Some(Artefact { seq: entry.seq, what: "export", path: r.path.clone(), content_hash: r.content_hash })
+/// Takes note of a file that a record says was made. One that was put where an older one stood took its place.
+fn note_artefact(artefacts: &mut Vec<Artefact>, entry: &Entry) {
+    let Record::Exported(r) = &entry.record else { return };
+    match artefacts.iter_mut().find(|made| made.path == r.path) {
+        Some(made) => {
+            made.seq = entry.seq;
+            made.content_hashes.push(r.content_hash);
         }
-        _ => None,
+        None => {
+            let (path, content_hashes) = (r.path.clone(), vec![r.content_hash]);
+            artefacts.push(Artefact { seq: entry.seq, what: "export", path, content_hashes });
+        }
     }
 }
 
@@ -718,8 +723,8 @@ mod tests {
                 rows: 1,
             })
         };
-        for name in ["same", "changed", "gone"] {
-            home.append(time(2), made(name, name.as_bytes())).unwrap();
+        for name in ["same", "changed", "gone", "same"] {
+            home.append(time(2), made(name, format!("{name} {}", home.state().head().0).as_bytes())).unwrap();
         }
         fs::write(dir.path().join("changed"), "something of mine").unwrap();
         fs::remove_file(dir.path().join("gone")).unwrap();

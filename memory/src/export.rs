@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::belief::{Mixture, Question};
 use crate::ids::{AlternativeId, PersonId, Seq};
+use crate::import::OwnTimes;
 use crate::log::{Entry, LogError};
 use crate::number::Probability;
 use crate::record::{Condition, Record, Strength, Verdict};
@@ -28,8 +29,8 @@ pub use parquet::write_parquet;
 pub struct Row {
     /// The record.
     pub seq: Seq,
-    /// When.
-    pub time: Timestamp,
+    /// When; nothing where it came from a file that did not say.
+    pub time: Option<Timestamp>,
     /// Who.
     pub person: PersonId,
     /// Through what.
@@ -108,12 +109,14 @@ pub fn table(entries: impl IntoIterator<Item = Result<Entry, LogError>>, state: 
     let log = state.header().map(|h| h.log_id.clone()).unwrap_or_default();
     let mut table = Table { log, ..Table::default() };
     let mut asked: BTreeMap<PersonId, Vec<(usize, Question)>> = BTreeMap::new();
+    let mut times = OwnTimes::default();
     for entry in entries {
         let entry = entry?;
+        let time = times.of(&entry);
         if !survivors.contains(&entry.seq) {
             continue;
         }
-        match row(&entry, state) {
+        match row(&entry, time, state) {
             Some((row, question)) => {
                 if let Some(question) = question {
                     asked.entry(row.person.clone()).or_default().push((table.rows.len(), question));
@@ -141,7 +144,7 @@ fn soft_label(belief: &Mixture, question: &Question) -> f64 {
     }
 }
 
-fn row(entry: &Entry, state: &State) -> Option<(Row, Option<Question>)> {
+fn row(entry: &Entry, time: Option<Timestamp>, state: &State) -> Option<(Row, Option<Question>)> {
     let from = entry.record.evidence_origin()?;
     let words =
         |alternative: &AlternativeId| state.description(alternative).map(|d| (d.situation.clone(), d.text.clone()));
@@ -197,7 +200,7 @@ fn row(entry: &Entry, state: &State) -> Option<(Row, Option<Question>)> {
         _ => return None,
     };
     let (situation, first, second, question) = parts;
-    let (seq, time, person, source) = (entry.seq, entry.time, from.person.clone(), from.source.to_string());
+    let (seq, person, source) = (entry.seq, from.person.clone(), from.source.to_string());
     let kind = entry.record.kind();
     let details = Details::of(&entry.record);
     let row = Row { seq, time, person, source, kind, situation, first, second, outcome, soft_label: None, details };
@@ -216,7 +219,8 @@ pub fn write_trl_paired(table: &Table, out: &mut dyn Write) -> Result<u64, Expor
         rejected: &'a str,
         chosen_probability: Option<f64>,
         person: &'a PersonId,
-        time: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<Timestamp>,
         seq: Seq,
         #[serde(skip_serializing_if = "str::is_empty")]
         log: &'a str,
@@ -251,7 +255,8 @@ pub fn write_trl_unpaired(table: &Table, out: &mut dyn Write) -> Result<u64, Exp
         label: bool,
         probability: Option<f64>,
         person: &'a PersonId,
-        time: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<Timestamp>,
         seq: Seq,
         #[serde(skip_serializing_if = "str::is_empty")]
         log: &'a str,
@@ -323,7 +328,7 @@ pub const CSV_COLUMNS: [&str; 12] = [
 struct GuardedRow<'a> {
     seq: Seq,
     log: Cow<'a, str>,
-    time: Timestamp,
+    time: Option<Timestamp>,
     person: Cow<'a, str>,
     source: Cow<'a, str>,
     kind: &'static str,

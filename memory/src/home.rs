@@ -15,7 +15,7 @@ use crate::lock::Lock;
 use crate::log::{Batch, End, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
 use crate::state::{Applied, State, StateError};
-use crate::storage::{Files, Storage, is_at};
+use crate::storage::{Change, Files, Storage, is_at};
 use crate::store::{Condition, Store, Unusable};
 
 /// Beliefs are kept in the store at least this often, in records.
@@ -444,7 +444,10 @@ impl Home {
     /// # Errors
     /// The log cannot be read.
     pub fn entries(&self) -> Result<Reader<Box<dyn io::Read + Send + '_>>, HomeError> {
-        let read = |source| LogError::Storage { operation: "read", source };
+        let read = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => LogError::Changed { how: Change::Removed },
+            _ => LogError::Storage { operation: "read", source },
+        };
         Ok(Reader::new(self.writer.storage().read_from(0).map_err(read)?))
     }
 

@@ -12,6 +12,7 @@ mod known;
 mod lines;
 mod own_csv;
 mod pairwise;
+mod people;
 mod polis;
 mod problem;
 mod records;
@@ -36,9 +37,11 @@ pub use known::Compared;
 pub use lines::Progress;
 /// The id in the names of the files of a Polis export as they were downloaded, if they have one.
 pub use polis::conversation_id;
+use problem::BadRows;
 pub use problem::{ImportError, LeftOut, Problem};
 pub use statement::Statement;
 use statement::Statements;
+pub(crate) use times::OwnTimes;
 
 /// The reason that stands in the log where a later import changed what an earlier one brought.
 pub const CHANGED: &str = "changed by a later import";
@@ -74,6 +77,8 @@ pub enum Mark {
 }
 
 impl Mark {
+    const ALL: [Mark; 2] = [Mark::ModeratedOut, Mark::AboutTheConversation];
+
     fn reason(self) -> &'static str {
         match self {
             Mark::ModeratedOut => "moderated out, says the import",
@@ -115,7 +120,7 @@ pub struct Import {
     /// Why pieces of evidence were withdrawn in the log they come from, by their place in `evidence`.
     withdrawn: BTreeMap<usize, String>,
     marks: Vec<(AlternativeId, Mark)>,
-    left_out: Vec<LeftOut>,
+    left_out: BadRows,
     /// Statements that the import says are not, or no longer, of these kinds.
     unmarked: Vec<(AlternativeId, Vec<Mark>)>,
     /// Where the rows of a file stand whose evidence a home may refuse: the line of each piece.
@@ -124,6 +129,8 @@ pub struct Import {
     skip_bad: bool,
     /// Whether the people of a conversation take the name that it has in a home.
     any_name: bool,
+    /// What the names of people of a log were given to begin with.
+    prefix: String,
     compared: Option<Compared>,
 }
 
@@ -182,11 +189,12 @@ impl Import {
             one_vote_each: false,
             withdrawn: BTreeMap::new(),
             marks: Vec::new(),
-            left_out: Vec::new(),
+            left_out: BadRows::default(),
             unmarked: Vec::new(),
             lines: None,
             skip_bad: false,
             any_name: false,
+            prefix: String::new(),
             compared: None,
         }
     }
@@ -252,9 +260,14 @@ impl Import {
         &self.notes
     }
 
-    /// Rows that were left out because they cannot be read.
+    /// Rows that were left out because they cannot be read: the first of them, 1,000 at most.
     pub fn left_out(&self) -> &[LeftOut] {
-        &self.left_out
+        &self.left_out.first
+    }
+
+    /// How many rows were left out because they cannot be read.
+    pub fn rows_left_out(&self) -> u64 {
+        self.left_out.count
     }
 
     /// What was found to stand in the home already, or to have changed; nothing before [`Import::compared`].
@@ -281,7 +294,37 @@ impl Import {
         if self.compared.is_some() { Ok(self) } else { known::compare(self, home) }
     }
 
-    /// Statements that a home has not described yet.
+    /// Everything that the import is about: what its evidence is about, and statements that a home has not described yet.
+    pub fn about(&self, state: Option<&State>) -> BTreeSet<AlternativeId> {
+        let is_new = |a: &AlternativeId| state.is_none_or(|state| state.description(a).is_none());
+        let statements = self.statements.iter().map(|s| s.alternative).filter(is_new);
+        statements.chain(self.evidence.iter().flat_map(|(_, record)| known::evidence_about(record))).collect()
+    }
+
+    /// The words of a statement, where the import has them.
+    pub fn words(&self, alternative: &AlternativeId) -> Option<&str> {
+        let own = self.statements.iter().find(|s| s.alternative == *alternative).map(|s| s.text.as_str());
+        own.or_else(|| {
+            self.evidence.iter().find_map(|(_, record)| match record {
+                Record::AlternativeDescribed(d) if d.alternative == *alternative => Some(d.text.as_str()),
+                _ => None,
+            })
+        })
+    }
+
+    /// How many of the statements that it is about a home has not described yet, and how many of these come without features.
+    pub fn new_and_bare(&self, state: Option<&State>) -> (usize, usize) {
+        let is_new = |a: &AlternativeId| state.is_none_or(|state| state.description(a).is_none());
+        let featured = self.evidence.iter().filter_map(|(_, record)| match record {
+            Record::AlternativeDescribed(d) if !d.schema.is_empty() || !d.text_block.is_empty() => Some(d.alternative),
+            _ => None,
+        });
+        let featured: BTreeSet<AlternativeId> = featured.collect();
+        let new: Vec<AlternativeId> = self.about(state).into_iter().filter(is_new).collect();
+        (new.len(), new.iter().filter(|a| !featured.contains(a)).count())
+    }
+
+    /// Statements that a home has not described yet, and the import does not describe either.
     pub fn undescribed<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Statement> {
         self.statements.iter().filter(|s| state.description(&s.alternative).is_none())
     }
@@ -318,14 +361,7 @@ impl Import {
             }
         }
         let Compared { changes, withdrawals, marks, .. } = import.compared.unwrap_or_default();
-        for (alternative, quarantined, reason) in marks {
-            let subject = Subject::Statement(alternative);
-            if draft.state().description(&alternative).is_some()
-                && draft.state().quarantined().contains(&subject) != quarantined
-            {
-                draft.push(now, Record::QuarantineSet(QuarantineSet { subject, quarantined, reason }))?;
-            }
-        }
+        mark(&mut draft, now, &marks)?;
         let retracted = |target, reason: &str| Record::Retracted(Retracted { target, reason: reason.to_owned() });
         for (target, reason) in &withdrawals {
             draft.push(now, retracted(*target, reason))?;
@@ -339,6 +375,22 @@ impl Import {
                 draft.push(now, retracted(added.seq, reason))?;
             }
         }
+        // Those of a log are of statements that came with its evidence.
+        mark(&mut draft, now, &marks)?;
         Ok(draft)
     }
+}
+
+/// Has statements that the home knows change sides, if they have not yet.
+fn mark(draft: &mut Draft, now: Timestamp, marks: &[(AlternativeId, bool, String)]) -> Result<(), ImportError> {
+    for (alternative, quarantined, reason) in marks {
+        let (subject, quarantined) = (Subject::Statement(*alternative), *quarantined);
+        if draft.state().description(alternative).is_some()
+            && draft.state().quarantined().contains(&subject) != quarantined
+        {
+            let reason = reason.clone();
+            draft.push(now, Record::QuarantineSet(QuarantineSet { subject, quarantined, reason }))?;
+        }
+    }
+    Ok(())
 }

@@ -335,6 +335,14 @@ impl State {
         }
     }
 
+    /// Why no home could take a piece of evidence, whatever its values; nothing if one could.
+    pub(crate) fn refused_by_all(record: &Record) -> Option<String> {
+        match record {
+            Record::RatingGiven(r) => check::is_one_of_its_levels(r).err().map(|why| why.to_string()),
+            _ => None,
+        }
+    }
+
     /// Passes over an entry, as if it said nothing.
     pub(crate) fn pass_over(&mut self, entry: &Entry) {
         if let Some(from) = entry.record.evidence_origin() {

@@ -55,6 +55,17 @@ pub enum Change {
     Content,
 }
 
+impl Change {
+    /// Whether records are gone that stood there; otherwise they may be.
+    pub fn loses_records(&self) -> bool {
+        match self {
+            Change::Removed => true,
+            Change::Length { expected, found } => found < expected,
+            Change::Replaced | Change::Content => false,
+        }
+    }
+}
+
 /// An append-only sequence of bytes that can be synced, cut back and replaced as a whole.
 ///
 /// Nothing written is safe before [`Storage::sync`] has returned.

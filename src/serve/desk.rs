@@ -17,7 +17,7 @@ use credence_agent::words::Listener;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{PersonId, Seq, SessionId};
 use credence_memory::layout::Layout;
-use credence_memory::log::End;
+use credence_memory::log::{End, LogError};
 use credence_memory::record::{Record, Retracted};
 use credence_memory::state::{Illegal, StateError};
 pub(super) use credence_priors::error_chain as chain;
@@ -286,7 +286,7 @@ impl Desk {
             self.held.remove(id);
         }
         match turn {
-            Err(problem) if problem.code == "disk" && answered > answers => {
+            Err(problem) if matches!(problem.code, "disk" | "log-changed") && answered > answers => {
                 let said = format!("the answer is recorded, the next question is not: {}", problem.detail);
                 Ok(Turn { answers: answered, problem: Some(said), ..Turn::new(id, person) })
             }
@@ -398,6 +398,7 @@ impl From<HomeError> for Problem {
     fn from(error: HomeError) -> Self {
         match error {
             HomeError::State(error) => error.into(),
+            HomeError::Log(LogError::Changed { how }) => Self::changed(chain(&error), how.loses_records()),
             // The log could not be written: nothing was acknowledged, and what was before stands.
             error @ (HomeError::Log(_) | HomeError::Files { .. }) => Self::disk(chain(&error)),
             error => Self::failed(chain(&error)),

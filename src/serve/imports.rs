@@ -26,7 +26,7 @@ use super::api::{Asked, At, unread};
 use super::desk::{Desk, chain};
 use super::problem::Problem;
 use super::reading::aside;
-use crate::commands::evidence::import::{ImportView, marks};
+use crate::commands::evidence::import::{Counts, ImportView, marks};
 use crate::exit::WrongInput;
 use crate::surroundings::now;
 
@@ -191,7 +191,7 @@ async fn read_and(app: &App, import: String, how: How, dry_run: bool) -> Result<
 /// Compares an import with the home, and brings it in.
 fn take(desk: &mut Desk, import: Import, dry_run: bool) -> Result<ImportView, ImportError> {
     let import = import.compared(Some(&desk.home))?;
-    let new = import.undescribed(desk.home.state()).count();
+    let counts = Counts::of(&import, Some(desk.home.state()));
     let marks = marks(&import, Some(desk.home.state()));
     let before = desk.home.state().head().0.0;
     // Every record is checked against the home, also where nothing is kept of it.
@@ -202,13 +202,13 @@ fn take(desk: &mut Desk, import: Import, dry_run: bool) -> Result<ImportView, Im
         records = Some([before + 1, desk.home.state().head().0.0]);
         import.people().iter().for_each(|person| desk.forget_sessions_of(person));
     }
-    let view = ImportView::of(&import, dry_run, new, records, marks);
+    let view = ImportView::of(&import, dry_run, counts, records, marks);
     Ok(ImportView { left_out: view.left_out.iter().map(|row| without_folder(row)).collect(), ..view })
 }
 
 fn problem(error: ImportError, path: &Path) -> Problem {
     match error {
-        ImportError::Home(error @ (HomeError::Log(_) | HomeError::Files { .. })) => Problem::disk(chain(&error)),
+        ImportError::Home(error @ (HomeError::Log(_) | HomeError::Files { .. })) => error.into(),
         error => Problem::unusable(said(&error, path)),
     }
 }

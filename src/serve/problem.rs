@@ -98,6 +98,14 @@ impl Problem {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk", "The disk is full, read-only or failing", detail)
     }
 
+    /// Something else changed the log under the service.
+    pub(crate) fn changed(detail: impl Into<String>, lost: bool) -> Self {
+        let lost =
+            if lost { "acknowledged records are gone from it" } else { "acknowledged records may be gone from it" };
+        let detail = format!("{}; {lost}: put a backup back", detail.into());
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "log-changed", "Something else changed the log", detail)
+    }
+
     /// Something else failed.
     pub(crate) fn failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something failed", detail)

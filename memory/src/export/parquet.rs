@@ -15,7 +15,7 @@ use super::{ExportError, Row, Table};
 const SCHEMA: &str = "
     message evidence {
         REQUIRED INT64 seq (INTEGER(64, false));
-        REQUIRED INT64 time (TIMESTAMP(MILLIS, true));
+        OPTIONAL INT64 time (TIMESTAMP(MILLIS, true));
         REQUIRED BYTE_ARRAY person (STRING);
         REQUIRED BYTE_ARRAY source (STRING);
         REQUIRED BYTE_ARRAY kind (STRING);
@@ -45,8 +45,11 @@ fn write(table: &Table, out: &mut (dyn Write + Send)) -> Result<(), ParquetError
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
     for rows in table.rows.chunks(ROWS_PER_GROUP) {
         let mut group = writer.next_row_group()?;
-        integers(&mut group, rows, |r| r.seq.0 as i64)?;
-        integers(&mut group, rows, |r| r.time.as_millisecond())?;
+        let numbers: Vec<i64> = rows.iter().map(|r| r.seq.0 as i64).collect();
+        column::<Int64Type>(&mut group, &numbers, None)?;
+        let present: Vec<i16> = rows.iter().map(|r| i16::from(r.time.is_some())).collect();
+        let times: Vec<i64> = rows.iter().filter_map(|r| Some(r.time?.as_millisecond())).collect();
+        column::<Int64Type>(&mut group, &times, Some(&present))?;
         texts(&mut group, rows, |r| r.person.as_str())?;
         texts(&mut group, rows, |r| &r.source)?;
         texts(&mut group, rows, |r| r.kind)?;
@@ -65,11 +68,6 @@ fn write(table: &Table, out: &mut (dyn Write + Send)) -> Result<(), ParquetError
 }
 
 type Group<'a, 'o> = SerializedRowGroupWriter<'a, &'o mut (dyn Write + Send)>;
-
-fn integers(group: &mut Group<'_, '_>, rows: &[Row], field: impl Fn(&Row) -> i64) -> Result<(), ParquetError> {
-    let values: Vec<i64> = rows.iter().map(field).collect();
-    column::<Int64Type>(group, &values, None)
-}
 
 fn texts<'r>(
     group: &mut Group<'_, '_>,

@@ -1,17 +1,17 @@
 //! Merging another Credence log: its descriptions and its surviving evidence, with where they came from.
 //!
-//! No evidence may come in twice, by whatever way round. Evidence keeps its time and the log that it was first written to, so what
-//! stands here already is found and left out, also when the other log has grown since, or came by way of a third one. What was
+//! No evidence may come in twice, by whatever way round. Evidence keeps its time, or stays without one, and the log that it was first
+//! written to, so what stands here already is found and left out, also when the other log has grown since, or came by way of a third one. What was
 //! withdrawn there since is withdrawn here; what was changed there comes with its change, so that an older copy is known as such.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::lines::open;
-use super::{CHANGED, Import, ImportError, Report};
-use crate::ids::{Hash, PersonId, Seq, SourceId};
+use super::{CHANGED, Import, ImportError, Mark, OwnTimes, Report};
+use crate::ids::{AlternativeId, Hash, PersonId, Seq, SourceId};
 use crate::log::Reader;
-use crate::record::{AlternativeDescribed, Origin, Record};
+use crate::record::{AlternativeDescribed, Origin, QuarantineSet, Record, Subject};
 use crate::replay::ReplayError;
 use crate::state::State;
 
@@ -23,12 +23,12 @@ pub(super) fn read(
 ) -> Result<Import, ImportError> {
     let failed = |source: ReplayError| ImportError::Log { path: path.to_owned(), source: Box::new(source) };
     let mut other = State::new();
-    let mut entries = Vec::new();
+    let (mut entries, mut times) = (Vec::new(), OwnTimes::default());
     let mut reader = Reader::new(open(path, &mut report)?);
     for entry in &mut reader {
         let entry = entry.map_err(|e| failed(e.into()))?;
         other.note(&entry).map_err(|e| failed(e.into()))?;
-        entries.push(entry);
+        entries.push((times.of(&entry), entry));
     }
     let (Some(header), Some(ours)) = (other.header(), into.header()) else {
         return Err(ImportError::Empty(path.to_owned()));
@@ -55,7 +55,7 @@ pub(super) fn read(
     let survivors: BTreeSet<Seq> = other.people().values().flat_map(|p| p.evidence().iter().map(|e| e.seq)).collect();
     let retracted: BTreeMap<Seq, String> = entries
         .iter()
-        .filter_map(|e| match &e.record {
+        .filter_map(|(_, e)| match &e.record {
             Record::Retracted(r) => Some((r.target, r.reason.clone())),
             _ => None,
         })
@@ -79,8 +79,22 @@ pub(super) fn read(
             _ => evidence.push((None, Record::AlternativeDescribed(description))),
         }
     }
+    // What the exports that it imported marked, and not what somebody decided there.
+    let mut marks: BTreeMap<AlternativeId, Mark> = BTreeMap::new();
+    for (_, entry) in &entries {
+        let Record::QuarantineSet(QuarantineSet { subject: Subject::Statement(statement), quarantined, reason }) =
+            &entry.record
+        else {
+            continue;
+        };
+        match Mark::ALL.into_iter().find(|mark| *quarantined && mark.reason() == reason) {
+            Some(mark) => marks.insert(*statement, mark),
+            None => marks.remove(statement),
+        };
+    }
     let is_evidence = |seq: &Seq| survivors.contains(seq) || retracted.contains_key(seq);
-    for entry in entries.into_iter().filter(|e| is_evidence(&e.seq) && e.record.evidence_origin().is_some()) {
+    entries.retain(|(_, e)| is_evidence(&e.seq) && e.record.evidence_origin().is_some());
+    for (time, entry) in entries {
         let mut record = entry.record;
         if let Some(from) = record.evidence_origin_mut() {
             let person = match prefix {
@@ -99,7 +113,7 @@ pub(super) fn read(
             people.insert(person.clone());
             *from = Origin { person, source, session: None };
         }
-        evidence.push((Some(entry.time), record));
+        evidence.push((time, record));
     }
     if people.is_empty() && came_from_us == 0 {
         return Err(ImportError::Empty(path.to_owned()));
@@ -116,7 +130,7 @@ pub(super) fn read(
     // The last record's hash stands for the whole log.
     let content_hash: Hash = other.head().1;
     let new = Import::new("credence-log", theirs, content_hash, Vec::new(), evidence, people, notes);
-    Ok(Import { withdrawn, ..new })
+    Ok(Import { withdrawn, marks: marks.into_iter().collect(), prefix: prefix.unwrap_or_default().to_owned(), ..new })
 }
 
 /// The reason that stands in the log for what somebody withdrew in the log it came from; their words stay there.
@@ -125,6 +139,6 @@ const WITHDRAWN: &str = "withdrawn in the log that it came from";
 /// What sources of merged evidence begin with; the log's id follows.
 const MERGED: &str = "import:credence:";
 
-fn log_source(id: &impl std::fmt::Display) -> Result<SourceId, ImportError> {
+pub(super) fn log_source(id: &impl std::fmt::Display) -> Result<SourceId, ImportError> {
     Ok(SourceId::new(&format!("{MERGED}{id}"))?)
 }

@@ -16,10 +16,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::held::{Everything, Given, Standing, what_was_given};
+pub(super) use self::held::{Said, said};
 pub(super) use self::marks::MarkHere;
 use self::marks::marks_beside;
 use self::matching::{Fresh, Match, Piece, exact, match_row, named_records, pieces_of};
-use super::{CHANGED, Import, ImportError, LeftOut, Problem, conversations};
+use super::conversations::{self, Recognised};
+use super::{CHANGED, Import, ImportError, LeftOut, Problem, people, times};
 use crate::home::{Draft, Home};
 use crate::ids::{AlternativeId, Hash, PersonId, Seq, SourceId};
 use crate::record::Record;
@@ -33,6 +35,8 @@ pub struct Compared {
     pub known: u64,
     /// Pieces that were withdrawn from the home since they were imported, and were left out.
     pub withdrawn: u64,
+    /// Pieces that were erased from the home since they were exported from it, and were left out.
+    pub erased: u64,
     /// Votes older than what stands in the home, left out.
     pub older: u64,
     /// Rows that say the same of the same time as another row of the import, left out.
@@ -77,14 +81,14 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     let mut import = import;
     let mut given = Everything::default();
     let mut log = String::new();
-    let mut marked_here = BTreeMap::new();
-    let mut renamed = BTreeSet::new();
+    let mut recognised = Recognised::default();
     if let Some(home) = home {
         let other_words = spelt_otherwise(home.state());
         if !other_words.is_empty() {
             import.rename(&other_words, &|_| true);
         }
-        (marked_here, renamed) = conversations::recognise(&mut import, home)?;
+        people::recognise(&mut import, home)?;
+        recognised = conversations::recognise(&mut import, home)?;
         given = what_was_given(home, &import)?;
         log = home.state().header().map(|h| h.log_id.clone()).unwrap_or_default();
     }
@@ -93,11 +97,17 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     let is_log = import.format == "credence-log";
     let withdrawn = std::mem::take(&mut import.withdrawn);
     let mut pieces = pieces_of(&import, &evidence, &withdrawn, &log, &given, is_log);
-    let reworded = named_records(&import, &evidence, &mut pieces, &mut given, home);
+    let (reworded, others) = named_records(&import, &evidence, &mut pieces, &mut given, home);
     if reworded > 0 {
         import.notes.push(format!(
             "{reworded} rows bear the number and the time of a record that stands here in other words: they are that record, and what \
              stands here counts"
+        ));
+    }
+    if others > 0 {
+        import.notes.push(format!(
+            "{others} rows bear the number and the time of a record that stands here and are taken for others, as their words are: if \
+             they were only worded anew, they count twice; withdraw the older ones"
         ));
     }
     // What is the same to the millisecond is no other row's.
@@ -110,7 +120,7 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
     let mut sorted = Sorted::default();
     for ((row, piece), place) in evidence.into_iter().zip(pieces).zip(0..) {
         let stays = match piece {
-            None => !matches!(&row.1, Record::AlternativeDescribed(d) if renamed.contains(&d.alternative)),
+            None => !matches!(&row.1, Record::AlternativeDescribed(d) if recognised.renamed.contains(&d.alternative)),
             Some(piece) => {
                 let before = given.of(&piece.key);
                 match withdrawn.get(&place) {
@@ -131,9 +141,16 @@ pub(super) fn compare(import: Import, home: Option<&Home>) -> Result<Import, Imp
         }
     }
     sorted.take_places(&mut given, &import.source);
-    marks_beside(&mut import, &mut found, &marked_here);
+    marks_beside(&mut import, &mut found, &recognised);
     sorted.keep(&mut import, &mut found, home)?;
-    import.left_out.sort_by_key(|row| row.line);
+    let of_values = import.evidence.iter().filter(|(_, record)| matches!(record, Record::ImportanceStated(_))).count();
+    if home.is_none() && of_values > 0 {
+        import.notes.push(format!(
+            "whether there are the values of {of_values} statements of importance was not checked: there is no home yet that has any"
+        ));
+    }
+    // What the home refuses stands among what could not be read.
+    import.left_out.first.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     import.lines = None;
     import.exported.clear();
     import.people = import.evidence.iter().filter_map(|(_, r)| Some(r.evidence_origin()?.person.clone())).collect();
@@ -150,6 +167,8 @@ struct Sorted {
     fresh: BTreeMap<(PersonId, Hash), Vec<Fresh>>,
     /// The record whose place a row takes.
     changes: BTreeMap<usize, Seq>,
+    /// The records whose places are taken; each is withdrawn once.
+    taken: BTreeSet<Seq>,
     /// Rows that go in and are withdrawn at once, with the reason.
     withdrawn: BTreeMap<usize, String>,
 }
@@ -165,15 +184,24 @@ impl Sorted {
         before: &mut [Given],
         found: &mut Compared,
     ) -> bool {
-        let here = before.iter_mut().find(|g| g.said == piece.said && !g.matched && Some(g.time) == piece.time);
         let source = record.evidence_origin().map(|from| &from.source);
-        match here {
-            Some(here) if here.standing == Standing::Stands && Some(&here.source) == source => {
-                here.standing = Standing::Changed;
-                found.withdrawals.push((here.seq, reason.to_owned()));
+        // Older versions kept the time of the first import for what had none of its own.
+        let as_older_versions = |g: &Given| piece.time.is_none() && Some(&g.source) == source;
+        let is_same = |g: &&mut Given| {
+            g.said == piece.said && !g.matched && (times::same(g.time, piece.time) || as_older_versions(g))
+        };
+        // Of several that came from there, one that was withdrawn already.
+        let order = |g: &&mut Given| (g.time != piece.time, Some(&g.source) != source, g.standing == Standing::Stands);
+        match before.iter_mut().filter(is_same).min_by_key(order) {
+            Some(here) => {
+                here.matched = true;
+                let stands = here.standing == Standing::Stands && !self.taken.contains(&here.seq);
+                if stands && Some(&here.source) == source {
+                    here.standing = Standing::Changed;
+                    found.withdrawals.push((here.seq, reason.to_owned()));
+                }
                 false
             }
-            Some(_) => false,
             // Only so is it known, when it comes from elsewhere, that it was changed since.
             None if reason == CHANGED => {
                 self.withdrawn.insert(place, reason.to_owned());
@@ -190,8 +218,11 @@ impl Sorted {
             Match::Withdrawn => &mut found.withdrawn,
             Match::Older => &mut found.older,
             Match::Repeated => &mut found.repeated,
+            Match::Erased => &mut found.erased,
             Match::Changes(seq) => {
-                self.changes.insert(place, seq);
+                if self.taken.insert(seq) {
+                    self.changes.insert(place, seq);
+                }
                 return true;
             }
             Match::New => {
@@ -206,12 +237,17 @@ impl Sorted {
 
     /// New votes that their people gave at the very times of votes on other words that stand and that no row is.
     fn votes_of_the_same_times(&self, given: &Everything, source: &SourceId) -> usize {
-        let all = given.by_words.iter().flat_map(|((person, _), all)| all.iter().map(move |g| (person, g)));
-        let alone = |g: &Given| g.timed && !g.matched && g.standing == Standing::Stands && g.source == *source;
-        let moments: BTreeSet<(&PersonId, Timestamp)> =
-            all.filter(|(_, g)| alone(g)).map(|(person, g)| (person, g.time)).collect();
-        let new = self.fresh.iter().flat_map(|((person, _), all)| all.iter().map(move |f| (person, f.time)));
-        new.filter(|(person, time)| time.is_some_and(|t| moments.contains(&(*person, t)))).count()
+        let alone = |g: &&Given| !g.matched && g.standing == Standing::Stands && g.source == *source;
+        let mut moments: BTreeMap<&PersonId, Vec<Timestamp>> = BTreeMap::new();
+        for ((person, _), all) in &given.by_words {
+            moments.entry(person).or_default().extend(all.iter().filter(alone).filter_map(|g| g.time));
+        }
+        let new =
+            self.fresh.iter().flat_map(|((person, _), all)| all.iter().filter_map(move |f| Some((person, f.time?))));
+        let is_there = |(person, time): &(&PersonId, Timestamp)| {
+            moments.get(person).is_some_and(|all| all.iter().any(|there| times::alike(*there, *time)))
+        };
+        new.filter(is_there).count()
     }
 
     /// Has each new row take the place of what it changes, one of one.
@@ -219,7 +255,8 @@ impl Sorted {
         for (key, new) in std::mem::take(&mut self.fresh) {
             let before = given.of(&key);
             for new in new {
-                if let Some(stale) = before.iter_mut().find(|g| new.changes(g, source)) {
+                let stale = before.iter_mut().filter(|g| new.changes(g, source) && !self.taken.contains(&g.seq));
+                if let Some(stale) = stale.min_by_key(|g| g.time != new.time) {
                     stale.matched = true;
                     self.changes.insert(new.row, stale.seq);
                 }
@@ -253,25 +290,27 @@ impl Sorted {
     }
 }
 
-/// What a home says to the rows of a file before they are drafted, where a home may refuse them.
-struct Refusals(Option<(PathBuf, Vec<u64>, Draft)>);
+/// What a home says to the rows of a file before they are drafted, where a home may refuse them; without one, what any would say.
+struct Refusals(Option<(PathBuf, Vec<u64>, Option<Draft>)>);
 
 impl Refusals {
     fn new(import: &Import, home: Option<&Home>) -> Result<Self, ImportError> {
-        let (Some((path, lines)), Some(home)) = (&import.lines, home) else { return Ok(Self(None)) };
+        let Some((path, lines)) = import.lines.clone() else { return Ok(Self(None)) };
+        let Some(home) = home else { return Ok(Self(Some((path, lines, None)))) };
         let mut draft = home.draft();
         for statement in &import.statements {
             if draft.state().description(&statement.alternative).is_none() {
                 draft.push(Timestamp::UNIX_EPOCH, Record::AlternativeDescribed(statement.bare()))?;
             }
         }
-        Ok(Self(Some((path.clone(), lines.clone(), draft))))
+        Ok(Self(Some((path, lines, Some(draft)))))
     }
 
     /// The row, if the home cannot take it.
     fn problem(&self, place: usize, record: &Record) -> Option<LeftOut> {
         let (path, lines, draft) = self.0.as_ref()?;
-        let why = draft.state().refuses(record)?;
+        let why =
+            draft.as_ref().map_or_else(|| State::refused_by_all(record), |draft| draft.state().refuses(record))?;
         Some(LeftOut { path: path.clone(), line: *lines.get(place)?, problem: Problem::Home(why) })
     }
 }
@@ -320,9 +359,4 @@ impl Import {
 /// The alternatives that a piece of evidence is about; none for what is no evidence.
 pub(super) fn evidence_about(record: &Record) -> Vec<AlternativeId> {
     if record.evidence_origin().is_some() { record.alternatives() } else { Vec::new() }
-}
-
-/// A log's times are milliseconds.
-pub(super) fn to_millisecond(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::records::{Parser, Records};
 use super::whole::whole;
-use super::{ImportError, LeftOut, Problem, Report, own_csv};
+use super::{BadRows, ImportError, LeftOut, Problem, Report, own_csv};
 use crate::ids::Hash;
 
 /// The longest line of a file to import.
@@ -29,27 +29,17 @@ pub struct Progress {
 pub(super) struct Desk<'a> {
     report: Report<'a>,
     skip_bad: bool,
-    left_out: Vec<LeftOut>,
+    left_out: BadRows,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(report: Report<'a>, skip_bad: bool) -> Self {
-        Self { report, skip_bad, left_out: Vec::new() }
+        Self { report, skip_bad, left_out: BadRows::default() }
     }
 
     /// The rows that were left out, in order.
-    pub(super) fn left_out(self) -> Vec<LeftOut> {
+    pub(super) fn left_out(self) -> BadRows {
         self.left_out
-    }
-
-    /// A row that cannot be read: the error, or nothing where such rows are left out.
-    fn bad(&mut self, path: &Path, line: u64, problem: Problem) -> Result<(), ImportError> {
-        let path = path.to_owned();
-        if !self.skip_bad || problem.is_of_the_whole_file() {
-            return Err(ImportError::Line { path, line, problem });
-        }
-        self.left_out.push(LeftOut { path, line, problem });
-        Ok(())
     }
 }
 
@@ -93,20 +83,19 @@ pub(super) fn each_line(
     desk: &mut Desk<'_>,
     mut each: impl FnMut(&str) -> Result<(), Problem>,
 ) -> Result<Hash, ImportError> {
-    let mut bad = Vec::new();
-    let mut report: Report<'_> = &mut *desk.report;
+    let Desk { report, skip_bad, left_out } = desk;
+    let mut report: Report<'_> = &mut **report;
     let mut input = BufReader::with_capacity(1 << 18, open(path, &mut report)?);
     let mut bytes = Vec::new();
     let mut number = 0;
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
-    let skip_bad = desk.skip_bad;
-    let hash = loop {
+    loop {
         bytes.clear();
         number += 1;
         let limit = LINE_BYTES_MAX as u64 + 1;
         let read = (&mut input).take(limit).read_until(b'\n', &mut bytes).map_err(failed)?;
         if read == 0 {
-            break Hash(*input.into_inner().hasher.finalize().as_bytes());
+            break Ok(Hash(*input.into_inner().hasher.finalize().as_bytes()));
         }
         let result = if read > LINE_BYTES_MAX {
             Err(Problem::TooLong)
@@ -118,19 +107,16 @@ pub(super) fn each_line(
         };
         if let Err(problem) = result {
             let too_long = problem == Problem::TooLong && !bytes.ends_with(b"\n");
-            bad.push((number, problem));
-            if !skip_bad {
-                break Hash::default();
+            let (path, line) = (path.to_owned(), number);
+            if !*skip_bad || problem.is_of_the_whole_file() {
+                break Err(ImportError::Line { path, line, problem });
             }
+            left_out.push(LeftOut { path, line, problem });
             if too_long {
                 input.skip_until(b'\n').map_err(failed)?;
             }
         }
-    };
-    for (line, problem) in bad {
-        desk.bad(path, line, problem)?;
     }
-    Ok(hash)
 }
 
 /// Rows of a CSV file by the names of their columns.
@@ -192,56 +178,50 @@ pub(super) fn each_row(
     desk: &mut Desk<'_>,
     mut each: impl FnMut(&Row<'_>) -> Result<(), Problem>,
 ) -> Result<Hash, ImportError> {
-    let mut bad = Vec::new();
-    let skip_bad = desk.skip_bad;
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
-    let hash = {
-        let mut report: Report<'_> = &mut *desk.report;
-        let mut records = Records::new(BufReader::with_capacity(1 << 18, open(path, &mut report)?));
-        let mut parser = Parser::new();
-        let mut headers: Option<(u64, Vec<String>)> = None;
-        while let Some((line, found)) = records.next(headers.as_ref().map(|(_, h)| h.len())).map_err(failed)? {
-            let fields = match &found {
-                Ok(bytes) => parser.fields(bytes),
-                Err(problem) => Err(problem.clone()),
-            };
-            let Some((header_line, names)) = &headers else {
-                let names = fields.and_then(|fields| header(&fields));
-                let names = names.map_err(|problem| ImportError::Line { path: path.to_owned(), line, problem })?;
-                headers = Some((line, names));
-                continue;
-            };
-            let result = fields.and_then(|mut fields| {
-                // What a table program writes where the sheet is wider than the table.
-                while fields.len() > names.len() && fields.last().is_some_and(|field| field.trim().is_empty()) {
-                    fields.pop();
-                }
-                if fields.len() != names.len() {
-                    let (len, columns) = (fields.len(), names.len());
-                    return Err(Problem::Csv(format!("{len} fields where the header has {columns}")));
-                }
-                // The program's own file has what stands in the log, whatever that is.
-                if fields.iter().any(|field| field.contains('\0')) && !own_csv::is_own(names) {
-                    return Err(Problem::Nul);
-                }
-                each(&Row { headers: names, fields: &fields, line })
-            });
-            if let Err(problem) = result {
-                let fatal = problem.is_of_the_whole_file();
-                bad.push((if fatal { *header_line } else { line }, problem));
-                if !skip_bad || fatal {
-                    break;
-                }
+    let Desk { report, skip_bad, left_out } = desk;
+    let mut report: Report<'_> = &mut **report;
+    let mut records = Records::new(BufReader::with_capacity(1 << 18, open(path, &mut report)?));
+    let mut parser = Parser::new();
+    let mut headers: Option<(u64, Vec<String>)> = None;
+    while let Some((line, found)) = records.next(headers.as_ref().map(|(_, h)| h.len())).map_err(failed)? {
+        let fields = match &found {
+            Ok(bytes) => parser.fields(bytes),
+            Err(problem) => Err(problem.clone()),
+        };
+        let Some((header_line, names)) = &headers else {
+            let names = fields.and_then(|fields| header(&fields));
+            let names = names.map_err(|problem| ImportError::Line { path: path.to_owned(), line, problem })?;
+            headers = Some((line, names));
+            continue;
+        };
+        let result = fields.and_then(|mut fields| {
+            // What a table program writes where the sheet is wider than the table.
+            while fields.len() > names.len() && fields.last().is_some_and(|field| field.trim().is_empty()) {
+                fields.pop();
             }
+            if fields.len() != names.len() {
+                let (len, columns) = (fields.len(), names.len());
+                return Err(Problem::Csv(format!("{len} fields where the header has {columns}")));
+            }
+            // The program's own file has what stands in the log, whatever that is.
+            if fields.iter().any(|field| field.contains('\0')) && !own_csv::is_own(names) {
+                return Err(Problem::Nul);
+            }
+            each(&Row { headers: names, fields: &fields, line })
+        });
+        if let Err(problem) = result {
+            let (path, fatal) = (path.to_owned(), problem.is_of_the_whole_file());
+            let line = if fatal { *header_line } else { line };
+            if !*skip_bad || fatal {
+                return Err(ImportError::Line { path, line, problem });
+            }
+            left_out.push(LeftOut { path, line, problem });
         }
-        let mut watched = records.into_inner().into_inner();
-        io::copy(&mut watched, &mut io::sink()).map_err(failed)?;
-        Hash(*watched.hasher.finalize().as_bytes())
-    };
-    for (line, problem) in bad {
-        desk.bad(path, line, problem)?;
     }
-    Ok(hash)
+    let mut watched = records.into_inner().into_inner();
+    io::copy(&mut watched, &mut io::sink()).map_err(failed)?;
+    Ok(Hash(*watched.hasher.finalize().as_bytes()))
 }
 
 /// The names of the columns.
@@ -252,6 +232,9 @@ fn header(fields: &[&str]) -> Result<Vec<String>, Problem> {
     }
     match names.first() {
         Some(first) if first.starts_with(['{', '[']) => Err(Problem::Csv("it begins as JSON does".into())),
+        Some(first) if names.len() == 1 && first.contains(';') => {
+            Err(Problem::Csv("its columns are separated by semicolons, where commas have to be".into()))
+        }
         _ => Ok(names),
     }
 }

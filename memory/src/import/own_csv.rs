@@ -6,10 +6,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::lines::{Row, is_unnamed};
+use super::lines::Row;
 use super::whole::whole;
 use super::{ExportedAs, Import, ImportError, Problem, Statements, times};
-use crate::export::{CSV_COLUMNS, Details, unguarded};
+use crate::export::{Details, unguarded};
 use crate::ids::{Hash, PersonId, Seq, SourceId, ValueId};
 use crate::record::{
     ChoiceMade, CorrectionMade, DemonstrationGiven, ImportanceStated, Origin, RatingGiven, Record, Strength, Verdict,
@@ -20,7 +20,6 @@ use crate::record::{
 pub(super) fn is_own(columns: &[String]) -> bool {
     let asked = ["person", "kind", "situation", "first", "second", "outcome"];
     asked.iter().all(|a| columns.iter().any(|c| c == a))
-        && columns.iter().all(|c| CSV_COLUMNS.contains(&c.as_str()) || is_unnamed(c))
 }
 
 /// Rows of an export, as evidence.

@@ -19,17 +19,16 @@ pub(super) fn read(path: &Path, how: Reading, report: Report<'_>) -> Result<Impo
     let mut people = BTreeSet::new();
     let mut evidence = Vec::new();
     let content_hash = each_row(path, &mut desk, |row| {
-        if own_csv::is_own(row.columns()) {
-            row.once(&CSV_COLUMNS)?;
-            row.unnamed_are_empty()?;
+        let is_own = own_csv::is_own(row.columns());
+        let columns: &[&str] = if is_own { &CSV_COLUMNS } else { &COLUMNS };
+        if let Some(found) = row.columns().iter().find(|c| !columns.contains(&c.as_str()) && !is_unnamed(c)) {
+            return Err(Problem::UnknownColumn { found: found.clone(), expected: columns.join(", ") });
+        }
+        row.once(columns)?;
+        row.unnamed_are_empty()?;
+        if is_own {
             return own.read(row);
         }
-        if let Some(found) = row.columns().iter().find(|c| !COLUMNS.contains(&c.as_str()) && !is_unnamed(c)) {
-            let expected = "person, situation, first, second, chosen, time";
-            return Err(Problem::UnknownColumn { found: found.clone(), expected });
-        }
-        row.once(&COLUMNS)?;
-        row.unnamed_are_empty()?;
         let name = row.field("person")?.trim();
         let person = PersonId::new(name).map_err(|_| Problem::field("person", name, "a name"))?;
         let situation = row.optional("situation").unwrap_or("").trim();

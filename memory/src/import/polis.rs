@@ -11,10 +11,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::lines::{Desk, each_row};
+use super::lines::{Desk, Row, each_row};
 use super::records::{Parser, Records};
 use super::times::{self, Unit};
-use super::whole::{signed, whole};
+use super::whole::{id, signed, whole};
 use super::{Import, ImportError, Mark, Problem, Reading, Report, Signs, Statements};
 use crate::ids::{AlternativeId, Hash, PersonId, SourceId};
 use crate::record::{Origin, Record, Verdict, VerdictGiven};
@@ -69,7 +69,7 @@ impl Count {
     }
 }
 
-/// A voter's id as Polis writes it: other programs save 1 as ` 1`, `1.0` or `001`, and nobody's in various ways.
+/// A voter's id as Polis writes it; other programs save nobody's in various ways.
 fn voter_id(field: &str) -> Result<Cow<'_, str>, Problem> {
     let text = field.trim();
     if matches!(text.to_ascii_lowercase().as_str(), "" | "nan" | "na" | "n/a" | "null" | "none") {
@@ -79,13 +79,7 @@ fn voter_id(field: &str) -> Result<Cow<'_, str>, Problem> {
     if text.contains(':') {
         return Err(Problem::field("voter-id", field, "a voter's id without a colon"));
     }
-    Ok(whole(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string())))
-}
-
-/// A comment's id as Polis writes it, whatever another program makes of the number.
-fn comment_id(field: &str) -> Cow<'_, str> {
-    let text = field.trim();
-    whole(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string()))
+    Ok(id(text))
 }
 
 /// That a conversation's name can stand in those of its people.
@@ -117,20 +111,19 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
     let situation = topic.as_deref().unwrap_or(NO_TOPIC);
     let mut statements = Statements::default();
     let mut comments: BTreeMap<String, Comment> = BTreeMap::new();
-    let mut marks: BTreeMap<AlternativeId, Mark> = BTreeMap::new();
+    let mut marks: BTreeMap<AlternativeId, Option<Mark>> = BTreeMap::new();
     let mut unread = Unread::default();
     let mut unmarked: BTreeMap<AlternativeId, Vec<Mark>> = BTreeMap::new();
     let mut unclear: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     let mut uncounted = Uncounted::default();
-    let comments_hash = each_row(&files.comments, &mut desk, |row| {
-        row.once(&OF_COMMENTS)?;
+    let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
+    let mut comment = |row: &Row<'_>, id: &str| {
         let text = row.field("comment-body")?.trim();
         if text.is_empty() {
             return Err(Problem::field("comment-body", text, "a comment's words"));
         }
-        let id = comment_id(row.field("comment-id")?);
-        if comments.contains_key(&*id) {
-            return Err(Problem::field("comment-id", &id, "the id of one comment only"));
+        if comments.contains_key(id) {
+            return Err(Problem::field("comment-id", id, "the id of one comment only"));
         }
         let stated = match ["agrees", "disagrees"].map(|column| Count::read(row.optional(column))) {
             [Count::Of(agrees), Count::Of(disagrees)] => Some([agrees, disagrees]),
@@ -142,20 +135,31 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
             (Mark::ModeratedOut, "moderated", row.optional("moderated").map(moderated_out)),
             (Mark::AboutTheConversation, "is-meta", row.optional("is-meta").map(is_meta)),
         ];
+        let mut own = None;
         for (mark, column, says) in marked {
             match says {
-                Some(Ok(true)) => {
-                    marks.entry(alternative).or_insert(mark);
-                }
+                Some(Ok(true)) => own = own.or(Some(mark)),
                 Some(Ok(false)) => unmarked.entry(alternative).or_default().push(mark),
                 Some(Err(found)) => unclear.entry(column).or_insert((0, found)).0 += 1,
                 None => {}
             }
         }
+        // Of comments with the same words one that counts is enough.
+        marks.entry(alternative).and_modify(|all| *all = all.and(own)).or_insert(own);
         unread.look(row, &OF_COMMENTS);
-        comments.insert(id.into_owned(), Comment { alternative, stated });
+        comments.insert(id.to_owned(), Comment { alternative, stated });
         Ok(())
+    };
+    let comments_hash = each_row(&files.comments, &mut desk, |row| {
+        row.once(&OF_COMMENTS)?;
+        let id = id(row.field("comment-id")?);
+        let read = comment(row, &id);
+        if read.is_err() {
+            left_out.entry(id.into_owned()).or_insert(row.line());
+        }
+        read
     })?;
+    let marks: BTreeMap<AlternativeId, Mark> = marks.into_iter().filter_map(|(a, mark)| Some((a, mark?))).collect();
     notes.extend(unread.note("comments.csv"));
     notes.extend(mark_notes(&marks));
     for (column, (rows, first)) in &unclear {
@@ -171,9 +175,12 @@ pub(super) fn read(directory: &Path, name: &str, how: Reading, report: Report<'_
         let (time, unit) = times::parse(stamp).ok_or_else(|| {
             Problem::field("timestamp", stamp, "a time in milliseconds since 1970, between 1989 and 2200")
         })?;
-        let id = comment_id(row.field("comment-id")?);
+        let id = id(row.field("comment-id")?);
         let Some(comment) = comments.get(&*id) else {
-            return Err(Problem::field("comment-id", &id, "in comments.csv"));
+            return Err(match left_out.get(&*id) {
+                Some(line) => Problem::OfLeftOut { id: id.chars().take(80).collect(), line: *line },
+                None => Problem::field("comment-id", &id, "in comments.csv"),
+            });
         };
         let vote = row.field("vote")?;
         let verdict = match (signed(vote), how.signs) {
@@ -312,7 +319,7 @@ fn mark_notes(marks: &BTreeMap<AlternativeId, Mark>) -> Option<String> {
     let (out, meta) = (count(Mark::ModeratedOut), count(Mark::AboutTheConversation));
     (out + meta > 0).then(|| {
         format!(
-            "{} statements are left out of what unites and divides and of what others receive: {out} were moderated out, \
+            "{} statements are left out of what unites and divides and of what others receive, unless a note below says otherwise: {out} were moderated out, \
              {meta} are about the conversation itself (credence people quarantine --statement WORDS --lift counts one again)",
             out + meta
         )
@@ -339,7 +346,7 @@ fn twins(comments: &BTreeMap<String, Comment>, votes: usize) -> Option<String> {
 struct Unread(BTreeMap<String, usize>);
 
 impl Unread {
-    fn look(&mut self, row: &super::lines::Row<'_>, known: &[&str]) {
+    fn look(&mut self, row: &Row<'_>, known: &[&str]) {
         for column in row.columns().iter().filter(|c| !c.is_empty() && !known.contains(&c.as_str())) {
             let says = row.optional(column).is_some_and(|v| !matches!(v.trim(), "" | "0" | "false" | "False"));
             *self.0.entry(column.clone()).or_default() += usize::from(says);

@@ -31,12 +31,14 @@ pub enum ImportError {
     #[error("{} holds no evidence", .0.display())]
     Empty(PathBuf),
     /// Every row of it is bad.
-    #[error("{} holds no evidence: each of its {} rows was left out ({})", path.display(), left_out.len(), first(left_out))]
+    #[error("{} holds no evidence: each of its {rows} rows was left out ({})", path.display(), in_words(first, *rows))]
     NothingLeft {
         /// The file.
         path: PathBuf,
-        /// The rows.
-        left_out: Vec<LeftOut>,
+        /// So many rows.
+        rows: u64,
+        /// The first of them.
+        first: Vec<LeftOut>,
     },
     /// The name of a conversation is not one.
     #[error(
@@ -99,16 +101,17 @@ pub enum ImportError {
 }
 
 /// The first of the rows that were left out, in words.
-fn first(left_out: &[LeftOut]) -> String {
-    let named: Vec<String> = left_out.iter().take(5).map(|row| format!("line {}: {}", row.line, row.problem)).collect();
-    let more = left_out.len() - named.len();
+fn in_words(first: &[LeftOut], rows: u64) -> String {
+    let named: Vec<String> = first.iter().take(5).map(|row| format!("line {}: {}", row.line, row.problem)).collect();
+    let more = rows.saturating_sub(named.len() as u64);
     if more > 0 { format!("{}; and {more} more", named.join("; ")) } else { named.join("; ") }
 }
 
 impl ImportError {
     /// Nothing was read of a file, or nothing but bad rows.
-    pub(super) fn nothing(path: PathBuf, left_out: Vec<LeftOut>) -> Self {
-        if left_out.is_empty() { Self::Empty(path) } else { Self::NothingLeft { path, left_out } }
+    pub(super) fn nothing(path: PathBuf, left_out: BadRows) -> Self {
+        let BadRows { first, count: rows } = left_out;
+        if rows == 0 { Self::Empty(path) } else { Self::NothingLeft { path, rows, first } }
     }
 }
 
@@ -137,6 +140,9 @@ pub enum Problem {
         /// What the parser says.
         why: String,
     },
+    /// A JSON array.
+    #[error("it begins a JSON array, where each line has to be an object of its own (JSON Lines)")]
+    JsonArray,
     /// Not CSV.
     #[error("it is not CSV: {0}")]
     Csv(String),
@@ -164,7 +170,7 @@ pub enum Problem {
         /// The column.
         found: String,
         /// The columns that may be.
-        expected: &'static str,
+        expected: String,
     },
     /// A field that is not what it must be.
     #[error("{field} is {found:?}, which is not {expected}")]
@@ -186,6 +192,14 @@ pub enum Problem {
         /// What it must be.
         expected: &'static str,
     },
+    /// A vote on a comment that was left out.
+    #[error("comment-id is {id:?}, which is a comment that was left out (comments.csv, line {line})")]
+    OfLeftOut {
+        /// The comment.
+        id: String,
+        /// Where it stands.
+        line: u64,
+    },
     /// Both alternatives are the same.
     #[error("both alternatives are the same")]
     SameTwice,
@@ -199,7 +213,10 @@ impl Problem {
 
     /// Whether all rows have it: leaving rows out is then no help.
     pub(super) fn is_of_the_whole_file(&self) -> bool {
-        matches!(self, Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_))
+        matches!(
+            self,
+            Problem::JsonArray | Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_)
+        )
     }
 }
 
@@ -212,6 +229,25 @@ pub struct LeftOut {
     pub line: u64,
     /// What is wrong.
     pub problem: Problem,
+}
+
+/// Rows that were left out: the first of them, and how many there are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct BadRows {
+    pub(super) first: Vec<LeftOut>,
+    pub(super) count: u64,
+}
+
+/// So many rows that were left out are kept; more are only counted, or a file of nothing else would take a hundred times its size.
+const KEPT_MAX: usize = 1000;
+
+impl BadRows {
+    pub(super) fn push(&mut self, row: LeftOut) {
+        self.count += 1;
+        if self.first.len() < KEPT_MAX {
+            self.first.push(row);
+        }
+    }
 }
 
 impl fmt::Display for LeftOut {

@@ -99,7 +99,7 @@ impl<R: BufRead> Records<R> {
                 break Some(Problem::OpenQuote(format!("is closed only by a mark on line {}", self.number)));
             }
             if scan.place != Place::Quoted {
-                break self.swallowed(&scan, &more, columns);
+                break self.swallowed(&scan, &first, &more, columns);
             }
             let Some(line) = self.line()? else { break Some(Problem::OpenQuote("is never closed".into())) };
             scan.line(&line, self.number);
@@ -122,25 +122,24 @@ impl<R: BufRead> Records<R> {
     }
 
     /// What is wrong with a record of several lines whose quotation marks are all closed.
-    fn swallowed(&self, scan: &Scan, more: &[Vec<u8>], columns: Option<usize>) -> Option<Problem> {
-        let (last, columns) = (more.last()?, columns?);
+    fn swallowed(&self, scan: &Scan, first: &[u8], more: &[Vec<u8>], columns: Option<usize>) -> Option<Problem> {
+        let columns = columns.filter(|_| !more.is_empty())?;
         if scan.fields != columns {
             return Some(Problem::OpenQuote(format!(
                 "is closed on line {}, and the row has {} fields where the header has {columns}",
                 self.number, scan.fields
             )));
         }
-        // Lines within the field that are rows by themselves. In prose a space follows a comma.
+        // A record that can be read is one, unless each of its lines is a row by itself. In prose a space follows a comma.
         let is_row = |line: &[u8]| {
             let commas = line.iter().filter(|b| **b == b',').count();
-            columns > 2 && commas + 1 == columns && !line.windows(2).any(|pair| pair == b", ")
+            line.trim_ascii().is_empty()
+                || columns > 2 && commas + 1 == columns && !line.windows(2).any(|pair| pair == b", ")
         };
-        let inner: Vec<&Vec<u8>> = more[..more.len() - 1].iter().filter(|line| !line.trim_ascii().is_empty()).collect();
-        let rows = match inner.is_empty() {
-            false => inner.iter().all(|line| is_row(line)),
-            true => last.trim_ascii_end().ends_with(b"\"") && is_row(last),
-        };
-        rows.then(|| Problem::OpenQuote(format!("is closed on line {}, and the lines between are rows", self.number)))
+        let rows = is_row(first) && more.iter().all(|line| is_row(line));
+        rows.then(|| {
+            Problem::OpenQuote(format!("is closed on line {}, and each of the lines is a row by itself", self.number))
+        })
     }
 
     /// The next line with its end: LF, CR LF or CR. Of one that is too long only the beginning.

@@ -1,5 +1,6 @@
 mod again;
 mod kinds;
+mod ways;
 
 use std::fs;
 use std::path::Path;
@@ -296,6 +297,10 @@ fn bad_rows_are_listed_and_left_out_only_if_that_is_asked_for() {
     let file = files(&[("t", lines)]);
     let import = skip.trl(&file.path().join("t"), &id("ada"), &mut |_| {}).unwrap();
     assert_eq!((import.records(), import.left_out().len(), import.left_out()[1].line), (1, 2, 4));
+    let many = format!("person,first,second,chosen\n{}bo,a,b,first\n", "x\n".repeat(3000));
+    fs::write(dir.path().join("p.csv"), many).unwrap();
+    let import = skip.pairwise_csv(&dir.path().join("p.csv"), &mut |_| {}).unwrap();
+    assert_eq!((import.rows_left_out(), import.left_out().len()), (3000, 1000));
     // What all rows have is no bad row, and bad rows only are no import.
     let columns = files(&[("p.csv", "person,first,second\nada,a,b\n")]);
     assert!(

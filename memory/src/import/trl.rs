@@ -43,8 +43,11 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
     let mut exported = BTreeMap::new();
     let mut unread: BTreeMap<String, usize> = BTreeMap::new();
     let (mut implicit, mut unprompted) = (0, 0);
-    let mut format = None;
+    let (mut format, mut is_first) = (None, true);
     let content_hash = each_line(path, &mut desk, |text| {
+        if std::mem::take(&mut is_first) && text.trim_start().starts_with('[') {
+            return Err(Problem::JsonArray);
+        }
         let json = |why: String| Problem::Json { expected: PAIRED, why };
         let line: Value = serde_json::from_str(text).map_err(|e| json(e.to_string()))?;
         let Value::Object(line) = line else { return Err(json("it is no object".into())) };
@@ -65,7 +68,8 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
             Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
         };
         // A line that this program exported has a prompt, and words to the letter. Other programs leave an empty one out.
-        let own = ["seq", "time", "person"].iter().all(|key| get(key).is_some());
+        let own =
+            ["seq", "person"].iter().all(|key| get(key).is_some()) && get("time").or_else(|| get("log")).is_some();
         let time = get("time").map(|value| time(value, own)).transpose()?;
         let prompt = get("prompt").map(|value| Words::read("prompt", value)).transpose()?;
         let prompt = if own { prompt.or_else(|| Some(Words::Text(String::new()))) } else { prompt };

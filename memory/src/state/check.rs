@@ -27,6 +27,16 @@ use super::illegal::{
 };
 use super::{Epoch, Population, State, StateError, beside_the_point};
 
+/// That a rating is one of its levels, and that there may be so many.
+pub(super) fn is_one_of_its_levels(r: &RatingGiven) -> Result<(), Illegal> {
+    between("levels of a rating", r.levels as usize, 2, LEVELS_MAX as usize)?;
+    if r.level < 1 || r.level > r.levels {
+        let expected = "a level, from 1 to the number of levels";
+        return Err(Illegal::Range { what: "the rating", found: f64::from(r.level), expected });
+    }
+    Ok(())
+}
+
 /// What a legal record changes.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -547,11 +557,7 @@ impl State {
     }
 
     fn rating(&self, r: &RatingGiven) -> Result<Form, Illegal> {
-        between("levels of a rating", r.levels as usize, 2, LEVELS_MAX as usize)?;
-        if r.level < 1 || r.level > r.levels {
-            let expected = "a level, from 1 to the number of levels";
-            return Err(Illegal::Range { what: "the rating", found: f64::from(r.level), expected });
-        }
+        is_one_of_its_levels(r)?;
         let alternative = self.index(&r.alternative)?;
         let (level, levels) = (r.level as u8, r.levels as u8);
         Ok(Form::Rating { alternative, level, levels })

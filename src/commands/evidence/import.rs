@@ -15,13 +15,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cli::{Global, ImportArgs, ImportFormat, PersonArgs, SignsArg};
-use crate::exit::WrongInput;
+use crate::exit::{WrongInput, WrongOptions};
 use crate::front::text::clean;
 use crate::progress::{counting, reading};
 use crate::surroundings::{Opened, home, now, open_home, open_log, person, say, say_json};
 
 /// Runs `credence evidence import`.
 pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
+    options_fit(args)?;
     let root = home(global)?;
     let begins = !Paths::of(&root).has_log();
     if root.exists() && !root.is_dir() {
@@ -44,13 +45,24 @@ pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
         if !args.json {
             say(format!("there is no home in {} yet: an import without --dry-run begins one", root.display()))?;
         }
-        let told = Told { new: import.statements().len(), described: 0, records: None, marks: marks(&import, None) };
+        let told = Told::of(&import, None, 0);
         return tell(args, &import, told);
     }
     let describes = args.describe && !args.dry_run;
     if describes || begins {
+        let was_there = root.exists();
         let mut opened = Opened::open(global, &args.model)?;
-        let import = compared(args, import, &opened.home)?;
+        let import = match compared(args, import, &opened.home) {
+            Ok(import) => import,
+            Err(error) => {
+                drop(opened);
+                // What is refused begins no home.
+                if begins && !was_there {
+                    std::fs::remove_dir_all(&root)?;
+                }
+                return Err(error);
+            }
+        };
         let mut described = Vec::new();
         if describes {
             let wanted: Vec<Statement> = import.undescribed(opened.home.state()).cloned().collect();
@@ -61,6 +73,21 @@ pub(super) fn run(global: &Global, args: &ImportArgs) -> anyhow::Result<()> {
     let mut home = open_home(global)?;
     let import = compared(args, import, &home)?;
     add(args, &mut home, import, Vec::new())
+}
+
+/// That no option is given which the format has no use for: whoever gives one means something by it.
+fn options_fit(args: &ImportArgs) -> anyhow::Result<()> {
+    let given = [
+        ("--prefix", args.prefix.is_some(), ImportFormat::Log, "a log"),
+        ("--name", args.name.is_some(), ImportFormat::Polis, "a Polis export"),
+        ("--signs", args.signs != SignsArg::Checked, ImportFormat::Polis, "a Polis export"),
+    ];
+    match given.iter().find(|(_, given, format, _)| *given && *format != args.format) {
+        Some((option, _, _, of)) => {
+            anyhow::bail!(WrongOptions(format!("{option} is for {of} alone; nothing was imported")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Reads and checks all of a file; nothing of a log, which is read beside the home that it is merged into.
@@ -93,7 +120,7 @@ fn read(args: &ImportArgs) -> anyhow::Result<Option<Import>> {
 fn with_advice(error: ImportError) -> anyhow::Error {
     let advice = match &error {
         ImportError::Line {
-            problem: Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_),
+            problem: Problem::JsonArray | Problem::NoColumn(_) | Problem::UnknownColumn { .. } | Problem::TwoColumns(_),
             ..
         } => None,
         ImportError::Line { .. } => {
@@ -185,12 +212,7 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
 }
 
 fn add(args: &ImportArgs, home: &mut Home, import: Import, described: Vec<AlternativeDescribed>) -> anyhow::Result<()> {
-    let mut told = Told {
-        new: import.undescribed(home.state()).count(),
-        described: described.len(),
-        records: None,
-        marks: marks(&import, Some(home.state())),
-    };
+    let mut told = Told::of(&import, Some(home.state()), described.len());
     let before = home.state().head().0;
     let draft = import.clone().draft(home, now(), described)?;
     if !args.dry_run && !import.is_empty() {
@@ -229,6 +251,8 @@ pub(crate) struct ImportView {
     pub(crate) older: u64,
     /// Pieces that were withdrawn here and are left out.
     pub(crate) withdrawn: u64,
+    /// Pieces that were erased here since they were exported, and are left out.
+    pub(crate) erased: u64,
     /// Pieces that were withdrawn where they came from, and are withdrawn here.
     pub(crate) withdrawals: u64,
     /// Rows that say the same of the same time as another row.
@@ -239,7 +263,9 @@ pub(crate) struct ImportView {
     pub(crate) unmarked: u64,
     /// Those statements, each with what becomes of it.
     pub(crate) marks: Vec<MarkView>,
-    /// Rows that cannot be read, each with what is wrong.
+    /// How many rows cannot be read.
+    pub(crate) rows_left_out: u64,
+    /// The first 1,000 of them, each with what is wrong.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -257,8 +283,8 @@ pub(crate) struct MarkView {
 /// The statements that an import marks and unmarks, by their words in it, or in the home.
 pub(crate) fn marks(import: &Import, state: Option<&State>) -> Vec<MarkView> {
     let words = |alternative: &AlternativeId| {
-        let own = import.statements().iter().find(|s| s.alternative == *alternative).map(|s| s.text.clone());
-        own.or_else(|| Some(state?.description(alternative)?.text.clone())).unwrap_or_else(|| alternative.to_string())
+        let words = import.words(alternative).or_else(|| Some(state?.description(alternative)?.text.as_str()));
+        words.map_or_else(|| alternative.to_string(), str::to_owned)
     };
     let compared = import.compared_with();
     let view = |(alternative, left_out, reason): (&AlternativeId, bool, &str)| MarkView {
@@ -270,11 +296,11 @@ pub(crate) fn marks(import: &Import, state: Option<&State>) -> Vec<MarkView> {
 }
 
 impl ImportView {
-    /// Of an import that was compared with a home in which so many of its statements are new.
+    /// Of an import that was compared with a home, with the counts of its statements there.
     pub(crate) fn of(
         import: &Import,
         dry_run: bool,
-        new: usize,
+        Counts { about, new, bare }: Counts,
         records: Option<[u64; 2]>,
         marks: Vec<MarkView>,
     ) -> Self {
@@ -283,31 +309,52 @@ impl ImportView {
             dry_run,
             evidence: import.records(),
             people: import.people().len(),
-            statements: import.statements().len(),
+            statements: about,
             new_statements: new,
             read_by_model: 0,
-            bare: new,
+            bare,
             notes: import.notes().to_vec(),
             records,
             known: beside.known,
             changed: beside.changed(),
             older: beside.older,
             withdrawn: beside.withdrawn,
+            erased: beside.erased,
             withdrawals: beside.withdrawals(),
             repeated: beside.repeated,
             marked: beside.marked(),
             unmarked: beside.unmarked(),
             marks,
+            rows_left_out: import.rows_left_out(),
             left_out: import.left_out().iter().map(ToString::to_string).collect(),
         }
     }
 }
 
+/// Statements of an import beside a home.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Those that it is about.
+    about: usize,
+    /// Of them, those that the home had not described.
+    new: usize,
+    /// Of them, those without features.
+    bare: usize,
+}
+
+impl Counts {
+    /// Counts them.
+    pub(crate) fn of(import: &Import, state: Option<&State>) -> Self {
+        let (new, bare) = import.new_and_bare(state);
+        Self { about: import.about(state).len(), new, bare }
+    }
+}
+
 /// What is told of an import besides what is in it.
 struct Told {
-    /// Statements that the home had not described.
-    new: usize,
-    /// Of them, those that the model has read.
+    /// Its statements.
+    counts: Counts,
+    /// Statements that the model has read.
     described: usize,
     /// The first and the last record, if any were added.
     records: Option<[u64; 2]>,
@@ -315,19 +362,26 @@ struct Told {
     marks: Vec<MarkView>,
 }
 
+impl Told {
+    /// Of an import that was compared with a home, or with nothing, of whose statements the model has read so many.
+    fn of(import: &Import, state: Option<&State>, described: usize) -> Self {
+        Self { counts: Counts::of(import, state), described, records: None, marks: marks(import, state) }
+    }
+}
+
 /// Rows left out that are listed; the others are only counted.
 const LISTED: usize = 20;
 
 fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
-    let (records, people, statements) = (import.records(), import.people().len(), import.statements().len());
-    let Told { new, described, .. } = told;
+    let (records, people, statements) = (import.records(), import.people().len(), told.counts.about);
+    let Told { counts: Counts { new, bare, .. }, described, .. } = told;
     let beside = import.compared_with();
-    let bare = if args.describe { 0 } else { new };
+    let bare = if args.describe && args.format != ImportFormat::Log { 0 } else { bare };
     if args.json {
         return say_json(&ImportView {
             read_by_model: described,
             bare,
-            ..ImportView::of(import, args.dry_run, new, told.records, told.marks)
+            ..ImportView::of(import, args.dry_run, Counts { bare, ..told.counts }, told.records, told.marks)
         });
     }
     for note in import.notes() {
@@ -336,12 +390,13 @@ fn tell(args: &ImportArgs, import: &Import, told: Told) -> anyhow::Result<()> {
     for row in import.left_out().iter().take(LISTED) {
         say(format!("left out: {row}"))?;
     }
-    if let Some(more) = import.left_out().len().checked_sub(LISTED).filter(|more| *more > 0) {
+    if let Some(more) = import.rows_left_out().checked_sub(LISTED as u64).filter(|more| *more > 0) {
         say(format!("left out: {more} more rows that cannot be read"))?;
     }
     for (count, what) in [
         (beside.known, "stand here already and are left out"),
         (beside.withdrawn, "were withdrawn here and are left out"),
+        (beside.erased, "were erased here and are left out (without the columns seq and log they come in again)"),
         (beside.withdrawals(), "were withdrawn in the log that they came from, and are withdrawn here"),
         (beside.older, "are older than what stands here and are left out"),
         (beside.repeated, "say the same of the same time as another row and are left out"),

@@ -184,6 +184,7 @@ fn summary(found: &ImportView) -> Markup {
         (found.known, "stand here already and are left out"),
         (found.older, "are older than what stands here and are left out"),
         (found.withdrawn, "were withdrawn here and are left out"),
+        (found.erased, "were erased here and are left out"),
         (found.withdrawals, "were withdrawn where they came from, and are withdrawn here"),
         (found.repeated, "say the same of the same time as another row and are left out"),
     ];
@@ -209,7 +210,7 @@ fn summary(found: &ImportView) -> Markup {
             @if !found.left_out.is_empty() {
                 h2 { "Rows left out" }
                 ul { @for row in found.left_out.iter().take(LISTED_MAX) { li { (clean(row)) } } }
-                @if found.left_out.len() > LISTED_MAX { p { "and " (found.left_out.len() - LISTED_MAX) " more." } }
+                @if let Some(more @ 1..) = found.rows_left_out.checked_sub(LISTED_MAX as u64) { p { "and " (more) " more." } }
             }
         }
     }

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use super::matching::Match;
 use crate::home::{Home, HomeError};
 use crate::ids::{AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId, ValueId};
-use crate::import::{CHANGED, Import, ImportError};
+use crate::import::{CHANGED, Import, ImportError, OwnTimes};
 use crate::record::{Origin, Record};
 
 /// What a record says, without who said it and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Said {
-    pub(super) about: Hash,
-    pub(super) answer: Hash,
+pub(in crate::import) struct Said {
+    pub(in crate::import) about: Hash,
+    pub(in crate::import) answer: Hash,
 }
 
 /// What a piece of evidence is between and what it takes of it, whatever its kind: a choice of one over another, a correction
@@ -28,11 +28,12 @@ pub(super) struct Taken {
 /// Evidence that a home holds or held.
 pub(super) struct Given {
     pub(super) seq: Seq,
-    pub(super) time: Timestamp,
+    /// When, where it has a time of its own.
+    pub(super) time: Option<Timestamp>,
+    /// The time that it bears in the log.
+    pub(super) logged: Timestamp,
     pub(super) said: Said,
     pub(super) source: SourceId,
-    /// Whether it came with a time of its own.
-    pub(super) timed: bool,
     pub(super) standing: Standing,
     /// Whether a row of the import was found to be this.
     pub(super) matched: bool,
@@ -69,6 +70,8 @@ pub(super) struct Everything {
     /// Everything that they ever said, by whom and about what.
     pub(super) by_words: HashMap<(PersonId, Hash), Vec<Given>>,
     pub(super) where_is: HashMap<Seq, (PersonId, Hash)>,
+    /// Records that rows say they were, and that were erased.
+    pub(super) erased: BTreeSet<Seq>,
     /// The alternatives of records that rows say they were, and what was taken of them.
     pub(super) named: HashMap<Seq, (Vec<AlternativeId>, Option<Taken>)>,
 }
@@ -94,11 +97,14 @@ impl Everything {
 pub(super) fn what_was_given(home: &Home, import: &Import) -> Result<Everything, ImportError> {
     let mut given = Everything::default();
     let named: BTreeSet<Seq> = import.exported.values().map(|e| e.seq).collect();
-    let mut import_began = None;
+    let mut times = OwnTimes::default();
     for entry in home.entries()? {
         let entry = entry.map_err(HomeError::from)?;
+        let own_time = times.of(&entry);
         match &entry.record {
-            Record::Imported(_) => import_began = Some(entry.time),
+            Record::Erased(_) if named.contains(&entry.seq) => {
+                given.erased.insert(entry.seq);
+            }
             Record::Retracted(r) => {
                 let key = given.where_is.get(&r.target);
                 let of = key.and_then(|key| given.by_words.get_mut(key)?.iter_mut().find(|g| g.seq == r.target));
@@ -117,11 +123,10 @@ pub(super) fn what_was_given(home: &Home, import: &Import) -> Result<Everything,
                 }
                 given.by_words.entry(key).or_default().push(Given {
                     seq: entry.seq,
-                    time: entry.time,
+                    time: own_time,
+                    logged: entry.time,
                     said,
                     source: from.source.clone(),
-                    // What has no time of its own bears that of the import.
-                    timed: import_began != Some(entry.time),
                     standing: Standing::Stands,
                     matched: false,
                 });
@@ -155,7 +160,7 @@ pub(super) fn taken(record: &Record) -> Option<Taken> {
 }
 
 /// Who said it, about what, and which answer; nothing for what is no evidence.
-pub(super) fn said(record: &Record) -> Option<(&Origin, Said)> {
+pub(in crate::import) fn said(record: &Record) -> Option<(&Origin, Said)> {
     let from = record.evidence_origin()?;
     let said = match record {
         Record::ChoiceMade(r) => {
@@ -172,8 +177,8 @@ pub(super) fn said(record: &Record) -> Option<(&Origin, Said)> {
             alternatives.sort_unstable();
             let mut words = other.clone();
             if let Some(from) = words.evidence_origin_mut() {
-                from.session = None;
-                from.source = SourceId::new("anywhere").ok()?;
+                let (person, source) = (PersonId::new("anybody").ok()?, SourceId::new("anywhere").ok()?);
+                *from = Origin { person, source, session: None };
             }
             // Words, readings of them and what they leave open are not in every form of a file.
             if let Record::ImportanceStated(r) = &mut words {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::held::{Everything, Given, Said, Standing, said, taken};
-use super::to_millisecond;
 use crate::home::Home;
 use crate::ids::{AlternativeId, Hash, PersonId, Seq, SourceId};
+use crate::import::conversations::voter;
 use crate::import::{ExportedAs, Import, times};
 use crate::record::Record;
 
@@ -39,15 +39,14 @@ pub(super) fn pieces_of(
     let mut seen: HashMap<(PersonId, Said, Timestamp), Vec<Option<&ExportedAs>>> = HashMap::new();
     let mut last: HashMap<(PersonId, Hash), (Option<Timestamp>, usize)> = HashMap::new();
     let mut pieces = Vec::with_capacity(evidence.len());
-    for (place, (time, record)) in evidence.iter().enumerate() {
+    for (place, &(time, ref record)) in evidence.iter().enumerate() {
         let Some((from, said)) = said(record) else {
             pieces.push(None);
             continue;
         };
-        let time = time.map(to_millisecond);
         let key = (from.person.clone(), said.about);
         // Conversations keep that rule in whatever form, and under whatever prefix, they come.
-        let one_vote = import.one_vote_each || matches!(record, Record::VerdictGiven(_)) && is_voter(&key.0);
+        let one_vote = import.one_vote_each || matches!(record, Record::VerdictGiven(_)) && voter(&key.0).is_some();
         let exported = import.exported.get(&place);
         // Two rows of one file that say the same of the same time are one row; two records of a log are two.
         let is_repeated = !is_log
@@ -71,15 +70,17 @@ pub(super) fn pieces_of(
             };
             match (&e.log, time) {
                 // The same number, and a time that speaks against it: another record, of a copy that went on by itself.
-                (Some(of), Some(time)) => of == log && times::alike(record.time, time),
+                (Some(of), Some(time)) => of == log && times::alike(record.logged, time),
                 (Some(of), None) => of == log,
                 // Where the file does not say of which log its numbers are, nothing may speak against this one.
-                (None, Some(time)) => (person, about) == (&key.0, key.1) && record.time == time,
+                (None, Some(time)) => (person, about) == (&key.0, key.1) && times::alike(record.logged, time),
                 (None, None) => record.said == said,
             }
         };
         let exported = exported.filter(agrees).map(|e| e.seq);
-        let found = is_repeated.then_some(Match::Repeated);
+        let is_erased =
+            import.exported.get(&place).is_some_and(|e| e.log.as_deref() == Some(log) && given.erased.contains(&e.seq));
+        let found = if is_erased { Some(Match::Erased) } else { is_repeated.then_some(Match::Repeated) };
         pieces.push(Some(Piece { key, said, time, exported, one_vote, withdrawn, found }));
     }
     for (place, piece) in pieces.iter_mut().enumerate() {
@@ -92,21 +93,17 @@ pub(super) fn pieces_of(
     pieces
 }
 
-/// Whether a name is that of a voter of a conversation, `polis:NAME:VOTER`, as it came or with a prefix.
-pub(super) fn is_voter(person: &PersonId) -> bool {
-    person.as_str().split_once("polis:").is_some_and(|(_, rest)| rest.contains(':'))
-}
-
 /// Rows that are a record of this home, as they say, though of another kind or in other words: a form without kinds makes a
-/// choice of a correction, and people mend letters. Gives how many have other words.
+/// choice of a correction, and people mend letters. Gives how many have other words, and how many with the same number and time
+/// were taken for other records all the same.
 pub(super) fn named_records(
     import: &Import,
     evidence: &[(Option<Timestamp>, Record)],
     pieces: &mut [Option<Piece>],
     given: &mut Everything,
     home: Option<&Home>,
-) -> u64 {
-    let Some(state) = home.map(Home::state).filter(|_| !import.exported.is_empty()) else { return 0 };
+) -> (u64, u64) {
+    let Some(state) = home.map(Home::state).filter(|_| !import.exported.is_empty()) else { return (0, 0) };
     let texts: HashMap<AlternativeId, &str> =
         import.statements.iter().map(|s| (s.alternative, s.text.as_str())).collect();
     let words = |alternatives: &[AlternativeId]| {
@@ -115,7 +112,7 @@ pub(super) fn named_records(
         words.sort();
         words.join(" ")
     };
-    let mut reworded = 0;
+    let (mut reworded, mut others) = (0, 0);
     for (piece, (_, record)) in pieces.iter_mut().zip(evidence) {
         let Some(piece) = piece.as_mut().filter(|piece| piece.found.is_none()) else { continue };
         let Some(seq) = piece.exported else { continue };
@@ -132,8 +129,9 @@ pub(super) fn named_records(
         };
         if changed && stands {
             piece.found = Some(Match::Changes(seq));
-        } else if !same && !changed && !alike() {
-            // Nothing but a number and a time in common.
+        } else if !same && !changed && !alike() && !is_moment(piece.time, there.logged) {
+            // Nothing but a number and a whole second in common, as copies of one log may have that went on by themselves.
+            others += u64::from(piece.time == Some(there.logged));
             piece.exported = None;
             continue;
         } else {
@@ -145,7 +143,12 @@ pub(super) fn named_records(
             piece.found = piece.found.or(Some(met));
         }
     }
-    reworded
+    (reworded, others)
+}
+
+/// Whether a row has the very time of a record, and it is one that no two have by chance.
+fn is_moment(time: Option<Timestamp>, logged: Timestamp) -> bool {
+    time == Some(logged) && logged.as_millisecond() % 1000 != 0
 }
 
 /// How much of their letters, two by two, words share that are the same words with something mended.
@@ -158,7 +161,7 @@ pub(super) fn exact(before: &[Given], piece: &Piece) -> Option<usize> {
         return Some(at);
     }
     let time = piece.time?;
-    let at_that_time = |g: &Given| same(g) && !g.matched && g.time == time;
+    let at_that_time = |g: &Given| same(g) && !g.matched && g.time == Some(time);
     let standing = before.iter().position(|g| at_that_time(g) && g.standing == Standing::Stands);
     standing.or_else(|| before.iter().position(at_that_time))
 }
@@ -174,10 +177,11 @@ impl Fresh {
     /// Whether it takes the place of a piece of evidence: what was said of the same at the very time, or in the very record; or,
     /// where neither has a time, what an earlier state of the file said.
     pub(super) fn changes(&self, before: &Given, source: &SourceId) -> bool {
-        let same = match self.time {
+        let same = match (self.time, before.time) {
             _ if self.exported == Some(before.seq) => true,
-            Some(time) => before.timed && times::same_second(before.time, time),
-            None => !before.timed && before.source == *source,
+            (Some(now), Some(then)) => times::alike(now, then),
+            (None, None) => before.source == *source,
+            _ => false,
         };
         same && before.standing == Standing::Stands && !before.matched
     }
@@ -188,6 +192,7 @@ pub(super) enum Match {
     New,
     Known,
     Withdrawn,
+    Erased,
     Older,
     Repeated,
     Changes(Seq),
@@ -196,33 +201,32 @@ pub(super) enum Match {
 /// What a row is beside everything that its person said about the same and that no other row is.
 pub(super) fn match_row(before: &mut [Given], piece: &Piece) -> Match {
     let Piece { said, time, .. } = *piece;
-    // The same time as a program saved it that knows no milliseconds, or no seconds.
-    let cut_short =
-        |g: &&mut Given| g.said == said && !g.matched && g.timed && time.is_some_and(|time| times::alike(g.time, time));
-    if let Some(same) = before.iter_mut().find(cut_short) {
+    let both = |one: Option<Timestamp>, other: Option<Timestamp>, are: fn(Timestamp, Timestamp) -> bool| {
+        one.zip(other).is_some_and(|(one, other)| are(one, other))
+    };
+    let is_same = |g: &&mut Given| g.said == said && !g.matched && both(g.time, time, times::alike);
+    if let Some(same) = before.iter_mut().find(is_same) {
         return same.is_met();
     }
     if piece.one_vote {
         let mut votes: Vec<&mut Given> =
             before.iter_mut().filter(|g| g.was_imported() && g.standing != Standing::Changed).collect();
-        votes.sort_by_key(|g| (g.time, g.seq));
+        votes.sort_by_key(|g| (g.logged, g.seq));
         // What was there before the person's vote was withdrawn is gone with it.
-        let is_before = |timed: bool, then: Timestamp| timed && time.is_some_and(|t| t < then);
+        let is_older = |than: &Given| both(time, than.time, times::is_before);
         if votes.last().is_some_and(|last| last.standing == Standing::Withdrawn) {
             match votes.last() {
-                Some(last) if is_before(last.timed, last.time) => return Match::Older,
-                Some(last) if last.said == said && (time.is_none() || !last.timed) => return Match::Withdrawn,
+                Some(last) if is_older(last) => return Match::Older,
+                Some(last) if last.said == said && time.and(last.time).is_none() => return Match::Withdrawn,
                 _ => {}
             }
         }
         return match votes.into_iter().rev().find(|g| g.standing == Standing::Stands) {
             None => Match::New,
             // The same again, later: the later time counts, or a vote between the two would seem to be the last.
-            Some(last) if last.said == said && last.timed && time.is_some_and(|t| t > last.time) => {
-                Match::Changes(last.seq)
-            }
+            Some(last) if last.said == said && both(last.time, time, times::is_before) => Match::Changes(last.seq),
             Some(last) if last.said == said => last.is_met(),
-            Some(last) if is_before(last.timed, last.time) => Match::Older,
+            Some(last) if is_older(last) => Match::Older,
             Some(last) => Match::Changes(last.seq),
         };
     }
@@ -232,7 +236,7 @@ pub(super) fn match_row(before: &mut [Given], piece: &Piece) -> Match {
             && !g.matched
             && g.was_imported()
             && g.standing != Standing::Changed
-            && (time.is_none() || !g.timed)
+            && time.and(g.time).is_none()
     });
     loose.map_or(Match::New, Given::is_met)
 }

@@ -15,6 +15,10 @@ impl Files {
     /// `comments.csv`, `votes.csv` and, if it is there, `summary.csv`; or the same with one beginning, such as
     /// `2026-01-01-1200-abc-votes.csv`.
     pub(super) fn find(directory: &Path) -> Result<Self, ImportError> {
+        if directory.is_file() {
+            let problem = "it is a file: an archive has to be unpacked, and the folder given".to_owned();
+            return Err(ImportError::NotPolis { path: directory.to_owned(), problem });
+        }
         let plain = |name: &str| Some(directory.join(name)).filter(|path| path.is_file());
         if let (Some(comments), Some(votes)) = (plain("comments.csv"), plain("votes.csv")) {
             return Ok(Self { comments, votes, summary: plain("summary.csv") });
