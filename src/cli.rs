@@ -367,6 +367,9 @@ pub(crate) enum ModelCommand {
         /// The model [default: the default model]
         #[arg(default_value = credence_priors::reference::DEFAULT_MODEL)]
         reference: String,
+        /// Rounds, after one that is not counted
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = numbers::count::<1, 1000>)]
+        rounds: usize,
         /// One JSON object
         #[arg(long)]
         json: bool,

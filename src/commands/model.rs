@@ -14,9 +14,6 @@ use crate::commands::prior::read_in_words;
 use crate::progress::PullBar;
 use crate::surroundings::{cache, pull, say, say_json};
 
-/// Rounds of the benchmark, after one that is not counted.
-const BENCH_ROUNDS: usize = 5;
-
 /// A model, as `credence model info --json` tells it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelJson {
@@ -107,10 +104,10 @@ pub(crate) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<()> 
                 say(format!("  {name:<22} {}", read_in_words(validity)))
             })
         }
-        ModelCommand::Bench { reference, json } => {
+        ModelCommand::Bench { reference, rounds, json } => {
             let pulled = pull(global, &reference)?;
             let mut model = Llama::load(&pulled.path, &cache(global).llama_options_for(&pulled))?;
-            let report = bench(&mut model, BENCH_ROUNDS)?;
+            let report = bench(&mut model, rounds)?;
             if json {
                 return say_json(&report);
             }

@@ -3,35 +3,30 @@
 use std::sync::Arc;
 
 use credence_agent::approvals::{self, ApprovalAnswer as Answered, ApprovalVerdict, ApproveError, Now};
-use credence_agent::calls::{self, CallError};
+use credence_agent::calls;
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::open_question::OpenQuestion as Question;
 use credence_agent::session::{Answer, SessionError, record_described};
-use credence_agent::{in_words, influence, keyed, names, views, wording};
-use credence_approvals::{ApprovalError, Stated};
+use credence_agent::{keyed, names, views, wording};
+use credence_approvals::Stated;
 use credence_mcp::{
-    Agent, AnswerAt, Approval, ApprovalAnswer, ApprovalArguments, Caller, Choice, DecideArguments, Decision,
-    DecisionAnswer, ExplainArguments, Explained, Host, HostError, LogEntry, LogPage, OpenApproval, OpenQuestion,
-    OutcomeArguments, OutcomeNoted, Proposal, ProposalArguments, Reason, Value, Values, ValuesArguments,
+    AnswerAt, Approval, ApprovalAnswer, ApprovalArguments, Caller, DecideArguments, Decision, DecisionAnswer,
+    ExplainArguments, Explained, Host, HostError, LogEntry, LogPage, OutcomeArguments, OutcomeNoted, Proposal,
+    ProposalArguments, Value, Values, ValuesArguments,
 };
 use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, SourceId};
-use credence_memory::observation::contrast;
-use credence_memory::record::{ActOutcome, Outcome, Record};
+use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::text::normal;
 
+use super::explained::{explained_record, explained_value, in_log, known};
 use super::reading::{LiveReading, ToProbe, ToRead};
+use super::terms::{approval, in_terms, named, of_approvals, of_calls};
 use crate::commands::approvals::here;
 use crate::commands::decide::text;
-use crate::commands::evidence::outline;
 use crate::probing::{Watched, note};
 use crate::serve::desk::DeskHandle;
 use crate::surroundings::now;
-
-/// People named where somebody is not found.
-const KNOWN_MAX: usize = 8;
-/// Records of evidence named for a value, at most.
-const EVIDENCE_MAX: usize = 8;
 
 /// Who came over HTTP: with an agent's token, or with the owner's. Over standard input and output it is whoever started the process.
 pub(crate) const AGENT: &str = "agent";
@@ -48,7 +43,7 @@ pub(crate) enum Elsewhere {
     Act(u64),
 }
 
-type Place = Box<dyn Fn(Elsewhere) -> AnswerAt + Send + Sync>;
+pub(super) type Place = Box<dyn Fn(Elsewhere) -> AnswerAt + Send + Sync>;
 
 /// A home behind a desk.
 pub(crate) struct DeskHost {
@@ -227,94 +222,12 @@ fn may_read_log(caller: &Caller) -> Result<(), HostError> {
     if is_agent(caller) { Err(HostError::NotAllowed { what: "read the log".into() }) } else { Ok(()) }
 }
 
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
+pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
     HostError::Home { source: error.into() }
 }
 
 fn of_session(error: SessionError) -> HostError {
     failed(error)
-}
-
-/// An agent as it calls itself.
-fn named(agent: &Agent) -> String {
-    match (agent.name.trim(), agent.version.trim()) {
-        ("", _) => "an agent".to_owned(),
-        (name, "") => format!("agent {name}"),
-        (name, version) => format!("agent {name} {version}"),
-    }
-}
-
-fn of_calls(error: CallError) -> HostError {
-    match error {
-        CallError::NothingToReport(record) => {
-            HostError::NotFound { what: format!("decision, or act that passed, with the record {record}") }
-        }
-        CallError::TooLong { .. } => HostError::BadInput { what: "observed".into(), expected: error.to_string() },
-        other => failed(other),
-    }
-}
-
-fn of_approvals(error: ApproveError) -> HostError {
-    match error {
-        ApproveError::Approval(ApprovalError::NotAsked { asked }) => HostError::NotOpen { question: asked.to_string() },
-        ApproveError::NotOpen { question, .. } => HostError::NotOpen { question: question.to_string() },
-        ApproveError::Approval(ApprovalError::OtherThanShown { .. }) => HostError::OtherThanShown,
-        ApproveError::Approval(ApprovalError::Request { source }) => {
-            HostError::BadInput { what: "the request".into(), expected: source.to_string() }
-        }
-        ApproveError::Unusable(why) => HostError::BadInput { what: "the answer".into(), expected: why },
-        other => failed(other),
-    }
-}
-
-/// A decision as the protocol has it; where its question can be answered is still to be said.
-fn in_terms(home: &Home, seq: Seq, ids: &[AlternativeId], decided: &Decided) -> Decision {
-    let at = |id: &AlternativeId| ids.iter().position(|other| other == id);
-    let (verdict, chosen) = match &decided.outcome {
-        Outcome::Act { alternative } => (Choice::Act, at(alternative)),
-        Outcome::Ask { .. } => (Choice::Ask, None),
-        Outcome::Defer { .. } => (Choice::Defer, None),
-    };
-    let mut reasons: Vec<Reason> = match &decided.outcome {
-        Outcome::Defer { because } => vec![Reason { words: because.clone(), records: Vec::new() }],
-        _ => Vec::new(),
-    };
-    reasons.extend(decided.contributions.iter().take(6).map(|part| {
-        let speaks_for = if part.contribution < 0.0 { decided.second } else { decided.best };
-        let rests = decided.reasons.iter().filter(|r| names::of_id(&r.feature) == part.name).flat_map(|r| &r.evidence);
-        let words = format!("{} speaks for {:?}", part.name, text(home, &ids[speaks_for]));
-        Reason { words, records: rests.map(|seq| seq.0).collect() }
-    }));
-    let question = decided.question.as_ref().filter(|_| verdict == Choice::Ask).map(|q| {
-        let [first, second] = q.alternatives.map(|id| text(home, &id));
-        OpenQuestion {
-            id: format!("{}", seq.0),
-            words: format!(
-                "{}: which would you rather have?",
-                home.state().description(&q.alternatives[0]).map_or("", |d| d.situation.as_str())
-            ),
-            options: vec![first, second, "no preference".into()],
-            answer_at: AnswerAt::default(),
-        }
-    });
-    Decision {
-        verdict,
-        chosen,
-        chosen_words: chosen.map(|at| text(home, &ids[at])),
-        regret: decided.assessment.expected_regret.max(0.0),
-        reasons,
-        question,
-        record: Some(seq.0),
-    }
-}
-
-/// A verdict on a call as the protocol has it.
-fn approval(verdict: ApprovalVerdict, place: &Place) -> Approval {
-    let ApprovalVerdict { explanation, question, shown_hash, record, act, .. } = verdict;
-    let number = act;
-    let question = question.map(|id| OpenApproval { id, answer_at: place(Elsewhere::Call(id)) });
-    let record = act.and(record).map(|seq| seq.0);
-    Approval { act: number, record, question, ..Approval::new(explanation, shown_hash) }
 }
 
 impl Host for DeskHost {
@@ -574,119 +487,5 @@ fn refused(
         question: None,
         shown_hash: request.shown_hash(),
         record: None,
-    })
-}
-
-fn known(home: &Home, person: &PersonId) -> Result<(), HostError> {
-    if home.state().people().contains_key(person) {
-        return Ok(());
-    }
-    let known = home.state().people().keys().take(KNOWN_MAX).map(ToString::to_string).collect();
-    Err(HostError::UnknownPerson { person: person.to_string(), known })
-}
-
-fn in_log(home: &Home, seq: Seq, record: &Record) -> Result<LogEntry, HostError> {
-    let mut value = serde_json::to_value(record).map_err(failed)?;
-    // Whoever knows the seed of the audits can tell which of their acts will be asked.
-    redact(&mut value);
-    Ok(LogEntry { seq: seq.0, kind: record.kind().to_owned(), words: outline(home.state(), record), record: value })
-}
-
-/// Puts words in the place of the audit seed, wherever it stands.
-fn redact(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            for (name, field) in fields {
-                if name == "audit_seed" { *field = "kept from agents".into() } else { redact(field) }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(redact),
-        _ => {}
-    }
-}
-
-/// Why a record is as it is; where `only_of` is given, of that person's decisions and approvals only.
-fn explained_record(home: &Home, seq: Seq, only_of: Option<&PersonId>) -> Result<Explained, HostError> {
-    let entry = home.entries().map_err(failed)?.find_map(|e| e.ok().filter(|e| e.seq == seq));
-    let Some(entry) = entry else { return Err(HostError::NotFound { what: format!("record {seq}") }) };
-    let whose = match &entry.record {
-        Record::DecisionMade(made) => Some(&made.person),
-        Record::ApprovalNoted(noted) => Some(&noted.person),
-        Record::CallBegun(begun) => Some(&begun.person),
-        Record::CallEnded(ended) => Some(&ended.person),
-        Record::OutcomeReported(reported) => Some(&reported.person),
-        Record::MotiveRead(read) => Some(&read.person),
-        _ => None,
-    };
-    if only_of.is_some_and(|owner| whose != Some(owner)) {
-        return Err(HostError::NotAllowed { what: format!("see record {seq}") });
-    }
-    let mut reasons = Vec::new();
-    if let Record::DecisionMade(made) = &entry.record {
-        reasons.extend(made.reasons.iter().map(|reason| Reason {
-            words: format!("{} counted for {:+.2}", names::of_id(&reason.feature), reason.contribution.get()),
-            records: reason.evidence.iter().map(|seq| seq.0).collect(),
-        }));
-    }
-    let mut summary = outline(home.state(), &entry.record);
-    if matches!(entry.record, Record::ApprovalNoted(_)) {
-        let records = home.entries().map_err(failed)?.filter_map(|e| e.ok().map(|e| (e.seq, e.record)));
-        let was = approvals::as_it_was(records, seq);
-        if let Some((_, said, before)) = &was {
-            summary = format!("{} ({})", summary, approvals::numbered(said, before.records()));
-        }
-        if let Some(why) = was.and_then(|(_, said, before)| approvals::entry_explained(&said, &before)) {
-            let lines = approvals::explanation_in_words(&why);
-            let words = |line: &String| Reason { words: line.trim().to_owned(), records: Vec::new() };
-            let changes = why.would_change.len();
-            reasons.extend(lines[..lines.len() - changes].iter().map(words));
-            return Ok(Explained { summary, reasons, would_change: why.would_change });
-        }
-    }
-    let would_change = match &entry.record {
-        Record::DecisionMade(made) if matches!(made.outcome, Outcome::Ask { .. }) => {
-            vec!["An answer to its question.".to_owned()]
-        }
-        Record::DecisionMade(_) => vec!["Answers to questions about the values that counted.".to_owned()],
-        _ => Vec::new(),
-    };
-    Ok(Explained { summary, reasons, would_change })
-}
-
-fn explained_value(home: &Home, person: &PersonId, value: &str) -> Result<Explained, HostError> {
-    known(home, person)?;
-    let state = home.state();
-    let view = views::values(state, person, names::value).map_err(failed)?;
-    let same = |name: &str| name.eq_ignore_ascii_case(value.trim());
-    let Some(at) = view.values.iter().position(|v| same(&v.id) || same(&v.name)) else {
-        let known: Vec<&str> = view.values.iter().map(|v| v.name.as_str()).collect();
-        return Err(HostError::BadInput { what: "value".into(), expected: format!("one of {}", known.join(", ")) });
-    };
-    let v = &view.values[at];
-    let layout = &state.epoch().ok_or_else(|| HostError::NotFound { what: "prior".into() })?.layout;
-    let mut direction = contrast(layout, at, None);
-    direction.truncate(layout.dimension());
-    let ranked = influence::ranked(state, person, &direction).map_err(failed)?;
-    let reasons = ranked.iter().take(EVIDENCE_MAX).map(|moved| {
-        let said = in_words::evidence(state, person, moved.seq, names::value).unwrap_or_default();
-        Reason { words: format!("{said} ({:+.2})", moved.mean_change), records: vec![moved.seq.0] }
-    });
-    let side = match (v.sure, v.mean > 0.0) {
-        (true, true) => "counts for more than the average of their values",
-        (true, false) => "counts for less than the average of their values",
-        (false, _) => "is still open",
-    };
-    Ok(Explained {
-        summary: format!(
-            "{} {side}: {:+.2}, 90% interval [{:+.2}, {:+.2}], place {} of {}.",
-            v.name,
-            v.mean,
-            v.low,
-            v.high,
-            v.rank,
-            view.values.len()
-        ),
-        reasons: reasons.collect(),
-        would_change: vec![format!("Answers to questions in which {} is at stake; a session asks them.", v.name)],
     })
 }

@@ -1,7 +1,9 @@
 //! `credence mcp`: agents ask over the Model Context Protocol. A desk owns the home, as in the service.
 
+mod explained;
 mod host;
 mod reading;
+mod terms;
 
 use std::sync::Arc;
 

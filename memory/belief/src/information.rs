@@ -87,12 +87,18 @@ pub fn score(
 }
 
 /// Equation (15) for each question: nats, between 0 and `ln` of the number of outcomes.
+///
+/// # Panics
+/// If a question cannot be asked of this belief: see [`Question::check`].
 pub fn expected_information_gain(mixture: &Mixture, questions: &[Question]) -> Vec<f64> {
     expected_information(mixture, questions, &heaviest(mixture)).iter().map(Expected::gain).collect()
 }
 
 /// Equation (15) under so many hypotheses that stand for all of them, at evenly spaced quantiles of their weights in their own
 /// order: to tell at a fraction of the cost which of many questions are worth working out in full. Nats.
+///
+/// # Panics
+/// As [`expected_information_gain`].
 pub fn rough_information_gain(mixture: &Mixture, questions: &[Question], hypotheses: usize) -> Vec<f64> {
     expected_information(mixture, questions, &representatives(mixture, hypotheses)).iter().map(Expected::gain).collect()
 }

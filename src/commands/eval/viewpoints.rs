@@ -17,13 +17,13 @@ pub(crate) struct ViewpointsArgs {
     #[arg(long, value_name = "NAME|DIR", default_value = "taste")]
     pub(crate) pack: String,
     /// Simulated readers
-    #[arg(long, value_name = "N", default_value_t = 36)]
+    #[arg(long, value_name = "N", default_value_t = 36, value_parser = crate::cli::numbers::count::<2, 10000>)]
     pub(crate) readers: usize,
     /// Choices that each has answered
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = crate::cli::numbers::count::<0, 10000>)]
     pub(crate) answers: usize,
     /// Pairs of works that nobody has seen, at most
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = crate::cli::numbers::count::<1, 10000>)]
     pub(crate) works: usize,
     /// Numbers of readers whose verdicts a pair of works is inferred from
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [3, 10, 30])]
