@@ -249,6 +249,11 @@ impl WithoutHome {
 /// Opens the home for writing.
 pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
     let dir = home(global)?;
+    let log = log_path(global)?;
+    if !log.exists() {
+        // Said as by those commands that only read it.
+        open_log(&log)?;
+    }
     let (home, opened) = Home::open(&dir)
         .map_err(|error| match error {
             HomeError::State(error) => anyhow::Error::new(ReplayError::from(error)),

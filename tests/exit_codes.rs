@@ -22,6 +22,10 @@ fn log(home: &Path) -> Vec<u8> {
 #[test]
 fn something_in_the_way_is_named() {
     let dir = tempfile::tempdir().unwrap();
+    // No home at all is the same to those that write and to those that read.
+    for command in [&["evidence", "retract", "1"][..], &["people", "consolidate"], &["people"], &["replay"]] {
+        fails(dir.path(), command, 3, "there is no evidence log at");
+    }
     // The log is a directory.
     fs::create_dir_all(dir.path().join("evidence/log.jsonl")).unwrap();
     fs::write(dir.path().join("evidence/log.jsonl/x"), "x").unwrap();

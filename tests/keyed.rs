@@ -61,6 +61,9 @@ fn several_kinds_are_asked_and_the_log_replays_compares_and_shows_itself() {
     let listed = done(home.path(), &["evidence", "list"]);
     assert!(listed.contains("the most important is"), "{listed}");
     done(home.path(), &["explain", "honesty", "--person", "ada"]);
+    // No wait would ever help here, and that is what is said.
+    let schedule = done(home.path(), &["tune", "status"]);
+    assert!(schedule.contains("Schedule: never: this home's questions are keyed"), "{schedule}");
 }
 
 #[test]

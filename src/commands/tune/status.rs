@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::work::KEYED;
 use super::{name, settings, whose};
 use crate::cli::{Global, StatusArgs};
 use crate::surroundings::{self, home, log_path, now, open_log, read_state, say, say_json};
@@ -94,6 +95,9 @@ pub(super) fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<()> {
         plan.whose, s.answers, s.nats
     ))?;
     say(format!("Next candidate: number {} at the gate, each test at the {:.4} level", plan.turn, plan.level))?;
+    if state.elicited().is_some_and(|prior| prior.in_key_points()) {
+        return say(format!("Schedule: never: {KEYED}"));
+    }
     say(format!("Schedule: {}", plan.decision))
 }
 

@@ -66,14 +66,14 @@ pub(crate) struct WaitJson {
     plan: Plan,
 }
 
+/// Why nothing is ever trained in most homes.
+pub(super) const KEYED: &str = "this home's questions are keyed; fine-tuning needs a home whose questions the model reads: begin one with --unkeyed";
+
 /// Runs `credence tune run`.
 pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
     let mut home = Opened::open(global, &args.model)?.home;
     if home.state().elicited().is_some_and(|prior| prior.in_key_points()) {
-        anyhow::bail!(WrongInput(
-            "this home's questions are keyed; fine-tuning needs a home whose questions the model reads: begin one with --unkeyed"
-                .into()
-        ));
+        anyhow::bail!(WrongInput(KEYED.into()));
     }
     let root = home.paths().root().to_owned();
     let (folder, job) = match unfinished(&root)? {
