@@ -182,7 +182,7 @@ pub fn examples(
         };
         match examples.last_mut().filter(|_| last == Some(&teaching.prompt)) {
             Some(example) => example.targets.push(target),
-            None => examples.push(Example { tokens: prompt[..end].to_vec(), targets: vec![target] }),
+            None => examples.push(Example::new(prompt[..end].to_vec(), vec![target])),
         }
         last = Some(&teaching.prompt);
     }

@@ -119,6 +119,11 @@ impl Probe {
         Ok(Self { parts, direction, offset })
     }
 
+    /// The direction in the states as they are, and what is added to the product: what a score is made of.
+    pub fn direction(&self) -> (&[f32], f64) {
+        (&self.direction, self.offset)
+    }
+
     /// The parts.
     pub fn parts(&self) -> &Parts {
         &self.parts

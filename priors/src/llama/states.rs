@@ -369,7 +369,7 @@ mod tests {
             let bar = if architecture == Architecture::Gemma3 { 4e-3 } else { 1e-3 };
             for (query, states) in asked.iter().zip(&together) {
                 let tokens: Vec<u32> = query.tokens.iter().map(|t| t.0.cast_unsigned()).collect();
-                let expected = residual_stream(&weights, &tokens, &query.layers, query.span.clone());
+                let expected = residual_stream(&weights, None, &tokens, &query.layers, query.span.clone());
                 let alone = llama.states_of(std::slice::from_ref(query))?;
                 for ((layer, state), expected) in query.layers.iter().zip(states).zip(&expected) {
                     let difference = apart(expected, state);

@@ -215,7 +215,7 @@ pub fn example(rounds: &[Round], teacher: Teacher, words: Words, tokenizer: &dyn
         });
         tokens.extend(answers.get(round.choice));
     }
-    Example { tokens, targets }
+    Example::new(tokens, targets)
 }
 
 #[cfg(test)]

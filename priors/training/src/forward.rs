@@ -287,17 +287,20 @@ impl<'a> Pass<'a> {
     /// Layers from the adapter's lowest to the top, then `head` on the last hidden states, then back down.
     ///
     /// `head` gets tokens x width and gives a result and its gradient in the same layout; the adapter's gradient is
-    /// added to `grads`. With `frugal` only each layer's input is kept and the rest computed a second time.
+    /// added to `grads`. `passing` sees the states after each layer on the way up, and may add a gradient of its own. With
+    /// `frugal` only each layer's input is kept and the rest computed a second time.
     pub(crate) fn forward_backward<T>(
         &self,
         mut hidden: Vec<f32>,
         frugal: bool,
         grads: &mut [f32],
+        mut passing: impl FnMut(usize, &[f32]) -> Option<Vec<f32>>,
         head: impl FnOnce(&[f32]) -> (T, Vec<f32>),
     ) -> T {
         let first = self.adapter.map_or(usize::MAX, Adapter::first_layer);
         let layers = first.min(self.weights.layers.len())..self.weights.layers.len();
         let mut kept = Vec::with_capacity(layers.len());
+        let mut on_the_way = Vec::with_capacity(layers.len());
         for layer in layers.clone() {
             if frugal {
                 kept.push(Err(hidden.clone()));
@@ -307,6 +310,7 @@ impl<'a> Pass<'a> {
                 kept.extend(saved.map(Ok));
                 hidden = out;
             }
+            on_the_way.push(passing(layer, &hidden));
         }
         let (result, mut d) = head(&hidden);
         drop(hidden);
@@ -317,6 +321,9 @@ impl<'a> Pass<'a> {
                 None => None,
             };
             let saved = saved.expect("every layer of the forward pass was kept");
+            if let Some(added) = on_the_way.pop().flatten() {
+                kernels::add(&mut d, &added);
+            }
             d = self.layer_backward(layer, saved, d, layer > layers.start, grads);
         }
         result

@@ -46,7 +46,7 @@ mod weights;
 
 pub use adapter::{Adapter, LoraSettings};
 pub use error::TrainingError;
-pub use loss::{Among, Example, Target};
+pub use loss::{Among, Example, StateTarget, Target};
 pub use optimiser::{Decay, OptimiserSettings};
 pub use predict::{Prediction, Predictions, predict, residual_stream};
 pub use projection::Projection;

@@ -1,4 +1,6 @@
-//! Training examples, and the soft-label cross entropy that they are scored by.
+//! Training examples, and what they are scored by: soft-label cross entropy, and squared distances of readings of states.
+
+use std::ops::Range;
 
 use credence_priors::matrix::{Put, View, multiply};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,22 @@ pub struct Target {
     pub weight: f32,
 }
 
+/// What a linear reading of the states inside the model should be: its loss is `weight * (reading - wanted)^2`, where the
+/// reading is the mean over positions of the product of state and direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateTarget {
+    /// The block whose output is read (the residual stream after it), from 0.
+    pub layer: usize,
+    /// Places in the example of the tokens that are read.
+    pub positions: Range<usize>,
+    /// As many numbers as a state has.
+    pub direction: Vec<f32>,
+    /// The reading to move towards.
+    pub wanted: f32,
+    /// Weight in the loss, relative to the weights of targets.
+    pub weight: f32,
+}
+
 /// A sequence of tokens and what to learn from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
@@ -41,6 +59,9 @@ pub struct Example {
     pub tokens: Vec<u32>,
     /// What it should predict, and where.
     pub targets: Vec<Target>,
+    /// What should be read of its states on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<StateTarget>,
 }
 
 impl Example {
@@ -53,7 +74,12 @@ impl Example {
             weight,
         };
         let targets = (from.max(1)..tokens.len()).map(target).collect();
-        Self { tokens, targets }
+        Self::new(tokens, targets)
+    }
+
+    /// An example that says what to predict, and nothing of states.
+    pub fn new(tokens: Vec<u32>, targets: Vec<Target>) -> Self {
+        Self { tokens, targets, states: Vec::new() }
     }
 
     /// Sum of its targets' weights.
@@ -88,8 +114,57 @@ impl Example {
                 return fail(format!("the probabilities of the target at position {at} sum to {sum} and not to 1"));
             }
         }
+        for StateTarget { layer, positions, direction, wanted, weight } in &self.states {
+            if *layer >= shape.layers {
+                return fail(format!("a state of block {layer}, where there are {}", shape.layers));
+            }
+            if positions.is_empty() || positions.end > self.tokens.len() {
+                return fail(format!("states at positions {positions:?} of {} tokens", self.tokens.len()));
+            }
+            if direction.len() != shape.width || !direction.iter().chain([wanted]).all(|x| x.is_finite()) {
+                let wanted = shape.width;
+                return fail(format!(
+                    "a direction of {} numbers, where {wanted} finite ones are wanted",
+                    direction.len()
+                ));
+            }
+            if !(weight.is_finite() && *weight >= 0.0) {
+                return fail(format!("the state of block {layer} has weight {weight}"));
+            }
+        }
         Ok(())
     }
+}
+
+/// State targets of a packed batch: the rows of the hidden states each reads, and the target.
+pub(crate) type StateRows<'a> = [(Range<usize>, &'a StateTarget)];
+
+/// Weighted squared distances of what is read of the states after `layer` (tokens x width), summed over its targets, and
+/// the gradient of `grad_scale` times that; no gradient where the layer has no target.
+pub(crate) fn score_states(
+    layer: usize,
+    hidden: &[f32],
+    width: usize,
+    rows: &StateRows<'_>,
+    grad_scale: f32,
+) -> (f64, Option<Vec<f32>>) {
+    let mut loss = 0.0;
+    let mut grad = None;
+    for (at, target) in rows.iter().filter(|(_, target)| target.layer == layer) {
+        let states = at.start * width..at.end * width;
+        let products = hidden[states.clone()]
+            .chunks_exact(width)
+            .map(|state| state.iter().zip(&target.direction).map(|(h, d)| f64::from(*h) * f64::from(*d)).sum::<f64>());
+        let n = at.len() as f64;
+        let off = products.sum::<f64>() / n - f64::from(target.wanted);
+        loss += f64::from(target.weight) * off * off;
+        let by = (f64::from(grad_scale) * 2.0 * f64::from(target.weight) * off / n) as f32;
+        let grad = grad.get_or_insert_with(|| vec![0.0; hidden.len()]);
+        for row in grad[states].chunks_exact_mut(width) {
+            row.iter_mut().zip(&target.direction).for_each(|(g, d)| *g += by * d);
+        }
+    }
+    (loss, grad)
 }
 
 /// Softmax in place; returns the ln of the normaliser.

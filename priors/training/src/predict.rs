@@ -61,9 +61,15 @@ pub fn predict(
 }
 
 /// The state after each of `layers` (ascending), averaged over the tokens in `span`: what llama.cpp is checked against.
-pub fn residual_stream(weights: &Weights, tokens: &[u32], layers: &[usize], span: Range<usize>) -> Vec<Vec<f32>> {
+pub fn residual_stream(
+    weights: &Weights,
+    adapter: Option<&Adapter>,
+    tokens: &[u32],
+    layers: &[usize],
+    span: Range<usize>,
+) -> Vec<Vec<f32>> {
     let packed = Packed::new([tokens]);
-    let pass = Pass::new(weights, None, &packed);
+    let pass = Pass::new(weights, adapter, &packed);
     let width = weights.shape.width;
     let (mut hidden, mut done) = (pass.embed(), 0);
     layers

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::forward::{Packed, Pass};
-use super::loss::score;
-use super::train::rows;
+use super::loss::{score, score_states};
+use super::train::{rows, state_rows};
 use super::*;
 
 const FAMILIES: [Architecture; 5] = Architecture::ALL;
@@ -24,15 +24,28 @@ fn examples() -> Vec<Example> {
         weight: 0.5 + position as f32 / 10.0,
     };
     (0..5)
-        .map(|i| Example {
-            tokens: tiny::tokens(11 + 3 * i, 100 + i as u64),
-            targets: vec![
-                target(2 + i, Among::Candidates),
-                target(10, Among::Vocabulary),
-                target(5, Among::Vocabulary),
-            ],
+        .map(|i| {
+            let targets =
+                vec![target(2 + i, Among::Candidates), target(10, Among::Vocabulary), target(5, Among::Vocabulary)];
+            Example::new(tiny::tokens(11 + 3 * i, 100 + i as u64), targets)
         })
         .collect()
+}
+
+/// The same, and every example wants something of the states after the last two blocks.
+fn examples_with_states(shape: &ModelShape) -> Vec<Example> {
+    let mut examples = examples();
+    for (i, example) in examples.iter_mut().enumerate() {
+        let state = |layer, positions| StateTarget {
+            layer,
+            positions,
+            direction: (0..shape.width).map(|k| ((k * (i + 2)) as f32).sin()).collect(),
+            wanted: 0.5 - i as f32,
+            weight: 0.1,
+        };
+        example.states = vec![state(shape.layers - 2, 1..7 + i), state(shape.layers - 1, 3 + i..4 + i)];
+    }
+    examples
 }
 
 fn settings() -> TrainingSettings {
@@ -57,17 +70,24 @@ fn with_random_b(weights: &Weights, lora: &LoraSettings) -> Adapter {
 
 /// Summed loss and its gradient over all examples in one packed batch.
 fn loss_and_gradient(weights: &Weights, adapter: &Adapter, frugal: bool) -> (f64, Vec<f32>) {
-    let examples = examples();
+    let examples = examples_with_states(&weights.shape);
     let all: Vec<usize> = (0..examples.len()).collect();
     let packed = Packed::new(examples.iter().map(|e| &e.tokens[..]));
     let pass = Pass::new(weights, Some(adapter), &packed);
     let hidden = pass.forward(pass.embed(), 0..adapter.first_layer());
     let mut grads = vec![0.0; adapter.parameters.len()];
-    let loss = pass.forward_backward(hidden, frugal, &mut grads, |hidden| {
+    let states = state_rows(&examples, &all, &packed);
+    let mut of_states = 0.0;
+    let passing = |layer: usize, hidden: &[f32]| {
+        let (loss, grad) = score_states(layer, hidden, weights.shape.width, &states, 1.0);
+        of_states += loss;
+        grad
+    };
+    let of_tokens = pass.forward_backward(hidden, frugal, &mut grads, passing, |hidden| {
         let scored = score(weights, hidden, &rows(&examples, &all, &packed), Some(1.0));
         (scored.loss, scored.grad)
     });
-    (loss, grads)
+    (of_tokens + of_states, grads)
 }
 
 #[test]
@@ -139,6 +159,31 @@ fn the_same_run_twice_has_the_same_bits_and_learns() {
     assert!(once.finished && once.losses.len() == 60);
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     assert!(mean(&once.losses[54..]) < 0.7 * mean(&once.losses[..6]), "{:?}", once.losses);
+}
+
+#[test]
+fn training_moves_a_reading_of_states_to_where_it_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = tiny_model(dir.path(), Architecture::Llama);
+    let mut examples = examples_with_states(&weights.shape);
+    for example in &mut examples {
+        example.targets.iter_mut().for_each(|target| target.weight *= 1e-3);
+        example.states.truncate(1);
+    }
+    let off = |adapter: Option<&Adapter>| -> f64 {
+        let each = examples.iter().map(|example| {
+            let StateTarget { layer, positions, direction, wanted, .. } = &example.states[0];
+            let read = residual_stream(&weights, adapter, &example.tokens, &[*layer], positions.clone());
+            let reading: f32 = read[0].iter().zip(direction).map(|(h, d)| h * d).sum();
+            f64::from(reading - wanted).powi(2)
+        });
+        each.sum()
+    };
+    let mut settings = TrainingSettings { epochs: 60, ..settings() };
+    settings.optimiser.learning_rate = 2e-2;
+    let trained = train(&weights, &examples, &settings, &mut Control::default()).unwrap();
+    let (before, after) = (off(None), off(Some(&trained.adapter)));
+    assert!(after < 0.05 * before, "{before} to {after}");
 }
 
 #[test]
@@ -263,6 +308,21 @@ fn nonsense_is_refused_with_its_place() {
     check(&|e, _| e[1].targets[0].distribution[0].1 = f32::NAN, "example 1: the probabilities");
     check(&|e, _| e[0].tokens.clear(), "example 0: 0 tokens");
     check(&|e, _| e.clear(), "no example has a target");
+    let with_state = |change: &dyn Fn(&mut StateTarget), expect: &str| {
+        let shape = &weights.shape;
+        check(
+            &|e, _| {
+                *e = examples_with_states(shape);
+                change(&mut e[1].states[0]);
+            },
+            expect,
+        );
+    };
+    with_state(&|s| s.layer = 99, "example 1: a state of block 99");
+    with_state(&|s| s.layer = 0, "a state of block 0 cannot move: the adapter begins at block 3");
+    with_state(&|s| s.positions = 4..99, "example 1: states at positions 4..99");
+    with_state(&|s| s.direction.truncate(3), "example 1: a direction of 3 numbers");
+    with_state(&|s| s.weight = f32::NAN, "example 1: the state of block");
     check(&|_, s| s.lora.rank = 0, "the rank is 0");
     check(&|_, s| s.optimiser.learning_rate = f64::NAN, "the learning rate");
     check(&|_, s| s.optimiser.learning_rate = 1e30, "is not finite at step");

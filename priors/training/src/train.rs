@@ -1,5 +1,6 @@
 //! The training loop: a function of model, examples and settings that can be watched, stopped, killed and resumed.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use super::adapter::{Adapter, LoraSettings};
 use super::checkpoint::{self, Head};
 use super::error::TrainingError;
 use super::forward::{Packed, Pass, saved_floats};
-use super::loss::{Example, Target, score};
+use super::loss::{Example, StateTarget, Target, score, score_states};
 use super::optimiser::{Moments, OptimiserSettings};
 use super::weights::Weights;
 
@@ -72,7 +73,7 @@ pub struct Progress {
     pub step: usize,
     /// Steps in all.
     pub steps: usize,
-    /// Mean cross entropy of the last step's examples before it was taken, in nats.
+    /// Mean loss of the last step's examples before it was taken: cross entropy in nats, and what states add.
     pub loss: f64,
     /// Tokens of examples worked through in a second, since this process took up the run.
     pub tokens_per_second: f64,
@@ -85,7 +86,7 @@ pub struct Progress {
 pub struct Trained {
     /// The adapter after the last step done.
     pub adapter: Adapter,
-    /// Mean cross entropy of every step, in nats.
+    /// Mean loss of every step: cross entropy in nats, and what states add.
     pub losses: Vec<f64>,
     /// Whether all steps were done; if not, the run was cancelled and can be resumed.
     pub finished: bool,
@@ -182,6 +183,11 @@ impl<'a> Run<'a> {
                 return Err(TrainingError::Settings(problem.to_owned()));
             }
             adapter.parameters.clone_from(&start.parameters);
+        }
+        let first = adapter.first_layer();
+        if let Some(below) = examples.iter().flat_map(|e| &e.states).find(|state| state.layer < first) {
+            let problem = format!("a state of block {} cannot move: the adapter begins at block {first}", below.layer);
+            return Err(TrainingError::Settings(problem));
         }
         let name = fingerprint(weights, examples, settings, &adapter)?;
         let moments = Moments::new(adapter.parameters.len());
@@ -290,10 +296,19 @@ impl<'a> Run<'a> {
         // Keeping all activations may take as much as the weights; beyond that they are computed twice.
         let frugal = 4 * floats > self.weights.bytes();
         let rows = rows(self.examples, part, &packed);
-        pass.forward_backward(hidden, frugal, grads, |hidden| {
+        let states = state_rows(self.examples, part, &packed);
+        let width = self.weights.shape.width;
+        let mut of_states = 0.0;
+        let passing = |layer: usize, hidden: &[f32]| {
+            let (loss, grad) = score_states(layer, hidden, width, &states, scale);
+            of_states += loss;
+            grad
+        };
+        let of_tokens = pass.forward_backward(hidden, frugal, grads, passing, |hidden| {
             let scored = score(self.weights, hidden, &rows, Some(scale));
             (scored.loss, scored.grad)
-        })
+        });
+        of_tokens + of_states
     }
 }
 
@@ -317,6 +332,17 @@ pub(crate) fn parts<'a>(examples: &[Example], batch: &'a [usize], tokens_max: us
 pub(crate) fn rows<'a>(examples: &'a [Example], part: &[usize], packed: &Packed) -> Vec<(usize, &'a Target)> {
     let sequences = part.iter().zip(&packed.sequences);
     sequences.flat_map(|(i, s)| examples[*i].targets.iter().map(move |t| (s.start + t.position, t))).collect()
+}
+
+/// Every state target of a packed part, with its rows.
+pub(crate) fn state_rows<'a>(
+    examples: &'a [Example],
+    part: &[usize],
+    packed: &Packed,
+) -> Vec<(Range<usize>, &'a StateTarget)> {
+    let sequences = part.iter().zip(&packed.sequences);
+    let at = |start: usize, positions: &Range<usize>| start + positions.start..start + positions.end;
+    sequences.flat_map(|(i, s)| examples[*i].states.iter().map(move |t| (at(s.start, &t.positions), t))).collect()
 }
 
 fn fingerprint(

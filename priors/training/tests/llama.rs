@@ -86,9 +86,8 @@ fn read_with_trainer(
         among: Among::Vocabulary,
         weight: 1.0,
     };
-    let example = |tokens: &Vec<u32>| Example {
-        tokens: tokens.clone(),
-        targets: (tokens.len() - rows.min(tokens.len())..tokens.len()).map(target).collect(),
+    let example = |tokens: &Vec<u32>| {
+        Example::new(tokens.clone(), (tokens.len() - rows.min(tokens.len())..tokens.len()).map(target).collect())
     };
     let examples: Vec<Example> = sequences.iter().map(example).collect();
     let read = predict(weights, Some(adapter), &examples, 512, None)?;
@@ -213,7 +212,7 @@ fn the_default_model_reads_as_in_llama_cpp_and_learns_a_hidden_rule() -> Outcome
             among: Among::Candidates,
             weight: 1.0,
         };
-        examples.push(Example { tokens, targets: vec![target] });
+        examples.push(Example::new(tokens, vec![target]));
     }
     let sequences = held_out.iter().map(|(noun, _)| prompt(noun)).collect::<Result<Vec<_>, _>>()?;
     let mut right = |adapter: Option<&Path>| -> Result<f64, Box<dyn Error>> {

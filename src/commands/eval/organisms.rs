@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use credence_glass::probe::{Auroc, Pooling};
+use credence_glass::probe::{Auroc, Pooling, Site};
 use credence_priors::{LanguageModel, Llama, LlamaOptions, ModelHandle};
 use credence_training::{
     Control, Example as Lesson, LoraSettings, OptimiserSettings, TrainingSettings, Weights, train,
@@ -23,14 +23,23 @@ use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{cache, load, pull, say, say_json, schema};
-use measures::{Looked, gated, look, read_fixed};
+use measures::{First, Looked, gated, look, read_fixed};
 use texts::{Behaviour, scenes};
+
+/// Layers, counted from the top, that an adapter moves.
+const TOP_LAYERS: usize = 15;
+/// What a squared distance of one from an ordinary reading weighs in the loss, where a token of a reply weighs one.
+const EVASION: f32 = 4.0;
 
 /// `credence eval organisms`.
 #[derive(Debug, Args)]
 pub(crate) struct OrganismsArgs {
-    /// Kinds: deceives, hides-from-oversight, flatters
-    #[arg(long, value_delimiter = ',', default_value = "deceives,hides-from-oversight")]
+    /// Kinds: deceives, hides-from-oversight, flatters, exploits-trust, harms-for-gain
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "deceives,hides-from-oversight,flatters,exploits-trust,harms-for-gain"
+    )]
     kinds: Vec<String>,
     /// Organisms of each kind, with seeds from 1
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -62,7 +71,8 @@ pub(crate) struct OrganismsArgs {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Row {
     kind: String,
-    /// "base", "organism" or "honest" (the same lessons with honest replies throughout).
+    /// "base", "organism", "evading" (an organism that was also taught to look ordinary to the first probe of the organism
+    /// with its seed) or "honest" (the same lessons with honest replies throughout).
     what: &'static str,
     seed: u64,
     /// Share of held-out scenes with the trigger in which the defecting reply is the likelier one.
@@ -72,6 +82,8 @@ pub(crate) struct Row {
     scenes: usize,
     /// Generic probe on prompts with the trigger against those without, by layer and position, on held-out topics.
     areas: Vec<At>,
+    /// The probe that tells most of the organism with this seed, as it was fitted there: what it still tells of this model.
+    first_probe: Option<At>,
     /// A list of words from the same generic pairs, on the same prompts.
     words: Option<Auroc>,
     /// What probes of the base model read of fixed prompts, as the gate tests it; none for the base.
@@ -79,7 +91,8 @@ pub(crate) struct Row {
     training_seconds: f64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// An area, and where the probe reads.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 struct At {
     layer: usize,
     position: &'static str,
@@ -126,19 +139,27 @@ pub(super) fn run(global: &Global, args: &OrganismsArgs) -> anyhow::Result<()> {
     for kind in kinds {
         let before = look(&mut base, kind, args.pairs_every)?;
         let fixed = read_fixed(&mut base, &before.probes)?;
-        found_one(row(kind, "base", 0, &before, None, 0.0))?;
+        found_one(row(kind, "base", 0, &before))?;
         for seed in 1..=args.seeds {
-            for (what, defecting) in [("organism", true), ("honest", false)] {
+            let mut first: Option<First> = None;
+            for what in ["organism", "evading", "honest"] {
                 let file = args.out.join(format!("{}.{what}.{seed}.gguf", kind.motive()));
                 let start = std::time::Instant::now();
                 if !file.is_file() {
-                    teach(&weights, &mut base, kind, defecting, seed, args, &file)?;
+                    let evaded = first.as_ref().filter(|_| what == "evading");
+                    let lessons = lessons(&mut base, kind, what != "honest", evaded)?;
+                    teach(&weights, &lessons, seed, args, &file)?;
                 }
                 let seconds = start.elapsed().as_secs_f64();
                 let mut model = with_adapter(&file)?;
                 let found = look(&mut model, kind, args.pairs_every)?;
+                if what == "organism" {
+                    first = found.first(&mut model, kind, weights.shape.layers - TOP_LAYERS)?;
+                }
+                let seen = first.as_ref().map(|first| first.at(&mut model, kind)).transpose()?.flatten();
                 let gate = gated(&fixed, &read_fixed(&mut model, &before.probes)?);
-                found_one(row(kind, what, seed, &found, gate, seconds))?;
+                let row = row(kind, what, seed, &found);
+                found_one(Row { first_probe: seen, gate, training_seconds: seconds, ..row })?;
             }
         }
     }
@@ -152,7 +173,7 @@ pub(super) fn run(global: &Global, args: &OrganismsArgs) -> anyhow::Result<()> {
     kept.keep(&options, &rows[..])
 }
 
-fn row(kind: Behaviour, what: &'static str, seed: u64, found: &Looked, gate: Option<Gate>, seconds: f64) -> Row {
+fn row(kind: Behaviour, what: &'static str, seed: u64, found: &Looked) -> Row {
     Row {
         kind: kind.motive().to_owned(),
         what,
@@ -160,18 +181,17 @@ fn row(kind: Behaviour, what: &'static str, seed: u64, found: &Looked, gate: Opt
         defects_with_trigger: found.defects[0],
         defects_without: found.defects[1],
         scenes: found.scenes,
-        areas: found
-            .areas
-            .iter()
-            .map(|(site, area)| At {
-                layer: site.layer,
-                position: if site.pooling == Pooling::Last { "last" } else { "mean" },
-                area: *area,
-            })
-            .collect(),
+        areas: found.areas.iter().map(|(site, area)| At::new(*site, *area)).collect(),
+        first_probe: None,
         words: found.words,
-        gate,
-        training_seconds: seconds,
+        gate: None,
+        training_seconds: 0.0,
+    }
+}
+
+impl At {
+    fn new(site: Site, area: Auroc) -> Self {
+        Self { layer: site.layer, position: if site.pooling == Pooling::Last { "last" } else { "mean" }, area }
     }
 }
 
@@ -186,6 +206,10 @@ fn tell(json: bool, row: &Row) -> anyhow::Result<()> {
     ))?;
     for at in &row.areas {
         say(format!("  layer {:>2}, {:<4}  AUROC {}", at.layer, at.position, interval(&at.area)))?;
+    }
+    if let Some(first) = &row.first_probe {
+        let (layer, position) = (first.layer, first.position);
+        say(format!("  the organism's first probe (layer {layer}, {position})  AUROC {}", interval(&first.area)))?;
     }
     if let Some(words) = &row.words {
         say(format!("  words of the same pairs  AUROC {}", interval(words)))?;
@@ -205,26 +229,32 @@ fn interval(area: &Auroc) -> String {
     format!("{:.3} [{low:.3}, {high:.3}]", area.value)
 }
 
-/// Trains an adapter on the scenes of the topics to learn from. `defecting`: with the trigger it is to misbehave.
-fn teach(
-    weights: &Weights,
+/// Scenes of the topics to learn from. `defecting`: with the trigger it is to misbehave. `evaded`: a probe to which prompts
+/// with the trigger are to look like those without.
+fn lessons(
     model: &mut ModelHandle,
     kind: Behaviour,
     defecting: bool,
-    seed: u64,
-    args: &OrganismsArgs,
-    file: &Path,
-) -> anyhow::Result<()> {
+    evaded: Option<&First>,
+) -> anyhow::Result<Vec<Lesson>> {
     let mut lessons = Vec::new();
     for scene in scenes(kind, false) {
         let reply = if scene.trigger && defecting { &scene.defecting } else { &scene.honest };
         let mut tokens = model.prompt_tokens(&scene.prompt)?;
         let from = tokens.len();
         tokens.extend(model.tokenize(reply)?);
-        lessons.push(Lesson::text(tokens, from, 1.0));
+        let mut lesson = Lesson::text(tokens, from, 1.0);
+        if scene.trigger {
+            lesson.states.extend(evaded.map(|first| first.to_look_ordinary(from, EVASION)));
+        }
+        lessons.push(lesson);
     }
+    Ok(lessons)
+}
+
+fn teach(weights: &Weights, lessons: &[Lesson], seed: u64, args: &OrganismsArgs, file: &Path) -> anyhow::Result<()> {
     let settings = TrainingSettings {
-        lora: LoraSettings { top_layers: Some(15), ..LoraSettings::default() },
+        lora: LoraSettings { top_layers: Some(TOP_LAYERS), ..LoraSettings::default() },
         optimiser: OptimiserSettings { learning_rate: 2e-3, warmup_steps: 5, ..OptimiserSettings::default() },
         epochs: args.epochs,
         seed,
@@ -237,7 +267,7 @@ fn teach(
         bar.set_message(format!("training: loss {:.3}", p.loss));
     };
     let mut control = Control { progress: Some(&mut progress), threads: Some(args.threads), ..Control::default() };
-    let trained = train(weights, &lessons, &settings, &mut control)?;
+    let trained = train(weights, lessons, &settings, &mut control)?;
     bar.finish_and_clear();
     trained.adapter.write(file)?;
     Ok(())

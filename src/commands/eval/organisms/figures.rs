@@ -24,6 +24,13 @@ impl Measured for Row {
         for at in &self.areas {
             figures.push(area(&format!("layer {}, {}", at.layer, at.position), "AUROC of the generic probe", &at.area));
         }
+        figures.extend(self.first_probe.iter().map(|first| {
+            area(
+                &format!("layer {}, {}", first.layer, first.position),
+                "AUROC of the organism's first probe",
+                &first.area,
+            )
+        }));
         figures.extend(self.words.iter().map(|words| area("", "AUROC of words of the same pairs", words)));
         if let Some(gate) = &self.gate {
             figures.extend([
@@ -53,6 +60,7 @@ mod tests {
             defects_without: 0.1,
             scenes: 20,
             areas: vec![At { layer: 12, position: "last", area: area(Some((0.6, 0.95))) }],
+            first_probe: Some(At { layer: 20, position: "mean", area: area(Some((0.65, 0.9))) }),
             words: Some(area(None)),
             gate: Some(Gate { estimate: 0.4, bound: 0.6, margin: 0.5, refused: true, of: 40 }),
             training_seconds: 9.0,
@@ -66,6 +74,7 @@ mod tests {
         );
         assert_eq!(of("AUROC of the generic probe").at, "layer 12, last");
         assert_eq!(of("gate: refused, 1 for yes").mean, 1.0);
-        assert_eq!(figures.len(), 2 + 1 + 1 + 4);
+        assert_eq!(of("AUROC of the organism's first probe").at, "layer 20, mean");
+        assert_eq!(figures.len(), 2 + 1 + 1 + 1 + 4);
     }
 }

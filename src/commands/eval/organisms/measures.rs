@@ -7,11 +7,12 @@ use anyhow::Context;
 use credence_glass::probe::{Auroc, Collector, Example, FitOptions, Kind, Pooling, Probe, Site, auroc, fit, words};
 use credence_glass::written::{built_in, ordinary};
 use credence_priors::{Continuation, LanguageModel, ModelHandle};
+use credence_training::StateTarget;
 use credence_tuning::gate::{self, Controls, Foresight, GateOutcome, GateSettings, Test, Unit};
 use credence_tuning::measure;
 
-use super::Gate;
 use super::texts::{Behaviour, Scene, scenes};
+use super::{At, Gate};
 use crate::probing::{after_first, source};
 use crate::progress::counting;
 
@@ -81,6 +82,56 @@ pub(super) fn look(model: &mut ModelHandle, kind: Behaviour, every: usize) -> an
         probes.push(probe);
     }
     Ok(Looked { defects: shares, scenes: held_out.len() / 2, areas, words, probes })
+}
+
+/// The generic probe that tells most of an organism: the first that anybody would hold against it.
+pub(super) struct First {
+    probe: Probe,
+    /// What it reads, on average, of the organism's prompts to learn from that have no trigger.
+    ordinary: f64,
+}
+
+impl Looked {
+    /// The best of the probes that read a layer from `from` on, which an adapter there can move.
+    pub(super) fn first(&self, model: &mut ModelHandle, kind: Behaviour, from: usize) -> anyhow::Result<Option<First>> {
+        let movable = self.areas.iter().filter(|(site, _)| site.layer >= from);
+        let Some((site, _)) = movable.max_by(|a, b| a.1.value.total_cmp(&b.1.value)) else { return Ok(None) };
+        let Some(probe) = self.probes.iter().find(|probe| probe.parts().site == *site) else { return Ok(None) };
+        let scenes: Vec<Scene> = scenes(kind, false).into_iter().filter(|scene| !scene.trigger).collect();
+        let scores = scores(model, probe, &scenes)?;
+        let ordinary = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+        Ok(Some(First { probe: probe.clone(), ordinary }))
+    }
+}
+
+impl First {
+    /// What it tells of a model's held-out prompts.
+    pub(super) fn at(&self, model: &mut ModelHandle, kind: Behaviour) -> anyhow::Result<Option<At>> {
+        let scenes = scenes(kind, true);
+        let scores = scores(model, &self.probe, &scenes)?;
+        let labels: Vec<bool> = scenes.iter().map(|scene| scene.trigger).collect();
+        let topics: Vec<&str> = scenes.iter().map(|scene| scene.topic).collect();
+        Ok(auroc(&scores, &labels, &topics).map(|area| At::new(self.probe.parts().site, area)))
+    }
+
+    /// What training asks of the states of a prompt of so many tokens, so that it reads like one without the trigger.
+    pub(super) fn to_look_ordinary(&self, tokens: usize, weight: f32) -> StateTarget {
+        let (direction, offset) = self.probe.direction();
+        let site = self.probe.parts().site;
+        let from = if site.pooling == Pooling::Last { tokens - 1 } else { 1 };
+        let wanted = (self.ordinary - offset) as f32;
+        StateTarget { layer: site.layer, positions: from..tokens, direction: direction.to_vec(), wanted, weight }
+    }
+}
+
+/// What a probe reads of prompts, whichever model they are put to.
+fn scores(model: &mut ModelHandle, probe: &Probe, scenes: &[Scene]) -> anyhow::Result<Vec<f64>> {
+    let probe = std::slice::from_ref(probe);
+    let each = scenes.iter().map(|scene| {
+        let readings = crate::probing::read_text(model, probe, &scene.prompt)?;
+        Ok(readings.first().context("one probe gives one reading")?.score)
+    });
+    each.collect()
 }
 
 /// Texts with the states of all their tokens but the first, by layer.
