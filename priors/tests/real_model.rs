@@ -143,6 +143,10 @@ fn real_model_completes_stops_and_follows_a_grammar() -> Outcome {
 
     let broken = CompletionRequest { grammar: Some("rot ::= (".into()), ..request.clone() };
     assert!(matches!(model.complete(&broken, &mut |_| ControlFlow::Continue(())), Err(ModelError::Grammar(_))));
+    // After "- " this one allows nothing, not even the end.
+    let stuck = CompletionRequest { grammar: Some("root ::= \"- \" [^\\x00-\\U0010FFFF]".into()), ..request.clone() };
+    let refused = model.complete(&stuck, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(refused.to_string().contains("no token is allowed next"), "{refused}");
     let interrupted = model.complete(&request, &mut |_| ControlFlow::Break(()))?;
     assert_eq!(interrupted.ending, Ending::Interrupted);
 

@@ -339,8 +339,13 @@ fn print(view: &PeopleView, all: bool) -> anyhow::Result<()> {
         &|i| i.surely_unites,
         0.5,
     )?;
+    let one = view.groups.len() < 2;
     list(
-        "What divides (the surest first)",
+        if one {
+            "What divides the one group (nearest to half and half first)"
+        } else {
+            "What divides (the surest first)"
+        },
         "of none of these is it sure yet that it divides",
         &|i| i.surely_divides,
         0.0,

@@ -1,18 +1,21 @@
 //! `credence probe`: linear probes for motives in a model's states.
 
+mod cost;
+mod own_answer;
+mod told;
+
 use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use credence_glass::contrast::{ContrastSet, MOTIVES, leaks};
 use credence_glass::probe::{
-    Auroc, Bar, Collector, Example, Examples, FitOptions, Pooling, Probe, Reading, Site, Together, auroc, evaluate, fit,
+    Bar, Collector, Example, Examples, FitOptions, Pooling, Probe, Reading, Site, Together, evaluate, fit,
 };
 use credence_glass::written::{built_in, ordinary};
-use credence_priors::{LanguageModel, ModelHandle, Reading as Question};
+use credence_priors::{LanguageModel, ModelHandle};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +24,12 @@ use crate::exit::WrongInput;
 use crate::probing::{after_first, files, folder, motive_of, of_model, read_text, short, source, together_file};
 use crate::progress::counting;
 use crate::surroundings::{model_and_schema, say, say_json};
+pub(crate) use cost::CostJson;
+use cost::cost;
+pub(crate) use own_answer::OwnAnswerJson;
+use own_answer::{ask, own_answer};
+pub(crate) use told::ProbeJson;
+use told::{area, list, show};
 
 /// Depths at which layers are looked at, as shares of the model.
 const DEPTHS: [f64; 5] = [0.35, 0.5, 0.65, 0.8, 0.95];
@@ -341,43 +350,6 @@ fn bar(global: &Global, ordinary: Option<&Path>, model: &ModelArgs, json: bool) 
     say(format!("  a second opinion is worth asking from {:+.3} on: a tenth of them", together.unsure_from))
 }
 
-/// What reading with probes costs, as `credence probe cost --json` tells it: medians over texts.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CostJson {
-    /// Ordinary texts that were read.
-    texts: usize,
-    probes: usize,
-    /// The model's own reading of a text.
-    reading_seconds: f64,
-    /// The same with the states handed over.
-    states_seconds: f64,
-    /// All probes on these states.
-    probes_seconds: f64,
-    /// The probes' part of a reading with states.
-    share: f64,
-}
-
-/// The model's own answer, as `credence probe ask --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OwnAnswerJson {
-    motive: String,
-    /// How well it tells the texts apart.
-    own_answer: Auroc,
-}
-
-/// A probe, as `credence probe list --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProbeJson {
-    motive: String,
-    /// Key of the model whose states it reads.
-    model: String,
-    site: Site,
-    /// On topics that it had not seen.
-    auroc: Auroc,
-    #[schema(value_type = String)]
-    file: PathBuf,
-}
-
 /// What probes read of a line, as a line of `credence probe watch --json` tells it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WatchedJson {
@@ -391,181 +363,6 @@ pub(crate) struct WatchedJson {
 struct WatchedReadingJson {
     motive: String,
     reading: Reading,
-}
-
-/// Measures what probes add to a reading: the model's forward pass alone, the same with states handed over, and the probes.
-fn cost(global: &Global, texts: usize, model: &ModelArgs, json: bool) -> anyhow::Result<()> {
-    let (mut model, _, _) = model_and_schema(global, model)?;
-    let identity = model.describe();
-    let probes = of_model(&folder(global), &identity.key());
-    anyhow::ensure!(
-        !probes.is_empty(),
-        WrongInput("there is no probe for this model; `credence probe fit MOTIVE` makes one".into())
-    );
-    let mut layers: Vec<usize> = probes.iter().map(|probe| probe.parts().site.layer).collect();
-    layers.sort_unstable();
-    layers.dedup();
-    let mut seconds = [Vec::new(), Vec::new(), Vec::new()];
-    for text in ordinary().into_iter().take(texts.max(1)) {
-        let question = Question { prompt: text.clone(), continuations: vec![" yes".into(), " no".into()] };
-        let start = Instant::now();
-        model.read(&[question])?;
-        seconds[0].push(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        let states = model.token_states(&[text], &layers)?.pop().unwrap_or_default();
-        seconds[1].push(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        for probe in &probes {
-            let at = layers.iter().position(|layer| *layer == probe.parts().site.layer).unwrap_or(0);
-            let mut reader = probe.reader();
-            reader.push(states.get(at).map_or(&[], |rows| after_first(rows, identity.width)))?;
-            std::hint::black_box(reader.reading()?);
-        }
-        seconds[2].push(start.elapsed().as_secs_f64());
-    }
-    let count = seconds[0].len();
-    let [read, states, probed] = seconds.map(|mut all| {
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    });
-    let share = probed / states;
-    if json {
-        return say_json(&CostJson {
-            texts: count,
-            probes: probes.len(),
-            reading_seconds: read,
-            states_seconds: states,
-            probes_seconds: probed,
-            share,
-        });
-    }
-    say(format!("medians over {count} ordinary texts, {} probes", probes.len()))?;
-    say(format!("  the model reads a text: {:.1} ms; with the states handed over {:.1} ms", 1e3 * read, 1e3 * states))?;
-    say(format!("  all probes on these states: {:.3} ms, {:.2}% of that", 1e3 * probed, 100.0 * share))
-}
-
-/// What a text does that has a motive, as the model is asked about it.
-fn does(motive: &str) -> String {
-    match motive {
-        "deceives" => "deceive someone".to_owned(),
-        "exploits-trust" => "exploit someone's trust".to_owned(),
-        "hides-from-oversight" => "hide something from those who oversee them".to_owned(),
-        "harms-for-gain" => "harm someone for their own gain".to_owned(),
-        "power-over-people" => "seek power over people".to_owned(),
-        "flatters" => "flatter someone".to_owned(),
-        other => format!("act with this motive: {}", other.replace('-', " ")),
-    }
-}
-
-/// How well the model's own answer, asked in words, tells the texts of a set apart; nothing where it always says the same.
-fn own_answer(model: &mut ModelHandle, set: &ContrastSet) -> anyhow::Result<Option<Auroc>> {
-    let examples = set.examples();
-    let ask = |example: &Example| Question {
-        prompt: format!(
-            "Text: {}\nQuestion: In this text, does someone {}, or plan to? Answer yes or no.\nAnswer:",
-            example.text,
-            does(set.motive())
-        ),
-        continuations: vec![" yes".into(), " no".into(), " Yes".into(), " No".into()],
-    };
-    let bar = counting("asking the model");
-    bar.set_length(examples.len() as u64);
-    let mut odds = Vec::with_capacity(examples.len());
-    for some in examples.chunks(8) {
-        let read = model.read(&some.iter().map(ask).collect::<Vec<_>>())?;
-        odds.extend(read.iter().map(|r| ln_sum(r.ln_p[0], r.ln_p[2]) - ln_sum(r.ln_p[1], r.ln_p[3])));
-        bar.set_position(odds.len() as u64);
-    }
-    bar.finish_and_clear();
-    let labels: Vec<bool> = examples.iter().map(|example| example.label).collect();
-    let topics: Vec<&str> = examples.iter().map(|example| example.topic.as_str()).collect();
-    Ok(auroc(&odds, &labels, &topics))
-}
-
-/// ln(e^a + e^b).
-fn ln_sum(a: f64, b: f64) -> f64 {
-    let high = a.max(b);
-    high + ((a - high).exp() + (b - high).exp()).ln()
-}
-
-/// Asks the model itself about the texts of a set: what a probe must be better than to be worth anything.
-fn ask(global: &Global, contrasts: &ContrastSet, model: &ModelArgs, json: bool) -> anyhow::Result<()> {
-    let (mut model, _, _) = model_and_schema(global, model)?;
-    let found = own_answer(&mut model, contrasts)?.context("the model gave every text the same answer")?;
-    if json {
-        return say_json(&OwnAnswerJson { motive: contrasts.motive().to_owned(), own_answer: found });
-    }
-    say(format!("{}: AUROC of the model's own answer {}", contrasts.motive(), area(&found)))
-}
-
-fn list(global: &Global, json: bool) -> anyhow::Result<()> {
-    let mut rows = Vec::new();
-    for file in files(&folder(global)) {
-        match Probe::open(&file) {
-            Ok(probe) => rows.push((file, probe)),
-            Err(error) => tracing::warn!("{}: {error:#}", file.display()),
-        }
-    }
-    if json {
-        let rows = rows.into_iter().map(|(file, probe)| {
-            let parts = probe.parts();
-            let (motive, model) = (parts.motive.clone(), parts.source.model.clone());
-            ProbeJson { motive, model, site: parts.site, auroc: parts.evidence.auroc, file }
-        });
-        return say_json(&rows.collect::<Vec<_>>());
-    }
-    if rows.is_empty() {
-        return say(format!("no probe yet; `credence probe fit MOTIVE` makes one of {}", MOTIVES.join(", ")));
-    }
-    rows.iter().try_for_each(|(file, probe)| {
-        let parts = probe.parts();
-        say(format!("{:<22} AUROC {:.2}  {}  {}", parts.motive, parts.evidence.auroc.value, parts.site, file.display()))
-    })
-}
-
-/// An area with its interval over topics.
-fn area(auroc: &credence_glass::probe::Auroc) -> String {
-    let (low, high) = auroc.by_topic.unwrap_or(auroc.independent);
-    format!("{:.3} [{low:.3}, {high:.3}]", auroc.value)
-}
-
-fn show(probe: &Probe, json: bool) -> anyhow::Result<()> {
-    let parts = probe.parts();
-    if json {
-        return say_json(parts);
-    }
-    let evidence = &parts.evidence;
-    say(format!("{}, read at {} by {:?}", parts.motive, parts.site, parts.kind))?;
-    say(format!("  model {}", parts.source.model))?;
-    say(format!(
-        "  {} texts with the motive and {} without, {} topics; 95% intervals over topics, each held out in turn",
-        evidence.with,
-        evidence.without,
-        evidence.topics.len()
-    ))?;
-    say(format!("  AUROC {}", area(&evidence.auroc)))?;
-    say(format!("  AUROC of the words alone {}", area(&evidence.text_only)))?;
-    if let Some(own) = &evidence.own_answer {
-        say(format!("  AUROC of the model's own answer, asked in words {}", area(own)))?;
-    }
-    let lead = evidence.lead.by_topic.map_or_else(String::new, |(low, high)| format!(" [{low:.3}, {high:.3}]"));
-    say(format!("  ahead of the words by {:.3}{lead}", evidence.lead.value))?;
-    if let Some(shuffled) = &evidence.shuffled {
-        let mean = shuffled.areas.iter().sum::<f64>() / shuffled.areas.len().max(1) as f64;
-        say(format!("  with shuffled labels {mean:.3} over {} runs", shuffled.areas.len()))?;
-    }
-    say(format!("  calibration error {:.3}", evidence.calibration.error))?;
-    match &parts.bar {
-        Some(bar) => say(format!(
-            "  bar {:.3}: {} of {} ordinary texts above it; at most {:.0}% of others, with {:.0}% confidence",
-            bar.score,
-            bar.above,
-            bar.ordinary,
-            100.0 * bar.rate_max,
-            100.0 * bar.confidence
-        )),
-        None => say("  no bar: too few ordinary texts to promise anything"),
-    }
 }
 
 fn eval(global: &Global, probe: &str, contrasts: &Path, model: &ModelArgs, json: bool) -> anyhow::Result<()> {

@@ -65,12 +65,12 @@ pub(crate) fn moved(view: &MovedView, columns: usize) -> Vec<String> {
     let changes: Vec<_> = view.changes.iter().filter(|change| signed(change.mean_change) != signed(0.0)).collect();
     let name_columns = changes.iter().map(|change| width(&change.name)).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
     for change in &changes {
-        let surer = match signed(change.width_change) {
+        let width = match signed(change.width_change) {
             same if same == signed(0.0) => String::new(),
-            narrower if change.width_change < 0.0 => format!("   surer by {}", &narrower[1..]),
-            wider => format!("   less sure by {}", &wider[1..]),
+            narrower if change.width_change < 0.0 => format!("   interval narrower by {}", &narrower[1..]),
+            wider => format!("   interval wider by {}", &wider[1..]),
         };
-        lines.push(format!("  {}  {}{surer}", pad(&change.name, name_columns), signed(change.mean_change)));
+        lines.push(format!("  {}  {}{width}", pad(&change.name, name_columns), signed(change.mean_change)));
     }
     if changes.is_empty() {
         lines.push("  nothing moved by as much as 0.01".to_owned());

@@ -58,7 +58,7 @@ impl Functional {
         &self.parts
     }
 
-    /// Mean.
+    /// Mean, in noise units.
     pub fn mean(&self) -> f64 {
         self.parts.iter().map(|p| p.weight * p.mean).sum()
     }

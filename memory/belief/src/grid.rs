@@ -26,8 +26,11 @@ impl Grid {
         let dimension = priors.scaled.len();
         let names: Vec<LocationName> =
             priors.locations.iter().map(|l| l.name).chain(priors.lattices.iter().map(|l| l.name)).collect();
-        if names.is_empty() || dimension == 0 {
+        if names.is_empty() {
             return Err(BeliefError::NoPrior);
+        }
+        if dimension == 0 {
+            return Err(BeliefError::NoWeights);
         }
         if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
             return Err(BeliefError::LocationTwice { name: *twice });

@@ -121,9 +121,12 @@ pub enum BeliefError {
         /// The version found.
         found: u32,
     },
-    /// No location, or no weights at all.
-    #[error("a belief needs at least one prior location and one weight")]
+    /// No location.
+    #[error("a belief needs at least one prior location")]
     NoPrior,
+    /// `Priors::scaled` is empty.
+    #[error("Priors::scaled is empty: it has an entry for every weight, and there is no belief about none")]
+    NoWeights,
     /// Two locations of one name.
     #[error("prior location {name:?} is given twice")]
     LocationTwice {

@@ -361,7 +361,7 @@ impl Mixture {
         self.functional(&a)
     }
 
-    /// Mean of all weights under the mixture.
+    /// Mean of each weight under the mixture, in noise units, in the order of the features.
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.dimension];
         for (h, weight) in self.hypotheses.iter().zip(self.weights()) {

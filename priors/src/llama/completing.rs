@@ -7,6 +7,8 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token::data::LlamaTokenData;
+use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use llama_cpp_2::vocab::LlamaVocab;
 
 use super::control::Part;
@@ -69,14 +71,13 @@ impl Llama {
             if count == request.tokens_max || desk.cached.len() >= room {
                 break Ending::Length;
             }
-            // `LlamaSampler::sample` accepts in the same breath, and a grammar that objects then throws through C.
             let mut candidates = desk.context.token_data_array_ith(row);
             sampler.apply(&mut candidates);
-            let token = candidates.selected_token().ok_or_else(|| compute_error("sample", &"no token was left"))?;
+            let token = chosen(&candidates)?;
             if vocab.is_eog(token) {
                 break Ending::EndOfText;
             }
-            sampler.try_accept(token).map_err(|error| compute_error("follow the grammar", &error))?;
+            sampler.accept(token);
             count += 1;
             let logits = || desk.context.get_logits_ith(row);
             let scored = request.probable.map(|n| scored(&vocab, logits(), token, n)).transpose()?;
@@ -150,6 +151,14 @@ impl Llama {
         }
         Ok(LlamaSampler::chain(chain, true))
     }
+}
+
+/// The token that a sampler chose. Where a grammar allows none, one of those that it forbade is chosen all the same: that is an error
+/// here, since a grammar that is then told to accept it throws through C.
+fn chosen(candidates: &LlamaTokenDataArray) -> Result<LlamaToken, ModelError> {
+    let chosen = candidates.selected.and_then(|at| candidates.data.get(at));
+    let allowed = chosen.filter(|token| token.logit() > f32::NEG_INFINITY);
+    allowed.map(LlamaTokenData::id).ok_or_else(|| compute_error("follow the grammar", &"no token is allowed next"))
 }
 
 /// What was said last: by it an error names the text.
