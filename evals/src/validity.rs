@@ -1,5 +1,7 @@
 //! How well a model reads what an act serves: signs, contrasts and calibration on keyed acts that nothing was fitted with.
 
+pub mod taught;
+
 use credence_memory::belief::simulate::below;
 use credence_priors::acts::{KeyedPair, Split, keyed_bank};
 use credence_priors::model::ModelError;

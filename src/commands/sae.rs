@@ -12,8 +12,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use credence_glass::written::{built_in, ordinary};
 use credence_glass::{
-    AuditOptions, Autoencoder, Codes, Data, Detector, Kind, Origin, Price, Settings, audit, basis,
-    contrast, train,
+    AuditOptions, Autoencoder, Codes, Data, Detector, Kind, Origin, Price, Settings, audit, basis, contrast, train,
 };
 use credence_priors::{LanguageModel, ModelHandle};
 

@@ -284,7 +284,7 @@ impl<'a> Pass<'a> {
         d
     }
 
-    /// Layers from the adapter's lowest to the top, then `head` on the last hidden states, then back down.
+    /// Layers from the adapter's lowest to before `end`, then `head` on the last hidden states, then back down.
     ///
     /// `head` gets tokens x width and gives a result and its gradient in the same layout; the adapter's gradient is
     /// added to `grads`. `passing` sees the states after each layer on the way up, and may add a gradient of its own. With
@@ -292,13 +292,14 @@ impl<'a> Pass<'a> {
     pub(crate) fn forward_backward<T>(
         &self,
         mut hidden: Vec<f32>,
+        end: usize,
         frugal: bool,
         grads: &mut [f32],
         mut passing: impl FnMut(usize, &[f32]) -> Option<Vec<f32>>,
         head: impl FnOnce(&[f32]) -> (T, Vec<f32>),
     ) -> T {
         let first = self.adapter.map_or(usize::MAX, Adapter::first_layer);
-        let layers = first.min(self.weights.layers.len())..self.weights.layers.len();
+        let layers = first.min(end)..end;
         let mut kept = Vec::with_capacity(layers.len());
         let mut on_the_way = Vec::with_capacity(layers.len());
         for layer in layers.clone() {

@@ -82,8 +82,13 @@ impl Example {
         Self { tokens, targets, states: Vec::new() }
     }
 
-    /// Sum of its targets' weights.
+    /// Sum of the weights of all that it asks for.
     pub(crate) fn weight(&self) -> f64 {
+        self.weight_of_tokens() + self.states.iter().map(|s| f64::from(s.weight)).sum::<f64>()
+    }
+
+    /// Sum of its targets' weights.
+    pub(crate) fn weight_of_tokens(&self) -> f64 {
         self.targets.iter().map(|t| f64::from(t.weight)).sum()
     }
 

@@ -55,7 +55,7 @@ pub fn predict(
                 predictions.push(Prediction { probabilities: own });
             }
         }
-        let weight: f64 = examples.iter().map(Example::weight).sum();
+        let weight: f64 = examples.iter().map(Example::weight_of_tokens).sum();
         Ok(Predictions { examples: predictions, cross_entropy: if weight > 0.0 { loss / weight } else { 0.0 } })
     })
 }

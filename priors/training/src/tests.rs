@@ -83,7 +83,7 @@ fn loss_and_gradient(weights: &Weights, adapter: &Adapter, frugal: bool) -> (f64
         of_states += loss;
         grad
     };
-    let of_tokens = pass.forward_backward(hidden, frugal, &mut grads, passing, |hidden| {
+    let of_tokens = pass.forward_backward(hidden, weights.shape.layers, frugal, &mut grads, passing, |hidden| {
         let scored = score(weights, hidden, &rows(&examples, &all, &packed), Some(1.0));
         (scored.loss, scored.grad)
     });
@@ -167,7 +167,7 @@ fn training_moves_a_reading_of_states_to_where_it_is_wanted() {
     let weights = tiny_model(dir.path(), Architecture::Llama);
     let mut examples = examples_with_states(&weights.shape);
     for example in &mut examples {
-        example.targets.iter_mut().for_each(|target| target.weight *= 1e-3);
+        example.targets.clear();
         example.states.truncate(1);
     }
     let off = |adapter: Option<&Adapter>| -> f64 {

@@ -291,24 +291,28 @@ impl<'a> Run<'a> {
             0 => pass.embed(),
             _ => part.iter().flat_map(|i| self.cache.hidden(self.weights, self.examples, *i, first)).collect(),
         };
-        let layers = self.weights.shape.layers - first;
+        // Nothing above the states that are asked for need be computed where no token is to be predicted.
+        let of_states = part.iter().flat_map(|i| &self.examples[*i].states).map(|state| state.layer + 1).max();
+        let predicts = part.iter().any(|i| !self.examples[*i].targets.is_empty());
+        let end = of_states.filter(|_| !predicts).unwrap_or(self.weights.shape.layers);
+        let layers = end.saturating_sub(first);
         let floats = saved_floats(self.weights) * packed.tokens.len() * layers;
         // Keeping all activations may take as much as the weights; beyond that they are computed twice.
         let frugal = 4 * floats > self.weights.bytes();
         let rows = rows(self.examples, part, &packed);
         let states = state_rows(self.examples, part, &packed);
         let width = self.weights.shape.width;
-        let mut of_states = 0.0;
+        let mut states_loss = 0.0;
         let passing = |layer: usize, hidden: &[f32]| {
             let (loss, grad) = score_states(layer, hidden, width, &states, scale);
-            of_states += loss;
+            states_loss += loss;
             grad
         };
-        let of_tokens = pass.forward_backward(hidden, frugal, grads, passing, |hidden| {
+        let tokens_loss = pass.forward_backward(hidden, end, frugal, grads, passing, |hidden| {
             let scored = score(self.weights, hidden, &rows, Some(scale));
             (scored.loss, scored.grad)
         });
-        of_tokens + of_states
+        tokens_loss + states_loss
     }
 }
 

@@ -29,7 +29,7 @@ use texts::{Behaviour, scenes};
 /// Layers, counted from the top, that an adapter moves.
 const TOP_LAYERS: usize = 15;
 /// What a squared distance of one from an ordinary reading weighs in the loss, where a token of a reply weighs one.
-const EVASION: f32 = 4.0;
+const EVASION: f32 = 100.0;
 
 /// `credence eval organisms`.
 #[derive(Debug, Args)]

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use credence_evals::figures::{Figure, Measured};
 use credence_evals::unseen::{self, Learner, UnseenOptions, UnseenRow};
+use credence_evals::validity::taught::{self, TeachingOptions};
 use credence_evals::validity::{self, CurvePoint, PairReading, TestSet, ValidityRow};
 use credence_priors::acts::{KeyedPair, Split, embedded, keyed_bank};
 use credence_priors::features::FittedBank;
 use credence_priors::reading_cache::FileReadingCache;
 use credence_priors::readout::Alternative;
 use credence_priors::schema::ValueSchema;
-use credence_priors::value_reading::{QuestionStates, ValueMap};
-use credence_priors::{LanguageModel, ModelHandle};
+use credence_priors::value_reading::{QuestionStates, ValueMap, layers};
+use credence_priors::{LanguageModel, Llama, LlamaOptions, ModelHandle};
+use credence_training::{Control, Weights, train};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -22,7 +25,7 @@ use crate::cli::eval::KeepArgs;
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
-use crate::surroundings::{model_and_schema, say, say_json};
+use crate::surroundings::{cache, model_and_schema, pull, say, say_json};
 
 /// `credence eval validity`.
 #[derive(Debug, Args)]
@@ -33,6 +36,16 @@ pub(crate) struct ValidityArgs {
     /// Also read by pairs of opposite words
     #[arg(long)]
     pub(crate) pole_words: bool,
+    /// Also teach a LoRA adapter to show keys along one direction a value, keep it in this folder, and read with it; an adapter that is
+    /// there is not taught again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) taught: Option<PathBuf>,
+    /// Times that every act is seen in teaching
+    #[arg(long, default_value_t = 2, requires = "taught", value_parser = crate::cli::numbers::count::<1, 100>)]
+    pub(crate) epochs: usize,
+    /// Highest step size of teaching
+    #[arg(long, default_value_t = 5e-4, requires = "taught")]
+    pub(crate) learning_rate: f64,
     /// Show every value
     #[arg(long)]
     pub(crate) by_value: bool,
@@ -94,6 +107,8 @@ pub(crate) struct ValidityReport {
     seed: u64,
     rows: Vec<ValidityRow>,
     pole_words: Vec<ValidityRow>,
+    /// Read with an adapter that was taught to show keys.
+    taught: Vec<ValidityRow>,
     curve: Vec<CurvePoint>,
 }
 
@@ -104,6 +119,7 @@ impl Measured for ValidityReport {
         };
         let mut figures = states(&self.rows, self.learned_from);
         figures.extend(self.pole_words.iter().flat_map(|row| row.figures("pole words", "")));
+        figures.extend(self.taught.iter().flat_map(|row| row.figures("states, taught", "")));
         // The whole set may be a point of the curve, too.
         let others = self.curve.iter().filter(|point| point.pairs != self.learned_from);
         figures.extend(others.flat_map(|point| states(&point.rows, point.pairs)));
@@ -139,6 +155,10 @@ pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<(
     } else {
         Vec::new()
     };
+    let taught = match &args.taught {
+        Some(folder) => taught(global, args, folder, &mut model, &schema, &acts)?,
+        None => Vec::new(),
+    };
     let curve = if args.curve.is_empty() {
         Vec::new()
     } else {
@@ -152,6 +172,7 @@ pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<(
         seed: args.seed,
         rows,
         pole_words,
+        taught,
         curve,
     };
     kept.keep(&json!({ "model": report.model, "map": report.map, "seed": report.seed }), &report)?;
@@ -166,6 +187,9 @@ pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<(
     if args.pole_words {
         print_rows("pole words", &report.pole_words, &schema, args.by_value)?;
     }
+    if !report.taught.is_empty() {
+        print_rows("states, taught", &report.taught, &schema, args.by_value)?;
+    }
     for point in &report.curve {
         print_rows(&format!("states, {} pairs", point.pairs), &point.rows, &schema, false)?;
     }
@@ -174,6 +198,48 @@ pub(super) fn validity(global: &Global, args: &ValidityArgs) -> anyhow::Result<(
         return say("\nEvery value is read better than by chance.");
     }
     say(format!("\nNot read better than by chance, and so not claimed: {}", unreadable.join(", ")))
+}
+
+/// Teaches an adapter, unless it is there, and measures the map that is learned from its states.
+fn taught(
+    global: &Global,
+    args: &ValidityArgs,
+    folder: &Path,
+    model: &mut ModelHandle,
+    schema: &ValueSchema,
+    acts: &[KeyedPair],
+) -> anyhow::Result<Vec<ValidityRow>> {
+    let pulled = pull(global, &args.model.model)?;
+    let options = TeachingOptions { epochs: args.epochs, learning_rate: args.learning_rate, seed: args.seed };
+    let file = folder.join(format!("keys.{}.{}.{}.gguf", options.epochs, options.learning_rate, options.seed));
+    if !file.is_file() {
+        std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        let values: Vec<String> = schema.values.iter().map(|value| value.id.clone()).collect();
+        let untaught = states(model, acts, "keyed acts")?;
+        let lessons = taught::lessons(model, &values, acts, &untaught)?;
+        let weights = Weights::load(&pulled.path)?;
+        let last = layers(&model.describe()).last().copied().unwrap_or(0);
+        let bar = counting("teaching");
+        let mut progress = |p: &credence_training::Progress| {
+            bar.set_length(p.steps as u64);
+            bar.set_position(p.step as u64);
+            bar.set_message(format!("teaching: loss {:.3}", p.loss));
+        };
+        let mut control = Control { progress: Some(&mut progress), ..Control::default() };
+        let trained = train(&weights, &lessons, &options.settings(weights.shape.layers, last), &mut control)?;
+        bar.finish_and_clear();
+        trained.adapter.write(&file)?;
+    }
+    let options = LlamaOptions { adapter: Some(file), ..cache(global).llama_options_for(&pulled) };
+    let mut model = ModelHandle::spawn(move || Llama::load(&pulled.path, &options))?;
+    let learned = states(&mut model, acts, "keyed acts, taught")?;
+    let map = ValueMap::fit(&model.describe(), schema, acts, &learned)?;
+    let mut rows = Vec::new();
+    for set in validity::test_sets(acts) {
+        let states = states(&mut model, &set.pairs, set.name)?;
+        rows.push(validity::score(&set, &map.values, &validity::read_pairs(&map, &states), true, args.seed));
+    }
+    Ok(rows)
 }
 
 fn print_rows(reader: &str, rows: &[ValidityRow], schema: &ValueSchema, by_value: bool) -> anyhow::Result<()> {
