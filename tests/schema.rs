@@ -22,7 +22,8 @@ use tempfile::TempDir;
 const CHOICES: &str = "person,first,second,chosen\nxi,walk,cycle,first\nyo,walk,cycle,second\nzed,walk,cycle,first\nxi,read,sing,first\nyo,a,a,first\n";
 
 /// Commands that need more than this test has: weights that learn for an hour, or a model that holds long texts.
-const ELSEWHERE: [&str; 5] = ["eval organisms", "eval pressure", "eval teaching", "eval tuning", "tune import"];
+const ELSEWHERE: [&str; 6] =
+    ["eval organisms", "eval pressure", "eval system-one", "eval teaching", "eval tuning", "tune import"];
 /// Commands that need data which do not ship.
 const WITH_DATA: [&str; 3] = ["eval kidney", "eval polis", "eval start"];
 
@@ -349,6 +350,7 @@ fn of_a_model() -> BTreeSet<String> {
     bench.prints_by_model("eval unseen", &["--simulated", "4", "--answers", "4"]);
     bench.prints_by_model("eval library", &[]);
     bench.prints_by_model("eval flight-model", &["--people", "2", "--held-out", "2", "--answered", "0,1"]);
+    bench.prints_by_model("eval quality", &["--readers", "2"]);
     bench.prints_by_model("eval text", &[]);
     bench.prints_by_model("eval meaning", &[]);
     bench.prints_by_model("eval decisions", &[]);
