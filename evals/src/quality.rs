@@ -369,18 +369,7 @@ impl<'a> Read<'a> {
     /// For every pair whether a score that was learned without what is held out tells the better one: 1, 0, or 1/2 where it tells none.
     fn told(&self, score: Score, held_out: HeldOut, done: &(dyn Fn() + Sync)) -> Result<Vec<f64>, QualityError> {
         let n = self.pairs.len();
-        let key = |i: usize| {
-            let [author, genre, defect] = self.material.labels(i);
-            match held_out {
-                HeldOut::Author => [author, "", ""],
-                HeldOut::Genre => ["", genre, ""],
-                HeldOut::Defect => ["", "", defect],
-                HeldOut::AllThree => [author, genre, defect],
-            }
-        };
-        let mut tested: BTreeMap<[&str; 3], Vec<usize>> = BTreeMap::new();
-        (0..n).for_each(|i| tested.entry(key(i)).or_default().push(i));
-        let tested: Vec<Vec<usize>> = tested.into_values().collect();
+        let tested = tested_together(self.material, score, held_out);
         let told = tested
             .par_iter()
             .map(|tested| {
@@ -403,12 +392,37 @@ impl<'a> Read<'a> {
     }
 }
 
+/// Pairs for which a score learns from the same: of the labels only those count that what it learns from has.
+fn tested_together(material: &Material<'_>, score: Score, held_out: HeldOut) -> Vec<Vec<usize>> {
+    let mut tested: BTreeMap<[&str; 3], Vec<usize>> = BTreeMap::new();
+    for pair in 0..material.pairs.len() {
+        let mut key = material.labels(pair);
+        for (k, label) in key.iter_mut().enumerate() {
+            let counts = match held_out {
+                HeldOut::Author => k == 0,
+                HeldOut::Genre => k == 1,
+                HeldOut::Defect => k == 2,
+                HeldOut::AllThree => true,
+            };
+            let has = match score {
+                Score::Likelihood => false,
+                Score::FromKeys => k < 2,
+                Score::FromPairs | Score::Words => true,
+            };
+            if !(counts && has) {
+                *label = "";
+            }
+        }
+        tested.entry(key).or_default().push(pair);
+    }
+    tested.into_values().collect()
+}
+
 /// How many times `done` is called, for a bar.
 pub fn steps(material: &Material<'_>) -> usize {
-    let distinct = |k: &dyn Fn(usize) -> Vec<String>| (0..material.pairs.len()).map(k).collect::<BTreeSet<_>>().len();
-    let of = |k: usize| distinct(&|i| vec![material.labels(i)[k].to_owned()]);
-    let all = distinct(&|i| material.labels(i).map(str::to_owned).to_vec());
-    Score::EVERY.len() * (of(0) + of(1) + of(2) + all)
+    let of =
+        |held_out| Score::EVERY.map(|score| tested_together(material, score, held_out).len()).iter().sum::<usize>();
+    HeldOut::EVERY.map(of).iter().sum()
 }
 
 /// Runs the experiment with what was read of [`Material::texts`]; `done` is called after each part.
