@@ -18,7 +18,7 @@ use credence_agent::opening::{Opening, OpeningError};
 use credence_agent::session::record_described;
 use credence_memory::belief::Mixture;
 use credence_memory::home::{Home, HomeError};
-use credence_memory::ids::{AlternativeId, PersonId, Seq};
+use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
 use credence_memory::record::Record;
 use credence_memory::state::State;
 use credence_priors::readout::{Alternative, read_judgements};
@@ -261,7 +261,9 @@ pub fn run(
     for (name, file, data) in
         [("checked conclusions", "conclusions", &with), ("the same answers, without deliberation", "answers", &alone)]
     {
-        let adapter = dir.join(format!("{file}.gguf"));
+        // What was taught is in the name: other lessons, or other training, are another adapter.
+        let lessons = Hash::of(format!("{} {} {}", data.hash(), options.epochs, options.seed).as_bytes()).to_string();
+        let adapter = dir.join(format!("{file}-{}.gguf", &lessons[..12]));
         if !adapter.exists() {
             teach(&adapter, state, data, options, opening, model_file, cancel, on_progress)?;
         }
