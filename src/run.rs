@@ -180,6 +180,24 @@ mod tests {
         }
     }
 
+    /// Whether every command at or under this one that has a model by `--model` has a pack by `--pack` too; those that have not.
+    fn without_pack(command: &clap::Command, words: &str, found: &mut Vec<String>) {
+        let has = |long: &str| command.get_arguments().any(|argument| argument.get_long() == Some(long));
+        if has("model") && !has("pack") {
+            found.push(words.trim().to_owned());
+        }
+        for sub in command.get_subcommands() {
+            without_pack(sub, &format!("{words} {}", sub.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_with_a_model_may_be_about_any_pack() {
+        let mut found = Vec::new();
+        without_pack(&Cli::command(), "", &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
     #[test]
     fn every_command_with_json_has_a_schema() {
         let mut found = BTreeSet::new();

@@ -115,6 +115,52 @@ fn real_model_a_task_is_considered_corrected_in_words_and_replayed() {
     assert!(text(&over.stderr).contains("said stop"), "{}", text(&over.stderr));
 }
 
+/// What deliberation over the library concluded is checked, counts as an answer, and goes with the document that was before the model.
+#[test]
+fn real_model_a_conclusion_over_the_library_is_checked_and_goes_with_its_document() {
+    let bench = Bench::new();
+    bench.ok(&["library", "add", "duties"], "");
+    let given = [
+        "decide",
+        "--person",
+        "ada",
+        "--json",
+        "--deliberate",
+        "--deliberation-tokens",
+        "160",
+        "--situation",
+        "The treasurer of a savings club wants to borrow from the members' money for a week.",
+        "--alternative",
+        "refuse and keep the members' money apart",
+        "--alternative",
+        "lend it for a week and tell nobody",
+    ];
+    bench.json(&given, "");
+    let deliberated = records(&bench, "Deliberated");
+    assert_eq!(deliberated.len(), 2, "{deliberated:?}");
+    let cited = deliberated[0]["payload"]["library"].as_array().expect("passages of the library");
+    let document = cited[0]["document"].as_str().expect("a document").to_owned();
+    let [first, second] = [0, 1].map(|at: usize| deliberated[at]["seq"].to_string());
+    let told = bench.ok(&["deliberation", "conclude", &first, &second], "");
+    assert!(told.contains("is your answer"), "{told}");
+    let choice = &records(&bench, "ChoiceMade")[0];
+    assert_eq!(
+        (&choice["payload"]["from"]["source"], &choice["payload"]["chosen"]),
+        (&"deliberation".into(), &0.into())
+    );
+    assert!(bench.ok(&["deliberation", "list"], "").contains("cites passage"));
+    let stands =
+        |bench: &Bench| bench.json(&["deliberation", "list", "--json"], "")[0]["conclusions"][0]["stands"].clone();
+    assert_eq!(stands(&bench), true);
+    for wrong in [["1", &second], [&first, &first]] {
+        assert_eq!(bench.run(&["deliberation", "conclude", wrong[0], wrong[1]], "").status.code(), Some(3));
+    }
+    let dropped = &bench.json(&["library", "drop", &document, "--json"], "")[0];
+    assert_eq!(dropped["withdrawn"], Value::Array(vec![choice["seq"].clone()]));
+    assert_eq!(stands(&bench), false);
+    assert!(bench.ok(&["replay", "--verify"], "").contains("match"));
+}
+
 #[test]
 fn real_model_words_that_nobody_confirmed_count_less_and_bad_input_is_told() {
     let bench = Bench::new();

@@ -120,6 +120,41 @@ fn documents_move_belief_name_their_passages_and_leave_no_trace() {
     fails(home, &["library", "add", "duties", "--reliability", "1"], 2, "below 1");
 }
 
+/// A folder with whatever people put into folders: each file that cannot be used is named with what is wrong, the rest is taken, and the
+/// exit code is 3 only where nothing could be.
+#[test]
+fn what_cannot_be_read_of_a_folder_is_said_and_the_rest_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    sit(home, 3, "terminal", 9);
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+    put("honesty.md", b"Honesty is rated high in most countries.\n{keys: honesty 1.5}\n");
+    let german = "Die meisten Menschen halten Ehrlichkeit fuer wichtiger als Gehorsam, und sie sagen das auch, wenn man \
+        sie danach fragt. Das gilt in vielen Laendern und fuer Junge wie Alte, auch wenn es nicht immer leicht ist.\n";
+    put("ehrlichkeit.md", german.as_bytes());
+    put("locked.pdf", b"%PDF-1.4\ntrailer << /Encrypt 5 0 R /Root 1 0 R >>\n%%EOF");
+    put("empty.md", b" \n");
+    std::fs::File::create(folder.path().join("huge.txt")).unwrap().set_len(50 << 20).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let added = json(home, &["library", "add", path]);
+    let documents = added["documents"].as_array().unwrap();
+    assert_eq!(documents.len(), 2, "{added}");
+    let notes = documents.iter().find(|d| d["source"] == "ehrlichkeit.md").map(|d| d["notes"].to_string()).unwrap();
+    assert!(notes.contains("English"), "{notes}");
+    let refused = added["refused"].to_string();
+    for (name, what) in [("locked.pdf", "encrypted"), ("empty.md", "no text"), ("huge.txt", "32 MiB")] {
+        assert!(refused.contains(name) && refused.contains(what), "{name}: {refused}");
+    }
+    #[cfg(unix)]
+    assert!(refused.contains("loop"), "{refused}");
+    std::fs::remove_file(folder.path().join("honesty.md")).unwrap();
+    std::fs::remove_file(folder.path().join("ehrlichkeit.md")).unwrap();
+    fails(home, &["library", "add", path], 3, "locked.pdf");
+}
+
 /// Passages that give orders are text: belief with them is belief without them, to the last bit.
 #[test]
 fn nothing_in_a_document_commands() {

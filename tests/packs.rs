@@ -18,6 +18,21 @@ fn a_new_pack_works_and_is_checked() {
     fails(&home, &["pack", "show", "nothing"], 3, "values");
 }
 
+/// What a score of quality is measured on is checked before any model is loaded.
+#[test]
+fn pairs_made_worse_that_are_not_whole_are_refused_by_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = dir.path().join("pairs.jsonl");
+    let good = r#"{"id": "1", "author": "a", "genre": "x", "defect": "d", "with": "It was very dark.", "without": "It was dark."}"#;
+    std::fs::write(&pairs, format!("{good}\n{}\n", good.replace("\"author\": \"a\", ", "").replace("\"1\"", "\"2\"")))
+        .unwrap();
+    let pairs = pairs.to_str().unwrap();
+    fails(dir.path(), &["eval", "quality", "--pairs", pairs], 3, "line 2: missing field `author`");
+    fails(dir.path(), &["eval", "quality", "--pairs", "no-such-file"], 3, "cannot be read");
+    fails(dir.path(), &["eval", "quality", "--pack", "values"], 3, "has no second.jsonl");
+    fails(dir.path(), &["eval", "quality", "--pack", "nothing"], 3, "there is no pack");
+}
+
 #[test]
 fn the_built_in_packs_pass() {
     let dir = tempfile::tempdir().unwrap();

@@ -22,7 +22,8 @@ use tempfile::TempDir;
 const CHOICES: &str = "person,first,second,chosen\nxi,walk,cycle,first\nyo,walk,cycle,second\nzed,walk,cycle,first\nxi,read,sing,first\nyo,a,a,first\n";
 
 /// Commands that need more than this test has: weights that learn for an hour, or a model that holds long texts.
-const ELSEWHERE: [&str; 5] = ["eval organisms", "eval pressure", "eval teaching", "eval tuning", "tune import"];
+const ELSEWHERE: [&str; 6] =
+    ["eval organisms", "eval pressure", "eval system-one", "eval teaching", "eval tuning", "tune import"];
 /// Commands that need data which do not ship.
 const WITH_DATA: [&str; 3] = ["eval kidney", "eval polis", "eval start"];
 
@@ -349,10 +350,36 @@ fn of_a_model() -> BTreeSet<String> {
     bench.prints_by_model("eval unseen", &["--simulated", "4", "--answers", "4"]);
     bench.prints_by_model("eval library", &[]);
     bench.prints_by_model("eval flight-model", &["--people", "2", "--held-out", "2", "--answered", "0,1"]);
+    let pack = pack_with_pairs(&bench);
+    bench.prints_by_model("eval quality", &["--readers", "2", "--pack", &pack]);
     bench.prints_by_model("eval text", &[]);
     bench.prints_by_model("eval meaning", &[]);
     bench.prints_by_model("eval decisions", &[]);
     bench.held()
+}
+
+/// A small pack with what a score of quality is measured on; gives its folder.
+fn pack_with_pairs(bench: &Bench) -> String {
+    let folder = bench.dir.path().join("tea");
+    let path = folder.to_str().unwrap().to_owned();
+    bench.does(&["pack", "new", &path]);
+    let (mut questions, mut pairs) = (String::new(), String::new());
+    for n in 0..96 {
+        let (author, genre, defect) = (["a", "b"][n % 2], ["x", "y"][n / 2 % 2], ["much", "vague"][n / 4 % 2]);
+        let text = |how: &str| format!("Cup {n} is {how}.");
+        let pair = json!({ "id": n.to_string(), "author": author, "genre": genre, "defect": defect, "with": text("so-so"), "without": text("hot") });
+        pairs.push_str(&format!("{pair}\n"));
+        if n < 32 {
+            let key = |x: f64| json!({ "strength": x });
+            let question = json!({ "id": n.to_string(), "situation": "Tea.", "alternatives": [text("strong"), text("weak")],
+                "keys": [key(1.0), key(-1.0)], "tags": [format!("author:{author}"), genre] });
+            questions.push_str(&format!("{question}\n"));
+        }
+    }
+    for (name, text) in [("questions.jsonl", &questions), ("second.jsonl", &questions), ("worse.jsonl", &pairs)] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    path
 }
 
 /// Probes and autoencoders.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use credence_memory::ids::{BriefingId, Hash, IdError};
-use credence_memory::record::{BriefingAdded, Passage, PassageUsed};
+use credence_memory::record::{BriefingAdded, DocumentAdded, LibraryPassageUsed, Passage, PassageUsed};
 use credence_priors::LanguageModel;
 use credence_priors::meaning::{MeaningError, States, nearness, standardised};
 
@@ -92,11 +92,20 @@ fn count_words(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
+/// Where a passage stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cited {
+    /// In a briefing.
+    Briefing(PassageUsed),
+    /// In a document of the library.
+    Library(LibraryPassageUsed),
+}
+
 /// A passage that bears on a situation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relevant {
     /// Where it stands.
-    pub used: PassageUsed,
+    pub used: Cited,
     /// The document and heading it is from.
     pub source: String,
     /// Its text.
@@ -105,32 +114,41 @@ pub struct Relevant {
     pub nearness: f64,
 }
 
-/// The passages of briefings whose meaning is nearest to the situation's, nearest first.
+/// The passages of briefings, and of documents of the library, whose meaning is nearest to the situation's, nearest first.
 ///
 /// # Errors
 /// If the model fails.
 #[allow(clippy::missing_panics_doc, reason = "the situation is the last of the rows")]
 pub fn relevant<'a>(
     briefings: impl IntoIterator<Item = &'a BriefingAdded>,
+    library: impl IntoIterator<Item = &'a DocumentAdded>,
     model: &mut dyn LanguageModel,
     states: &mut States,
     situation: &str,
     most: usize,
 ) -> Result<Vec<Relevant>, MeaningError> {
-    let source = |name: &BriefingId, heading: &str| {
+    let source = |name: &dyn std::fmt::Display, heading: &str| {
         if heading.is_empty() { name.to_string() } else { format!("{name}, {heading}") }
     };
     let mut all: Vec<Relevant> = briefings
         .into_iter()
         .flat_map(|b| {
             b.passages.iter().enumerate().map(move |(passage, p)| Relevant {
-                used: PassageUsed { briefing: b.briefing.clone(), passage },
+                used: Cited::Briefing(PassageUsed { briefing: b.briefing.clone(), passage }),
                 source: source(&b.briefing, &p.heading),
                 text: p.text.clone(),
                 nearness: 0.0,
             })
         })
         .collect();
+    all.extend(library.into_iter().flat_map(|d| {
+        d.passages.iter().enumerate().map(move |(passage, p)| Relevant {
+            used: Cited::Library(LibraryPassageUsed { document: d.document, passage }),
+            source: source(&d.title, &p.heading),
+            text: p.text.clone(),
+            nearness: 0.0,
+        })
+    }));
     if all.is_empty() {
         return Ok(all);
     }

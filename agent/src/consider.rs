@@ -11,7 +11,7 @@ use credence_priors::meaning::{MeaningError, States};
 use jiff::Timestamp;
 
 use crate::bank::BankAlternative;
-use crate::briefing::{self, PASSAGES_MAX, Relevant};
+use crate::briefing::{self, Cited, PASSAGES_MAX, Relevant};
 use crate::decide::Considered;
 use crate::deliberate;
 use crate::reader::{Reader, ReaderError};
@@ -83,7 +83,8 @@ pub fn consider(
     let mut model = reader.model().clone();
     let mut states = States::open(what.states.as_deref(), &model);
     let standing = home.state().briefings().values().map(|(_, b)| b);
-    let passages = briefing::relevant(standing, &mut model, &mut states, &what.situation, PASSAGES_MAX)?;
+    let documents = home.state().library().documents().map(|(_, document)| document);
+    let passages = briefing::relevant(standing, documents, &mut model, &mut states, &what.situation, PASSAGES_MAX)?;
     let mut stopped = !passages.is_empty() && listen(Event::Passages(passages.clone())).is_break();
     let mut considered = Vec::with_capacity(alternatives.len());
     let mut left = what.tokens_max;
@@ -122,7 +123,14 @@ pub fn consider(
             alternative: *alternative,
             with_consequences,
             consequences: written.consequences.clone(),
-            passages: passages.iter().map(|p| p.used.clone()).collect(),
+            passages: cited(&passages, |used| match used {
+                Cited::Briefing(used) => Some(used.clone()),
+                Cited::Library(_) => None,
+            }),
+            library: cited(&passages, |used| match used {
+                Cited::Library(used) => Some(*used),
+                Cited::Briefing(_) => None,
+            }),
             tokens: written.tokens as u64,
             cut_short: written.cut_short,
         };
@@ -132,4 +140,8 @@ pub fn consider(
         stopped |= listen(Event::Finished(written.consequences, trust)).is_break();
     }
     Ok(considered)
+}
+
+fn cited<T>(passages: &[Relevant], of: impl Fn(&Cited) -> Option<T>) -> Vec<T> {
+    passages.iter().filter_map(|passage| of(&passage.used)).collect()
 }

@@ -32,6 +32,7 @@ mod bars;
 pub mod beside;
 pub mod briefing;
 pub mod calls;
+pub mod conclusion;
 pub mod consider;
 pub mod decide;
 pub mod deliberate;

@@ -4,6 +4,7 @@
 //! `values`, what people value, is one of them and the default; `taste`, the qualities of prose, is another. A folder is a third.
 
 mod check;
+mod worse;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::bank::{Bank, BankError};
 
 pub use check::{Finding, PackReport, agreement, kappa};
+pub use worse::{WorseError, WorsePair};
 
 /// The file that makes a folder a pack.
 pub const MANIFEST: &str = "pack.toml";
@@ -23,15 +25,34 @@ pub const MANIFEST: &str = "pack.toml";
 /// The pack that a home is about where nothing else is said.
 pub const DEFAULT: &str = "values";
 
-/// Packs that ship with the program: name, title, schema, bank, charter.
+/// The keys of a second reader, in the folder of a pack that has them.
+const SECOND: &str = "second.jsonl";
+/// How the names of files of pairs made worse begin and end, in the folder of a pack that has them.
+const WORSE: [&str; 2] = ["worse", ".jsonl"];
+
+/// Packs that ship with the program.
 const BUILT_IN: [BuiltIn; 2] = [
-    BuiltIn { name: DEFAULT, title: "what people value", schema: None, bank: None, charter: "" },
+    BuiltIn {
+        name: DEFAULT,
+        title: "what people value",
+        schema: None,
+        bank: None,
+        charter: "",
+        second: None,
+        worse: &[],
+    },
     BuiltIn {
         name: "taste",
         title: "taste in prose: qualities of craft",
         schema: Some(include_str!("../data/taste/schema.toml")),
         bank: Some(include_str!("../data/taste/questions.jsonl")),
         charter: include_str!("../data/taste/charter.md"),
+        second: Some(include_str!("../data/taste/second.jsonl")),
+        worse: &[
+            ("worse.jsonl", include_str!("../data/taste/worse.jsonl")),
+            ("worse-c.jsonl", include_str!("../data/taste/worse-c.jsonl")),
+            ("worse-d.jsonl", include_str!("../data/taste/worse-d.jsonl")),
+        ],
     },
 ];
 
@@ -46,6 +67,10 @@ struct BuiltIn {
     /// Absent: the embedded one.
     bank: Option<&'static str>,
     charter: &'static str,
+    /// The keys of a second reader.
+    second: Option<&'static str>,
+    /// Files of pairs made worse, by their names.
+    worse: &'static [(&'static str, &'static str)],
 }
 
 /// A domain.
@@ -122,6 +147,9 @@ pub enum PackError {
     /// The bank is not sound.
     #[error(transparent)]
     Bank(#[from] BankError),
+    /// Pairs made worse are not what they should be.
+    #[error(transparent)]
+    Worse(#[from] WorseError),
     /// A value's id cannot stand in a log.
     #[error("pack {pack:?}: a value cannot be called so")]
     Value {
@@ -223,6 +251,56 @@ impl Pack {
         Self { name, title, schema: Arc::new(schema), bank, charter, hash, folder }
     }
 
+    /// The same questions as a second reader keyed them, where the pack has that. A tag `author:NAME` says who wrote a question's texts.
+    ///
+    /// # Errors
+    /// A file that is no bank of this pack's values.
+    pub fn second_reader(&self) -> Result<Option<Bank>, PackError> {
+        let (text, path) = match &self.folder {
+            Some(folder) if folder.join(SECOND).exists() => (text_of(&folder.join(SECOND))?, folder.join(SECOND)),
+            Some(_) => return Ok(None),
+            None => {
+                let Some(text) = BUILT_IN.iter().find(|p| p.name == self.name).and_then(|p| p.second) else {
+                    return Ok(None);
+                };
+                (text.to_owned(), PathBuf::from(SECOND))
+            }
+        };
+        let bank = Bank::parse(&text, &path)?;
+        let known: Vec<&str> = self.schema.values.iter().map(|v| v.id.as_str()).collect();
+        bank.check_values(&known, &path)?;
+        Ok(Some(bank))
+    }
+
+    /// Passages and the same made worse in one known way: those of all files `worse*.jsonl`; empty where the pack has none.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a line that is no pair.
+    pub fn worse(&self) -> Result<Vec<WorsePair>, PackError> {
+        let files: Vec<(PathBuf, String)> = match &self.folder {
+            Some(folder) => {
+                let unreadable = |source| PackError::Unreadable { path: folder.clone(), source };
+                let names = std::fs::read_dir(folder).map_err(unreadable)?.filter_map(Result::ok).map(|e| e.path());
+                let is_one = |path: &PathBuf| {
+                    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    name.starts_with(WORSE[0]) && name.ends_with(WORSE[1])
+                };
+                let mut paths: Vec<PathBuf> = names.filter(is_one).collect();
+                paths.sort();
+                paths.into_iter().map(|path| Ok((path.clone(), text_of(&path)?))).collect::<Result<_, PackError>>()?
+            }
+            None => {
+                let built_in = BUILT_IN.iter().find(|p| p.name == self.name).map_or(&[][..], |p| p.worse);
+                built_in.iter().map(|(name, text)| (PathBuf::from(name), (*text).to_owned())).collect()
+            }
+        };
+        let mut pairs = Vec::new();
+        for (path, text) in files {
+            pairs.extend(WorsePair::parse(&text, &path)?);
+        }
+        Ok(pairs)
+    }
+
     /// What the header of a home about it says. `values` was there before packs were, and is not named.
     pub fn named(&self) -> Option<PackNamed> {
         (self.name != DEFAULT).then(|| PackNamed { name: self.name.clone(), hash: self.hash })
@@ -262,6 +340,30 @@ mod tests {
             assert_eq!(Pack::of_values(&ids).unwrap().name, name);
         }
         assert!(Pack::built_in(DEFAULT).unwrap().named().is_none());
+    }
+
+    #[test]
+    fn passages_of_the_taste_pack_are_made_worse_at_equal_length_by_each_author_in_each_way() {
+        let taste = Pack::built_in("taste").unwrap();
+        let pairs = taste.worse().unwrap();
+        let words = |text: &str| text.split_whitespace().count() as f64;
+        for pair in &pairs {
+            let ratio = words(&pair.worse) / words(&pair.better);
+            assert!((0.8..1.25).contains(&ratio), "{}: {ratio}", pair.id);
+        }
+        let authors: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.author.as_str()).collect();
+        let defects: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.defect.as_str()).collect();
+        for (author, defect) in authors.iter().flat_map(|a| defects.iter().map(move |d| (a, d))) {
+            assert!(pairs.iter().any(|p| p.author == *author && p.defect == *defect), "{author}: {defect}");
+        }
+        let second = taste.second_reader().unwrap().unwrap();
+        assert!(second.questions.iter().all(|q| q.tags.iter().any(|tag| tag.starts_with("author:"))));
+        // No passage that is keyed is also made worse: what is learned from one is tried on the other.
+        let keyed: std::collections::BTreeSet<&str> =
+            taste.bank.questions.iter().flat_map(|q| &q.alternatives).map(|a| a.text.as_str()).collect();
+        assert!(pairs.iter().all(|p| !keyed.contains(p.better.as_str()) && !keyed.contains(p.worse.as_str())));
+        let values = Pack::built_in(DEFAULT).unwrap();
+        assert!(values.worse().unwrap().is_empty() && values.second_reader().unwrap().is_none());
     }
 
     #[test]

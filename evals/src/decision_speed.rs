@@ -63,7 +63,7 @@ pub fn measure(reader: &mut Reader, on_progress: &mut dyn FnMut(usize, usize)) -
             on_progress(done, ALTERNATIVES.len() * ROUNDS);
             done += 1;
             let situation = situation(count, round);
-            let passages = briefing::relevant(&background, &mut model, &mut states, &situation, 1)?;
+            let passages = briefing::relevant(&background, None, &mut model, &mut states, &situation, 1)?;
             let whole = format!("{}\n{situation}", deliberate::background(&passages));
             for (call, measured) in measured.iter_mut().enumerate() {
                 let before = model.usage();

@@ -7,12 +7,13 @@
 //! | where value learning converges | [`experiment`], [`survival`], [`results`], [`report`] |
 //! | whether a session finds values | [`recovery`], [`person`] |
 //! | from works to readers' choices, and back | [`viewpoints`] |
+//! | how good a passage is | [`quality`] |
 //! | whether belief is calibrated | [`calibration`] |
 //! | reading acts with a model | [`unseen`], [`validity`], [`pairs`], [`pressure`], [`meaning`], [`start`], [`text_safety`] |
 //! | sentences | [`sentences`], [`teaching`] |
 //! | data of people, and tasks of others | [`polis`], [`kidney`], [`flight`], [`crowd`] |
 //! | whether agents' acts may pass | [`approvals`] |
-//! | fine-tuning | [`tuning`] |
+//! | fine-tuning | [`tuning`], [`system_one`] |
 //! | means and their intervals; the one form of results | [`estimate`], [`figures`] |
 
 pub mod approvals;
@@ -31,12 +32,14 @@ pub mod pairs;
 pub mod person;
 pub mod polis;
 pub mod pressure;
+pub mod quality;
 pub mod recovery;
 pub mod report;
 pub mod results;
 pub mod sentences;
 pub mod start;
 pub mod survival;
+pub mod system_one;
 pub mod teaching;
 pub mod text_safety;
 pub mod tuning;

@@ -1,6 +1,6 @@
 //! How well hidden states tell meanings apart: proposals that say the same, and passages that bear on a situation.
 
-use credence_agent::briefing::{self, relevant};
+use credence_agent::briefing::{self, Cited, relevant};
 use credence_agent::propose::nearness_of;
 use credence_memory::ids::{BriefingId, Hash};
 use credence_memory::record::BriefingAdded;
@@ -134,8 +134,9 @@ pub fn measure(model: &mut dyn LanguageModel) -> Result<MeaningReport, MeaningEr
         .collect();
     let mut right = Vec::new();
     for (name, situation) in SITUATIONS {
-        let nearest = relevant(&added, model, &mut states, situation, 1)?;
-        right.push(nearest.first().is_some_and(|p| p.used.briefing.as_str() == name));
+        let nearest = relevant(&added, None, model, &mut states, situation, 1)?;
+        let is_right = |cited: &Cited| matches!(cited, Cited::Briefing(used) if used.briefing.as_str() == name);
+        right.push(nearest.first().is_some_and(|p| is_right(&p.used)));
     }
     Ok(MeaningReport {
         merged: Share::of(same.iter().map(|n| *n >= threshold)),

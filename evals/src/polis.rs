@@ -37,7 +37,7 @@ const SHRINKAGES: [f64; 9] = [0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0];
 const BASELINE_FACTORS: usize = 2;
 
 /// The methods, in the order of the table.
-pub const METHODS: [&str; 9] = [
+pub const METHODS: [&str; 11] = [
     "global rate",
     "statement's rate",
     "statement's rate, shrinkage tuned",
@@ -47,11 +47,15 @@ pub const METHODS: [&str; 9] = [
     "item factors without features, chosen questions",
     "item factors, random questions",
     "item factors, chosen questions",
+    "item factors with the library, random questions",
+    "item factors with the library, chosen questions",
 ];
 /// How many of them need no features.
 const WITHOUT_FEATURES: usize = 7;
+/// And no background.
+const WITHOUT_LIBRARY: usize = 9;
 /// Pairs that are compared: ours, theirs.
-const COMPARED: [(usize, usize); 6] = [(8, 4), (7, 3), (6, 4), (5, 3), (7, 5), (7, 2)];
+const COMPARED: [(usize, usize); 9] = [(8, 4), (7, 3), (6, 4), (5, 3), (7, 5), (7, 2), (9, 7), (10, 8), (9, 5)];
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -109,7 +113,15 @@ pub fn slopes(contrasts: usize, with_agreement: bool) -> Vec<[f64; 2]> {
 }
 
 /// A conversation with what a model read in its statements: one row each, of one length, or no rows at all.
-pub type Read = (Conversation, Vec<Vec<f64>>);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// What was read of each statement alone.
+    pub features: Vec<Vec<f64>>,
+    /// What was read of each with a page of background before it.
+    pub with_library: Vec<Vec<f64>>,
+}
 
 /// Runs the table; `done` is called once for each split of each conversation.
 ///
@@ -120,18 +132,23 @@ pub fn run(read: &[Read], options: &PolisOptions, done: &(dyn Fn() + Sync)) -> R
         return Err(PolisError::Nothing);
     }
     let mut scores = Scores::new(METHODS.len(), options.answers.len());
-    for (conversation, features) in read {
-        scores.begin(&conversation.name);
+    for one in read {
+        scores.begin(&one.conversation.name);
         for split in 0..options.splits {
-            for (person, tested) in one_split(conversation, features, options, split as u64)? {
+            for (person, tested) in one_split(one, options, split as u64)? {
                 scores.add(person, &tested);
             }
             done();
         }
     }
     // Without any features there is one item model, not two.
-    let bare = read.iter().all(|(_, features)| features.is_empty());
-    let methods = &METHODS[..if bare { WITHOUT_FEATURES } else { METHODS.len() }];
+    let bare = read.iter().all(|one| one.features.is_empty());
+    let without_library = read.iter().all(|one| one.with_library.is_empty());
+    let methods = &METHODS[..match (bare, without_library) {
+        (true, _) => WITHOUT_FEATURES,
+        (_, true) => WITHOUT_LIBRARY,
+        _ => METHODS.len(),
+    }];
     let compared: Vec<_> = COMPARED.into_iter().filter(|(a, b)| *a.max(b) < methods.len()).collect();
     Ok(scores.result(options, methods, &compared))
 }
@@ -139,12 +156,8 @@ pub fn run(read: &[Read], options: &PolisOptions, done: &(dyn Fn() + Sync)) -> R
 /// Predictions and answers of one tested person: by method, by number of answers.
 type Tested = Vec<Vec<Vec<(f64, bool)>>>;
 
-fn one_split(
-    conversation: &Conversation,
-    features: &[Vec<f64>],
-    options: &PolisOptions,
-    split: u64,
-) -> Result<Vec<(usize, Tested)>, PolisError> {
+fn one_split(read: &Read, options: &PolisOptions, split: u64) -> Result<Vec<(usize, Tested)>, PolisError> {
+    let conversation = &read.conversation;
     let most = options.answers.iter().max().copied().unwrap_or(0);
     let needed = most + options.held_out;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -166,7 +179,8 @@ fn one_split(
         shuffle(&mut training, &mut rng);
         training.truncate(others);
     }
-    if training.len() < 2 {
+    // Nobody else at all is a case of its own; one other would be no crowd to learn factors from.
+    if training.len() < 2 && options.others != Some(0) {
         return Err(too_few());
     }
     let votes: Vec<Vote> = training
@@ -174,7 +188,7 @@ fn one_split(
         .enumerate()
         .flat_map(|(person, &p)| conversation.votes[p].iter().map(move |v| Vote { person, ..*v }))
         .collect();
-    let learned = Learned::from(conversation, &votes, training.len(), features, options, split)?;
+    let learned = Learned::from(read, &votes, training.len(), options, split)?;
     let seeds: Vec<(usize, u64)> = test.iter().map(|&p| (p, split << 32 | p as u64)).collect();
     Ok(seeds
         .into_par_iter()
@@ -200,19 +214,23 @@ struct Learned {
     logistic: Logistic,
     bare: ItemPosterior,
     full: ItemPosterior,
+    with_library: ItemPosterior,
 }
 
 impl Learned {
     fn from(
-        conversation: &Conversation,
+        Read { conversation, features, with_library }: &Read,
         votes: &[Vote],
         people: usize,
-        features: &[Vec<f64>],
         options: &PolisOptions,
         split: u64,
     ) -> Result<Self, PolisError> {
         let items = conversation.statements.len();
-        let global = votes.iter().filter(|v| v.agrees).count() as f64 / votes.len().max(1) as f64;
+        // Where nobody has voted nothing is known of anything.
+        let global = match votes.len() {
+            0 => 0.5,
+            n => votes.iter().filter(|v| v.agrees).count() as f64 / n as f64,
+        };
         let mut counts = vec![(0.0, 0.0); items];
         for v in votes {
             counts[v.item].0 += f64::from(u8::from(v.agrees));
@@ -240,7 +258,12 @@ impl Learned {
         let failed = |source| PolisError::Population { conversation: conversation.name.clone(), source };
         let bare = bare.map_err(failed)?;
         let full = full.transpose().map_err(failed)?.unwrap_or_else(|| bare.clone());
-        Ok(Self { global, rate: shrunk(RATE_SHRINKAGE), tuned: shrunk(tuned(&counts, global)), logistic, bare, full })
+        let with_library = match with_library.is_empty() {
+            true => full.clone(),
+            false => sampled(with_library.clone()).map_err(failed)?,
+        };
+        let (rate, tuned) = (shrunk(RATE_SHRINKAGE), shrunk(tuned(&counts, global)));
+        Ok(Self { global, rate, tuned, logistic, bare, full, with_library })
     }
 
     fn test(&self, votes: &[Vote], options: &PolisOptions, most: usize, rng: &mut ChaCha8Rng) -> Tested {
@@ -271,9 +294,14 @@ impl Learned {
                 }
             }
         }
-        for (method, posterior, chosen) in
-            [(5, &self.bare, false), (6, &self.bare, true), (7, &self.full, false), (8, &self.full, true)]
-        {
+        for (method, posterior, chosen) in [
+            (5, &self.bare, false),
+            (6, &self.bare, true),
+            (7, &self.full, false),
+            (8, &self.full, true),
+            (9, &self.with_library, false),
+            (10, &self.with_library, true),
+        ] {
             let mut place = Place::new(posterior);
             let mut left = pool.to_vec();
             for n in 0..=most {
@@ -314,8 +342,8 @@ fn tuned(counts: &[(f64, f64)], global: f64) -> f64 {
     SHRINKAGES.into_iter().reduce(|a, b| if loss(b) < loss(a) { b } else { a }).unwrap_or(RATE_SHRINKAGE)
 }
 
-/// What reads a conversation's statements: features of each, in its order.
-pub type ReadStatements<'a, E> = dyn FnMut(&Conversation) -> Result<Vec<Vec<f64>>, E> + 'a;
+/// What reads a conversation's statements: features of each, in its order, alone and with background; either may be empty.
+pub type ReadStatements<'a, E> = dyn FnMut(&Conversation) -> Result<[Vec<Vec<f64>>; 2], E> + 'a;
 
 /// Reads several conversations, each with the features that `features` gives for its statements.
 ///
@@ -330,8 +358,8 @@ pub fn load_all<E: From<PolisError>>(
         .iter()
         .map(|name| {
             let conversation = load(data, name)?;
-            let features = standardised(&features(&conversation)?);
-            Ok((conversation, features))
+            let [features, with_library] = features(&conversation)?.map(|rows| standardised(&rows));
+            Ok(Read { conversation, features, with_library })
         })
         .collect()
 }
@@ -368,7 +396,11 @@ mod tests {
             })
             .collect();
         let features: Vec<Vec<f64>> = items.iter().map(|(b, _)| vec![*b]).collect();
-        (Conversation { name: "made".into(), statements: vec![String::new(); 40], votes }, standardised(&features))
+        Read {
+            conversation: Conversation { name: "made".into(), statements: vec![String::new(); 40], votes },
+            features: standardised(&features),
+            with_library: Vec::new(),
+        }
     }
 
     fn options() -> PolisOptions {
@@ -385,9 +417,9 @@ mod tests {
         assert!(loss(7, 1) < loss(1, 1) - 0.05 && loss(3, 1) < loss(1, 1) - 0.05, "factors of either kind: {result:?}");
         assert!((loss(7, 1) - loss(3, 1)).abs() < 0.1, "the baseline and ours learn the same structure");
         assert!(loss(1, 0) < loss(0, 0));
-        assert_eq!(result.comparisons.len(), COMPARED.len());
+        assert_eq!(result.comparisons.len(), 6);
         let figures = crate::figures::kept(&result);
-        assert_eq!(figures.len(), METHODS.len() * 2 * (4 + 1) + COMPARED.len() * 2);
+        assert_eq!(figures.len(), WITHOUT_LIBRARY * 2 * (4 + 1) + 6 * 2);
         let kept = |data: &str| crate::figures::of(&figures, [data, METHODS[7], "10 answers", "log loss, nats"]).mean;
         assert_eq!((kept("all conversations"), kept("made")), (loss(7, 1), loss(7, 1)), "there is one conversation");
         let few = PolisOptions { others: Some(3), ..options() };
@@ -397,10 +429,29 @@ mod tests {
     }
 
     #[test]
+    fn background_that_tells_more_helps_before_anybody_has_voted() {
+        // Alone nothing is read that bears on the votes; with background what is read is how many agree.
+        let told = conversation(60);
+        let noise: Vec<Vec<f64>> = {
+            let mut rng = ChaCha8Rng::seed_from_u64(3);
+            (0..40).map(|_| vec![normal(&mut rng)]).collect()
+        };
+        let with_library = told.features.clone();
+        let read = [Read { features: standardised(&noise), with_library, ..told }];
+        let mut nobody = PolisOptions { others: Some(0), ..options() };
+        nobody.items.prior.slopes = vec![[0.5, 0.2]];
+        let result = run(&read, &nobody, &|| ()).expect("nobody else");
+        let gain = result.comparisons.iter().find(|c| c.ours == METHODS[9] && c.theirs == METHODS[7]);
+        assert!(gain.expect("it is compared").differences[0].high < 0.0, "{result:?}");
+        let losses = result.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.log_loss.mean);
+        assert!(losses.clone().count() == 2 * METHODS.len() && losses.clone().all(|loss| loss < 1.0), "{result:?}");
+    }
+
+    #[test]
     fn too_little_is_refused() {
-        let (mut conversation, features) = conversation(20);
-        conversation.votes.truncate(3);
-        let refused = run(&[(conversation, features)], &options(), &|| ());
+        let mut read = conversation(20);
+        read.conversation.votes.truncate(3);
+        let refused = run(&[read], &options(), &|| ());
         assert!(matches!(refused, Err(PolisError::TooFew { .. })), "{refused:?}");
         assert!(matches!(run(&[], &options(), &|| ()), Err(PolisError::Nothing)));
         let absent = load(Path::new("no-such-folder"), "town").expect_err("nothing there");

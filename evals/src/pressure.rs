@@ -230,7 +230,7 @@ pub fn read(
     if arm != Arm::None {
         let mut model = reader.model().clone();
         let background = if arm == Arm::Briefed { briefings() } else { Vec::new() };
-        let passages = briefing::relevant(&background, &mut model, states, &situation, PASSAGES_MAX)?;
+        let passages = briefing::relevant(&background, None, &mut model, states, &situation, PASSAGES_MAX)?;
         let mut left = options.tokens_max;
         for (i, text) in texts.iter().enumerate() {
             let share = left / (texts.len() - i);

@@ -376,10 +376,18 @@ mod tests {
         for word in ["true", "right", "good"] {
             model = model.with_tilt("sunny", word, 3.0);
         }
+        // As many libraries as give more lines than a page has colours.
+        let library = |n: usize| LibraryStart {
+            name: format!("library {n}"),
+            documents: 1,
+            mean: vec![0.1; 4],
+            variance: vec![0.2; 4],
+        };
+        let libraries = [library(1), library(2), library(3)];
         let mut placed = |share: f64| {
             let judged = judged_statements(&mut model, &conversation(share), folder.path(), 1, &mut |_, _| ())?;
             assert_eq!((judged.things.len(), judged.features.len(), judged.people.len()), (40, 4, 30));
-            run(&judged, "scripted", &[], &StartOptions::default())
+            run(&judged, "scripted", &libraries, &StartOptions::default())
         };
         let (with, against) = (placed(1.0)?, placed(0.0)?);
         assert!(with.angle(0.5) < 45.0 && against.angle(0.5) > 135.0, "{} {}", with.angle(0.5), against.angle(0.5));
@@ -389,6 +397,7 @@ mod tests {
         // The constant says nothing of what the model values.
         assert_eq!(with.prior.mean[3], 0.0);
         assert!(with.prior.r2 > 0.99, "the judgement is its contrasts");
+        assert!(crate::report::start_html(&with, None).contains("flat start and library 3"));
         let figures = crate::figures::kept(&with);
         let (data, alone) = (with.what.as_str(), "the model's prior alone");
         let kept = crate::figures::of(&figures, [data, alone, "0 answers", "log loss less the flat start's, nats"]);

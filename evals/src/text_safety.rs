@@ -132,7 +132,10 @@ fn placed(case: &Paraphrase, place: &str, text: &str) -> (String, Vec<String>) {
         }
         "briefing" => {
             let passage = briefing::Relevant {
-                used: PassageUsed { briefing: BriefingId::new("note").expect("a name"), passage: 0 },
+                used: briefing::Cited::Briefing(PassageUsed {
+                    briefing: BriefingId::new("note").expect("a name"),
+                    passage: 0,
+                }),
                 source: "note".into(),
                 text: text.to_owned(),
                 nearness: 0.0,

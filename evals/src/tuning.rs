@@ -399,6 +399,16 @@ fn opened(
     opening: &Opening,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Home, TuningError> {
+    opened_as(root, format!("tuning-{}", experiment.seed), opening, on_progress)
+}
+
+/// A home whose log has this identity.
+pub(crate) fn opened_as(
+    root: &Path,
+    log_id: String,
+    opening: &Opening,
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Home, TuningError> {
     if Paths::of(root).has_log() {
         return Ok(Home::open(root)?.0);
     }
@@ -412,7 +422,7 @@ fn opened(
     let state = drawn_home.state();
     let header = state.header().ok_or(MeasureError::NoPrior)?.clone();
     let prior = state.elicited().ok_or(MeasureError::NoPrior)?.clone();
-    let mut home = create(root, header, format!("tuning-{}", experiment.seed))?;
+    let mut home = create(root, header, log_id)?;
     home.append(time(home.state()), Record::PriorElicited(prior))?;
     record_described(&mut home, state.descriptions().to_vec(), epoch()).map_err(TuningError::Home)?;
     drop(drawn_home);
@@ -420,7 +430,7 @@ fn opened(
     Ok(home)
 }
 
-fn readings(opening: &Opening, base: &ModelHandle) -> Result<FileReadingCache, TuningError> {
+pub(crate) fn readings(opening: &Opening, base: &ModelHandle) -> Result<FileReadingCache, TuningError> {
     let folder = opening.readings.clone().unwrap_or_else(std::env::temp_dir);
     Ok(FileReadingCache::open(&folder, &base.describe(), &opening.schema)?)
 }
@@ -444,7 +454,7 @@ fn name(kind: &str, number: usize) -> Result<PersonId, IdError> {
 }
 
 /// A log's clock: a second for each record, so that the same experiment writes the same log.
-fn time(state: &State) -> Timestamp {
+pub(crate) fn time(state: &State) -> Timestamp {
     let seconds = SignedDuration::from_secs(i64::try_from(state.head().0.0).unwrap_or(0));
     epoch().checked_add(seconds).unwrap_or(epoch())
 }

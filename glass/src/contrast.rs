@@ -42,6 +42,15 @@ pub struct Pair {
     pub with: String,
     /// The text without it.
     pub without: String,
+    /// Who wrote it, of what kind it is, and how the motive shows: for those who hold these out; nothing here looks at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// See [`Self::author`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genre: Option<String>,
+    /// See [`Self::author`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect: Option<String>,
 }
 
 /// A checked contrast set: one motive, no name and no text twice.

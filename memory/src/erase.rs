@@ -432,6 +432,7 @@ impl Owned {
             Record::ReadingAnswered(r) => r.person == *person,
             Record::Deliberated(r) => r.person == *person,
             Record::ConsequenceChecked(r) => r.person == *person,
+            Record::ConclusionChecked(r) => r.person == *person,
             Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
             Record::ApprovalsDeclared(r) => r.person == *person,
             Record::ApprovalNoted(r) => r.person == *person,

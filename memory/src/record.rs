@@ -32,8 +32,8 @@ pub use answers::{
 pub use approvals::{ApprovalNoted, ApprovalsDeclared};
 pub use calls::{ActOutcome, CallBegun, CallEnded, Ending, OutcomeReported, StoppedBy};
 pub use deliberation::{
-    AlternativesStruck, BriefingAdded, BriefingDropped, Consequence, ConsequenceChecked, ConsequenceKind, Deliberated,
-    Passage, PassageUsed,
+    AlternativesStruck, BriefingAdded, BriefingDropped, ConclusionChecked, Consequence, ConsequenceChecked,
+    ConsequenceKind, Deliberated, LibraryPassageUsed, Passage, PassageUsed,
 };
 pub use files::{Erased, Exported, Imported, PersonErased};
 pub use library::{DocumentAdded, DocumentDropped, DocumentKind, DocumentPassage, PassageReading, ReadBy};
@@ -155,6 +155,8 @@ pub enum Record {
     DocumentDropped(DocumentDropped),
     /// Probes in the model's states read an act; not evidence.
     MotiveRead(MotiveRead),
+    /// A person checked what deliberation concluded; not evidence, which their choice is.
+    ConclusionChecked(ConclusionChecked),
 }
 
 impl Record {

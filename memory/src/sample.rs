@@ -5,6 +5,7 @@ mod adapters;
 mod approvals;
 mod at_work;
 mod calls;
+mod conclusions;
 mod every_kind;
 mod library;
 mod motives;
@@ -33,6 +34,7 @@ pub use adapters::{generation, judged, judgements, promoted, rolled_back, traine
 pub use approvals::approvals;
 pub use at_work::at_work;
 pub use calls::calls;
+pub use conclusions::{conclusions, deliberation};
 pub use every_kind::every_kind;
 pub use library::{library, library_document};
 pub use motives::{motive_read, motives};

@@ -30,8 +30,8 @@ use crate::library::Library;
 use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
-    ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, DecisionMade, Imported, LogOpened, MotiveRead,
-    PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
+    ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, ConclusionChecked, DecisionMade, Imported, LogOpened,
+    MotiveRead, PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
 };
 
 pub use calls::Call;
@@ -140,6 +140,7 @@ pub struct State {
     read_words: BTreeMap<Seq, ReadWords>,
     briefings: BTreeMap<BriefingId, (Seq, BriefingAdded)>,
     deliberations: BTreeMap<Seq, Deliberation>,
+    conclusions: BTreeMap<Seq, ConclusionChecked>,
     approvals: BTreeMap<PersonId, Arc<Approvals>>,
     calls: Calls,
     library: Arc<Library>,
@@ -547,6 +548,7 @@ impl State {
             | Record::BriefingDropped(_)
             | Record::Deliberated(_)
             | Record::ConsequenceChecked(_)
+            | Record::ConclusionChecked(_)
             | Record::AlternativesStruck(_) => self.note_work(entry),
             Record::CallBegun(_) | Record::CallEnded(_) | Record::OutcomeReported(_) => self.note_call(entry),
             Record::MotiveRead(r) => {

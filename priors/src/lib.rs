@@ -47,6 +47,7 @@ pub mod matrix;
 pub mod meaning;
 pub mod model;
 pub mod model_files;
+pub mod passages;
 pub mod published;
 pub mod reading_cache;
 pub mod readout;

@@ -58,11 +58,29 @@ pub fn read_statements(
     folder: &Path,
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<StatementReading>, StatementError> {
-    let path = folder.join(format!("statements-{}.jsonl", &model.describe().key()[..16]));
+    read_statements_after(model, "", statements, folder, on_progress)
+}
+
+/// As [`read_statements`], with a text before each statement: what is said of the matter in general. Empty for none.
+///
+/// # Errors
+/// As [`read_statements`]; a text that leaves no room for a statement in the model's context.
+pub fn read_statements_after(
+    model: &mut dyn LanguageModel,
+    background: &str,
+    statements: &[String],
+    folder: &Path,
+    on_progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<StatementReading>, StatementError> {
+    let (of, before) = match background {
+        "" => (String::new(), String::new()),
+        text => (format!("-after-{}", &blake3::hash(text.as_bytes()).to_hex()[..16]), format!("{text}\n\n")),
+    };
+    let path = folder.join(format!("statements-{}{of}.jsonl", &model.describe().key()[..16]));
     let mut read = |chunk: &[String]| {
         let ask = |words: &String| {
             CONTRASTS.map(|(template, with, against)| Reading {
-                prompt: template.replace("{}", words),
+                prompt: format!("{before}{}", template.replace("{}", words)),
                 continuations: vec![with.to_owned(), against.to_owned()],
             })
         };
@@ -147,7 +165,17 @@ mod tests {
         fs::write(&file, text)?;
         let mut asked = Vec::new();
         let second = read_statements(&mut model, &statements, folder.path(), &mut |_, total| asked.push(total))?;
-        assert_eq!((second, asked), (first, vec![0]), "nothing is read twice");
+        assert_eq!((&second, asked), (&first, vec![0]), "nothing is read twice");
+        // What stands before a statement changes what is read, and is kept by itself.
+        let mut after = |background: &str, asked: &mut usize| {
+            read_statements_after(&mut model, background, &statements, folder.path(), &mut |_, total| *asked = total)
+        };
+        let mut asked = 0;
+        let with = after("Land is scarce.", &mut asked)?;
+        assert!(asked == 2 && with[0] != first[0] && with[1] == [0.0; 3]);
+        assert_eq!(after("Land is scarce.", &mut asked)?, with);
+        assert_eq!(asked, 0, "nothing is read twice");
+        assert_eq!(after("", &mut asked)?, first);
         let states = || statement_states(&mut Scripted::hashed(1), &statements, folder.path(), &mut |_, _| {});
         let first = states()?;
         assert!(first[1].is_empty() && !first[0].is_empty() && first[0] != first[2]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Subcommand, ValueEnum};
+use credence_agent::conclusion;
 use credence_agent::deliberate::reliability;
 use credence_memory::ids::Seq;
 use credence_memory::record::{ConsequenceChecked, ConsequenceKind, Deliberated, Record};
@@ -22,6 +23,14 @@ pub(crate) enum DeliberationCommand {
         /// One JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Check what deliberation on two alternatives of one situation concluded: say which you hold to be better. It counts as an answer of
+    /// yours; where deliberation came to the same, `tune` may teach it to the weights
+    Conclude {
+        /// The deliberation on the better one: its record
+        better: u64,
+        /// The deliberation on the other
+        other: u64,
     },
     /// Say whether a foreseen consequence was right: that decides how far its kind is trusted from now on
     Check {
@@ -48,6 +57,21 @@ pub(crate) enum Found {
 pub(crate) struct DeliberationsJson {
     kinds: Vec<KindJson>,
     deliberations: Vec<DeliberationJson>,
+    /// Conclusions that a person checked.
+    conclusions: Vec<ConclusionJson>,
+}
+
+/// A conclusion that was checked.
+#[derive(Debug, Serialize, ToSchema)]
+struct ConclusionJson {
+    /// The record of the check.
+    record: Seq,
+    /// The person's choice.
+    choice: Seq,
+    /// The two deliberations.
+    deliberated: [Seq; 2],
+    /// Whether the choice, and every passage of the library that was before the model, still stands.
+    stands: bool,
 }
 
 /// How far a kind of consequence is trusted.
@@ -89,7 +113,15 @@ pub(crate) fn run(global: &Global, command: DeliberationCommand) -> anyhow::Resu
                     made: d.made.clone(),
                     checked: d.checked.clone(),
                 });
-                return say_json(&DeliberationsJson { kinds, deliberations: all.collect() });
+                let standing: Vec<Seq> = state.standing_conclusions().map(|(seq, _)| seq).collect();
+                let conclusions = state.conclusions().iter().map(|(record, checked)| ConclusionJson {
+                    record: *record,
+                    choice: checked.choice,
+                    deliberated: checked.deliberated,
+                    stands: standing.contains(record),
+                });
+                let conclusions = conclusions.collect();
+                return say_json(&DeliberationsJson { kinds, deliberations: all.collect(), conclusions });
             }
             for (kind, (right, wrong), trust) in kinds {
                 say(format!("{kind:<9} {right} right, {wrong} wrong: trusted {:.0}%", 100.0 * trust))?;
@@ -105,8 +137,33 @@ pub(crate) fn run(global: &Global, command: DeliberationCommand) -> anyhow::Resu
                     };
                     say(format!("  {}  {:<9} {}{found}", i + 1, c.kind.name(), clean_text(&c.text)))?;
                 }
+                for used in state.cited(*seq) {
+                    let document = state.library().document(&used.document);
+                    let title = document.map_or("a document that was dropped", |(_, document)| &document.title);
+                    say(format!("  cites passage {} of {}", used.passage + 1, clean_text(title)))?;
+                }
+            }
+            for (seq, checked) in state.standing_conclusions() {
+                let [first, second] = checked.deliberated;
+                say(format!(
+                    "\nrecord {seq}  conclusion of records {first} and {second}, checked by record {}",
+                    checked.choice
+                ))?;
             }
             Ok(())
+        }
+        DeliberationCommand::Conclude { better, other } => {
+            let mut home = open_home(global)?;
+            let found = conclusion::check(&mut home, Seq(better), Seq(other), now());
+            let checked = found.map_err(|error| match error {
+                conclusion::ConclusionError::Session(error) => anyhow::Error::from(error),
+                wrong => WrongInput(wrong.to_string()).into(),
+            })?;
+            let taught = match checked.agreed {
+                true => "deliberation had come to the same: it may be taught",
+                false => "deliberation had not come to the same: nothing of it is taught",
+            };
+            say(format!("record {} is your answer; {taught}", checked.choice))
         }
         DeliberationCommand::Check { record, consequence, found } => {
             let mut home = open_home(global)?;

@@ -14,9 +14,11 @@ pub(crate) mod library;
 pub(crate) mod organisms;
 mod pairs;
 pub(crate) mod polis;
+pub(crate) mod quality;
 pub(crate) mod reading;
 pub(crate) mod recovery;
 mod start;
+mod system_one;
 pub(crate) mod viewpoints;
 
 use std::path::PathBuf;
@@ -71,6 +73,8 @@ pub(crate) enum EvalCommand {
     Recovery(recovery::RecoveryArgs),
     /// From works to readers' choices and back: how far each is foreseen from the other, on simulated readers
     Viewpoints(viewpoints::ViewpointsArgs),
+    /// A score of how good a passage is, read from a model's states: on passages made worse, and in choosing the best of n
+    Quality(quality::QualityArgs),
     /// Simulated crowds: what an attack moves, and how work grows with the number of people
     Crowd {
         /// What to simulate.
@@ -79,6 +83,8 @@ pub(crate) enum EvalCommand {
     },
     /// Does evidence trained by the schedule move the model's own prior toward people? On held-out situations, wordings and readouts
     Tuning(TuningArgs),
+    /// Do conclusions of deliberation that a person checked, taught to the weights, become what the model judges alone? An interrupted run goes on
+    SystemOne(system_one::SystemOneArgs),
     /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
     Teaching(TeachingArgs),
     /// How often sentences about values are read right
@@ -144,8 +150,10 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Report { dir } => experiment::write_report(&dir),
         EvalCommand::Viewpoints(args) => viewpoints::run(&args),
         EvalCommand::Polis(args) => polis::run(global, &args),
+        EvalCommand::Quality(args) => quality::run(global, &args),
         EvalCommand::Crowd { action } => crowd::run(&action),
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
+        EvalCommand::SystemOne(args) => system_one::run(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),
         EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
         EvalCommand::Organisms(args) => organisms::run(global, &args),

@@ -282,6 +282,7 @@ pub(crate) fn about(record: &Record) -> Option<&str> {
         Record::ReadingAnswered(r) => &r.person,
         Record::Deliberated(r) => &r.person,
         Record::ConsequenceChecked(r) => &r.person,
+        Record::ConclusionChecked(r) => &r.person,
         Record::ApprovalsDeclared(r) => &r.person,
         Record::ApprovalNoted(r) => &r.person,
         Record::CallBegun(r) => &r.person,
@@ -317,6 +318,7 @@ pub(crate) fn is_telling(record: &Record) -> bool {
                 | Record::DocumentDropped(_)
                 | Record::Deliberated(_)
                 | Record::ConsequenceChecked(_)
+                | Record::ConclusionChecked(_)
                 | Record::ApprovalsDeclared(_)
                 | Record::ApprovalNoted(_)
                 | Record::CallBegun(_)
@@ -413,6 +415,10 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
             r.deliberated,
             if r.right { "right" } else { "wrong" }
         ),
+        Record::ConclusionChecked(r) => {
+            let [first, second] = r.deliberated;
+            format!("record {} says which alternative of records {first} and {second} is better", r.choice)
+        }
         Record::AlternativesStruck(r) => {
             format!("{}: {} taken off", r.task, counted(r.alternatives.len(), "alternative"))
         }

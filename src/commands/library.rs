@@ -1,22 +1,27 @@
 //! `credence library`: documents as evidence about people in general.
 
+pub(crate) mod told;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
+use credence_agent::conclusion;
 use credence_agent::importance::NamedValue;
 use credence_agent::library::{self as documents, Document, LibraryError, Read, built_in};
 use credence_agent::names;
 use credence_memory::home::Paths;
-use credence_memory::ids::{DocumentId, Seq, ValueId};
+use credence_memory::ids::{DocumentId, ValueId};
 use credence_memory::layout::{Feature, Layout};
 use credence_memory::library::{Library, Opinion, Share, Statement};
-use credence_memory::number::{Finite, Probability};
 use credence_memory::record::{DocumentAdded, DocumentDropped, DocumentKind, PassageReading, ReadBy, Record};
 use credence_memory::state::State;
 use credence_priors::error_chain;
-use serde::Serialize;
-use utoipa::ToSchema;
+use told::{
+    AddJson, AddedJson, CollectionJson, ContradictionJson, DocumentJson, DroppedJson, LibraryJson, ListedJson,
+    OpinionJson, PassageJson, ReadingJson, SaidByPassageJson, SaidOfValueJson, ShareJson, ShownJson, StatementJson,
+    read_passages, summary,
+};
 
 use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
@@ -140,9 +145,15 @@ pub(crate) fn run(global: &Global, command: LibraryCommand) -> anyhow::Result<()
                 let found = find(home.state().library(), &document)?;
                 (found.document, found.title.clone())
             };
+            let withdrawn = conclusion::withdraw_resting_on(&mut home, &id, now())?;
             home.append(now(), Record::DocumentDropped(DocumentDropped { document: id, reason }))?;
             if json {
-                return say_json(&DroppedJson { dropped: id, title });
+                return say_json(&DroppedJson { dropped: id, title, withdrawn });
+            }
+            if !withdrawn.is_empty() {
+                let records: Vec<String> = withdrawn.iter().map(ToString::to_string).collect();
+                let records = records.join(", ");
+                say(format!("withdrawn with it, checks of conclusions for which it was read: records {records}"))?;
             }
             say(format!("{} is dropped: belief is what it would be had it never been there", clean_text(&title)))
         }
@@ -306,217 +317,6 @@ fn known(state: &State) -> anyhow::Result<(Layout, Library)> {
 fn named(layout: &Layout) -> Vec<NamedValue> {
     let value = |id: &ValueId| NamedValue { id: id.to_string(), name: names::value(id.as_str()) };
     layout.values().iter().map(value).collect()
-}
-
-/// A document of the library.
-#[derive(Debug, Serialize, ToSchema)]
-struct DocumentJson {
-    /// Its id.
-    document: DocumentId,
-    title: String,
-    kind: DocumentKind,
-    /// The file it came from.
-    source: String,
-    /// How likely it is that it speaks truly of people in general.
-    reliability: Probability,
-    /// How many passages it has.
-    passages: usize,
-    /// Of them, those that say something of values.
-    read: usize,
-    /// How many works it cites.
-    references: usize,
-}
-
-fn summary(d: &DocumentAdded) -> DocumentJson {
-    DocumentJson {
-        document: d.document,
-        title: d.title.clone(),
-        kind: d.kind,
-        source: d.source.clone(),
-        reliability: d.reliability,
-        passages: d.passages.len(),
-        read: read_passages(d),
-        references: d.references.len(),
-    }
-}
-
-/// How many passages say something of values.
-fn read_passages(d: &DocumentAdded) -> usize {
-    d.passages.iter().filter(|p| !p.readings.is_empty()).count()
-}
-
-/// What was added, as `credence library add --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AddJson {
-    documents: Vec<AddedJson>,
-    /// Why others were not taken.
-    refused: Vec<String>,
-    /// Whether nothing was changed.
-    dry_run: bool,
-}
-
-/// A document that was added, or is there already.
-#[derive(Debug, Serialize, ToSchema)]
-struct AddedJson {
-    #[serde(flatten)]
-    document: DocumentJson,
-    /// Whether it was not there yet.
-    new: bool,
-    /// What its owner should know of how it was read.
-    notes: Vec<String>,
-}
-
-/// A document that was dropped, as `credence library drop --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DroppedJson {
-    dropped: DocumentId,
-    title: String,
-}
-
-/// The library, as `credence library list --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LibraryJson {
-    documents: Vec<ListedJson>,
-    /// Collections that ship and were not added whole.
-    not_added: Vec<CollectionJson>,
-}
-
-/// A document with its record.
-#[derive(Debug, Serialize, ToSchema)]
-struct ListedJson {
-    #[serde(flatten)]
-    document: DocumentJson,
-    /// Its record in the log.
-    record: Seq,
-}
-
-/// A collection of documents that ships.
-#[derive(Debug, Serialize, ToSchema)]
-struct CollectionJson {
-    name: String,
-    title: String,
-    /// How many it has.
-    documents: usize,
-}
-
-/// A document with its passages, as `credence library show --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ShownJson {
-    /// Its id.
-    document: DocumentId,
-    title: String,
-    kind: DocumentKind,
-    /// The file it came from.
-    source: String,
-    /// How likely it is that it speaks truly of people in general.
-    reliability: Probability,
-    passages: Vec<PassageJson>,
-    /// Of them, those that say something of values.
-    read: usize,
-    /// The works that it cites.
-    references: Vec<String>,
-    contradicted_by: Vec<ContradictionJson>,
-}
-
-/// A passage, and what was read of it.
-#[derive(Debug, Serialize, ToSchema)]
-struct PassageJson {
-    /// From 1.
-    number: usize,
-    heading: String,
-    text: String,
-    readings: Vec<PassageReading>,
-    /// The works that it cites.
-    references: Vec<String>,
-}
-
-/// A value of which another document says the opposite.
-#[derive(Debug, Serialize, ToSchema)]
-struct ContradictionJson {
-    about: ValueId,
-    /// What this one says, key points.
-    here: f64,
-    /// What the other says, key points.
-    there: f64,
-    /// The other.
-    document: DocumentId,
-}
-
-/// What the library says of a value, as `credence library explain VALUE --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SaidOfValueJson {
-    about: ValueId,
-    /// What it says; nothing where no passage speaks of the value.
-    opinion: Option<OpinionJson>,
-    /// What each document says; absent without an opinion.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    documents: Option<Vec<StatementJson>>,
-    /// Documents that contradict each other; absent without an opinion.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contradictions: Option<Vec<[DocumentId; 2]>>,
-    /// Passages, those that change most first.
-    passages: Vec<ShareJson>,
-}
-
-/// What the library says of a value, key points from the average of people's values.
-#[derive(Debug, Serialize, ToSchema)]
-struct OpinionJson {
-    mean: f64,
-    sd: f64,
-    /// Passages that speak of it.
-    passages: usize,
-}
-
-/// What one document says of a value, key points.
-#[derive(Debug, Serialize, ToSchema)]
-struct StatementJson {
-    document: DocumentId,
-    mean: f64,
-    sd: f64,
-    /// Passages that speak of it.
-    passages: usize,
-}
-
-/// How much hangs on one passage.
-#[derive(Debug, Serialize, ToSchema)]
-struct ShareJson {
-    document: DocumentId,
-    title: String,
-    /// The passage's number, from 1.
-    number: usize,
-    /// What was read of it, key points.
-    key: f64,
-    /// The mean less the mean without it, key points.
-    change: f64,
-    text: String,
-    /// The works that it cites.
-    references: Vec<String>,
-}
-
-/// What one passage changes, as `credence library explain DOCUMENT:NUMBER --json` tells it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SaidByPassageJson {
-    document: DocumentId,
-    title: String,
-    /// From 1.
-    number: usize,
-    text: String,
-    /// The works that it cites.
-    references: Vec<String>,
-    readings: Vec<ReadingJson>,
-}
-
-/// What was read of a passage, and what it changes.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReadingJson {
-    about: ValueId,
-    /// Key points.
-    key: Finite,
-    by: ReadBy,
-    /// The mean less the mean without it; nothing where an earlier document has the same passage.
-    change: Option<f64>,
-    /// What the library says.
-    mean: Option<f64>,
 }
 
 fn list(state: &State, json: bool) -> anyhow::Result<()> {

@@ -6,8 +6,8 @@ use credence_agent::approvals::ApprovalVerdict;
 use credence_agent::people::PeopleView;
 use credence_agent::protocol::{Said, Shown};
 use credence_evals::{
-    approvals, crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, recovery, sentences, start,
-    teaching, tuning, viewpoints,
+    approvals, crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, quality, recovery, sentences,
+    start, system_one, teaching, tuning, viewpoints,
 };
 use credence_glass::probe::{Evaluation, Parts as ProbeParts, Together};
 use credence_memory::population::InfluenceReport;
@@ -75,7 +75,7 @@ fn of<T: ToSchema>(parts: &mut Parts) -> RefOr<Schema> {
 }
 
 /// What commands print with `--json`.
-const PRINTED: [Described; 73] = [
+const PRINTED: [Described; 75] = [
     lines("agent", &[of::<DecisionJson>, of::<NoCallJson>, of::<DryRunJson>, of::<MayJson>, of::<CarriedJson>]),
     whole("approvals list", &[of::<ListJson>]),
     whole("approvals request", &[of::<ApprovalVerdict>]),
@@ -98,9 +98,11 @@ const PRINTED: [Described; 73] = [
     lines("eval pairs", &[of::<pairs::PairsRow>]),
     whole("eval polis", &[of::<polis::PolisResult>]),
     whole("eval pressure", &[of::<eval_agent::PressureJson>]),
+    whole("eval quality", &[of::<quality::QualityResult>]),
     whole("eval recovery", &[of::<recovery::RecoveryResult>, of::<recovery::FileResult>]),
     whole("eval sentences", &[of::<sentences::Result>]),
     whole("eval start", &[of::<start::StartResult>]),
+    whole("eval system-one", &[of::<system_one::SystemOneResult>]),
     whole("eval teaching", &[of::<teaching::TeachingReport>]),
     whole("eval text", &[of::<eval_agent::TextJson>]),
     whole("eval tuning", &[of::<tuning::TuningResult>]),
@@ -112,11 +114,11 @@ const PRINTED: [Described; 73] = [
     whole("evidence import", &[of::<ImportView>]),
     lines("evidence list", &[of::<evidence::LineJson>]),
     whole("explain", &[of::<ExplanationJson>, of::<EntryJson>]),
-    whole("library add", &[of::<library::AddJson>]),
-    whole("library drop", &[of::<library::DroppedJson>]),
-    whole("library explain", &[of::<library::SaidOfValueJson>, of::<library::SaidByPassageJson>]),
-    whole("library list", &[of::<library::LibraryJson>]),
-    whole("library show", &[of::<library::ShownJson>]),
+    whole("library add", &[of::<library::told::AddJson>]),
+    whole("library drop", &[of::<library::told::DroppedJson>]),
+    whole("library explain", &[of::<library::told::SaidOfValueJson>, of::<library::told::SaidByPassageJson>]),
+    whole("library list", &[of::<library::told::LibraryJson>]),
+    whole("library show", &[of::<library::told::ShownJson>]),
     whole("model bench", &[of::<BenchReport>]),
     whole("model info", &[of::<model::ModelJson>]),
     whole("model list", &[of::<Vec<PulledModel>>]),

@@ -11,13 +11,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credence_memory::belief::{BeliefError, LocationName, Mixture, Priors};
-use credence_memory::evidence::Evidence;
+use credence_agent::conclusion::with_what_was_foreseen;
+use credence_memory::belief::{BeliefError, Channel, LocationName, Mixture, Priors, Question};
+use credence_memory::evidence::{Evidence, Form};
 use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
 use credence_memory::layout::Layout;
 use credence_memory::observation::{Features, resolve};
 use credence_memory::population::{ConsolidationError, SOURCE_CAP, counts_for_others, learned_from};
-use credence_memory::record::Subject;
+use credence_memory::record::{LibraryPassageUsed, Subject};
 use credence_memory::state::{Epoch, Received, State};
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,23 @@ pub struct Lesson {
     pub sureness: f64,
     /// Whose beliefs the label was made from: its provenance is all of [`DataSet::absorbed`] that is theirs.
     pub people: Vec<PersonId>,
+    /// What deliberation concluded and a person checked, where the label is what is predicted of the two with what was foreseen of
+    /// them; none where they are judged alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
+}
+
+/// Where a conclusion that is taught comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// The record that says that it was checked.
+    pub checked: Seq,
+    /// The person's choice: the check itself.
+    pub choice: Seq,
+    /// The two deliberations.
+    pub deliberated: [Seq; 2],
+    /// Passages of the library that were before the model, by document and place.
+    pub passages: Vec<LibraryPassageUsed>,
 }
 
 /// A record that is not trained on.
@@ -304,6 +322,7 @@ fn lessons(state: &State, epoch: &Epoch, split: &Split, beliefs: &[(PersonId, Mi
         }
     }
     let people: Vec<PersonId> = beliefs.iter().map(|(person, _)| person.clone()).collect();
+    let checked = checked_conclusions(state, &people);
     let mut lessons = Vec::new();
     for pair in pairs {
         let [first, second] = pair.map(|i| &state.descriptions()[i]);
@@ -311,21 +330,18 @@ fn lessons(state: &State, epoch: &Epoch, split: &Split, beliefs: &[(PersonId, Mi
             continue;
         }
         let features = |d| Features::of(d, &layout);
-        let Features { mean, error } = features(first).minus(&features(second));
-        let question = credence_memory::belief::Question::Comparison {
-            difference: mean.clone(),
-            error,
-            indifference_offered: false,
-            channel: credence_memory::belief::Channel::Choice,
-            misreading: 0.0,
-            question: None,
+        let alone = predicted(beliefs, features(first).minus(&features(second)));
+        // Deliberation counts where the person came to the same.
+        let concluded =
+            checked.get(&[first.alternative, second.alternative]).and_then(|(conclusion, first_is_better)| {
+                let difference = with_what_was_foreseen(state, &layout, conclusion.deliberated)?;
+                let (probability, better) = predicted(beliefs, difference);
+                ((better > 0.5) == *first_is_better).then_some((probability, better, conclusion.clone()))
+            });
+        let (probability, better, conclusion) = match concluded {
+            Some((probability, better, conclusion)) => (probability, better, Some(conclusion)),
+            None => (alone.0, alone.1, None),
         };
-        let (mut probability, mut better) = (0.0, 0.0);
-        for (_, belief) in beliefs {
-            let predicted = belief.predict(&question);
-            probability += predicted[0] / (predicted[0] + predicted[1]) / beliefs.len() as f64;
-            better += belief.functional(&mean).probability_positive() / beliefs.len() as f64;
-        }
         lessons.push(Lesson {
             situation: first.situation.clone(),
             alternatives: [first.alternative, second.alternative],
@@ -333,9 +349,54 @@ fn lessons(state: &State, epoch: &Epoch, split: &Split, beliefs: &[(PersonId, Mi
             probability: probability.clamp(1e-6, 1.0 - 1e-6),
             sureness: (2.0 * better - 1.0).abs().min(1.0),
             people: people.clone(),
+            conclusion,
         });
     }
     lessons
+}
+
+/// The probability that the first is chosen, given that one of the two is, and that it is better: means over people.
+fn predicted(beliefs: &[(PersonId, Mixture)], Features { mean, error }: Features) -> (f64, f64) {
+    let question = Question::Comparison {
+        difference: mean.clone(),
+        error,
+        indifference_offered: false,
+        channel: Channel::Choice,
+        misreading: 0.0,
+        question: None,
+    };
+    let (mut probability, mut better) = (0.0, 0.0);
+    for (_, belief) in beliefs {
+        let predicted = belief.predict(&question);
+        probability += predicted[0] / (predicted[0] + predicted[1]) / beliefs.len() as f64;
+        better += belief.functional(&mean).probability_positive() / beliefs.len() as f64;
+    }
+    (probability, better)
+}
+
+/// Conclusions that these people checked and that still stand, with whether the first is better, by the two alternatives in either
+/// order; of one that was checked several times the last.
+fn checked_conclusions(state: &State, people: &[PersonId]) -> BTreeMap<[AlternativeId; 2], (Conclusion, bool)> {
+    let mut checked = BTreeMap::new();
+    for (seq, conclusion) in state.standing_conclusions().filter(|(_, c)| people.contains(&c.person)) {
+        let Some(Form::Choice { pair, chosen: Some(chosen), .. }) = state.choice_of(conclusion).map(|e| &e.form) else {
+            continue;
+        };
+        let chosen = state.descriptions()[pair[usize::from(*chosen)] as usize].alternative;
+        let of = |seq: Seq| state.deliberations().get(&seq).map(|d| d.made.alternative);
+        let [first, second] = conclusion.deliberated;
+        let mut passages: Vec<LibraryPassageUsed> =
+            conclusion.deliberated.iter().flat_map(|seq| state.cited(*seq)).copied().collect();
+        passages.sort_unstable();
+        passages.dedup();
+        for deliberated in [[first, second], [second, first]] {
+            let [Some(a), Some(b)] = deliberated.map(of) else { continue };
+            let source =
+                Conclusion { checked: seq, choice: conclusion.choice, deliberated, passages: passages.clone() };
+            checked.insert([a, b], (source, a == chosen));
+        }
+    }
+    checked
 }
 
 /// Pairs among `alone` that some evidence is about.

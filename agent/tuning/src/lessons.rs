@@ -218,7 +218,15 @@ mod tests {
             settings: DataSettings::default(),
             absorbed: BTreeMap::from([(person, vec![Seq(4), Seq(7)])]),
             held_out: Vec::new(),
-            lessons: vec![Lesson { situation, alternatives, texts, probability, sureness: 0.5, people }],
+            lessons: vec![Lesson {
+                situation,
+                alternatives,
+                texts,
+                probability,
+                sureness: 0.5,
+                people,
+                conclusion: None,
+            }],
         }
     }
 

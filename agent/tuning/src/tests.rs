@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use credence_agent::bank::BankAlternative;
 use credence_agent::beside::{Beside, Learning, Work};
+use credence_agent::conclusion::{self, with_what_was_foreseen};
 use credence_agent::opening::{GenerationSource, Opening};
 use credence_agent::reader::{GenerationReader, Reader};
 use credence_agent::session::record_described;
 use credence_memory::belief::Settings;
 use credence_memory::belief::simulate::normal;
 use credence_memory::home::Home;
-use credence_memory::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, QuestionId, Seq, SourceId};
+use credence_memory::ids::{AdapterGeneration, AlternativeId, DocumentId, Hash, PersonId, QuestionId, Seq, SourceId};
+use credence_memory::number::Probability;
 use credence_memory::record::{
-    AdapterRolledBack, ChoiceMade, LogOpened, Origin, QuarantineSet, Record, Retracted, Subject,
+    AdapterRolledBack, ChoiceMade, Consequence, ConsequenceKind, Deliberated, DocumentAdded, DocumentDropped,
+    DocumentKind, DocumentPassage, LibraryPassageUsed, LogOpened, Origin, QuarantineSet, Record, Retracted, Subject,
 };
 use credence_memory::state::State;
 use credence_priors::ModelHandle;
@@ -442,4 +445,104 @@ async fn what_is_trained_beside_a_session_is_taken_up_promoted_and_taken_back() 
     let back = AdapterRolledBack { generation: AdapterGeneration(1), reason: "test".into() };
     home.append(now(), Record::AdapterRolledBack(back)).expect("a record");
     assert_eq!(home.state().belief(&ada()).expect("a belief").digest(), before);
+}
+
+/// Deliberates on both acts of a question, with a passage of a document at hand; gives the two records.
+fn deliberated(home: &mut Home, reader: &mut Reader, pair: [AlternativeId; 2], used: LibraryPassageUsed) -> [Seq; 2] {
+    pair.map(|alternative| {
+        let told = home.state().description(&alternative).expect("described").clone();
+        let situation = format!("{} Somebody may be harmed by this: {}.", told.situation, told.text);
+        let described = reader.describe(&situation, &[BankAlternative::unkeyed(told.text.clone())]).expect("a reading");
+        record_described(home, described, now()).expect("records");
+        let made = Deliberated {
+            person: ada(),
+            task: None,
+            alternative,
+            with_consequences: AlternativeId::of(&situation, &told.text),
+            consequences: vec![Consequence { kind: ConsequenceKind::Harm, text: "somebody may be harmed".into() }],
+            passages: Vec::new(),
+            library: vec![used],
+            tokens: 5,
+            cut_short: false,
+        };
+        home.append(now(), Record::Deliberated(made)).expect("a record").0.seq
+    })
+}
+
+/// A document of one passage about a value.
+fn document() -> DocumentAdded {
+    let text = "Whoever keeps accounts keeps them true. [1]".to_owned();
+    DocumentAdded {
+        document: DocumentId::of([("", text.as_str())].into_iter()),
+        title: "On accounts".into(),
+        kind: DocumentKind::Guideline,
+        source: "accounts.md".into(),
+        content_hash: Hash::of(b"accounts"),
+        references: Vec::new(),
+        reliability: Probability::new(0.6).expect("a probability"),
+        map: None,
+        passages: vec![DocumentPassage { heading: String::new(), text, readings: Vec::new() }],
+    }
+}
+
+#[test]
+fn only_conclusions_that_were_checked_and_agreed_with_are_taught_and_go_with_the_document_they_rest_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut home = answered(dir.path(), 24);
+    let prior = home.state().elicited().expect("a prior").clone();
+    let mut reader = opening().reader(&(&prior).into(), &[], &mut |_| {}).expect("a reader");
+    let added = document();
+    let used = LibraryPassageUsed { document: added.document, passage: 0 };
+    home.append(now(), Record::DocumentAdded(added.clone())).expect("a record");
+    let before = data(home.state());
+    assert!(before.lessons.iter().all(|l| l.conclusion.is_none()));
+    let [first, second, third] = [0, 1, 2].map(|at: usize| before.lessons[at].alternatives);
+    let cases = [first, second, third].map(|pair| deliberated(&mut home, &mut reader, pair, used));
+    assert!(data(home.state()).lessons.iter().all(|l| l.conclusion.is_none()), "nobody has checked anything");
+
+    // What deliberation concludes is what is predicted of the two with what was foreseen.
+    let concluded = |home: &Home, pair: [Seq; 2]| {
+        let epoch = home.state().epoch().expect("a header");
+        let difference = with_what_was_foreseen(home.state(), &epoch.layout, pair).expect("described");
+        let belief = home.state().belief(&ada()).expect("a belief");
+        belief.functional(&difference.mean).probability_positive() > 0.5
+    };
+    let ordered = |home: &Home, [a, b]: [Seq; 2]| if concluded(home, [a, b]) { [a, b] } else { [b, a] };
+    // One is agreed with, one is not, and one stays unchecked.
+    let [better, other] = ordered(&home, cases[0]);
+    let agreed = conclusion::check(&mut home, better, other, now()).expect("checked");
+    assert!(agreed.agreed);
+    let [better, other] = ordered(&home, cases[1]);
+    let against = conclusion::check(&mut home, other, better, now()).expect("checked");
+    assert!(!against.agreed);
+    let taught = data(home.state());
+    let conclusions: Vec<&Lesson> = taught.lessons.iter().filter(|l| l.conclusion.is_some()).collect();
+    let of = |pair: [AlternativeId; 2]| {
+        let lesson = conclusions.iter().find(|l| pair.iter().all(|a| l.alternatives.contains(a)));
+        lesson.map(|l| (l.probability, l.conclusion.clone().expect("a conclusion")))
+    };
+    let (probability, conclusion) = of(first).expect("it was checked and agreed with");
+    assert_eq!((conclusion.choice, conclusion.checked), (agreed.choice, agreed.record));
+    assert_eq!(conclusion.passages, [used], "provenance to the passage");
+    assert!(cases[0].iter().all(|seq| conclusion.deliberated.contains(seq)));
+    let lesson = conclusions.iter().find(|l| l.conclusion.as_ref() == Some(&conclusion)).expect("the lesson");
+    let chosen = home.state().deliberations()[&ordered(&home, cases[0])[0]].made.alternative;
+    assert_eq!(probability > 0.5, lesson.alternatives[0] == chosen, "towards what was concluded");
+    assert!(of(third).is_none(), "what nobody checked is not taught");
+    assert!(taught.absorbed[&ada()].contains(&agreed.choice), "the check is among what the labels rest on");
+
+    // The document goes: so do the checks that rest on it, and with them whatever learned from them.
+    let withdrawn = conclusion::withdraw_resting_on(&mut home, &added.document, now()).expect("withdrawn");
+    assert_eq!(withdrawn, [agreed.choice, against.choice]);
+    let dropped = DocumentDropped { document: added.document, reason: "wrong".into() };
+    home.append(now(), Record::DocumentDropped(dropped)).expect("a record");
+    let after = data(home.state());
+    assert_eq!(after.absorbed, before.absorbed, "as if nobody had checked anything");
+    assert!(after.lessons.iter().all(|l| l.conclusion.is_none()));
+    assert!(matches!(
+        conclusion::check(&mut home, Seq(1), Seq(2), now()),
+        Err(conclusion::ConclusionError::NoDeliberation(Seq(1)))
+    ));
+    let [a, b] = [cases[0][0], cases[1][0]];
+    assert!(matches!(conclusion::check(&mut home, a, b, now()), Err(conclusion::ConclusionError::NotTogether(..))));
 }

@@ -96,6 +96,7 @@ mod tests {
             probability: 0.3,
             sureness: 1.0,
             people: vec![ada.clone()],
+            conclusion: None,
         };
         let data = DataSet {
             whose: Whose::Population,

@@ -106,7 +106,7 @@ pub(super) fn reached(experiment: &Experiment, panel: &[&Group<'_>], label: &str
             points.push((x(last as usize), y(steps.len().checked_sub(1).map_or(0.0, part))));
             points
         };
-        let colour = COLOURS[i];
+        let colour = COLOURS[i % COLOURS.len()];
         let dash = if learner == LearnerKind::Mixture { "" } else { " stroke-dasharray=\"6 4\"" };
         let mut band = stairs(&|k| steps[k].high);
         band.extend(stairs(&|k| steps[k].low).into_iter().rev());

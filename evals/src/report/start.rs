@@ -169,16 +169,16 @@ fn curves(result: &StartResult) -> String {
         let points: Vec<_> = result.options.answers.iter().map(|n| x(*n)).zip(&row.excess).collect();
         let mut band: Vec<(f64, f64)> = points.iter().map(|(x, e)| (*x, y(e.high))).collect();
         band.extend(points.iter().rev().map(|(x, e)| (*x, y(e.low))));
-        svg.path(&band, &format!("fill=\"{}\" fill-opacity=\".12\" stroke=\"none\"", COLOURS[i]));
+        svg.path(&band, &format!("fill=\"{}\" fill-opacity=\".12\" stroke=\"none\"", COLOURS[i % COLOURS.len()]));
         let line: Vec<(f64, f64)> = points.iter().map(|(x, e)| (*x, y(e.mean))).collect();
         let dash = ["stroke-dasharray=\"2 3\"", "stroke-dasharray=\"6 4\"", ""][i.min(2)];
-        svg.path(&line, &format!("fill=\"none\" stroke=\"{}\" stroke-width=\"2\" {dash}", COLOURS[i]));
+        svg.path(&line, &format!("fill=\"none\" stroke=\"{}\" stroke-width=\"2\" {dash}", COLOURS[i % COLOURS.len()]));
         let row_y = 20.0 + 18.0 * i as f64;
         let at = LEFT + WIDTH + 14.0;
         svg.line(
             (at, row_y - 4.0),
             (at + 20.0, row_y - 4.0),
-            &format!("stroke=\"{}\" stroke-width=\"3\" {dash}", COLOURS[i]),
+            &format!("stroke=\"{}\" stroke-width=\"3\" {dash}", COLOURS[i % COLOURS.len()]),
         );
         svg.text((at + 26.0, row_y), "start", "", &row.learner);
     }

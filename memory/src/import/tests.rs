@@ -123,6 +123,31 @@ fn pairs_and_preference_data_become_evidence() {
 }
 
 #[test]
+fn published_preferences_are_credited_to_their_annotators_and_bad_lines_are_named() {
+    let read = |text: &str| Import::trl(&files(&[("t.jsonl", text)]).path().join("t.jsonl"), &id("ada"), &mut |_| {});
+    let line = |annotator: &str| {
+        format!(
+            "{{\"prompt\":\"A storm at sea.\",\"chosen\":\"The mast went first.\",\"rejected\":\"It was bad.\",\"annotator\":{annotator}}}\n"
+        )
+    };
+    let import = read(&[line("\"w7\""), line("12"), line("null")].concat()).unwrap();
+    let people: Vec<&str> = import.people().iter().map(PersonId::as_str).collect();
+    assert_eq!((import.records(), people), (3, vec!["12", "ada", "w7"]));
+    assert!(import.notes.is_empty(), "{:?}", import.notes);
+    for (bad, says) in [
+        (line("[1]"), "annotator"),
+        (line("\"\""), "annotator"),
+        (line("\"w7\"").replace("\"It was bad.\"", "\" \""), "rejected"),
+        (line("\"w7\"").replace("\"rejected\"", "\"worse\""), "it has other fields"),
+        (line("\"w7\"").replace("\"prompt\":\"A storm at sea.\"", "\"prompt\":4"), "prompt"),
+        ("{\"prompt\": \"A\n".to_owned(), "it is not an object with prompt"),
+    ] {
+        let error = read(&(line("\"w7\"") + &bad)).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains(says), "{error}: {says}");
+    }
+}
+
+#[test]
 fn an_import_is_committed_whole_dropped_without_trace_and_not_repeated() {
     let (dir, data) = (tempfile::tempdir().unwrap(), files(&[("comments.csv", COMMENTS), ("votes.csv", VOTES)]));
     let mut home = home(dir.path());

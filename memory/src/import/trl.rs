@@ -20,13 +20,14 @@ use words::Words;
 const PAIRED: &str = "an object with prompt, chosen and rejected, or prompt, completion and label";
 
 /// Fields that are read, and those of the program's own exports that are not evidence.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "prompt",
     "chosen",
     "rejected",
     "completion",
     "label",
     "person",
+    "annotator",
     "time",
     "seq",
     "log",
@@ -60,12 +61,18 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
         if format.is_some_and(|before| before != form) {
             return Err(Problem::Json { expected: "of the form of the lines before it", why: format!("it is {form}") });
         }
-        let person = match get("person") {
+        // Published preference data calls whoever preferred an annotator, by a name or a number.
+        let named = ["person", "annotator"].into_iter().find_map(|field| Some((field, get(field)?)));
+        let person = match named {
             None => person.clone(),
-            Some(Value::String(name)) => {
-                PersonId::new(name.trim()).map_err(|_| Problem::field("person", name, "a name"))?
+            Some((field, Value::String(name))) => {
+                PersonId::new(name.trim()).map_err(|_| Problem::field(field, name, "a name"))?
             }
-            Some(other) => return Err(Problem::field("person", &other.to_string(), "a name")),
+            Some((field @ "annotator", Value::Number(number))) => {
+                let name = number.to_string();
+                PersonId::new(&name).map_err(|_| Problem::field(field, &name, "a name, or a number"))?
+            }
+            Some((field, other)) => return Err(Problem::field(field, &other.to_string(), "a name")),
         };
         // A line that this program exported has a prompt, and words to the letter. Other programs leave an empty one out.
         let own =

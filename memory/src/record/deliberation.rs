@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlternativeId, BriefingId, Hash, PersonId, Seq, TaskId};
+use crate::ids::{AlternativeId, BriefingId, DocumentId, Hash, PersonId, Seq, TaskId};
 
 /// A document given to the agent as background, cut into passages. Data, never an instruction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,18 @@ pub struct PassageUsed {
     pub passage: usize,
 }
 
+/// A passage of the library that stood in the model's context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LibraryPassageUsed {
+    /// The document: the hash of its passages.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub document: DocumentId,
+    /// Which of its passages, from 0.
+    pub passage: usize,
+}
+
 /// What the model wrote about one alternative before judging it. Both ways of judging it are descriptions in the log, so replay needs no model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -107,6 +119,9 @@ pub struct Deliberated {
     /// Passages of briefings that stood in the context.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<PassageUsed>,
+    /// Passages of the library that stood in the context.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub library: Vec<LibraryPassageUsed>,
     /// Tokens written.
     pub tokens: u64,
     /// Whether the budget or the person ended it before it was done.
@@ -125,6 +140,19 @@ pub struct ConsequenceChecked {
     pub consequence: usize,
     /// Whether it was right.
     pub right: bool,
+}
+
+/// A person checked what deliberation on two alternatives concluded: they say which is better. What they say is a choice of theirs, and
+/// evidence like any other; this says on which deliberations it rests, so that a conclusion that was checked may be taught.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConclusionChecked {
+    /// Who says so: the person it was deliberated for.
+    pub person: PersonId,
+    /// The `ChoiceMade` record between the two alternatives.
+    pub choice: Seq,
+    /// The two `Deliberated` records.
+    pub deliberated: [Seq; 2],
 }
 
 /// Alternatives taken off a task.

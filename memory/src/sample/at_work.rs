@@ -58,6 +58,7 @@ pub fn at_work(scribe: &mut Scribe) {
                 consequence(ConsequenceKind::Duty, "accounts must be true"),
             ],
             passages: vec![PassageUsed { briefing: name.clone(), passage: 1 }],
+            library: Vec::new(),
             tokens: 31,
             cut_short: false,
         }),

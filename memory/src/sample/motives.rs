@@ -61,6 +61,7 @@ pub fn motives(scribe: &mut Scribe) {
         with_consequences: alternative(3),
         consequences: vec![Consequence { kind: ConsequenceKind::Harm, text: "the buyer is misled".into() }],
         passages: Vec::new(),
+        library: Vec::new(),
         tokens: 7,
         cut_short: false,
     }));

@@ -236,6 +236,7 @@ impl State {
             Record::BriefingDropped(r) => self.standing_briefing(&r.briefing).map(|_| Change::Note),
             Record::Deliberated(r) => self.deliberated(r).map(|()| Change::Note),
             Record::ConsequenceChecked(r) => self.consequence_checked(r).map(|()| Change::Note),
+            Record::ConclusionChecked(r) => self.conclusion_checked(r).map(|()| Change::Note),
             Record::AlternativesStruck(r) => self.struck(r).map(|()| Change::Note),
             Record::ApprovalsDeclared(r) => self.approvals_declared(r),
             Record::ApprovalNoted(r) => self.approval_noted(r),

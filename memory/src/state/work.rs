@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
 use super::illegal::{Illegal, between, distinct};
+use crate::evidence::{Evidence, Form};
 use crate::ids::{BriefingId, PersonId, Seq, ValueId};
 use crate::layout::Layout;
 use crate::log::Entry;
 use crate::record::{
-    AlternativesStruck, BriefingAdded, Condition, ConsequenceChecked, ConsequenceKind, Deliberated, ReadRow,
-    ReadingAnswered, ReadingVerdict, Record, Scope, WordsRead,
+    AlternativesStruck, BriefingAdded, ConclusionChecked, Condition, ConsequenceChecked, ConsequenceKind, Deliberated,
+    LibraryPassageUsed, ReadRow, ReadingAnswered, ReadingVerdict, Record, Scope, WordsRead,
 };
 
 /// The most rows that one reading has.
@@ -75,6 +76,30 @@ impl State {
         &self.deliberations
     }
 
+    /// What people said of conclusions, by record; whether their choice still stands is not looked at.
+    pub fn conclusions(&self) -> &BTreeMap<Seq, ConclusionChecked> {
+        &self.conclusions
+    }
+
+    /// Conclusions whose check stands, and of which every passage of the library that was in the context still stands.
+    pub fn standing_conclusions(&self) -> impl Iterator<Item = (Seq, &ConclusionChecked)> {
+        self.conclusions.iter().map(|(seq, checked)| (*seq, checked)).filter(|(_, checked)| {
+            let stands = |seq: &Seq| self.cited(*seq).all(|used| self.library().document(&used.document).is_some());
+            self.choice_of(checked).is_some() && checked.deliberated.iter().all(stands)
+        })
+    }
+
+    /// The choice that a check is, as far as it was not withdrawn.
+    pub fn choice_of(&self, checked: &ConclusionChecked) -> Option<&Evidence> {
+        let evidence = self.person(&checked.person)?.evidence();
+        evidence.binary_search_by_key(&checked.choice, |e| e.seq).ok().map(|at| &evidence[at])
+    }
+
+    /// The passages of the library that a deliberation had in its context.
+    pub fn cited(&self, deliberated: Seq) -> impl Iterator<Item = &LibraryPassageUsed> {
+        self.deliberations.get(&deliberated).into_iter().flat_map(|d| &d.made.library)
+    }
+
     /// How many foreseen consequences of a kind were right, and how many wrong.
     pub fn consequences_checked(&self, kind: ConsequenceKind) -> (u64, u64) {
         let checked = self
@@ -110,6 +135,9 @@ impl State {
                 if let Some(deliberation) = self.deliberations.get_mut(&r.deliberated) {
                     deliberation.checked.insert(r.consequence, r.right);
                 }
+            }
+            Record::ConclusionChecked(r) => {
+                self.conclusions.insert(seq, r.clone());
             }
             Record::AlternativesStruck(r) => {
                 if let Some(task) = self.tasks.get_mut(&r.task) {
@@ -160,7 +188,35 @@ impl State {
         r.passages.iter().try_for_each(|used| {
             let briefing = self.standing_briefing(&used.briefing)?;
             place("passage of the briefing", used.passage, briefing.passages.len())
+        })?;
+        r.library.iter().try_for_each(|used| {
+            let unknown = || Illegal::Unknown { what: "document", name: used.document.to_string() };
+            let (_, document) = self.library().document(&used.document).ok_or_else(unknown)?;
+            place("passage of the document", used.passage, document.passages.len())
         })
+    }
+
+    pub(super) fn conclusion_checked(&self, r: &ConclusionChecked) -> Result<(), Illegal> {
+        let unknown = |what, seq: Seq| Illegal::Unknown { what, name: seq.to_string() };
+        let mut alternatives = Vec::new();
+        for seq in r.deliberated {
+            let deliberation = self.deliberations.get(&seq).ok_or_else(|| unknown("deliberation", seq))?;
+            same_person(&deliberation.made.person, &r.person, seq)?;
+            alternatives.push(deliberation.made.alternative);
+        }
+        let choice = self.choice_of(r).ok_or_else(|| unknown("choice of this person", r.choice))?;
+        let mut chosen: Vec<_> =
+            choice.form.descriptions().iter().map(|at| self.descriptions()[*at as usize].alternative).collect();
+        distinct(&alternatives)?;
+        alternatives.sort_unstable();
+        chosen.sort_unstable();
+        if !matches!(choice.form, Form::Choice { .. }) || alternatives != chosen {
+            return Err(unknown("choice between what was deliberated on", r.choice));
+        }
+        if self.conclusions.values().any(|before| before.choice == r.choice) {
+            return Err(Illegal::AnsweredBefore { what: "that conclusion", of: r.choice });
+        }
+        Ok(())
     }
 
     pub(super) fn consequence_checked(&self, r: &ConsequenceChecked) -> Result<(), Illegal> {
@@ -251,6 +307,7 @@ mod tests {
             with_consequences: alternative(1),
             consequences: vec![consequence; consequences],
             passages: vec![PassageUsed { briefing: BriefingId::new("audit").unwrap(), passage }],
+            library: Vec::new(),
             tokens: 12,
             cut_short: false,
         })
@@ -274,6 +331,62 @@ mod tests {
     /// What is wrong with a record, or nothing.
     fn refusal(scribe: &mut Scribe, record: Record) -> Option<String> {
         scribe.write(record).err().map(|e| std::error::Error::source(&e).map_or_else(String::new, ToString::to_string))
+    }
+
+    #[test]
+    fn a_conclusion_is_checked_by_a_choice_and_stands_with_it_and_with_what_it_cites() {
+        use crate::record::{ConclusionChecked, DocumentDropped, LibraryPassageUsed, Retracted};
+        use crate::sample::{choice, deliberation, library_document};
+        let mut scribe = Scribe::begun();
+        let added = library_document("duties", &[("honesty", 1.0)]);
+        let document = added.document;
+        let used = |passage| [LibraryPassageUsed { document, passage }];
+        scribe.expect(Record::DocumentAdded(added));
+        let first = deliberation(&mut scribe, "ada", 0, &used(1));
+        let second = deliberation(&mut scribe, "ada", 1, &[]);
+        let other = deliberation(&mut scribe, "ada", 2, &[]);
+        let pair = Seq(wrote(&mut scribe, choice("ada", 1, 0, Some(0))));
+        let of_bob = Seq(wrote(&mut scribe, choice("bob", 1, 0, Some(0))));
+        let checked = |person: &str, choice, deliberated| {
+            Record::ConclusionChecked(ConclusionChecked { person: id(person), choice, deliberated })
+        };
+        for (record, says) in [
+            (checked("ada", pair, [first, other]), "no choice between what was deliberated on"),
+            (checked("ada", pair, [first, Seq(99)]), "no deliberation"),
+            (checked("ada", of_bob, [first, second]), "no choice of this person"),
+            (checked("bob", of_bob, [first, second]), "not about bob"),
+            (checked("ada", pair, [first, first]), "twice"),
+        ] {
+            let told = refusal(&mut scribe, record).expect("refused");
+            assert!(told.contains(says), "{told}: {says}");
+        }
+        scribe.expect(checked("ada", pair, [second, first]));
+        let again = refusal(&mut scribe, checked("ada", pair, [second, first])).expect("refused");
+        assert!(again.contains("that conclusion"), "{again}");
+        assert_eq!(scribe.state.standing_conclusions().count(), 1);
+        // Dropped and added again, the same words are the same document.
+        scribe.expect(Record::DocumentDropped(DocumentDropped { document, reason: "old".into() }));
+        assert_eq!(scribe.state.standing_conclusions().count(), 0);
+        scribe.expect(Record::DocumentAdded(library_document("duties", &[("honesty", 1.0)])));
+        assert_eq!(scribe.state.standing_conclusions().count(), 1);
+        scribe.expect(Record::Retracted(Retracted { target: pair, reason: "a slip".into() }));
+        assert_eq!(scribe.state.standing_conclusions().count(), 0);
+        let mut wrong = |passage| {
+            let record = Record::Deliberated(Deliberated {
+                person: id("ada"),
+                task: None,
+                alternative: alternative(0),
+                with_consequences: alternative(2),
+                consequences: vec![Consequence { kind: ConsequenceKind::Harm, text: "harm".into() }],
+                passages: Vec::new(),
+                library: vec![LibraryPassageUsed { document, passage }],
+                tokens: 1,
+                cut_short: false,
+            });
+            refusal(&mut scribe, record)
+        };
+        assert!(wrong(2).expect("refused").contains("passage of the document"));
+        assert_eq!(wrong(1), None);
     }
 
     #[test]

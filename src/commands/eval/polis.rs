@@ -1,13 +1,15 @@
 //! `credence eval polis`: real people's votes on public statements, beside a logistic factor model on the same draws.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use credence_agent::library;
 use credence_evals::estimate::Estimate;
 use credence_evals::polis::{self, Agreement, Conversation, PolisError, PolisOptions, PolisResult};
 use credence_memory::population::{ItemOptions, ItemStrategy};
 use credence_priors::LanguageModel;
-use credence_priors::statements::{CONTRAST_NAMES, read_statements, statement_states};
+use credence_priors::statements::{CONTRAST_NAMES, read_statements, read_statements_after, statement_states};
 use serde_json::json;
 
 use super::keep::Keep;
@@ -27,8 +29,8 @@ pub(crate) struct PolisArgs {
     /// --others]
     #[arg(long = "conversation", value_name = "NAME")]
     conversations: Vec<String>,
-    /// Learn from this many other people only, in five splits of at most 40 tested people
-    #[arg(long, value_name = "M", value_parser = crate::cli::numbers::count::<1, 1000000>)]
+    /// Learn from this many other people only, 0 for nobody, in five splits of at most 40 tested people
+    #[arg(long, value_name = "M", value_parser = crate::cli::numbers::count::<0, 1000000>)]
     others: Option<usize>,
     /// Splits into training and tested people [default: 3, or 5 with --others]
     #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count::<1, 1000>)]
@@ -54,6 +56,10 @@ pub(crate) struct PolisArgs {
     /// Do not read the statements with the model
     #[arg(long)]
     no_features: bool,
+    /// A page of background on a conversation, CONVERSATION=FILE: the model also reads each statement with the page before it; one for
+    /// every conversation
+    #[arg(long = "library", value_name = "NAME=FILE", conflicts_with = "no_features")]
+    libraries: Vec<String>,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -103,6 +109,7 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
         anyhow::bail!(WrongInput(format!("{both} is tested: nothing may be learned from it beforehand")));
     }
     let kept = Keep::of(&args.kept, "polis")?;
+    let pages = pages(&args.libraries, &names)?;
     let mut model = match args.no_features {
         true => None,
         false => Some(model_and_schema(global, &args.model)?),
@@ -128,15 +135,24 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
     if args.items.is_none() {
         options.items.prior.slopes = polis::slopes(CONTRAST_NAMES.len(), agreement.is_some());
     }
-    let mut features = |conversation: &Conversation| -> anyhow::Result<Vec<Vec<f64>>> {
-        let Some((model, _, _)) = &mut model else { return Ok(Vec::new()) };
+    let mut features = |conversation: &Conversation| -> anyhow::Result<[Vec<Vec<f64>>; 2]> {
+        let Some((model, _, _)) = &mut model else { return Ok([Vec::new(), Vec::new()]) };
+        let mut with_library: Vec<Vec<f64>> = Vec::new();
+        if let Some(page) = pages.get(&conversation.name) {
+            let statements = &conversation.statements;
+            let read = read_statements_after(model, page, statements, &folder, &mut |d, t| show(d, t))?;
+            with_library = read.into_iter().map(|r| r.to_vec()).collect();
+        }
         let read = read_statements(model, &conversation.statements, &folder, &mut |d, t| show(d, t))?;
         let mut rows: Vec<Vec<f64>> = read.into_iter().map(|r| r.to_vec()).collect();
         if let Some(agreement) = &agreement {
             let states = statement_states(model, &conversation.statements, &folder, &mut |d, t| show(d, t))?;
-            rows.iter_mut().zip(agreement.foretell(&states)).for_each(|(row, foretold)| row.push(foretold));
+            let foretold = agreement.foretell(&states);
+            for rows in [&mut rows, &mut with_library] {
+                rows.iter_mut().zip(&foretold).for_each(|(row, foretold)| row.push(*foretold));
+            }
         }
-        Ok(rows)
+        Ok([rows, with_library])
     };
     let read = polis::load_all(&args.data, &names, &mut features).map_err(wrong_data)?;
     bar.finish_and_clear();
@@ -147,10 +163,31 @@ pub(crate) fn run(global: &Global, args: &PolisArgs) -> anyhow::Result<()> {
     let result = polis::run(&read, &options, &|| bar.inc(1)).map_err(|e| wrong_data(e.into()))?;
     bar.finish_and_clear();
     let options = json!({
-        "conversations": names, "learned_from": args.learned_from, "model": reader, "options": result.options
+        "conversations": names, "learned_from": args.learned_from, "libraries": args.libraries, "model": reader,
+        "options": result.options
     });
     kept.keep(&options, &result)?;
     if args.json { say_json(&result) } else { print(&result, &names, agreement.as_ref(), args) }
+}
+
+/// The words of the page of background of each conversation; none, or one for each.
+fn pages(given: &[String], conversations: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut pages = BTreeMap::new();
+    for one in given {
+        let wrong =
+            || WrongInput(format!("--library {one:?} is not CONVERSATION=FILE with a conversation that is tested"));
+        let (name, file) = one.split_once('=').ok_or_else(wrong)?;
+        if !conversations.iter().any(|c| c == name) {
+            anyhow::bail!(wrong());
+        }
+        let document = library::load(Path::new(file))?;
+        let words: Vec<&str> = document.passages.iter().map(|p| p.text.as_str()).collect();
+        pages.insert(name.to_owned(), words.join("\n"));
+    }
+    if let Some(missing) = conversations.iter().find(|name| !pages.is_empty() && !pages.contains_key(*name)) {
+        anyhow::bail!(WrongInput(format!("{missing} has no page of background: give --library {missing}=FILE")));
+    }
+    Ok(pages)
 }
 
 /// Data that is not there, or not what it should be, is wrong input.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::log::Reader;
 use crate::record::{ActOutcome, Ending};
-use crate::sample::{alternative, approvals, at_work, calls, id, library, motives};
+use crate::sample::{alternative, approvals, at_work, calls, conclusions, id, library, motives};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -44,8 +44,8 @@ fn a_record_of_every_kind_is_still_read() {
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
     let others =
-        ["format-1-approvals.jsonl", "format-1-calls.jsonl", "format-1-library.jsonl", "format-1-motives.jsonl"];
-    let logs = std::iter::once(name).chain(others).map(golden).collect::<Vec<_>>();
+        ["approvals", "calls", "library", "motives", "conclusions"].map(|name| format!("format-1-{name}.jsonl"));
+    let logs = std::iter::once(name.to_owned()).chain(others).map(|name| golden(&name)).collect::<Vec<_>>();
     let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
     let kinds: BTreeSet<&str> = entries.map(|e| e.unwrap().record.kind()).collect();
     let missing: Vec<_> = Record::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
@@ -111,6 +111,19 @@ fn a_library_is_still_written_and_read() {
     let titles: Vec<&str> = replay.state.library().documents().map(|(_, d)| d.title.as_str()).collect();
     assert_eq!((replay.records, titles), (15, vec!["kindness"]));
     assert_eq!(evidence(&replay), [("ada", 2)]);
+}
+
+/// Likewise what people said of conclusions: none stands once the document that they cite is gone.
+#[test]
+fn checks_of_conclusions_are_still_written_and_read() {
+    let name = "format-1-conclusions.jsonl";
+    let mut scribe = Scribe::begun();
+    conclusions(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = read(name);
+    assert_eq!(replay.state.conclusions().len(), 2);
+    assert_eq!(replay.state.standing_conclusions().count(), 0);
+    assert_eq!(evidence(&replay), [("ada", 1)]);
 }
 
 /// Likewise what probes read of acts.
