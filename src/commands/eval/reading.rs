@@ -421,6 +421,7 @@ mod tests {
             seed: 1,
             rows: vec![row(0.9)],
             pole_words: vec![row(0.6)],
+            taught: Vec::new(),
             curve: vec![CurvePoint { pairs: 20, rows: vec![row(0.8)] }, CurvePoint { pairs: 40, rows: vec![row(0.9)] }],
         };
         let signs: Vec<(String, String, f64)> = report
