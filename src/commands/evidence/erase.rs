@@ -74,6 +74,14 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     let trainings: Vec<String> = erasure.trainings().iter().map(|folder| folder.display().to_string()).collect();
     let (population, decisions_for_several) = (erasure.population(), erasure.decisions_for_several());
     let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
+    // What the service gave for a key may have words of theirs, and is of the log as it was.
+    let given = home.paths().root().join(crate::serve::done::FILE);
+    match std::fs::remove_file(&given) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("erased from the log, but failed to remove {}", given.display()));
+        }
+        _ => {}
+    }
     let derived = left_behind(&home);
     if args.json {
         return say_json(&ErasedJson {
