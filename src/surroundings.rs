@@ -70,6 +70,11 @@ pub(crate) fn home(global: &Global) -> anyhow::Result<PathBuf> {
         .context("no data directory is known for this user: give one with --home DIR or CREDENCE_HOME")
 }
 
+/// Where the service keeps, of a home, what it did under which key.
+pub(crate) fn done_under_keys(home: &Path) -> PathBuf {
+    home.join("serve").join("done.jsonl")
+}
+
 /// The person, by default the login name.
 pub(crate) fn person(args: &PersonArgs) -> anyhow::Result<PersonId> {
     let name = match &args.person {

@@ -3,6 +3,7 @@
 //! Where there is no driver these say SKIPPED; `make test` installs one and demands it.
 #![cfg(unix)]
 
+mod logs;
 mod served;
 
 use std::future::Future;
@@ -55,6 +56,8 @@ impl Driver {
         let scheme = format!("--blink-settings=preferredColorScheme={}", if is_dark { 0 } else { 1 });
         let options = json!({ "goog:chromeOptions": { "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", scheme, format!("--window-size={width},{height}"),
+            // The certificate of the tests is believed; which one it is says tests/assets/tls.
+            "--ignore-certificate-errors",
         ] } });
         for _ in 0..100 {
             let capabilities = options.as_object().unwrap().clone();
@@ -489,7 +492,19 @@ async fn violations(client: &Client) -> Vec<String> {
 fn busy_home() -> (tempfile::TempDir, Service) {
     let home = empty_home();
     let (asked, _) = with_decisions(home.path(), "ada");
+    let tools = home.path().join("tools.toml");
+    std::fs::write(&tools, "[[tools]]\nname = \"send_mail\"\n").unwrap();
+    logs::done(home.path(), &["approvals", "declare", tools.to_str().unwrap(), "--person", "ada"]);
     let service = Service::start(home.path(), &[]);
+    // An act that passed by a rule, and a question that waits.
+    let mail = |to: &str| {
+        let request = json!({ "tool": "send_mail", "arguments": { "to": to, "text": "The plan for Sunday." }, "context": "She asked for it." });
+        service.post("/api/v1/approvals/requests", &json!({ "request": request })).ok()
+    };
+    let asked_first = mail("bo");
+    let yes = json!({ "answer": "always", "shown_hash": asked_first["shown_hash"] });
+    service.post(&format!("/api/v1/approvals/questions/{}", asked_first["question"]), &yes).ok();
+    assert!(mail("bo")["act"].is_u64() && mail("cy")["question"].is_u64());
     for person in ["ada", "bo", "cy", "di", "eve", "fay"] {
         let mut turn = service.post("/api/v1/sessions", &json!({ "person": person })).ok();
         for n in 0..6 {
@@ -551,6 +566,7 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
                 ("log-belief", "/log?person=ada".to_owned()),
                 ("log-what-if", format!("/log?person=ada&without={evidence}")),
                 ("decisions", "/decisions".to_owned()),
+                ("approvals", "/approvals".to_owned()),
                 ("experiments", "/experiments".to_owned()),
                 ("model", "/model".to_owned()),
                 ("nowhere", "/nowhere".to_owned()),
@@ -701,3 +717,31 @@ name = "plain"
 signal = [4.0]
 lapse_rate = 0.02
 "#;
+
+/// Over TLS the address is one of https, and what a browser keeps goes nowhere without it.
+#[test]
+fn a_browser_comes_over_tls() {
+    with_driver(|driver| async move {
+        let home = empty_home();
+        let tls = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/assets/tls");
+        let [chain, key] = ["chain.pem", "key.pem"].map(|name| tls.join(name).to_str().unwrap().to_owned());
+        let service = Service::start(home.path(), &["--tls-cert", &chain, "--tls-key", &key]);
+        assert!(service.base.starts_with("https://"), "{}", service.base);
+        let client = driver.browser(390, 844).await;
+        client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        client.goto(&format!("{}/session?person=ada", service.base)).await.unwrap();
+        let number = question_after(&client, 0).await;
+        answer(&client, true).await.unwrap();
+        question_after(&client, number).await;
+        let cookie = client.get_named_cookie("credence").await.unwrap();
+        assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
+        // Nobody is answered without it.
+        let plain = std::net::TcpStream::connect(service.base.strip_prefix("https://").unwrap()).unwrap();
+        let mut reply = Vec::new();
+        std::io::Write::write_all(&mut &plain, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let _ = std::io::Read::read_to_end(&mut &plain, &mut reply);
+        assert!(!reply.starts_with(b"HTTP/"), "{reply:?}");
+        client.close().await.unwrap();
+        service.stop();
+    });
+}

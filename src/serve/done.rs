@@ -22,11 +22,10 @@ use serde_json::Value;
 use super::App;
 use super::access::Caller;
 use super::problem::Problem;
+use crate::surroundings::done_under_keys;
 
 /// Keys that are remembered, at most.
 const KEYS_MAX: usize = 10_000;
-/// Where they are kept, in a home.
-pub(crate) const FILE: &str = "serve/done.jsonl";
 
 /// The key of a write: the same write, sent again by the same caller, has the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,7 +89,7 @@ impl Done {
     /// # Errors
     /// The file or the log cannot be read, or the file not be written.
     pub(crate) fn open(home: &Home) -> anyhow::Result<Self> {
-        let path = home.paths().root().join(FILE);
+        let path = done_under_keys(home.paths().root());
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -275,7 +274,7 @@ mod tests {
         let cut: Vec<&str> = text.lines().collect();
         fs::write(&log, cut[..cut.len() - 1].join("\n") + "\n").unwrap();
         let mut place = open();
-        assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap().lines().count(), 1);
+        assert_eq!(fs::read_to_string(done_under_keys(dir.path())).unwrap().lines().count(), 1);
         assert_eq!(sent(&mut place, key, "s-6").unwrap(), first);
         assert_eq!(sent(&mut place, others[1], "s-7").unwrap(), second.replace("s-5", "s-7"));
     }

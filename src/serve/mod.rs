@@ -264,6 +264,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 let tls = RustlsConfig::from_pem_file(certificate, key)
                     .await
                     .with_context(|| format!("failed to use {} and {}", certificate.display(), key.display()))?;
+                // Whom a request is meant for stands in its `Host`, which every check here reads; HTTP/2 has none.
+                let mut config = (*tls.get_inner()).clone();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                tls.reload_from_config(Arc::new(config));
                 let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone()));
                 let mut server = axum_server::from_tcp(socket)?.acceptor(taking).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);

@@ -68,7 +68,7 @@ fn a_file_is_looked_at_first_and_then_brought_in_once() {
 }
 
 /// A Polis export of a conversation, as its files are downloaded.
-fn polis(comments: &str, votes: &str) -> Vec<u8> {
+pub(crate) fn polis(comments: &str, votes: &str) -> Vec<u8> {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in [("comments.csv", comments), ("votes.csv", votes)] {

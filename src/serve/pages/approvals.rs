@@ -7,8 +7,8 @@ use credence_approvals::ShownHash;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form, frame, unseen};
-use crate::front::text::{TEXT_CHARS_MAX, clean};
+use super::{Form, frame, sentence, unseen};
+use crate::front::text::{TEXT_CHARS_MAX, clean, counted};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
 use crate::serve::api::At;
@@ -48,7 +48,7 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
         section {
             h2 { "Agents of " (clean(&of.person)) }
             p.quiet {
-                "Tools: " (clean(&of.tools.join(", "))) ". " (of.answers) " answers so far. "
+                "Tools: " (clean(&of.tools.join(", "))) ". " (counted(of.answers, "answer")) " so far. "
                 @if of.is_certified { "Belief lets acts pass that it is sure enough of." } @else { "Belief lets nothing pass by itself yet." }
             }
             @if of.open.is_empty() { p { "Nothing waits for an answer." } }
@@ -60,7 +60,7 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
                     form.row method="post" action=(format!("/approvals/rules/{}/revoke", rule.number)) {
                         (unseen(caller))
                         input type="hidden" name="person" value=(of.person);
-                        button type="submit" aria-label=(format!("Revoke rule {}", rule.number)) { "Revoke it" }
+                        button type="submit" aria-label=(format!("Revoke it: rule {}", rule.number)) { "Revoke it" }
                     }
                 } } }
             }
@@ -72,7 +72,7 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
                     form.row method="post" action=(format!("/approvals/acts/{}/undo", act.number)) {
                         (unseen(caller))
                         input type="hidden" name="person" value=(of.person);
-                        button type="submit" aria-label=(format!("Take act {} back", act.number)) { "Take it back" }
+                        button type="submit" aria-label=(format!("Take it back: act {}", act.number)) { "Take it back" }
                     }
                 } } }
             }
@@ -136,7 +136,7 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
                     } }))
                     @if !call.task.is_empty() { p { "For the task “" (line(&call.task)) "”" } }
                     @if !call.context.is_empty() { p { "The agent says: “" (line(&call.context)) "”" } }
-                    p { (clean(&call.changes)) "." }
+                    p { (sentence(&clean(&call.changes))) "." }
                     p.quiet {
                         (clean(&call.why))
                         @if let Some(p) = call.p_refuse { (format!(" Believed now: you would be against it with probability {:.1}%.", 100.0 * p)) }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Form, frame, link, unseen};
-use crate::commands::values::{Sheet, drawing};
+use crate::commands::values::{Sheet, drawing, title};
 use crate::front::report::{after, ranked};
 use crate::front::text::{clean, signed};
 use crate::serve::App;
@@ -103,7 +103,7 @@ fn belief(asking: &Asking, records: &LogPage, then: &Sheet, without: Option<&She
         div #believed {
             p.quiet { "Through record " (at) ", " (after(&then.values)) "." }
             @match without {
-                None => figure { (drawing::drawn(then, false)) },
+                None => figure { (drawing::bars(&title(&then.person), &then.values)) },
                 Some(without) => (compared(then, without, asking.without.unwrap_or(0))),
             }
         }

@@ -93,7 +93,7 @@ fn body(seen: &Seen) -> Markup {
                 "The answers show " (view.groups.len()) " groups: "
                 @for (g, group) in view.groups.iter().enumerate() { @if g > 0 { ", " } "group " (letter(g)) " with " (group.people) " people" } "."
             } }
-            @if !view.map.is_empty() && seen.values.is_none() { figure.card { (map(view)) } }
+            @if !view.map.is_empty() && seen.values.is_none() { figure.card.map { (map(view)) } }
         }
         (statements("What unites", "All groups agree on these, or all disagree, as far as is sure from those who answered.", view, |i| i.surely_unites))
         (statements("What divides", "The groups stand apart on these, as far as is sure.", view, |i| i.surely_divides))
@@ -138,7 +138,7 @@ fn by_values(seen: &Seen) -> Markup {
         section {
             h2 { "Values" }
             p { "People answered few of the same questions, since each was asked what tells most about them. So this map is of what is believed of their values, and not of who answered alike." }
-            figure.card {
+            figure.card.map {
                 (drawing(points, &|_| 0, 1, "Where people stand by their values"))
                 figcaption.quiet {
                     "People who are near each other care about the same. "

@@ -362,6 +362,6 @@ fn moved(turn: &Turn) -> Markup {
                 (change.name) " " strong { (signed(change.mean_change)) }
             } } }
         }
-        figure { (drawing::bars("Your values so far", values)) }
+        figure { (drawing::narrow("Your values so far", values)) }
     }
 }
