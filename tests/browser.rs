@@ -256,11 +256,24 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
         numbers[0] = question_after(&phones[0], numbers[0]).await;
         assert_eq!(question_after(&owner, seen).await, numbers[0]);
         says(&owner, "main", "5 answers so far").await;
+        // Who is writing there goes on writing, while the rest of the page changes under them.
+        let seen = question_after(&owner, 0).await;
+        press(&owner, "i").await;
+        let words = owner.find(Locator::Css("#words")).await.unwrap();
+        words.send_keys("Honesty is more ").await.unwrap();
+        answer(&phones[0], false).await.unwrap();
+        numbers[0] = question_after(&phones[0], numbers[0]).await;
+        assert_eq!(question_after(&owner, seen).await, numbers[0]);
+        owner.active_element().await.unwrap().send_keys("important than loyalty.").await.unwrap();
+        let written =
+            "const words = document.getElementById('words'); return [words.value, document.activeElement === words];";
+        let written = owner.execute(written, vec![]).await.unwrap();
+        assert_eq!(written, json!(["Honesty is more important than loyalty.", true]));
         phones[0].goto(&format!("{}/people", service.base)).await.unwrap();
         says(&phones[0], "main", "Only the owner and facilitators see this").await;
         // The owner looks at how belief about one of them came about.
         owner.goto(&format!("{}/log?person=fern", service.base)).await.unwrap();
-        says(&owner, "#belief", "after 5 answers").await;
+        says(&owner, "#belief", "after 6 answers").await;
         let slide = "const s = document.querySelector('#at'); s.value = 3; s.dispatchEvent(new Event('input', {bubbles: true}));";
         owner.execute(slide, vec![]).await.unwrap();
         says(&owner, "#belief", "after 0 answers").await;
