@@ -304,6 +304,9 @@ mod tests {
     use super::*;
     use crate::model::Ending;
 
+    /// Half a minute of them.
+    const TOKENS_MAX: usize = 30_000;
+
     /// A model that writes until something was read meanwhile, as a long text would go on.
     struct Endless {
         has_read: bool,
@@ -347,13 +350,17 @@ mod tests {
         ) -> Result<Completion, ModelError> {
             let text = String::new();
             let end = |ending| Completion { text, prompt_tokens: 1, tokens: 1, ending };
-            while !self.has_read {
+            for _ in 0..TOKENS_MAX {
+                if self.has_read {
+                    return Ok(end(Ending::EndOfText));
+                }
+                thread::sleep(std::time::Duration::from_millis(1));
                 if on_piece(&Piece::default()).is_break() {
                     return Ok(end(Ending::Interrupted));
                 }
                 between(self);
             }
-            Ok(end(Ending::EndOfText))
+            Ok(end(Ending::Length))
         }
 
         fn tokenize(&mut self, _: &str) -> Result<Vec<u32>, ModelError> {
@@ -386,7 +393,8 @@ mod tests {
             })
         });
         is_begun.recv().unwrap();
-        reader.read(&[]).unwrap();
+        let reading = Reading { prompt: "Why?".into(), continuations: vec![" So".into()] };
+        reader.read(&[reading]).unwrap();
         assert_eq!(writing.join().unwrap().unwrap().ending, Ending::EndOfText);
     }
 }
