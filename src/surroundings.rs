@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::Context;
 use credence_agent::bank::Bank;
@@ -19,7 +20,7 @@ use credence_memory::state::State;
 use credence_priors::cache::{ModelCache, PulledModel};
 use credence_priors::reference::ModelReference;
 use credence_priors::schema::ValueSchema;
-use credence_priors::{Llama, LlamaOptions, ModelHandle};
+use credence_priors::{Llama, LlamaOptions, ModelError, ModelHandle};
 use jiff::Timestamp;
 
 use crate::cli::{Global, ModelArgs, PersonArgs};
@@ -67,6 +68,11 @@ pub(crate) fn home(global: &Global) -> anyhow::Result<PathBuf> {
     directories::ProjectDirs::from("", "", "credence")
         .map(|dirs| dirs.data_dir().join("home"))
         .context("no data directory is known for this user: give one with --home DIR or CREDENCE_HOME")
+}
+
+/// Where the service keeps, of a home, what it did under which key.
+pub(crate) fn done_under_keys(home: &Path) -> PathBuf {
+    home.join("serve").join("done.jsonl")
 }
 
 /// The person, by default the login name.
@@ -266,8 +272,53 @@ pub(crate) fn open_home(global: &Global) -> anyhow::Result<Home> {
     Ok(home)
 }
 
+/// The models that were loaded, each once, whoever asks: a second copy would take the memory again and spin against the first. Clones
+/// share them.
+#[derive(Clone, Default)]
+pub(crate) struct Loaded(Arc<Mutex<Vec<(Which, ModelHandle)>>>);
+
+/// A model's file, and the adapter that it is loaded with, if any.
+type Which = (PathBuf, Option<PathBuf>);
+
+impl Loaded {
+    /// A model; it is loaded if it was not. Whoever asks meanwhile waits.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub(crate) fn model(&self, path: &Path, options: &LlamaOptions) -> Result<ModelHandle, ModelError> {
+        let which = (path.to_owned(), options.adapter.clone());
+        let mut loaded = self.lock();
+        if let Some((_, model)) = loaded.iter().find(|(known, _)| *known == which) {
+            return Ok(model.clone());
+        }
+        let (path, options) = (path.to_owned(), options.clone());
+        let model = ModelHandle::spawn(move || Llama::load(&path, &options))?;
+        loaded.push((which, model.clone()));
+        Ok(model)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Forgets them, after one failed: they are loaded again when they are needed.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Which, ModelHandle)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What a home is opened with, from the command's options. The model's file is found or fetched; it is not loaded.
 pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Opening> {
+    opening_with(global, args, &Loaded::default())
+}
+
+/// The same, with models that others use too.
+pub(crate) fn opening_with(global: &Global, args: &ModelArgs, loaded: &Loaded) -> anyhow::Result<Opening> {
     let pack = pack(global, args)?;
     let schema = schema(global, args)?;
     let charter = charter(args, pack.as_ref())?;
@@ -277,8 +328,8 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
     let (with_adapter, base) = (options.clone(), path.clone());
     let schema = Arc::new(schema);
     let checked = schema.clone();
-    // Loaded once, whoever asks: a second copy would take the memory again and spin against the first.
-    let loaded: Mutex<Option<ModelHandle>> = Mutex::new(None);
+    let (loaded, with_others) = (loaded.clone(), loaded.clone());
+    let is_checked = AtomicBool::new(false);
     Ok(Opening {
         reference: args.model.clone(),
         gguf_hash,
@@ -290,20 +341,16 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
         readings: Some(cache(global).readings()),
         belief: credence_memory::belief::Settings::of_new_homes(),
         load: Arc::new(move || {
-            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(handle) = &*loaded {
-                return Ok(handle.clone());
+            let mut handle = loaded.model(&path, &options)?;
+            if !is_checked.load(Ordering::Relaxed) {
+                checked.check_against(&mut handle)?;
+                is_checked.store(true, Ordering::Relaxed);
             }
-            let (path, options) = (path.clone(), options.clone());
-            let mut handle = ModelHandle::spawn(move || Llama::load(&path, &options))?;
-            checked.check_against(&mut handle)?;
-            *loaded = Some(handle.clone());
             Ok(handle)
         }),
         load_adapter: Arc::new(move |adapter| {
-            let path = base.clone();
             let options = LlamaOptions { adapter: Some(adapter.to_owned()), ..with_adapter.clone() };
-            Ok(ModelHandle::spawn(move || Llama::load(&path, &options))?)
+            Ok(with_others.model(&base, &options)?)
         }),
         learning: None,
     })

@@ -3,6 +3,7 @@
 //! Where there is no driver these say SKIPPED; `make test` installs one and demands it.
 #![cfg(unix)]
 
+mod logs;
 mod served;
 
 use std::future::Future;
@@ -55,6 +56,8 @@ impl Driver {
         let scheme = format!("--blink-settings=preferredColorScheme={}", if is_dark { 0 } else { 1 });
         let options = json!({ "goog:chromeOptions": { "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", scheme, format!("--window-size={width},{height}"),
+            // The certificate of the tests is believed; which one it is says tests/assets/tls.
+            "--ignore-certificate-errors",
         ] } });
         for _ in 0..100 {
             let capabilities = options.as_object().unwrap().clone();
@@ -151,6 +154,15 @@ async fn picture(client: &Client, name: &str) {
     std::fs::write(folder.join(format!("{name}.png")), client.screenshot().await.unwrap()).unwrap();
 }
 
+/// The same of all of a page, in a window that is as high as it.
+async fn whole_picture(client: &Client, name: &str, (width, height): (u32, u32)) {
+    let high = client.execute("return document.documentElement.scrollHeight", vec![]).await.unwrap();
+    let high = u32::try_from(high.as_u64().unwrap()).unwrap().clamp(height, 6_000);
+    client.set_window_size(width, high + 150).await.unwrap();
+    picture(client, name).await;
+    client.set_window_size(width, height).await.unwrap();
+}
+
 /// Runs what a test does, with a driver.
 fn with_driver<F: Future<Output = ()>>(test: impl FnOnce(Driver) -> F) {
     let Some(driver) = Driver::start() else { return };
@@ -244,11 +256,24 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
         numbers[0] = question_after(&phones[0], numbers[0]).await;
         assert_eq!(question_after(&owner, seen).await, numbers[0]);
         says(&owner, "main", "5 answers so far").await;
+        // Who is writing there goes on writing, while the rest of the page changes under them.
+        let seen = question_after(&owner, 0).await;
+        press(&owner, "i").await;
+        let words = owner.find(Locator::Css("#words")).await.unwrap();
+        words.send_keys("Honesty is more ").await.unwrap();
+        answer(&phones[0], false).await.unwrap();
+        numbers[0] = question_after(&phones[0], numbers[0]).await;
+        assert_eq!(question_after(&owner, seen).await, numbers[0]);
+        owner.active_element().await.unwrap().send_keys("important than loyalty.").await.unwrap();
+        let written =
+            "const words = document.getElementById('words'); return [words.value, document.activeElement === words];";
+        let written = owner.execute(written, vec![]).await.unwrap();
+        assert_eq!(written, json!(["Honesty is more important than loyalty.", true]));
         phones[0].goto(&format!("{}/people", service.base)).await.unwrap();
         says(&phones[0], "main", "Only the owner and facilitators see this").await;
         // The owner looks at how belief about one of them came about.
         owner.goto(&format!("{}/log?person=fern", service.base)).await.unwrap();
-        says(&owner, "#belief", "after 5 answers").await;
+        says(&owner, "#belief", "after 6 answers").await;
         let slide = "const s = document.querySelector('#at'); s.value = 3; s.dispatchEvent(new Event('input', {bubbles: true}));";
         owner.execute(slide, vec![]).await.unwrap();
         says(&owner, "#belief", "after 0 answers").await;
@@ -260,6 +285,199 @@ fn two_people_join_by_a_link_on_phones_and_the_slider_shows_the_past() {
             client.close().await.unwrap();
         }
     });
+}
+
+/// What a reader of README.md types to serve phones, without the program's name.
+fn phones_by_the_readme() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let line = readme.lines().find_map(|line| line.strip_prefix("make serve ARGS=\"")).expect("README serves phones");
+    let makefile = include_str!("../Makefile");
+    assert!(makefile.contains("./target/release/credence serve $(ARGS)"));
+    // Any free port, so that tests do not meet each other.
+    line.split('"').next().unwrap().replace(":7878", ":0").split(' ').map(str::to_owned).collect()
+}
+
+/// A phone without script: it sends the forms of the pages that it is shown.
+struct PlainPhone {
+    service: Service,
+    answers: usize,
+}
+
+impl PlainPhone {
+    /// Opens the link, gives a pseudonym and presses "Begin".
+    fn join(service: &Service, link: &str, name: &str) -> Self {
+        let path = link.split_once("/join/").map(|(_, token)| format!("/join/{token}")).unwrap();
+        let nobody = service.as_nobody();
+        let page = nobody.get(&path).text;
+        let (_, once) = served::hidden(&page, &path);
+        let joined = nobody.form(&path, &[("pseudonym", name), ("once", &once)]);
+        assert_eq!((joined.status, joined.to.as_deref()), (303, Some("/session")), "{}", joined.text);
+        Self { service: service.with_cookie(&joined.token().unwrap()), answers: 0 }
+    }
+
+    /// Presses the button of an answer: the first, or the last that is one.
+    fn answer(&mut self, first: bool) {
+        let page = self.service.get("/session").text;
+        let form = page.split("id=\"say\"").nth(1).unwrap().split("</form>").next().unwrap();
+        let field = |name: &str| {
+            let after = form.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+            after.split('"').next().unwrap().replace("&quot;", "\"")
+        };
+        let [csrf, once, session, question] = ["csrf", "once", "session", "question"].map(field);
+        let mut fields = vec![("csrf", csrf), ("once", once), ("session", session), ("question", question)];
+        if form.contains("value=\"best_and_worst\"") {
+            let (best, worst) = if first { ("0", "3") } else { ("3", "0") };
+            fields.extend([("say", "best_and_worst".into()), ("best", best.into()), ("worst", worst.into())]);
+        } else {
+            let buttons: Vec<String> = form
+                .split("class=\"answer\"")
+                .skip(1)
+                .map(|b| b.split("value=\"").nth(1).unwrap().split('"').next().unwrap().replace("&quot;", "\""))
+                .collect();
+            // "No preference" is an answer too, and comes last.
+            let levels = buttons.iter().filter(|b| !b.contains("no_preference")).count();
+            fields.push(("say", buttons[if first { 0 } else { levels - 1 }].clone()));
+        }
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let sent = self.service.form("/session/say", &fields);
+        assert_eq!((sent.status, sent.to.as_deref()), (303, Some("/session")), "{}", sent.text);
+        self.answers += 1;
+        let after = self.service.get("/session").text;
+        assert!(after.contains(&format!("{} answers so far", self.answers)) || self.answers == 1, "{after}");
+    }
+}
+
+/// A facilitator with a laptop and README.md, and ten people with phones: two of them browsers, eight without script.
+#[test]
+fn ten_phones_from_the_readme_alone() {
+    with_driver(|driver| async move {
+        const ANSWERS: usize = 6;
+        let home = empty_home();
+        let by_readme = phones_by_the_readme();
+        let service = Service::start(home.path(), &by_readme.iter().map(String::as_str).collect::<Vec<_>>());
+        // The address that was printed, then what the pages say.
+        let owner = driver.browser(1200, 900).await;
+        owner.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        click(&owner, "nav a[href='/people']").await;
+        click(&owner, "form[action='/people/link'] button").await;
+        let link = text(&owner, "#join").await;
+        text(&owner, ".qr figcaption").await;
+        let phones = [driver.browser(390, 844).await, driver.browser(390, 844).await];
+        for (phone, name) in phones.iter().zip(["fern", "moss"]) {
+            phone.goto(&link).await.unwrap();
+            phone.find(Locator::Css("#pseudonym")).await.unwrap().send_keys(name).await.unwrap();
+            click(phone, "button.primary").await;
+        }
+        let plain = ["oak", "elm", "ash", "yew", "fir", "bay", "ivy", "box"];
+        let phones_without_script = plain.map(|name| {
+            let service = service.as_nobody();
+            let link = link.clone();
+            // All at once, as in a room.
+            std::thread::spawn(move || {
+                let mut phone = PlainPhone::join(&service, &link, name);
+                (0..ANSWERS).for_each(|n| phone.answer((n + name.len() + usize::from(name < "e")).is_multiple_of(2)));
+            })
+        });
+        for phone in &phones {
+            let mut number = question_after(phone, 0).await;
+            for n in 0..ANSWERS {
+                answer(phone, n % 2 == 1).await.unwrap();
+                number = question_after(phone, number).await;
+            }
+            says(phone, "main", &format!("{ANSWERS} answers so far")).await;
+        }
+        phones_without_script.into_iter().for_each(|phone| phone.join().unwrap());
+
+        // Everybody is there, with what they answered, on a map and in the counts.
+        click(&owner, "nav a[href='/people']").await;
+        says(&owner, "main", "10 people have joined so").await;
+        says(&owner, "main", "From 10 people").await;
+        says(&owner, "main", "What unites and what divides").await;
+        let together = service.get("/api/v1/people/together").ok();
+        let shares = together["shares"].as_array().unwrap();
+        let counted =
+            |share: &Value| ["more", "less", "unsure"].map(|part| share[part].as_u64().unwrap()).iter().sum::<u64>();
+        assert!(shares.len() == 18 && shares.iter().all(|share| counted(share) == 10), "{together}");
+        assert!(shares.iter().any(|share| share["unsure"] != 10), "something is sure of somebody: {together}");
+        let places = owner.find_all(Locator::Css("figure.card svg ellipse")).await.unwrap().len();
+        assert_eq!(places, 10, "each has a place on the map");
+        whole_picture(&owner, "people-ten-phones", (1200, 900)).await;
+        let known = service.get("/api/v1/people").ok();
+        let counts: Vec<&Value> = known.as_array().unwrap().iter().map(|person| &person["evidence"]).collect();
+        assert_eq!(counts, [&json!(ANSWERS); 10]);
+        // A page to share, which names nobody.
+        let shared = service.get("/people/page.html").text;
+        assert!(shared.contains("From 10 people") && shared.contains("What unites"), "{shared}");
+        assert!(plain.iter().chain(&["fern", "moss"]).all(|name| !shared.contains(&format!(">{name}<"))), "{shared}");
+        for client in [owner].into_iter().chain(phones) {
+            client.close().await.unwrap();
+        }
+        service.stop();
+    });
+}
+
+/// A researcher looks for the answer after which loyalty came before honesty, with the slider, and finds the one that did it.
+#[test]
+fn the_slider_finds_the_moment_a_belief_turned() {
+    with_driver(|driver| async move {
+        let home = empty_home();
+        let service = Service::start(home.path(), &[]);
+        let turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
+        let said = format!("/api/v1/sessions/{}/said", turn["session"].as_str().unwrap());
+        let says_so = |words: &str| {
+            service.post(&said, &json!({ "say": { "said": "important", "words": words } })).ok();
+            let turn = service.post(&said, &json!({ "say": { "said": "yes" } })).ok();
+            assert_eq!(turn["confirm"], Value::Null, "{turn}");
+        };
+        (0..2).for_each(|_| says_so("Honesty is more important than loyalty."));
+        (0..4).for_each(|_| says_so("Loyalty is more important than honesty."));
+        let head = service.get("/health").ok()["head"].as_u64().unwrap();
+        let leads = |at: u64| {
+            let values = service.get(&format!("/api/v1/values?person=ada&at={at}")).ok();
+            let mean = |id: &str| {
+                let all = values["values"]["values"].as_array().unwrap();
+                all.iter().find(|v| v["id"] == id).unwrap()["mean"].as_f64().unwrap()
+            };
+            mean("loyalty") > mean("honesty")
+        };
+        let turned = (1..=head).find(|at| leads(*at)).expect("it turned");
+        assert!(!leads(turned - 1) && leads(head), "once");
+
+        let client = driver.browser(1200, 900).await;
+        client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        client.goto(&format!("{}/log?person=ada", service.base)).await.unwrap();
+        let slider = client.find(Locator::Css("#at")).await.unwrap();
+        // By the keys of the keyboard, from the end back to where the picture has them the other way round.
+        let mut at = head;
+        while shown_first(&client, ["Loyalty", "Honesty"]).await == "Loyalty" {
+            slider.send_keys(&Key::Left.to_string()).await.unwrap();
+            at -= 1;
+            says(&client, "#shown-at", &at.to_string()).await;
+            says(&client, "#believed", &format!("Through record {at},")).await;
+            assert!(at > 1, "it never was otherwise");
+        }
+        assert_eq!(at + 1, turned, "the record after which it was so");
+        assert!(client.current_url().await.unwrap().as_str().contains(&format!("at={at}")), "the place can be sent on");
+        picture(&client, "log-turned").await;
+        // What did it stands in the list, in words, with what would be without it.
+        let row = format!("table.log a[href$='without={turned}']");
+        let line = client.find(Locator::XPath(&format!("//tr[td[1][normalize-space()='{turned}']]"))).await.unwrap();
+        let words = line.text().await.unwrap().to_lowercase();
+        assert!(words.contains("loyalty") && words.contains("honesty"), "{words}");
+        click(&client, &row).await;
+        says(&client, "#believed", &format!("What if record {turned} had not been given?")).await;
+        client.close().await.unwrap();
+    });
+}
+
+/// Which of two values stands higher in the picture of the page.
+async fn shown_first<'a>(client: &Client, names: [&'a str; 2]) -> &'a str {
+    let places = "return arguments[0].map((name) => {
+        const found = [...document.querySelectorAll('#believed svg text')].find((text) => text.textContent.trim() === name);
+        return found ? found.getBoundingClientRect().top : null; })";
+    let found = client.execute(places, vec![json!(names)]).await.unwrap();
+    let [a, b] = [0, 1].map(|n| found[n].as_f64().unwrap_or_else(|| panic!("{names:?}: {found}")));
+    if a < b { names[0] } else { names[1] }
 }
 
 /// axe, which checks pages against the rules of WCAG; tests/assets/axe/SOURCE.txt says where it is from.
@@ -287,7 +505,19 @@ async fn violations(client: &Client) -> Vec<String> {
 fn busy_home() -> (tempfile::TempDir, Service) {
     let home = empty_home();
     let (asked, _) = with_decisions(home.path(), "ada");
+    let tools = home.path().join("tools.toml");
+    std::fs::write(&tools, "[[tools]]\nname = \"send_mail\"\n").unwrap();
+    logs::done(home.path(), &["approvals", "declare", tools.to_str().unwrap(), "--person", "ada"]);
     let service = Service::start(home.path(), &[]);
+    // An act that passed by a rule, and a question that waits.
+    let mail = |to: &str| {
+        let request = json!({ "tool": "send_mail", "arguments": { "to": to, "text": "The plan for Sunday." }, "context": "She asked for it." });
+        service.post("/api/v1/approvals/requests", &json!({ "request": request })).ok()
+    };
+    let asked_first = mail("bo");
+    let yes = json!({ "answer": "always", "shown_hash": asked_first["shown_hash"] });
+    service.post(&format!("/api/v1/approvals/questions/{}", asked_first["question"]), &yes).ok();
+    assert!(mail("bo")["act"].is_u64() && mail("cy")["question"].is_u64());
     for person in ["ada", "bo", "cy", "di", "eve", "fay"] {
         let mut turn = service.post("/api/v1/sessions", &json!({ "person": person })).ok();
         for n in 0..6 {
@@ -349,6 +579,7 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
                 ("log-belief", "/log?person=ada".to_owned()),
                 ("log-what-if", format!("/log?person=ada&without={evidence}")),
                 ("decisions", "/decisions".to_owned()),
+                ("approvals", "/approvals".to_owned()),
                 ("experiments", "/experiments".to_owned()),
                 ("model", "/model".to_owned()),
                 ("nowhere", "/nowhere".to_owned()),
@@ -369,7 +600,7 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
                 assert_eq!(dark.unwrap(), json!(is_dark), "the browser prefers what it was told to");
                 let opened = "document.querySelectorAll('details').forEach((details) => { details.open = true; })";
                 client.execute(opened, vec![]).await.unwrap();
-                picture(&client, &format!("wcag-{name}-{look}")).await;
+                whole_picture(&client, &format!("wcag-{name}-{look}"), (width, height)).await;
                 wrong.extend(violations(&client).await.into_iter().map(|v| format!("{name}, {look}: {v}")));
                 let wide =
                     client.execute("return document.documentElement.scrollWidth - window.innerWidth", vec![]).await;
@@ -499,3 +730,31 @@ name = "plain"
 signal = [4.0]
 lapse_rate = 0.02
 "#;
+
+/// Over TLS the address is one of https, and what a browser keeps goes nowhere without it.
+#[test]
+fn a_browser_comes_over_tls() {
+    with_driver(|driver| async move {
+        let home = empty_home();
+        let tls = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/assets/tls");
+        let [chain, key] = ["chain.pem", "key.pem"].map(|name| tls.join(name).to_str().unwrap().to_owned());
+        let service = Service::start(home.path(), &["--tls-cert", &chain, "--tls-key", &key]);
+        assert!(service.base.starts_with("https://"), "{}", service.base);
+        let client = driver.browser(390, 844).await;
+        client.goto(&format!("{}/open?token={}", service.base, service.token)).await.unwrap();
+        client.goto(&format!("{}/session?person=ada", service.base)).await.unwrap();
+        let number = question_after(&client, 0).await;
+        answer(&client, true).await.unwrap();
+        question_after(&client, number).await;
+        let cookie = client.get_named_cookie("credence").await.unwrap();
+        assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
+        // Nobody is answered without it.
+        let plain = std::net::TcpStream::connect(service.base.strip_prefix("https://").unwrap()).unwrap();
+        let mut reply = Vec::new();
+        std::io::Write::write_all(&mut &plain, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let _ = std::io::Read::read_to_end(&mut &plain, &mut reply);
+        assert!(!reply.starts_with(b"HTTP/"), "{reply:?}");
+        client.close().await.unwrap();
+        service.stop();
+    });
+}

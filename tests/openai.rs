@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use pythons::{all_is_well, python_with, root};
 use serde_json::{Value, json};
-use served::{Service, tiny_model};
+use served::{Service, model_with_words, tiny_model};
 use tempfile::TempDir;
 
 /// A service over a new home of the tiny model.
@@ -254,6 +254,45 @@ fn who_goes_away_is_not_written_for() {
     let tokens: usize = tokens.unwrap().parse().unwrap();
     assert!(tokens < 64 * 100, "{tokens} tokens were written, the last in {:?}", begun.elapsed());
     assert!(metrics.contains("credence_model_waiting 0"), "{metrics}");
+}
+
+/// What a line of `/metrics` says.
+fn metric(service: &Service, name: &str) -> u64 {
+    let text = service.get("/metrics").text;
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    found.unwrap_or_else(|| panic!("{name}: {text}"))
+}
+
+/// Texts and decisions about acts that nobody described are the work of one loaded model, and no decision waits for a text's end.
+#[test]
+fn texts_and_decisions_share_one_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_with_words(folder.path());
+    let cache = format!("export OMP_WAIT_POLICY=passive CREDENCE_CACHE={}", folder.path().join("cache").display());
+    let options = ["--model", model.to_str().unwrap(), "--agents-of", "ada"];
+    let service = Service::start_under(&cache, &folder.path().join("home"), &options);
+    assert_eq!(metric(&service, "credence_models_loaded"), 0, "nothing is loaded before it is needed");
+    complete(&service, json!({ "max_tokens": 1 }));
+    assert_eq!(metric(&service, "credence_models_loaded"), 1);
+    let decide = |n: usize| {
+        let acts = json!([format!("lend the ladder number {n}"), format!("keep the ladder number {n}")]);
+        service.post("/api/v1/decisions", &json!({ "situation": "A neighbour asks.", "alternatives": acts })).ok()
+    };
+    // The first has to learn what this model's states mean.
+    assert!(decide(0)["record"].is_u64());
+    assert_eq!(metric(&service, "credence_models_loaded"), 1, "a decision reads with the same model");
+    let long = json!({ "model": "base", "prompt": "ab", "n": 16, "max_tokens": 300, "temperature": 2 });
+    std::thread::scope(|scope| {
+        let before = metric(&service, "credence_model_tokens_total");
+        let writing = scope.spawn(|| service.post("/v1/completions", &long).ok());
+        while metric(&service, "credence_model_tokens_total") == before && !writing.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        decide(1);
+        assert!(!writing.is_finished(), "the decision did not wait for all of the texts");
+        writing.join().unwrap();
+    });
+    assert_eq!(metric(&service, "credence_models_loaded"), 1);
 }
 
 /// Runs a client in Python with an agent's token until it says that all is well.

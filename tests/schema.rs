@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use credence_agent::bank::{Bank, BankQuestion};
-use credence_priors::schema::ValueSchema;
-use credence_training::{Architecture, tiny};
 use described::{fits, schema};
 use logs::done;
 use serde_json::{Value, json};
-use served::tiny_model;
+use served::{model_with_words, tiny_model};
 use tempfile::TempDir;
 
 /// Choices of three people, and a row that cannot be read.
@@ -26,36 +24,6 @@ const ELSEWHERE: [&str; 6] =
     ["eval organisms", "eval pressure", "eval system-one", "eval teaching", "eval tuning", "tune import"];
 /// Commands that need data which do not ship.
 const WITH_DATA: [&str; 3] = ["eval kidney", "eval polis", "eval start"];
-
-/// A model of a few thousand random numbers that has a token for each word that values and judgements are read by.
-fn model_with_words(folder: &Path) -> PathBuf {
-    let ValueSchema { values, judgements, .. } = ValueSchema::embedded();
-    let poles = values.iter().flat_map(|v| &v.poles).chain(judgements.iter().flat_map(|j| &j.poles)).flatten();
-    // A word is put together from the left, so all that it begins with are tokens too.
-    let beginnings = |word: &String| {
-        let word: Vec<char> = format!("\u{2581}{}", word.split(' ').next().unwrap_or_default()).chars().collect();
-        (2..=word.len()).map(move |n| word[..n].iter().collect::<String>()).collect::<Vec<_>>()
-    };
-    let tokens: BTreeSet<String> = poles.flat_map(beginnings).collect();
-    let tokens = tokens.into_iter().map(|token| (token, 1)).collect();
-    let template = "{% for m in messages %}{{ '[' + m.role + ']' + m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
-    let path = folder.join("tiny.gguf");
-    let words = tiny::Words { tokens, template: Some(template.to_owned()) };
-    tiny::write_with(&path, Architecture::Llama, 1, Some(&words)).unwrap();
-    with_long_context(&path);
-    path
-}
-
-/// Has a model file say that its context is long: a word is many of its tokens.
-fn with_long_context(path: &Path) {
-    const KEY: &[u8] = b"llama.context_length";
-    let mut file = std::fs::read(path).unwrap();
-    let at = file.windows(KEY.len()).position(|bytes| bytes == KEY).unwrap() + KEY.len();
-    // Its type, a number of 32 bits, comes before the number.
-    assert_eq!(file[at..at + 4], 4_u32.to_le_bytes());
-    file[at + 4..at + 8].copy_from_slice(&16_384_u32.to_le_bytes());
-    std::fs::write(path, file).unwrap();
-}
 
 /// A folder, with a home, a cache and a model of its own, in which commands are run; what they print is held against their schemas.
 struct Bench {

@@ -41,6 +41,8 @@ mod paths;
 mod pattern;
 mod record;
 mod request;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod settings;
 pub mod simulate;
 mod state;

@@ -29,6 +29,7 @@ impl PersonVerdict {
 
 /// How far an answer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// This one call.
@@ -54,6 +55,7 @@ pub enum By {
 
 /// One entry. Times are the owner's local time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ApprovalRecord {
     /// A person was asked.
@@ -63,6 +65,7 @@ pub enum ApprovalRecord {
         /// Whether the audit coin of this request fell on "ask".
         audit: bool,
         /// When.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         at: DateTime,
     },
     /// A person answered.
@@ -80,8 +83,10 @@ pub enum ApprovalRecord {
         pattern: Option<ActPattern>,
         /// When the answer ends.
         #[serde(default)]
+        #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
         expires: Option<DateTime>,
         /// When.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         at: DateTime,
     },
     /// An act was let pass.
@@ -93,6 +98,7 @@ pub enum ApprovalRecord {
         /// The audit coin of this request; false wherever belief alone let it pass.
         audit: bool,
         /// When.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         at: DateTime,
     },
     /// A person took an act back, or an answer for a task or for always.
@@ -100,6 +106,7 @@ pub enum ApprovalRecord {
         /// Number of the record of the act, or of the answer: a rule then ends.
         act: u64,
         /// When.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         at: DateTime,
     },
     /// The owner set the limits.
@@ -107,6 +114,7 @@ pub enum ApprovalRecord {
         /// All of them; what was before no longer holds.
         limits: Limits,
         /// When.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         at: DateTime,
     },
 }

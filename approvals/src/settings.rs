@@ -51,6 +51,7 @@ pub struct ToolDeclaration {
 
 /// An attribute of acts beside the built-in ones; it enters as `(value - centre) / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredAttribute {
     /// Its name.
@@ -63,6 +64,8 @@ pub struct DeclaredAttribute {
 
 /// Everything that fixes decisions beside the records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = ApprovalSettings))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How calls are read. A declaration keeps the way of its time, so that an old log says what it said: see
@@ -103,6 +106,7 @@ pub struct Settings {
     /// Belief refuses from this probability on, where even the lower end of its interval reaches it; absent: never.
     pub refuse_from: Option<f64>,
     /// The grid of hypotheses.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::EngineSettings))]
     pub belief: credence_belief::Settings,
 }
 

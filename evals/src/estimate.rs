@@ -3,20 +3,31 @@
 use credence_memory::belief::simulate::below;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 2000;
 
-/// A mean and its 95% interval.
+/// A mean and its 95% interval. Where nothing was measured there is neither: they are not numbers then, and `null` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     /// Mean over people.
+    #[serde(deserialize_with = "or_nan")]
+    #[schema(value_type = Option<f64>, required = true)]
     pub mean: f64,
     /// Lower end: the 2.5% point of the bootstrap.
+    #[serde(deserialize_with = "or_nan")]
+    #[schema(value_type = Option<f64>, required = true)]
     pub low: f64,
     /// Upper end: the 97.5% point.
+    #[serde(deserialize_with = "or_nan")]
+    #[schema(value_type = Option<f64>, required = true)]
     pub high: f64,
+}
+
+/// `null` is how JSON writes what is not a number.
+fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Estimate {
@@ -88,5 +99,19 @@ mod tests {
         assert!((e.mean - 0.5).abs() < 1e-12);
         assert!((e.high - 0.5 - 1.96 * 0.5 / 1000f64.sqrt()).abs() < 0.004, "{e}");
         assert_eq!(Estimate::paired(&values, &values, 1), Estimate { mean: 0.0, low: 0.0, high: 0.0 });
+    }
+
+    #[test]
+    fn where_nothing_was_measured_json_says_null_and_its_schema_allows_it() {
+        let nothing = Estimate::bootstrap(&[f64::NAN], 1);
+        let text = serde_json::to_string(&nothing).unwrap();
+        assert_eq!(text, r#"{"mean":null,"low":null,"high":null}"#);
+        let back: Estimate = serde_json::from_str(&text).unwrap();
+        assert!(back.mean.is_nan() && back.low.is_nan() && back.high.is_nan());
+        let schema = serde_json::to_value(<Estimate as utoipa::PartialSchema>::schema()).unwrap();
+        for end in ["mean", "low", "high"] {
+            assert_eq!(schema["properties"][end]["type"], serde_json::json!(["number", "null"]), "{schema}");
+        }
+        assert_eq!(schema["required"].as_array().map(Vec::len), Some(3), "{schema}");
     }
 }

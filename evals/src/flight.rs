@@ -86,7 +86,7 @@ pub struct FlightResult {
     /// What was run.
     pub options: FlightOptions,
     /// The mixture's settings.
-    #[schema(value_type = Object)]
+    #[schema(value_type = credence_memory::EngineSettings)]
     pub settings: Settings,
     /// People.
     pub people: usize,

@@ -116,7 +116,7 @@ pub struct KidneyResult {
     /// What was run.
     pub options: KidneyOptions,
     /// The mixture's settings.
-    #[schema(value_type = Object)]
+    #[schema(value_type = credence_memory::EngineSettings)]
     pub settings: Settings,
     /// People tested at least once.
     pub people: usize,

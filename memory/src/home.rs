@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::belief::Mixture;
-use crate::ids::{PersonId, Seq};
+use crate::ids::{Hash, PersonId, Seq};
 use crate::lock::Lock;
 use crate::log::{Batch, End, Entry, LogError, Reader, Torn, Writer};
 use crate::record::{LogOpened, Record};
@@ -329,12 +329,63 @@ impl Home {
     /// It could not be taken back, or the log not be read: this home is of no use any more.
     pub fn take_back(&mut self, source: io::Error) -> Result<(), HomeError> {
         self.writer.take_back(source)?;
+        self.read_again()
+    }
+
+    /// From now on records are checked and learned from, and wait, until [`Home::release`] writes them in one piece or [`Home::let_go`]
+    /// forgets them: a crash leaves all of them or none. For a home that writes ahead ([`Home::write_ahead`]).
+    ///
+    /// # Errors
+    /// Nothing can be appended to the log.
+    pub fn hold(&mut self) -> Result<(), HomeError> {
+        Ok(self.writer.hold()?)
+    }
+
+    /// Number and hash of the last record, also of one that waits.
+    pub fn head(&self) -> (Seq, Hash) {
+        self.writer.head()
+    }
+
+    /// Writes what waits. It is not synced.
+    ///
+    /// # Errors
+    /// It could not be written: neither the log nor the state has it.
+    pub fn release(&mut self) -> Result<(), HomeError> {
+        let Err(error) = self.writer.release() else { return Ok(()) };
+        if let Err(again) = self.read_again() {
+            tracing::error!(error = &again as &dyn std::error::Error, "the log cannot be read again");
+        }
+        Err(error.into())
+    }
+
+    /// Forgets what waits: neither the log nor the state has it.
+    ///
+    /// # Errors
+    /// The log cannot be read again: nothing more is written.
+    pub fn let_go(&mut self) -> Result<(), HomeError> {
+        if self.writer.let_go() { self.read_again() } else { Ok(()) }
+    }
+
+    /// Forms the state from the log anew, where it went further than the log.
+    fn read_again(&mut self) -> Result<(), HomeError> {
+        match self.folded() {
+            Ok(state) => {
+                self.state = state;
+                Ok(())
+            }
+            Err(error) => {
+                self.writer.poison();
+                Err(error)
+            }
+        }
+    }
+
+    fn folded(&self) -> Result<State, HomeError> {
         let mut state = State::new();
         for entry in self.entries()? {
             state.note(&entry?)?;
         }
-        self.state = state;
-        Ok(())
+        Ok(state)
     }
 
     /// Records which adapters a retraction made stale, where no record says so yet. That has taken effect with the retraction,

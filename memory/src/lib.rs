@@ -68,6 +68,8 @@ pub use record::Record;
 pub use state::{Epoch, Person, State, StateError};
 
 /// The belief engine, a crate of its own.
+#[cfg(feature = "schema")]
+pub use credence_approvals::schema::EngineSettings;
 pub use credence_belief as belief;
 
 /// Traces a moment at which a kill would hurt, for the test that kills there.

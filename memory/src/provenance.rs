@@ -11,6 +11,7 @@ use crate::ids::{PersonId, Seq};
 
 /// A set of (record, person) pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = BTreeMap<String, Vec<[u64; 2]>>))]
 #[serde(transparent)]
 pub struct Provenance(BTreeMap<PersonId, Vec<Run>>);
 

@@ -51,6 +51,7 @@ pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, Word
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`. This list is the only one of all kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", content = "payload")]
 pub enum Record {
     /// The header, always the first record.

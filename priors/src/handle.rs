@@ -18,7 +18,14 @@ use crate::model::{
 /// Prompts in one chunk of background work: a foreground call waits for at most this many (0.3 s on two slow cores).
 const BACKGROUND_CHUNK: usize = 8;
 
-type Work = Box<dyn FnOnce(&mut dyn LanguageModel) + Send>;
+type Read = Box<dyn FnOnce(&mut dyn LanguageModel) + Send>;
+/// Writing, which has what waits done between two tokens.
+type Write = Box<dyn FnOnce(&mut dyn LanguageModel, &mut dyn FnMut(&mut dyn LanguageModel)) + Send>;
+
+enum Work {
+    Read(Read),
+    Write(Write),
+}
 
 type OnChunk<I, T> = fn(&mut dyn LanguageModel, &[I]) -> Result<Vec<T>, ModelError>;
 
@@ -128,8 +135,8 @@ impl ModelHandle {
             return Err(ModelError::Cancelled);
         }
         let (answer, answered) = channel();
-        let work: Work = Box::new(move |model| drop(answer.send(work(model))));
-        self.send(work)?;
+        let work: Read = Box::new(move |model| drop(answer.send(work(model))));
+        self.send(Work::Read(work))?;
         answered.recv().map_err(|_| ModelError::Gone)?
     }
 
@@ -157,30 +164,61 @@ impl ModelHandle {
     }
 }
 
-/// Takes jobs until the last handle is gone; foreground first, each kind in its order of arrival.
-fn serve(model: &mut dyn LanguageModel, inbox: &Receiver<Job>) {
-    let mut foreground = VecDeque::new();
-    let mut background = VecDeque::new();
-    loop {
-        if foreground.is_empty() && background.is_empty() {
-            match inbox.recv() {
-                Ok(job) => enqueue(job, &mut foreground, &mut background),
-                Err(_) => return,
-            }
+/// Jobs that wait, each kind in its order of arrival.
+#[derive(Default)]
+struct Waiting {
+    foreground: VecDeque<Work>,
+    background: VecDeque<Work>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.foreground.is_empty() && self.background.is_empty()
+    }
+
+    fn take(&mut self, job: Job) {
+        match job.urgency {
+            Urgency::Foreground => self.foreground.push_back(job.work),
+            Urgency::Background => self.background.push_back(job.work),
         }
-        while let Ok(job) = inbox.try_recv() {
-            enqueue(job, &mut foreground, &mut background);
-        }
-        if let Some(work) = foreground.pop_front().or_else(|| background.pop_front()) {
-            work(model);
+    }
+
+    fn next(&mut self) -> Option<Work> {
+        self.foreground.pop_front().or_else(|| self.background.pop_front())
+    }
+
+    /// The next reading that somebody waits for.
+    fn next_reading(&mut self) -> Option<Read> {
+        let at = self.foreground.iter().position(|work| matches!(work, Work::Read(_)))?;
+        match self.foreground.remove(at) {
+            Some(Work::Read(read)) => Some(read),
+            _ => None,
         }
     }
 }
 
-fn enqueue(job: Job, foreground: &mut VecDeque<Work>, background: &mut VecDeque<Work>) {
-    match job.urgency {
-        Urgency::Foreground => foreground.push_back(job.work),
-        Urgency::Background => background.push_back(job.work),
+/// Takes jobs until the last handle is gone, foreground first. Between two tokens of a text what was to be read in the foreground is read:
+/// whoever waits for a reading does not wait for a text.
+fn serve(model: &mut dyn LanguageModel, inbox: &Receiver<Job>) {
+    let mut waiting = Waiting::default();
+    loop {
+        if waiting.is_empty() {
+            match inbox.recv() {
+                Ok(job) => waiting.take(job),
+                Err(_) => return,
+            }
+        }
+        inbox.try_iter().for_each(|job| waiting.take(job));
+        match waiting.next() {
+            Some(Work::Read(read)) => read(model),
+            Some(Work::Write(write)) => write(model, &mut |model| {
+                inbox.try_iter().for_each(|job| waiting.take(job));
+                while let Some(read) = waiting.next_reading() {
+                    read(model);
+                }
+            }),
+            None => {}
+        }
     }
 }
 
@@ -221,18 +259,19 @@ impl LanguageModel for ModelHandle {
         // The listener stays on the caller's thread; only its wish to stop crosses over.
         let interrupt = Arc::new(AtomicBool::new(false));
         let (request, cancel, interrupted) = (request.clone(), self.cancel.clone(), Arc::clone(&interrupt));
-        let work: Work = Box::new(move |model| {
-            let result = model.write(&request, &mut |piece| {
+        let work: Write = Box::new(move |model, between| {
+            let mut on_piece = |piece: &Piece| {
                 let stop = interrupted.load(Ordering::Relaxed) || cancel.is_cancelled();
                 if stop || pieces.send(piece.clone()).is_err() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
-            });
+            };
+            let result = model.write_between(&request, &mut on_piece, between);
             drop(pieces);
             drop(answer.send(result));
         });
-        self.send(work)?;
+        self.send(Work::Write(work))?;
         for piece in heard {
             if !interrupt.load(Ordering::Relaxed) && on_piece(&piece).is_break() {
                 interrupt.store(true, Ordering::Relaxed);
@@ -257,5 +296,105 @@ impl LanguageModel for ModelHandle {
 
     fn describe(&self) -> ModelIdentity {
         self.owner.identity.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Ending;
+
+    /// Half a minute of them.
+    const TOKENS_MAX: usize = 30_000;
+
+    /// A model that writes until something was read meanwhile, as a long text would go on.
+    struct Endless {
+        has_read: bool,
+    }
+
+    impl LanguageModel for Endless {
+        fn read(&mut self, _: &[Reading]) -> Result<Vec<Readout>, ModelError> {
+            self.has_read = true;
+            Ok(Vec::new())
+        }
+
+        fn log_likelihoods(&mut self, _: &[Continuation]) -> Result<Vec<LogLikelihood>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn hidden(&mut self, _: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn states(&mut self, _: &[StateRequest]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn token_states(&mut self, _: &[String], _: &[usize]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn write(
+            &mut self,
+            request: &CompletionRequest,
+            on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+        ) -> Result<Completion, ModelError> {
+            self.write_between(request, on_piece, &mut |_| {})
+        }
+
+        fn write_between(
+            &mut self,
+            _: &CompletionRequest,
+            on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+            between: &mut dyn FnMut(&mut dyn LanguageModel),
+        ) -> Result<Completion, ModelError> {
+            let text = String::new();
+            let end = |ending| Completion { text, prompt_tokens: 1, tokens: 1, ending };
+            for _ in 0..TOKENS_MAX {
+                if self.has_read {
+                    return Ok(end(Ending::EndOfText));
+                }
+                thread::sleep(std::time::Duration::from_millis(1));
+                if on_piece(&Piece::default()).is_break() {
+                    return Ok(end(Ending::Interrupted));
+                }
+                between(self);
+            }
+            Ok(end(Ending::Length))
+        }
+
+        fn tokenize(&mut self, _: &str) -> Result<Vec<u32>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn prompt_tokens(&mut self, _: &str) -> Result<Vec<u32>, ModelError> {
+            Err(ModelError::Gone)
+        }
+
+        fn usage(&mut self) -> Usage {
+            Usage::default()
+        }
+
+        fn describe(&self) -> ModelIdentity {
+            crate::scripted::Scripted::hashed(1).describe()
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_a_reading_does_not_wait_for_a_text() {
+        let mut writer = ModelHandle::spawn(|| Ok(Endless { has_read: false })).unwrap();
+        let mut reader = writer.clone();
+        let (begun, is_begun) = channel();
+        let writing = thread::spawn(move || {
+            let request = CompletionRequest::ask("Why?");
+            writer.write(&request, &mut |_| {
+                let _ = begun.send(());
+                ControlFlow::Continue(())
+            })
+        });
+        is_begun.recv().unwrap();
+        let reading = Reading { prompt: "Why?".into(), continuations: vec![" So".into()] };
+        reader.read(&[reading]).unwrap();
+        assert_eq!(writing.join().unwrap().unwrap().ending, Ending::EndOfText);
     }
 }

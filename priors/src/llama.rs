@@ -293,7 +293,16 @@ impl LanguageModel for Llama {
         request: &CompletionRequest,
         on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError> {
-        self.write_request(request, on_piece)
+        self.write_request(request, on_piece, &mut |_| {})
+    }
+
+    fn write_between(
+        &mut self,
+        request: &CompletionRequest,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+        between: &mut dyn FnMut(&mut dyn LanguageModel),
+    ) -> Result<Completion, ModelError> {
+        self.write_request(request, on_piece, between)
     }
 
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, ModelError> {

@@ -303,6 +303,21 @@ pub trait LanguageModel {
         on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
     ) -> Result<Completion, ModelError>;
 
+    /// As [`Self::write`]. Between tokens `between` gets the model, and may have it read, and not write, something else: a long text need
+    /// not keep short readings waiting. A model that cannot do that never calls it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_between(
+        &mut self,
+        request: &CompletionRequest,
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+        between: &mut dyn FnMut(&mut dyn LanguageModel),
+    ) -> Result<Completion, ModelError> {
+        let _ = between;
+        self.write(request, on_piece)
+    }
+
     /// As [`Self::write`], for those who want the text only.
     ///
     /// # Errors

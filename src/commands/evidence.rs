@@ -18,6 +18,7 @@ use credence_memory::log::{Entry, Reader, Tail};
 use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
 use credence_memory::state::State;
 use credence_memory::text;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cli::{EvidenceCommand, Global};
@@ -26,19 +27,17 @@ use crate::exit::{DidNotMatch, WrongInput};
 use crate::front::text::counted;
 use crate::surroundings::{log_path, now, open_home, open_log, read_state, say, say_json_text};
 
-/// A line of the log, as `credence evidence list --json` passes it on; the log's format says what a payload has.
-#[derive(Debug, ToSchema)]
+/// A line of the log, as `credence evidence list --json` passes it on.
+#[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "describes a line of the log")]
 pub(crate) struct LineJson {
     /// The record's number, from 1.
     seq: u64,
     /// When it was written (RFC 3339).
     time: String,
-    /// What kind of record it is.
-    kind: String,
-    /// What it holds.
-    #[schema(value_type = Object)]
-    payload: (),
+    /// What kind of record it is, and what it holds.
+    #[serde(flatten)]
+    record: Record,
     /// Hash of the line before; 64 zeros in the first line.
     prev: String,
     /// Hash of this line.

@@ -25,7 +25,9 @@ use super::terms::{approval, in_terms, named, of_approvals, of_calls};
 use crate::commands::approvals::here;
 use crate::commands::decide::text;
 use crate::probing::{Watched, note};
-use crate::serve::desk::DeskHandle;
+use crate::serve::desk::{Desk, DeskHandle};
+use crate::serve::done::Key;
+use crate::serve::problem::Problem;
 use crate::surroundings::now;
 
 /// Who came over HTTP: with an agent's token, or with the owner's. Over standard input and output it is whoever started the process.
@@ -176,19 +178,40 @@ impl DeskHost {
         self.guarded(asked, decided).await
     }
 
-    /// Decides, guards against wording, and records.
-    async fn settle(&self, asked: Asked) -> Result<Decision, HostError> {
-        let guarded = self.weighed(&asked).await?;
-        let decision = self.at_desk(move |home| {
-            let ids = asked.ids();
-            let seq = record(home, &asked.person, None, &ids, &guarded, now()).map_err(failed)?;
-            Ok((seq, in_terms(home, seq, &ids, &guarded)))
-        });
-        let (seq, mut decision) = decision.await?;
-        if let Some(question) = &mut decision.question {
-            question.answer_at = (self.place)(Elsewhere::Decision(seq));
+    /// Decides, guards against wording, and records; once, where it is asked again with the same key.
+    async fn settle(&self, asked: Asked, key: Option<Key>) -> Result<Decision, HostError> {
+        let of_desk = |problem: Problem| failed(problem.detail);
+        let before = self.desk.run(move |desk| desk.gave::<Decision>(key)).await.map_err(of_desk)?;
+        let mut decision = match before {
+            Some(before) => before,
+            None => {
+                let guarded = self.weighed(&asked).await?;
+                let decide = move |desk: &mut Desk| -> Result<Decision, Problem> {
+                    let ids = asked.ids();
+                    let seq = record(&mut desk.home, &asked.person, None, &ids, &guarded, now())?;
+                    Ok(in_terms(&desk.home, seq, &ids, &guarded))
+                };
+                let made = self.desk.run(move |desk| desk.once(key, decide)).await;
+                made.and_then(|made| made).map_err(of_desk)?
+            }
+        };
+        if let (Some(question), Some(seq)) = (&mut decision.question, decision.record) {
+            question.answer_at = (self.place)(Elsewhere::Decision(Seq(seq)));
         }
         Ok(decision)
+    }
+
+    /// Decides as [`Host::decide`] does; once, where it is asked again with the same key.
+    pub(crate) async fn decide_once(
+        &self,
+        caller: &Caller,
+        asked: DecideArguments,
+        key: Option<Key>,
+    ) -> Result<Decision, HostError> {
+        let person = self.whom(caller, asked.person.as_deref())?;
+        let situation = normal(asked.situation.trim()).into_owned();
+        let texts = asked.alternatives.iter().map(|t| normal(t.trim()).into_owned()).collect();
+        self.settle(Asked { person, situation, texts, may_ask: true }, key).await
     }
 
     /// An act is left to the person where it hangs on the wording of the situation.
@@ -232,10 +255,7 @@ fn of_session(error: SessionError) -> HostError {
 
 impl Host for DeskHost {
     async fn decide(&self, caller: &Caller, asked: DecideArguments) -> Result<Decision, HostError> {
-        let person = self.whom(caller, asked.person.as_deref())?;
-        let situation = normal(asked.situation.trim()).into_owned();
-        let texts = asked.alternatives.iter().map(|t| normal(t.trim()).into_owned()).collect();
-        self.settle(Asked { person, situation, texts, may_ask: true }).await
+        self.decide_once(caller, asked, None).await
     }
 
     async fn answer_decision(&self, _: &Caller, answer: DecisionAnswer) -> Result<Decision, HostError> {
@@ -268,7 +288,7 @@ impl Host for DeskHost {
                 Ok(Some(Asked { person: made.person, situation, texts, may_ask: option.is_some() }))
             })
             .await?;
-        self.settle(asked.ok_or_else(not_open)?).await
+        self.settle(asked.ok_or_else(not_open)?, None).await
     }
 
     async fn request_approval(&self, _: &Caller, asked: ApprovalArguments) -> Result<Approval, HostError> {

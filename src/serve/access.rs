@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 
 use super::App;
+use super::done::Key;
 use super::problem::Problem;
 
 /// The cookie that holds a token.
@@ -60,6 +61,9 @@ struct Kept {
     /// Whether it holds no more.
     #[serde(default)]
     revoked: bool,
+    /// The key that it was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
 }
 
 /// Who asks.
@@ -154,9 +158,15 @@ impl Tokens {
     }
 
     /// A new token. It is on the disk, by its hash, before it is handed out; the owner's lives in memory only.
-    pub(super) fn make(&self, role: Role, person: Option<PersonId>) -> anyhow::Result<String> {
+    ///
+    /// A token is told once and kept by its hash, so whoever asks again with the same key gets another one, in whose favour the first is
+    /// taken back: nobody can have heard of it, or they would not ask.
+    pub(super) fn make(&self, role: Role, person: Option<PersonId>, key: Option<Key>) -> anyhow::Result<String> {
+        if key.is_some() {
+            self.revoke_where(|kept| kept.key == key && kept.role == role)?;
+        }
         let token = secret();
-        let kept = Kept { hash: Hash::of(token.as_bytes()), role, person, revoked: false };
+        let kept = Kept { hash: Hash::of(token.as_bytes()), role, person, revoked: false, key };
         if role != Role::Owner {
             self.write(&kept)?;
         }
@@ -164,23 +174,48 @@ impl Tokens {
         Ok(token)
     }
 
+    /// A new token for somebody who joins; none where somebody else joined under this name. Whoever asks again with the same key is the
+    /// same person, and gets another token.
+    pub(super) fn join(&self, person: &PersonId, key: Option<Key>) -> anyhow::Result<Option<String>> {
+        // Looked at and taken under one lock: two people who come at once do not become one.
+        let mut known = self.known();
+        let is_same = |kept: &Kept| key.is_some() && kept.key == key && kept.role == Role::Participant;
+        if known.values().any(|kept| kept.person.as_ref() == Some(person) && !is_same(kept)) {
+            return Ok(None);
+        }
+        for kept in known.values_mut().filter(|kept| !kept.revoked && is_same(kept)) {
+            kept.revoked = true;
+            self.write(kept)?;
+        }
+        let token = secret();
+        let (hash, person) = (Hash::of(token.as_bytes()), Some(person.clone()));
+        let kept = Kept { hash, role: Role::Participant, person, revoked: false, key };
+        self.write(&kept)?;
+        known.insert(hash, kept);
+        Ok(Some(token))
+    }
+
     /// Takes every token of this role back; says how many there were. What streams to their holders ends.
     pub(super) fn revoke(&self, role: Role) -> anyhow::Result<usize> {
-        let revoked = self.revoke_kept(role);
+        self.revoke_where(|kept| kept.role == role)
+    }
+
+    fn revoke_where(&self, which: impl Fn(&Kept) -> bool) -> anyhow::Result<usize> {
+        let revoked = self.revoke_kept(which);
         self.revoked.send_replace(());
         revoked
     }
 
-    fn revoke_kept(&self, role: Role) -> anyhow::Result<usize> {
+    fn revoke_kept(&self, which: impl Fn(&Kept) -> bool) -> anyhow::Result<usize> {
         let mut known = self.known();
-        let of_role: Vec<Hash> = known.values().filter(|k| k.role == role && !k.revoked).map(|k| k.hash).collect();
-        for hash in &of_role {
+        let which: Vec<Hash> = known.values().filter(|kept| !kept.revoked && which(kept)).map(|k| k.hash).collect();
+        for hash in &which {
             if let Some(kept) = known.get_mut(hash) {
                 kept.revoked = true;
                 self.write(kept)?;
             }
         }
-        Ok(of_role.len())
+        Ok(which.len())
     }
 
     /// Participants there are.
@@ -188,9 +223,10 @@ impl Tokens {
         self.known().values().filter(|k| k.role == Role::Participant && !k.revoked).count()
     }
 
-    /// Whether somebody joined under this name.
-    pub(super) fn is_taken(&self, person: &PersonId) -> bool {
-        self.known().values().any(|k| k.person.as_ref() == Some(person))
+    /// Whether this person joined with this key.
+    pub(super) fn joined_with(&self, person: &PersonId, key: Option<Key>) -> bool {
+        let is_theirs = |kept: &Kept| kept.person.as_ref() == Some(person) && kept.role == Role::Participant;
+        key.is_some() && self.known().values().any(|kept| is_theirs(kept) && kept.key == key)
     }
 
     /// Who has a token.
@@ -408,17 +444,45 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(home.path()).unwrap();
         let ada = PersonId::new("ada").unwrap();
-        let token = tokens.make(Role::Participant, Some(ada.clone())).unwrap();
-        let owner = tokens.make(Role::Owner, None).unwrap();
+        let token = tokens.make(Role::Participant, Some(ada.clone()), None).unwrap();
+        let owner = tokens.make(Role::Owner, None, None).unwrap();
         let text = std::fs::read_to_string(home.path().join("serve/tokens.jsonl")).unwrap();
         assert!(!text.contains(&token) && text.lines().count() == 1);
         let again = Tokens::open(home.path()).unwrap();
         let caller = again.caller(&token).unwrap();
         assert_eq!((caller.role, caller.person.as_ref()), (Role::Participant, Some(&ada)));
         assert!(again.caller(&owner).is_none(), "an owner's token is good for one run");
-        assert!(again.caller("").is_none() && again.is_taken(&ada));
+        assert!(again.caller("").is_none() && again.join(&ada, None).unwrap().is_none());
         assert_eq!(again.revoke(Role::Participant).unwrap(), 1);
         assert!(again.caller(&token).is_none() && Tokens::open(home.path()).unwrap().caller(&token).is_none());
+    }
+
+    #[test]
+    fn a_token_that_is_asked_for_again_takes_the_place_of_the_first() {
+        let home = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(home.path()).unwrap();
+        let owner = tokens.caller(&tokens.make(Role::Owner, None, None).unwrap()).unwrap();
+        let key = |name: &str| Some(Key::of(&owner, "/x", name));
+        let [bo, ada] = ["bo", "ada"].map(|name| PersonId::new(name).unwrap());
+        let make = |tokens: &Tokens, key| tokens.join(&ada, key).unwrap().unwrap();
+        let (first, other) = (make(&tokens, key("k")), tokens.make(Role::Facilitator, None, key("l")).unwrap());
+        // Also after a restart.
+        let again = Tokens::open(home.path()).unwrap();
+        assert!(
+            again.joined_with(&ada, key("k")) && !again.joined_with(&ada, key("l")) && !again.joined_with(&ada, None)
+        );
+        assert!(!again.joined_with(&bo, key("k")));
+        let second = make(&again, key("k"));
+        let holds = |tokens: &Tokens| [&first, &second, &other].map(|token| tokens.caller(token).is_some());
+        assert_eq!(
+            (holds(&again), holds(&Tokens::open(home.path()).unwrap())),
+            ([false, true, true], [false, true, true])
+        );
+        assert_eq!(again.participants(), 1);
+        assert!(again.join(&ada, key("m")).unwrap().is_none(), "that name is taken");
+        // A link likewise.
+        let links = [(); 2].map(|()| again.make(Role::Join, None, key("n")).unwrap());
+        assert_eq!(links.map(|link| again.caller(&link).is_some()), [false, true]);
     }
 
     #[test]
@@ -426,13 +490,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(home.path()).unwrap();
         let (ada, bo) = (PersonId::new("ada").unwrap(), PersonId::new("bo").unwrap());
-        let token = tokens.make(Role::Participant, Some(ada.clone())).unwrap();
+        let token = tokens.make(Role::Participant, Some(ada.clone()), None).unwrap();
         let caller = tokens.caller(&token).unwrap();
         assert_eq!(caller.person(None).unwrap(), ada);
         assert_eq!(caller.person(Some("bo")).unwrap_err().status, 403);
         assert!(caller.must_be(&bo).is_err() && caller.must_see_everybody().is_err());
         assert!(caller.may_ask_the_model().is_err());
-        let agent = tokens.caller(&tokens.make(Role::Agent, None).unwrap()).unwrap();
+        let agent = tokens.caller(&tokens.make(Role::Agent, None, None).unwrap()).unwrap();
         assert!(agent.may_ask_the_model().is_ok() && agent.must_see_everybody().is_err());
         assert_eq!((agent.person(None).unwrap_err().status, agent.person(Some("ada")).unwrap_err().status), (403, 403));
     }

@@ -1,22 +1,17 @@
 //! `/api/v1`: everything that the pages do, as JSON. The OpenAPI document is made from these functions.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::FromRequestParts};
 use credence_agent::protocol::{Said, WhyView};
-use credence_memory::ids::{Hash, PersonId, Seq, SessionId};
+use credence_memory::ids::{PersonId, Seq, SessionId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
+use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -25,6 +20,8 @@ use utoipa_axum::routes;
 use super::App;
 use super::access::{Caller, Role};
 use super::desk::Turn;
+use super::done::Sending;
+use super::following;
 use super::problem::Problem;
 use super::reading::{self, LogPage, LogQuery};
 use crate::commands::values::SheetView;
@@ -38,7 +35,7 @@ use crate::surroundings::now;
         description = "Sessions, values, people and the log of one home. Every request carries a token: as `Authorization: Bearer TOKEN`, or \
                        as the cookie of a page. Errors are `application/problem+json`."
     ),
-    components(schemas(Problem, Turn, NewSession, Say, Retract, Person, LinkMade, LogPage, Health))
+    components(schemas(Problem, Turn, NewSession, Say, Retract, Person, LogPage, Health))
 )]
 struct Document;
 
@@ -54,8 +51,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(values))
         .routes(routes!(log))
         .routes(routes!(retract))
-        .routes(routes!(make_link))
-        .routes(routes!(revoke_links))
         .routes(routes!(make_token))
         .routes(routes!(revoke_tokens))
         .routes(routes!(events))
@@ -65,6 +60,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(super::decisions::router())
         .merge(super::experiments::router())
         .merge(super::imports::router())
+        .merge(super::joining::router())
         .merge(super::model::router())
         .merge(super::people::router())
 }
@@ -162,16 +158,22 @@ async fn say(
     State(app): State<App>,
     caller: Caller,
     At(id): At<String>,
+    Sending(key): Sending,
     Sent(sent): Sent<Say>,
 ) -> Result<Json<Turn>, Problem> {
     let id = named(&id)?;
     let turn = app.desk.run(move |desk| {
         desk.must_be_theirs(&caller, &id)?;
-        desk.say(&id, sent.question, sent.say, now())
+        // What was said is known by the question it was said to: with a key it is the one that was open when this was sent first.
+        let question = match (sent.question, key) {
+            (None, Some(key)) => desk.once(Some(key), |desk| desk.open_question(&id))?,
+            (question, _) => question,
+        };
+        desk.say(&id, question, sent.say, now())
     });
     let turn = turn.await??;
     app.metrics.answered();
-    app.following.wake(&turn.session);
+    app.following.wake(&turn.session, None);
     Ok(Json(turn))
 }
 
@@ -185,49 +187,13 @@ async fn follow(
     caller: Caller,
     At(id): At<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let id = named(&id)?;
-    // Before the first look, so that nothing is missed between the two.
-    let mut changes = app.following.follow(&id);
-    let desk = app.desk.clone();
-    let look = move || {
-        let (desk, caller, id) = (desk.clone(), caller.clone(), id.clone());
-        async move { desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now()))).await? }
-    };
-    // Whether there is such a session, and whether they may see it, is told before anything else.
-    let mut told = look().await?;
-    let (send, receive) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let event = |name: &str, turn: &Turn| Event::default().event(name).json_data(turn).unwrap_or_default();
-        let mut next = Some(event("turn", &told));
-        let mut is_over = told.ended.is_some();
-        loop {
-            if let Some(event) = next.take()
-                && send.send(event).await.is_err()
-            {
-                return;
-            }
-            if is_over {
-                return;
-            }
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return },
-                () = send.closed() => return,
-            }
-            match look().await {
-                Ok(turn) if turn == told => {}
-                Ok(turn) => {
-                    is_over = turn.ended.is_some();
-                    next = Some(event("turn", &turn));
-                    told = turn;
-                }
-                Err(_) => {
-                    is_over = true;
-                    next = Some(event("over", &told));
-                }
-            }
-        }
+    let turns = following::turns(&app, caller, named(&id)?).await?;
+    let events = turns.map(|news| {
+        // The end of a session that others ended has what was told last.
+        let name = if news.is_over && news.turn.ended.is_none() { "over" } else { "turn" };
+        Ok(Event::default().event(name).json_data(&news.turn).unwrap_or_default())
     });
-    Ok(Sse::new(ReceiverStream::new(receive).map(Ok)).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// Why the open question was chosen.
@@ -338,34 +304,11 @@ async fn retract(
     State(app): State<App>,
     caller: Caller,
     At(seq): At<u64>,
+    Sending(key): Sending,
     Sent(sent): Sent<Retract>,
 ) -> Result<Json<WithdrawnBy>, Problem> {
-    let by = reading::retract(&app, &caller, Seq(seq), sent.reason).await?;
+    let by = reading::retract(&app, &caller, key, Seq(seq), sent.reason).await?;
     Ok(Json(WithdrawnBy { withdrawn: seq, by }))
-}
-
-/// A link to join by.
-#[derive(Debug, Serialize, ToSchema)]
-struct LinkMade {
-    /// The address; whoever opens it joins under a pseudonym of their own.
-    link: String,
-}
-
-/// Makes a link that people join by.
-#[utoipa::path(post, path = "/api/v1/join-links",
-    responses((status = 200, body = LinkMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn make_link(State(app): State<App>, caller: Caller) -> Result<Json<LinkMade>, Problem> {
-    caller.must_see_everybody()?;
-    Ok(Json(LinkMade { link: app.address(&format!("/join/{}", app.join_token()?)) }))
-}
-
-/// Takes every link to join by back. Those who joined stay.
-#[utoipa::path(delete, path = "/api/v1/join-links",
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn revoke_links(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
-    caller.must_see_everybody()?;
-    app.tokens.revoke(Role::Join).map_err(|e| Problem::disk(e.to_string()))?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whom a token is for.
@@ -394,6 +337,7 @@ struct TokenMade {
 async fn make_token(
     State(app): State<App>,
     caller: Caller,
+    Sending(key): Sending,
     Sent(sent): Sent<MakeToken>,
 ) -> Result<Json<TokenMade>, Problem> {
     must_own(&caller)?;
@@ -403,7 +347,7 @@ async fn make_token(
         (Role::Participant, None) => return Err(Problem::unusable("say which person the token is for")),
         _ => return Err(Problem::unusable("a token is for a facilitator, an agent, or a participant and their name")),
     };
-    let token = app.tokens.make(sent.role, person).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let token = app.tokens.make(sent.role, person, key).map_err(|e| Problem::disk(format!("{e:#}")))?;
     let link = app.address(&format!("/open?token={token}"));
     Ok(Json(TokenMade { token, link }))
 }
@@ -449,80 +393,6 @@ struct Health {
 async fn health(State(app): State<App>) -> Result<Json<Health>, Problem> {
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
     Ok(Json(Health { status: "ok", head }))
-}
-
-/// What was answered to which key: a write that is sent again with the same `Idempotency-Key` is answered as before, and done once.
-#[derive(Default)]
-pub(crate) struct Answered(Mutex<Remembered>);
-
-#[derive(Default)]
-struct Remembered {
-    answers: HashMap<Hash, (StatusCode, Bytes)>,
-    /// Their keys, the oldest first.
-    order: VecDeque<Hash>,
-    /// Keys of what is being done.
-    under_way: HashSet<Hash>,
-}
-
-/// Something that is being done under a key, until it is dropped: also when its client goes away.
-struct UnderWay<'a> {
-    answered: &'a Answered,
-    key: Hash,
-}
-
-impl Answered {
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.answered.lock().under_way.remove(&self.key);
-    }
-}
-
-/// Answers remembered, and bytes of one.
-const REMEMBERED: usize = 10_000;
-const REMEMBERED_BYTES_MAX: usize = 256 * 1024;
-
-/// Answers what was sent before with the same key as it was answered then.
-pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    let key = request.headers().get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let Some(key) = key.filter(|_| matches!(*request.method(), Method::POST | Method::DELETE)) else {
-        return next.run(request).await;
-    };
-    let who = request.headers().get(header::AUTHORIZATION).or(request.headers().get(header::COOKIE));
-    let who = who.map(|v| v.as_bytes().to_vec()).unwrap_or_default();
-    let path = request.uri().path().to_owned();
-    let key = Hash::of_parts("idempotency", [key.as_bytes(), &who, path.as_bytes()]);
-    let (before, is_first) = {
-        let mut remembered = app.answered.lock();
-        let before = remembered.answers.get(&key).cloned();
-        let is_first = before.is_some() || remembered.under_way.insert(key);
-        (before, is_first)
-    };
-    if let Some((status, bytes)) = before {
-        return (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-    }
-    if !is_first {
-        return Problem::conflict("a request with this key is under way: ask again when it is done").into_response();
-    }
-    let _under_way = UnderWay { answered: &app.answered, key };
-    let (parts, body) = next.run(request).await.into_parts();
-    let Ok(bytes) = to_bytes(body, REMEMBERED_BYTES_MAX).await else {
-        return Problem::failed("the answer is too long to be remembered").into_response();
-    };
-    if parts.status.is_success() {
-        let mut remembered = app.answered.lock();
-        remembered.answers.insert(key, (parts.status, bytes.clone()));
-        remembered.order.push_back(key);
-        if remembered.order.len() > REMEMBERED {
-            let oldest = remembered.order.pop_front();
-            oldest.map(|key| remembered.answers.remove(&key));
-        }
-    }
-    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// The document, for those who ask for it.

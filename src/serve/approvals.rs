@@ -17,6 +17,7 @@ use super::App;
 use super::access::{Caller, Role};
 use super::api::{Asked, At, Sent};
 use super::desk::{Desk, chain};
+use super::done::{Key, Sending};
 use super::problem::Problem;
 use crate::commands::approvals::here;
 use crate::surroundings::now;
@@ -194,11 +195,12 @@ async fn shown(
 async fn request(
     State(app): State<App>,
     caller: Caller,
+    Sending(key): Sending,
     Sent(sent): Sent<RequestSent>,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let verdict = app.desk.run(move |desk| {
         let person = asked_of(desk, &caller, sent.person.as_deref())?;
-        Ok::<_, Problem>(approvals::request(&mut desk.home, &person, sent.request, &here())?)
+        desk.once(key, |desk| Ok(approvals::request(&mut desk.home, &person, sent.request, &here())?))
     });
     let verdict = verdict.await??;
     serde_json::to_value(verdict).map(Json).map_err(|e| Problem::failed(e.to_string()))
@@ -233,9 +235,10 @@ async fn answer(
     State(app): State<App>,
     caller: Caller,
     At(question): At<u64>,
+    Sending(key): Sending,
     Sent(sent): Sent<AnswerSent>,
 ) -> Result<Json<ApprovalsView>, Problem> {
-    answered(&app, &caller, sent.person.clone(), question, sent.shown_hash, sent.answer).await?;
+    answered(&app, &caller, key, sent.person.clone(), question, sent.shown_hash, sent.answer).await?;
     Ok(Json(view(&app, &caller, sent.person).await?))
 }
 
@@ -246,9 +249,10 @@ async fn undo(
     State(app): State<App>,
     caller: Caller,
     At(act): At<u64>,
+    Sending(key): Sending,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<ApprovalsView>, Problem> {
-    undone(&app, &caller, whose.person.clone(), act).await?;
+    undone(&app, &caller, key, whose.person.clone(), act).await?;
     Ok(Json(view(&app, &caller, whose.person).await?))
 }
 
@@ -259,9 +263,10 @@ async fn revoke(
     State(app): State<App>,
     caller: Caller,
     At(rule): At<u64>,
+    Sending(key): Sending,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<ApprovalsView>, Problem> {
-    revoked(&app, &caller, whose.person.clone(), rule).await?;
+    revoked(&app, &caller, key, whose.person.clone(), rule).await?;
     Ok(Json(view(&app, &caller, whose.person).await?))
 }
 
@@ -293,7 +298,7 @@ struct ReportSent {
 }
 
 /// A report as it was written down.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Reported {
     /// The record of the report.
     record: u64,
@@ -307,6 +312,7 @@ struct Reported {
 async fn report(
     State(app): State<App>,
     caller: Caller,
+    Sending(key): Sending,
     Sent(sent): Sent<ReportSent>,
 ) -> Result<Json<Reported>, Problem> {
     let agents_of = app.agents.as_ref().map(|host| host.owner().clone());
@@ -332,8 +338,10 @@ async fn report(
             OutcomeSent::NotDone => ActOutcome::NotDone,
             OutcomeSent::Undone => ActOutcome::Undone,
         };
-        let record = calls::report(&mut desk.home, of, outcome, &sent.observed, &by, now())?;
-        Ok(Reported { record: record.0, said: calls::reports(desk.home.state(), of) })
+        desk.once(key, |desk| {
+            let record = calls::report(&mut desk.home, of, outcome, &sent.observed, &by, now())?;
+            Ok(Reported { record: record.0, said: calls::reports(desk.home.state(), of) })
+        })
     });
     Ok(Json(reported.await??))
 }
@@ -354,6 +362,7 @@ impl From<CallError> for Problem {
 pub(super) async fn answered(
     app: &App,
     caller: &Caller,
+    key: Option<Key>,
     person: Option<String>,
     question: u64,
     shown: ShownHash,
@@ -364,30 +373,48 @@ pub(super) async fn answered(
     let done = app.desk.run(move |desk| {
         let person = owned(desk, &caller, person.as_deref())?;
         let answer = ApprovalAnswer { verdict, scope, pattern: None, expires: None };
-        approvals::answer(&mut desk.home, &person, question, shown, answer, &here())?;
-        Ok(())
+        desk.once(key, |desk| {
+            approvals::answer(&mut desk.home, &person, question, shown, answer, &here())?;
+            Ok(())
+        })
     });
     done.await?
 }
 
 /// Records that an act was taken back.
-pub(super) async fn undone(app: &App, caller: &Caller, person: Option<String>, act: u64) -> Result<(), Problem> {
+pub(super) async fn undone(
+    app: &App,
+    caller: &Caller,
+    key: Option<Key>,
+    person: Option<String>,
+    act: u64,
+) -> Result<(), Problem> {
     let caller = caller.clone();
     let done = app.desk.run(move |desk| {
         let person = owned(desk, &caller, person.as_deref())?;
-        approvals::undo(&mut desk.home, &person, act, &here())?;
-        Ok(())
+        desk.once(key, |desk| {
+            approvals::undo(&mut desk.home, &person, act, &here())?;
+            Ok(())
+        })
     });
     done.await?
 }
 
 /// Records that a rule ends.
-pub(super) async fn revoked(app: &App, caller: &Caller, person: Option<String>, rule: u64) -> Result<(), Problem> {
+pub(super) async fn revoked(
+    app: &App,
+    caller: &Caller,
+    key: Option<Key>,
+    person: Option<String>,
+    rule: u64,
+) -> Result<(), Problem> {
     let caller = caller.clone();
     let done = app.desk.run(move |desk| {
         let person = owned(desk, &caller, person.as_deref())?;
-        approvals::revoke(&mut desk.home, &person, rule, &here())?;
-        Ok(())
+        desk.once(key, |desk| {
+            approvals::revoke(&mut desk.home, &person, rule, &here())?;
+            Ok(())
+        })
     });
     done.await?
 }

@@ -10,12 +10,13 @@ use credence_agent::decide::Bars;
 use credence_agent::going_on::{self, GoingOnError};
 use credence_agent::session::Answer;
 use credence_agent::{calls, in_words, names};
-use credence_mcp::{Caller as ByProtocol, Choice, DecideArguments, Host, HostError, Principal};
+use credence_mcp::{Caller as ByProtocol, Choice, DecideArguments, HostError, Principal};
 use credence_memory::home::Paths;
 use credence_memory::ids::{AlternativeId, PersonId, Seq, SourceId};
 use credence_memory::record::{DecisionMade, Outcome, Record};
 use credence_memory::state::State as LogState;
 use credence_memory::text::normal;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -25,6 +26,7 @@ use super::App;
 use super::access::{Caller, Role};
 use super::api::{Asked, At, Sent};
 use super::desk::{Desk, chain};
+use super::done::{Key, Sending};
 use super::problem::Problem;
 use super::reading::aside;
 use crate::probing::{MotiveView, views};
@@ -187,6 +189,7 @@ struct Decided {
 async fn decide(
     State(app): State<App>,
     caller: Caller,
+    Sending(key): Sending,
     Sent(sent): Sent<DecideSent>,
 ) -> Result<Json<Decided>, Problem> {
     caller.may_ask_the_model()?;
@@ -197,7 +200,7 @@ async fn decide(
     }
     let principal = if caller.role == Role::Agent { crate::mcp::AGENT } else { crate::mcp::OWNER };
     let by = ByProtocol { principal: Some(Principal(principal.into())), ..ByProtocol::default() };
-    let made = host.decide(&by, asked).await?;
+    let made = host.decide_once(&by, asked, key).await?;
     let verdict = match made.verdict {
         Choice::Act => "act",
         Choice::Ask => "ask",
@@ -264,9 +267,10 @@ async fn answer(
     State(app): State<App>,
     caller: Caller,
     At(record): At<u64>,
+    Sending(key): Sending,
     Sent(sent): Sent<AnswerDecision>,
 ) -> Result<Json<DecisionView>, Problem> {
-    let record = answered(&app, &caller, record, sent.answer).await?;
+    let record = answered(&app, &caller, key, record, sent.answer).await?;
     Ok(Json(one(&app, &caller, record).await?))
 }
 
@@ -289,9 +293,10 @@ async fn reconsider(
     State(app): State<App>,
     caller: Caller,
     At(record): At<u64>,
+    Sending(key): Sending,
     Sent(sent): Sent<ReconsiderDecision>,
 ) -> Result<Json<DecisionView>, Problem> {
-    let record = reconsidered(&app, &caller, record, sent.add, sent.strike).await?;
+    let record = reconsidered(&app, &caller, key, record, sent.add, sent.strike).await?;
     Ok(Json(one(&app, &caller, record).await?))
 }
 
@@ -310,29 +315,41 @@ async fn correct(
     State(app): State<App>,
     caller: Caller,
     At(record): At<u64>,
+    Sending(key): Sending,
     Sent(sent): Sent<CorrectDecision>,
 ) -> Result<Json<DecisionView>, Problem> {
-    corrected(&app, &caller, record, sent.rather).await?;
+    corrected(&app, &caller, key, record, sent.rather).await?;
     Ok(Json(one(&app, &caller, record).await?))
 }
 
 /// Stops the task of a decision.
 #[utoipa::path(post, path = "/api/v1/decisions/{record}/stop", params(("record" = u64, Path)),
     responses((status = 200, body = DecisionView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn stop(State(app): State<App>, caller: Caller, At(record): At<u64>) -> Result<Json<DecisionView>, Problem> {
-    stopped(&app, &caller, record).await?;
+async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    At(record): At<u64>,
+    Sending(key): Sending,
+) -> Result<Json<DecisionView>, Problem> {
+    stopped(&app, &caller, key, record).await?;
     Ok(Json(one(&app, &caller, record).await?))
 }
 
 /// Answers a decision's question; gives the record of the decision that was made then.
-pub(super) async fn answered(app: &App, caller: &Caller, record: u64, answer: Preferred) -> Result<u64, Problem> {
+pub(super) async fn answered(
+    app: &App,
+    caller: &Caller,
+    key: Option<Key>,
+    record: u64,
+    answer: Preferred,
+) -> Result<u64, Problem> {
     let answer = match answer {
         Preferred::First => Answer::Choose(0),
         Preferred::Second => Answer::Choose(1),
         Preferred::NoPreference => Answer::NoPreference,
     };
     let source = source(app, caller)?;
-    let made = at_the_desk(app, caller, record, move |desk, seq| {
+    let made = at_the_desk(app, caller, key, record, move |desk, seq| {
         going_on::answer(&mut desk.home, seq, answer, &source, Bars::default(), now())
     });
     Ok(made.await?.0)
@@ -342,15 +359,19 @@ pub(super) async fn answered(app: &App, caller: &Caller, record: u64, answer: Pr
 pub(super) async fn reconsidered(
     app: &App,
     caller: &Caller,
+    key: Option<Key>,
     record: u64,
     add: Vec<String>,
     strike: Vec<usize>,
 ) -> Result<u64, Problem> {
+    if let Some(made) = app.desk.run(move |desk| desk.gave::<Seq>(key)).await? {
+        return Ok(made.0);
+    }
     if add.is_empty() && strike.is_empty() {
         return Err(Problem::unusable("say which alternatives to add, or which to strike"));
     }
     let add: Vec<String> = add.iter().map(|text| normal(text.trim()).into_owned()).collect();
-    let (situation, person, texts) = at_the_desk(app, caller, record, move |desk, seq| {
+    let (situation, person, texts) = at_the_desk(app, caller, None, record, move |desk, seq| {
         let state = desk.home.state();
         let made = state.decisions().iter().find(|(at, _)| *at == seq).map(|(_, made)| made);
         let made = made.ok_or(GoingOnError::NoDecision(seq))?;
@@ -376,7 +397,7 @@ pub(super) async fn reconsidered(
         host.prepare(person, situation.clone(), alternatives).await?;
     }
     let added: Vec<AlternativeId> = add.iter().map(|text| AlternativeId::of(&situation, text)).collect();
-    let made = at_the_desk(app, caller, record, move |desk, seq| {
+    let made = at_the_desk(app, caller, key, record, move |desk, seq| {
         going_on::reconsider(&mut desk.home, seq, &added, &strike, Bars::default(), now())
     });
     Ok(made.await?.0)
@@ -387,25 +408,34 @@ fn nobodys_agents() -> Problem {
 }
 
 /// Corrects what a decision chose.
-pub(super) async fn corrected(app: &App, caller: &Caller, record: u64, rather: usize) -> Result<(), Problem> {
+pub(super) async fn corrected(
+    app: &App,
+    caller: &Caller,
+    key: Option<Key>,
+    record: u64,
+    rather: usize,
+) -> Result<(), Problem> {
     let source = source(app, caller)?;
-    at_the_desk(app, caller, record, move |desk, seq| going_on::correct(&mut desk.home, seq, rather, &source, now()))
-        .await
+    at_the_desk(app, caller, key, record, move |desk, seq| {
+        going_on::correct(&mut desk.home, seq, rather, &source, now())
+    })
+    .await
 }
 
 /// Stops a decision's task.
-pub(super) async fn stopped(app: &App, caller: &Caller, record: u64) -> Result<(), Problem> {
-    at_the_desk(app, caller, record, move |desk, seq| going_on::stop(&mut desk.home, seq, "stop", now())).await
+pub(super) async fn stopped(app: &App, caller: &Caller, key: Option<Key>, record: u64) -> Result<(), Problem> {
+    at_the_desk(app, caller, key, record, move |desk, seq| going_on::stop(&mut desk.home, seq, "stop", now())).await
 }
 
 fn source(app: &App, caller: &Caller) -> Result<SourceId, Problem> {
     SourceId::new(&app.source(caller)).map_err(|e| Problem::failed(e.to_string()))
 }
 
-/// Does something with a decision that is theirs.
-async fn at_the_desk<T: Send + 'static>(
+/// Does something with a decision that is theirs; once, where it is sent again with the same key.
+async fn at_the_desk<T: Serialize + DeserializeOwned + Send + 'static>(
     app: &App,
     caller: &Caller,
+    key: Option<Key>,
     record: u64,
     work: impl FnOnce(&mut Desk, Seq) -> Result<T, GoingOnError> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -415,7 +445,7 @@ async fn at_the_desk<T: Send + 'static>(
         let person = whose(desk.home.state(), seq);
         let person = theirs(&caller, person, record)?;
         desk.home.believe(&person)?;
-        let done = work(desk, seq)?;
+        let done = desk.once(key, |desk| Ok(work(desk, seq)?))?;
         desk.forget_sessions_of(&person);
         Ok(done)
     });

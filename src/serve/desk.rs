@@ -23,9 +23,11 @@ use credence_memory::state::{Illegal, StateError};
 pub(super) use credence_priors::error_chain as chain;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::access::Caller;
+use super::done::{Done, Key};
 use super::problem::Problem;
 use super::syncing::{Heard, Syncing};
 
@@ -42,6 +44,7 @@ pub(crate) struct Desk {
     pub(crate) askable: Arc<Askable>,
     listener: Listener,
     names: BTreeMap<String, String>,
+    done: Done,
     held: BTreeMap<SessionId, Held>,
     /// Counts uses, to tell which session was used least lately.
     uses: u64,
@@ -101,6 +104,7 @@ impl DeskHandle {
     /// ends, in order or not.
     pub(crate) fn start(
         home: Home,
+        done: Done,
         askable: Arc<Askable>,
         listener: Listener,
         names: BTreeMap<String, String>,
@@ -109,7 +113,7 @@ impl DeskHandle {
         let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let (changed, _) = broadcast::channel(64);
         let handle = Self { work, changed: changed.clone() };
-        let mut desk = Desk { home, askable, listener, names, held: BTreeMap::new(), uses: 0 };
+        let mut desk = Desk { home, askable, listener, names, done, held: BTreeMap::new(), uses: 0 };
         desk.home.write_ahead();
         let syncing = Syncing::start(changed)?;
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
@@ -184,7 +188,33 @@ impl Desk {
         tracing::warn!("what was written last could not be synced and is taken back: {why}");
         self.held.clear();
         self.home.take_back(io::Error::other(why))?;
+        self.done.forget_after(self.home.head().0);
         Ok(true)
+    }
+
+    /// Does a write, or gives what it gave when it was sent before with the same key. With a key its records go into the log together.
+    pub(crate) fn once<T: Serialize + DeserializeOwned>(
+        &mut self,
+        key: Option<Key>,
+        work: impl FnOnce(&mut Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let Some(key) = key else { return work(self) };
+        if let Some(gave) = self.done.gave(key) {
+            return Ok(gave);
+        }
+        self.home.hold()?;
+        let worked = work(self);
+        let ended = self.done.end(&mut self.home, key, worked);
+        if ended.is_err() {
+            // What they hold may rest on records that are not there.
+            self.held.clear();
+        }
+        ended
+    }
+
+    /// What a write gave that was sent before with this key.
+    pub(crate) fn gave<T: DeserializeOwned>(&self, key: Option<Key>) -> Option<T> {
+        self.done.gave(key?)
     }
 
     /// Begins a person's session, or goes on with the one that is not over.
@@ -234,6 +264,12 @@ impl Desk {
             turn.ended = Some(self.end(id, reason, now)?);
         }
         Ok(turn)
+    }
+
+    /// The number of the question that is open; none while there is none.
+    pub(crate) fn open_question(&mut self, id: &SessionId) -> Result<Option<usize>, Problem> {
+        self.take_up(id)?;
+        Ok(self.held.get(id).and_then(|held| held.session.question(&self.home)).map(|question| question.number))
     }
 
     /// Takes what a person says to the question of this number. What was said before to an earlier one is not taken again: the turn

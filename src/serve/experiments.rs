@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::access::{Caller, Role};
 use super::api::{At, Sent};
+use super::done::{Key, Sending};
 use super::problem::Problem;
 use super::reading::aside;
 use super::runs::{RunView, Runs, Standing};
@@ -79,8 +80,13 @@ async fn experiments(State(app): State<App>, caller: Caller) -> Result<Json<Expe
 /// Starts a run. One runs at a time, as a process of its own at the lowest priority.
 #[utoipa::path(post, path = "/api/v1/experiments", request_body = StartRun,
     responses((status = 200, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn start(State(app): State<App>, caller: Caller, Sent(sent): Sent<StartRun>) -> Result<Json<RunView>, Problem> {
-    Ok(Json(started(&app, &caller, sent).await?))
+async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    Sending(key): Sending,
+    Sent(sent): Sent<StartRun>,
+) -> Result<Json<RunView>, Problem> {
+    Ok(Json(started(&app, &caller, key, sent).await?))
 }
 
 /// How a run stands.
@@ -102,24 +108,8 @@ async fn progress(
     caller: Caller,
     At(name): At<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let look = move |name: String| {
-        let (app, caller) = (app.clone(), caller.clone());
-        async move { with_runs(&app, &caller, move |runs| runs.view(&name)).await }
-    };
-    // Whether there is such a run, and whether they may see it, is told before anything else.
-    look(name.clone()).await?;
-    let (mut is_over, mut told) = (false, None);
-    let views = IntervalStream::new(tokio::time::interval(LOOK)).then(move |_| look(name.clone()));
-    let views = views.map_while(move |view| {
-        let view = view.ok().filter(|_| !is_over)?;
-        is_over = view.standing != Standing::Running;
-        Some(view)
-    });
-    let news = views.filter(move |view| {
-        let now = Some((view.standing, view.done));
-        std::mem::replace(&mut told, now) != now
-    });
-    let events = news.map(|view| Ok(Event::default().event("run").json_data(view).unwrap_or_default()));
+    let views = follow(&app, &caller, name).await?;
+    let events = views.map(|view| Ok(Event::default().event("run").json_data(view).unwrap_or_default()));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
@@ -145,6 +135,32 @@ async fn report(State(app): State<App>, caller: Caller, At(name): At<String>) ->
     reported(&app, &caller, name).await
 }
 
+/// How a run stands, whenever that changes, until it is at work no more.
+pub(super) async fn follow(
+    app: &App,
+    caller: &Caller,
+    name: String,
+) -> Result<impl Stream<Item = RunView> + Send + use<>, Problem> {
+    let (app, caller) = (app.clone(), caller.clone());
+    let look = move |name: String| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move { with_runs(&app, &caller, move |runs| runs.view(&name)).await }
+    };
+    // Whether there is such a run, and whether they may see it, is told before anything else.
+    look(name.clone()).await?;
+    let (mut is_over, mut told) = (false, None);
+    let views = IntervalStream::new(tokio::time::interval(LOOK)).then(move |_| look(name.clone()));
+    let views = views.map_while(move |view| {
+        let view = view.ok().filter(|_| !is_over)?;
+        is_over = view.standing != Standing::Running;
+        Some(view)
+    });
+    Ok(views.filter(move |view| {
+        let now = Some((view.standing, view.done));
+        std::mem::replace(&mut told, now) != now
+    }))
+}
+
 /// Experiments and runs.
 pub(super) async fn all(app: &App, caller: &Caller) -> Result<ExperimentsView, Problem> {
     with_runs(app, caller, |runs| {
@@ -159,12 +175,12 @@ pub(super) async fn all(app: &App, caller: &Caller) -> Result<ExperimentsView, P
 }
 
 /// Starts a run.
-pub(super) async fn started(app: &App, caller: &Caller, sent: StartRun) -> Result<RunView, Problem> {
+pub(super) async fn started(app: &App, caller: &Caller, key: Option<Key>, sent: StartRun) -> Result<RunView, Problem> {
     let toml = sent.toml.filter(|text| !text.trim().is_empty());
     let given = sent.given.filter(|name| !name.is_empty());
     with_runs(app, caller, move |runs| match (given, toml) {
-        (Some(name), None) => runs.start_built_in(&name),
-        (None, Some(text)) => runs.start(&text),
+        (Some(name), None) => runs.start_built_in(&name, key),
+        (None, Some(text)) => runs.start(&text, key),
         _ => Err(Problem::unusable("give the name of a built-in experiment, or the text of a file, and not both")),
     })
     .await

@@ -29,8 +29,8 @@ impl Metrics {
         self.said.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The text; the model wrote so many tokens, and so many requests wait for it.
-    pub(super) fn text(&self, head: u64, (tokens, waiting): (u64, usize)) -> String {
+    /// The text; the model wrote so many tokens, so many requests wait for it, and so many models are loaded.
+    pub(super) fn text(&self, head: u64, (tokens, waiting, loaded): (u64, usize, usize)) -> String {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut text = String::new();
         let mut counter = |name: &str, help: &str, kind: &str, value: u64| {
@@ -47,6 +47,7 @@ impl Metrics {
         );
         counter("credence_model_tokens_total", "Tokens that the model wrote at /v1.", "counter", tokens);
         counter("credence_model_waiting", "Requests that wait for the model.", "gauge", waiting as u64);
+        counter("credence_models_loaded", "Models in memory.", "gauge", loaded as u64);
         counter("credence_log_records", "Records of the log.", "gauge", head);
         let name = "credence_request_seconds";
         text.push_str(&format!("# HELP {name} Seconds from request to answer.\n# TYPE {name} histogram\n"));

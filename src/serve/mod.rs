@@ -1,21 +1,24 @@
 //! `credence serve`: a page and an API for one home, which many people use at once.
 
 mod access;
+mod answered;
 mod api;
 mod approvals;
 mod carry;
 mod decisions;
 pub(crate) mod desk;
+pub(crate) mod done;
 mod experiments;
 mod following;
 mod imports;
+mod joining;
 mod limits;
 mod metrics;
 mod model;
 mod openai;
 mod pages;
 mod people;
-mod problem;
+pub(crate) mod problem;
 mod reading;
 mod runs;
 mod syncing;
@@ -52,10 +55,11 @@ use crate::commands::prior::read_in_words;
 use crate::exit::WrongInput;
 use crate::mcp::{DeskHost, Elsewhere, LiveReading};
 use crate::signals;
-use crate::surroundings::{cache, home, now, opening, person, say, schema};
+use crate::surroundings::{Loaded, cache, home, now, opening_with, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
-use api::Answered;
+use answered::Answered;
 use desk::DeskHandle;
+use done::Done;
 use following::Following;
 use limits::AtMost;
 use metrics::Metrics;
@@ -129,6 +133,7 @@ pub(crate) struct Shared {
     /// Whether the service is to end, and commands with it.
     is_ending: Arc<AtomicBool>,
     writer: Writer,
+    loaded: Loaded,
     following: Following,
     runs: Runs,
     /// How well the home's model reads each value of acts that nobody keyed; empty where that is not known.
@@ -152,11 +157,6 @@ impl Shared {
         format!("{scheme}://{}{path}", self.hosts.first().map_or("localhost", String::as_str))
     }
 
-    /// Makes the token of a link that people join by.
-    fn join_token(&self) -> Result<String, Problem> {
-        self.tokens.make(Role::Join, None).map_err(|e| Problem::disk(format!("{e:#}")))
-    }
-
     /// The channel that a caller's answers come through.
     fn source(&self, caller: &Caller) -> String {
         match caller.role {
@@ -175,7 +175,8 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let values: Vec<&str> = schema.values.iter().map(|v| v.id.as_str()).collect();
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let root = home(global)?;
-    let mut home = open(global, args, &schema, &root)?;
+    let loaded = Loaded::default();
+    let mut home = open(global, args, &schema, &root, &loaded)?;
     let found = crate::carrying::settle(&mut home)?;
     crate::carrying::tell(&home, &found);
     let tokens = Tokens::open(&root)?;
@@ -191,11 +192,12 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let on_end = move || stop.graceful_shutdown(Some(STOPPING));
     let home_of = home.state().header().map(|header| header.model.gguf_hash).context("the log has no header")?;
     let reads = reads(global, &home, &schema);
-    let (desk, thread) = DeskHandle::start(home, Arc::clone(&askable), listener, names, on_end)?;
+    let done = Done::open(&home)?;
+    let (desk, thread) = DeskHandle::start(home, done, Arc::clone(&askable), listener, names, on_end)?;
     let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
-    let (for_agents, with) = (global.clone(), args.model.clone());
-    let reading = LiveReading::new(move || opening(&for_agents, &with), crate::probing::folder(global));
-    let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of)?;
+    let (for_agents, with, shared) = (global.clone(), args.model.clone(), loaded.clone());
+    let reading = LiveReading::new(move || opening_with(&for_agents, &with, &shared), crate::probing::folder(global));
+    let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of, loaded.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
@@ -224,6 +226,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             }),
             is_ending: Arc::clone(&is_ending),
             writer,
+            loaded,
             following: Following::default(),
             runs: Runs::open(&root),
             reads,
@@ -237,7 +240,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             is_secure,
             is_loopback,
         }));
-        let token = app.tokens.make(Role::Owner, None)?;
+        let token = app.tokens.make(Role::Owner, None, None)?;
         say(format!(
             "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))
@@ -261,6 +264,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 let tls = RustlsConfig::from_pem_file(certificate, key)
                     .await
                     .with_context(|| format!("failed to use {} and {}", certificate.display(), key.display()))?;
+                // Whom a request is meant for stands in its `Host`, which every check here reads; HTTP/2 has none.
+                let mut config = (*tls.get_inner()).clone();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                tls.reload_from_config(Arc::new(config));
                 let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone()));
                 let mut server = axum_server::from_tcp(socket)?.acceptor(taking).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);
@@ -294,7 +301,7 @@ fn reads(global: &Global, home: &Home, schema: &ValueSchema) -> Vec<(String, Str
 }
 
 /// Opens the home. What is there already needs no model: its questions are keyed, or were read before.
-fn open(global: &Global, args: &ServeArgs, schema: &ValueSchema, root: &Path) -> anyhow::Result<Home> {
+fn open(global: &Global, args: &ServeArgs, schema: &ValueSchema, root: &Path, loaded: &Loaded) -> anyhow::Result<Home> {
     if Paths::of(root).has_log() {
         let (home, opened) = Home::open(root).with_context(|| format!("failed to open the home {}", root.display()))?;
         for notice in opened.notices() {
@@ -308,7 +315,7 @@ fn open(global: &Global, args: &ServeArgs, schema: &ValueSchema, root: &Path) ->
             return Ok(home);
         }
     }
-    let opened = opening(global, &args.model)?.open(root, now(), &mut |_| {})?;
+    let opened = opening_with(global, &args.model, loaded)?.open(root, now(), &mut |_| {})?;
     opened.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     Ok(opened.home)
 }
@@ -354,7 +361,7 @@ fn router(app: App) -> anyhow::Result<Router> {
                 move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) },
             ),
         )
-        .layer(from_fn_with_state(app.clone(), api::once));
+        .layer(from_fn_with_state(app.clone(), answered::once));
     Ok(Router::new()
         .merge(api)
         .merge(openai)
@@ -405,6 +412,6 @@ async fn metrics_text(State(app): State<App>, caller: Caller) -> Result<impl Int
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
     Ok((
         [(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        app.metrics.text(head, (app.writer.tokens(), app.writer.waiting())),
+        app.metrics.text(head, (app.writer.tokens(), app.writer.waiting(), app.loaded.count())),
     ))
 }

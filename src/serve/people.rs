@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use credence_agent::people::{
     PeopleOptions, PeopleView, ValuesMap, have_common_answers, map_of_values, overview, words,
 };
+use credence_agent::views::{Contrasts, values_beside};
 use credence_memory::belief::Mixture;
 use credence_memory::home::Paths;
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{PersonId, ValueId};
+use credence_memory::layout::Layout;
 use credence_memory::population::{ItemPosterior, Part, SOURCE_CAP, Survey, conversations, whom_to_ask};
 use credence_memory::record::Subject;
 use credence_memory::state::{Person, State as Belief};
@@ -23,6 +25,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::access::Caller;
 use super::api::Asked;
+use super::pages::to_share;
 use super::problem::Problem;
 use super::reading::aside;
 
@@ -33,13 +36,13 @@ const ASKS_MAX: usize = 12;
 
 /// The routes, with their part of the document.
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(together)).routes(routes!(csv))
+    OpenApiRouter::new().routes(routes!(together)).routes(routes!(csv)).routes(routes!(shared))
 }
 
 /// Which people are looked at.
 #[derive(Debug, Default, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Which {
+pub(super) struct Which {
     /// One imported conversation by itself.
     conversation: Option<String>,
 }
@@ -76,6 +79,21 @@ pub(super) async fn csv(State(app): State<App>, caller: Caller) -> Result<Respon
     Ok((headers, bytes.await?).into_response())
 }
 
+/// What the page People shows, as a page by itself to share: it has no names, and needs nothing else.
+#[utoipa::path(get, path = "/api/v1/people/page.html", params(Which),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn shared(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Problem> {
+    caller.must_see_everybody()?;
+    let page = to_share(&seen(&app, which.conversation).await?);
+    let disposition = [(header::CONTENT_DISPOSITION, "attachment; filename=\"people.html\"")];
+    Ok((disposition, Html(page.into_string())).into_response())
+}
+
 /// Whose answer to what would tell most about the groups.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AskView {
@@ -89,6 +107,19 @@ pub(super) struct AskView {
     pub(super) agrees: f64,
 }
 
+/// How many people hold a value above or below their own average.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ValueShare {
+    /// The value's id.
+    pub(super) value: String,
+    /// People to whom it surely matters more (their 90% interval is above their average).
+    pub(super) more: usize,
+    /// People to whom it surely matters less.
+    pub(super) less: usize,
+    /// People of whom it is not sure yet.
+    pub(super) unsure: usize,
+}
+
 /// What there is to see of everybody.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Seen {
@@ -100,6 +131,8 @@ pub(super) struct Seen {
     pub(super) why_not: Option<String>,
     /// Where people stand by their values, where they answered too little of the same to be placed by that.
     pub(super) values: Option<ValuesMap>,
+    /// Of each value, to how many of them it matters more and to how many less; those that are surest first.
+    pub(super) shares: Vec<ValueShare>,
     /// Names of values, by their ids.
     pub(super) names: BTreeMap<String, String>,
     /// Imported conversations, each of which can be looked at by itself.
@@ -141,10 +174,30 @@ pub(super) async fn seen(app: &App, conversation: Option<String>) -> Result<Seen
         let (layout, names) = app.desk.run(|desk| (desk.layout(), desk.names().clone())).await?;
         seen.names = names;
         if let Some(layout) = layout {
-            seen.values = aside(move || Ok(map_of_values(&layout, &believed))).await?;
+            (seen.values, seen.shares) =
+                aside(move || Ok((map_of_values(&layout, &believed), shares(&layout, &believed)))).await?;
         }
     }
     Ok(seen)
+}
+
+/// To how many people each value matters more or less, those that are surest first.
+fn shares(layout: &Layout, believed: &[(PersonId, Mixture)]) -> Vec<ValueShare> {
+    let share = |value: &ValueId| ValueShare { value: value.to_string(), more: 0, less: 0, unsure: 0 };
+    let mut shares: Vec<ValueShare> = layout.values().iter().map(share).collect();
+    for (_, belief) in believed {
+        let rough = Contrasts::roughly(layout, belief);
+        let view = values_beside(layout, belief, rough.clone(), &rough, str::to_owned);
+        for (share, value) in shares.iter_mut().zip(view.values) {
+            match (value.sure, value.mean > 0.0) {
+                (true, true) => share.more += 1,
+                (true, false) => share.less += 1,
+                (false, _) => share.unsure += 1,
+            }
+        }
+    }
+    shares.sort_by_key(|share| share.unsure);
+    shares
 }
 
 /// What answers show, and whether there are enough of the same to place people by.
@@ -178,9 +231,9 @@ async fn seen_by_answers(app: &App, part: Option<Part>) -> Result<(Seen, bool), 
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, Some("a picture needs three people who answered about the same things".into())),
         };
-        let (values, names, head) = (None, BTreeMap::new(), state.head().0.0);
+        let (values, shares, names, head) = (None, Vec::new(), BTreeMap::new(), state.head().0.0);
         let have_common = have_common_answers(&survey);
-        Ok((Seen { view, asks, why_not, values, names, conversations, head }, have_common))
+        Ok((Seen { view, asks, why_not, values, shares, names, conversations, head }, have_common))
     });
     found.await
 }

@@ -13,6 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::access::Caller;
+use super::desk::Desk;
+use super::done::Key;
 use super::problem::Problem;
 use crate::commands::evidence::{about, is_telling, is_withdrawn, outline};
 use crate::commands::values::{Sheet, sheet_of};
@@ -152,14 +154,20 @@ pub(super) async fn log(app: &App, caller: &Caller, query: LogQuery) -> Result<L
     .await
 }
 
-/// Withdraws a record, if it is theirs.
-pub(super) async fn retract(app: &App, caller: &Caller, seq: Seq, reason: String) -> Result<u64, Problem> {
+/// Withdraws a record, if it is theirs; once, where it is sent again with the same key.
+pub(super) async fn retract(
+    app: &App,
+    caller: &Caller,
+    key: Option<Key>,
+    seq: Seq,
+    reason: String,
+) -> Result<u64, Problem> {
     let reason = reason.trim().to_owned();
     if reason.is_empty() {
         return Err(Problem::unusable("say why it is withdrawn: the reason stands in the log"));
     }
     let caller = caller.clone();
-    let by = app.desk.run(move |desk| {
+    let withdraw = move |desk: &mut Desk| -> Result<u64, Problem> {
         let owner = desk.home.state().people().iter().find_map(|(id, person)| {
             let is_theirs = person.evidence().iter().any(|e| e.seq == seq);
             is_theirs.then(|| id.clone())
@@ -168,9 +176,9 @@ pub(super) async fn retract(app: &App, caller: &Caller, seq: Seq, reason: String
             Some(person) => caller.must_be(&person)?,
             None => caller.must_see_everybody()?,
         }
-        desk.retract(seq, reason, now())
-    });
-    let by = by.await??;
+        Ok(desk.retract(seq, reason, now())?.0)
+    };
+    let by = app.desk.run(move |desk| desk.once(key, withdraw)).await??;
     app.following.everybody();
-    Ok(by.0)
+    Ok(by)
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::done::Key;
 use super::problem::Problem;
 use crate::surroundings::now;
 
@@ -49,6 +50,9 @@ struct Kept {
     began: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+    /// The key that it was started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
 }
 
 /// A run of an experiment.
@@ -152,17 +156,22 @@ impl Runs {
     }
 
     /// Starts a run of an experiment that is built in.
-    pub(super) fn start_built_in(&self, name: &str) -> Result<RunView, Problem> {
+    pub(super) fn start_built_in(&self, name: &str, key: Option<Key>) -> Result<RunView, Problem> {
         let found = BUILT_IN.iter().find(|(known, _)| *known == name);
         let (_, text) = found.ok_or_else(|| Problem::no_such("built-in experiment", &name))?;
-        self.start(text)
+        self.start(text, key)
     }
 
-    /// Starts a run of the experiment that a text states.
-    pub(super) fn start(&self, text: &str) -> Result<RunView, Problem> {
+    /// Starts a run of the experiment that a text states, or tells of the one that was started with the same key.
+    pub(super) fn start(&self, text: &str, key: Option<Key>) -> Result<RunView, Problem> {
         let experiment = Experiment::parse(text).map_err(|e| Problem::unusable(e.to_string()))?;
         // Held until the process runs, so that two requests do not start two.
         let mut at_work = self.at_work();
+        let is_started = |name: &String| self.kept(name).is_ok_and(|kept| kept.key == key);
+        if let Some(name) = self.names().iter().find(|name| key.is_some() && is_started(name)) {
+            drop(at_work);
+            return self.view(name);
+        }
         free(&at_work)?;
         if self.names().len() >= RUNS_MAX {
             return Err(Problem::conflict(format!(
@@ -171,7 +180,7 @@ impl Runs {
         }
         let (name, folder) = self.new_folder(&experiment.name)?;
         fs::write(folder.join("experiment.toml"), text).map_err(|e| disk(&folder, &e))?;
-        self.launch(&mut at_work, &name, &experiment.name)?;
+        self.launch(&mut at_work, &name, &experiment.name, key)?;
         drop(at_work);
         self.view(&name)
     }
@@ -184,7 +193,7 @@ impl Runs {
         if kept.standing == Standing::Done {
             return Err(Problem::conflict(format!("the run {name} is done")));
         }
-        self.launch(&mut at_work, name, &kept.name)?;
+        self.launch(&mut at_work, name, &kept.name, kept.key)?;
         drop(at_work);
         self.view(name)
     }
@@ -245,10 +254,16 @@ impl Runs {
     }
 
     /// Starts the process of a run, and a thread that waits for its end.
-    fn launch(&self, at_work: &mut Option<AtWork>, name: &str, experiment: &str) -> Result<(), Problem> {
+    fn launch(
+        &self,
+        at_work: &mut Option<AtWork>,
+        name: &str,
+        experiment: &str,
+        key: Option<Key>,
+    ) -> Result<(), Problem> {
         let folder = self.folder.join(name);
-        let mut kept =
-            Kept { name: experiment.to_owned(), standing: Standing::Running, process: None, began: now(), ended: None };
+        let (name_of, standing) = (experiment.to_owned(), Standing::Running);
+        let mut kept = Kept { name: name_of, standing, process: None, began: now(), ended: None, key };
         keep(&folder, &kept).map_err(|e| disk(&folder, &e))?;
         let mut command = of_this_program(&["eval", "run"]);
         command.arg(folder.join("experiment.toml")).arg("--out").arg(folder.join("out"));
@@ -417,8 +432,11 @@ mod tests {
         let began = Timestamp::UNIX_EPOCH;
         // A process that is somebody else's: our own.
         let process = Some(std::process::id());
-        keep(&folder, &Kept { name: "first".into(), standing: Standing::Running, process, began, ended: None })
-            .unwrap();
+        keep(
+            &folder,
+            &Kept { name: "first".into(), standing: Standing::Running, process, began, ended: None, key: None },
+        )
+        .unwrap();
         fs::write(folder.join("experiment.toml"), BUILT_IN[0].1).unwrap();
         let view = Runs::open(home.path()).view("first-1").unwrap();
         assert_eq!((view.standing, view.done, view.has_report), (Standing::Stopped, 0, false));

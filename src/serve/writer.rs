@@ -1,6 +1,8 @@
 //! The model's desk: texts are written one after another, by one thread, for as many callers as a short queue holds.
 //!
-//! The model is loaded when somebody first asks for a text, and stays. Whoever goes away is not written for any longer.
+//! A model is loaded when somebody first needs it, and stays; what reads new acts for decisions uses the same. One thread owns it: texts
+//! wait for each other here, and between two tokens of a text that thread reads what a decision waits for. Whoever goes away is not written
+//! for any longer.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -12,12 +14,12 @@ use credence_agent::opening::GenerationSource;
 use credence_memory::ids::Hash;
 use credence_priors::cache::PulledModel;
 use credence_priors::{
-    Completion, CompletionRequest, Ending, LanguageModel, Llama, LlamaOptions, ModelError, ModelHandle, Piece,
+    Completion, CompletionRequest, Ending, LanguageModel, LlamaOptions, ModelError, ModelHandle, Piece,
 };
 use tokio::sync::mpsc;
 
 use crate::cli::Global;
-use crate::surroundings::{cache, pull};
+use crate::surroundings::{Loaded, cache, pull};
 
 /// Requests that wait, at most: one of 256 tokens takes some seconds on a laptop.
 pub(super) const WAITING_MAX: usize = 16;
@@ -94,12 +96,14 @@ impl Writer {
         global: Global,
         reference: String,
         home_of: Hash,
+        loaded: Loaded,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING_MAX);
         let tokens = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&tokens);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            let mut models = Models { global, reference, home_of, file: None, loaded: Vec::new(), tokens: counter };
+            let mut models =
+                Models { global, reference, home_of, file: None, loaded, checked: Vec::new(), tokens: counter };
             while let Some(job) = waiting.blocking_recv() {
                 models.write(&job);
             }
@@ -133,13 +137,15 @@ impl Writer {
     }
 }
 
-/// The models that were asked for so far.
+/// What the texts are written with.
 struct Models {
     global: Global,
     reference: String,
     home_of: Hash,
     file: Option<PulledModel>,
-    loaded: Vec<(Voice, ModelHandle)>,
+    loaded: Loaded,
+    /// Adapters whose files are those that were promoted.
+    checked: Vec<(PathBuf, Hash)>,
     tokens: Arc<AtomicU64>,
 }
 
@@ -170,7 +176,7 @@ impl Models {
                 Err(error) => {
                     if matches!(error, ModelError::Gone) {
                         // Its thread failed: the next request loads it again.
-                        self.loaded.clear();
+                        self.loaded.forget();
                     }
                     return drop(job.told.send(Told::Failed(Failure::Model(error))));
                 }
@@ -182,9 +188,6 @@ impl Models {
     }
 
     fn model(&mut self, voice: &Voice) -> anyhow::Result<ModelHandle> {
-        if let Some((_, model)) = self.loaded.iter().find(|(known, _)| known == voice) {
-            return Ok(model.clone());
-        }
         let file = match self.file.take() {
             Some(file) => file,
             None => pull(&self.global, &self.reference)?,
@@ -196,16 +199,14 @@ impl Models {
             self.reference
         );
         let mut options: LlamaOptions = cache(&self.global).llama_options_for(file);
-        if let Some((path, hash)) = &voice.adapter {
+        if let Some((path, hash)) = voice.adapter.as_ref().filter(|adapter| !self.checked.contains(adapter)) {
             let found =
                 credence_training::file_hash(path).with_context(|| format!("failed to read {}", path.display()))?;
             anyhow::ensure!(found == hash.to_string(), "{} is not the file that was promoted", path.display());
-            options.adapter = Some(path.clone());
+            self.checked.push((path.clone(), *hash));
         }
-        let path = file.path.clone();
-        let model = ModelHandle::spawn(move || Llama::load(&path, &options))?;
-        self.loaded.push((voice.clone(), model.clone()));
-        Ok(model)
+        options.adapter = voice.adapter.as_ref().map(|(path, _)| path.clone());
+        Ok(self.loaded.model(&file.path, &options)?)
     }
 }
 

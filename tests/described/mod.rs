@@ -27,9 +27,18 @@ fn close_together(schema: &mut Value) {
         }
     });
     for part in parts {
-        if let Some(Value::Object(part)) = schema["components"]["schemas"].get_mut(&part) {
-            part.remove("additionalProperties");
+        if let Some(part) = schema["components"]["schemas"].get_mut(&part) {
+            // A part that is one of several has its members in each of them.
+            let each = part.get_mut("oneOf").and_then(Value::as_array_mut);
+            each.into_iter().flatten().for_each(open);
+            open(part);
         }
+    }
+}
+
+fn open(schema: &mut Value) {
+    if let Value::Object(members) = schema {
+        members.remove("additionalProperties");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod contract;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -92,6 +93,49 @@ pub(crate) fn tiny_model(folder: &Path) -> PathBuf {
     path
 }
 
+/// A model of a few thousand random numbers that has a token for each word that values and judgements are read by.
+pub(crate) fn model_with_words(folder: &Path) -> PathBuf {
+    use credence_training::{Architecture, tiny};
+    let ValueSchema { values, judgements, .. } = ValueSchema::embedded();
+    let poles = values.iter().flat_map(|v| &v.poles).chain(judgements.iter().flat_map(|j| &j.poles)).flatten();
+    // A word is put together from the left, so all that it begins with are tokens too.
+    let beginnings = |word: &String| {
+        let word: Vec<char> = format!("\u{2581}{}", word.split(' ').next().unwrap_or_default()).chars().collect();
+        (2..=word.len()).map(move |n| word[..n].iter().collect::<String>()).collect::<Vec<_>>()
+    };
+    let tokens: BTreeSet<String> = poles.flat_map(beginnings).collect();
+    let tokens = tokens.into_iter().map(|token| (token, 1)).collect();
+    let template = "{% for m in messages %}{{ '[' + m.role + ']' + m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+    let path = folder.join("tiny.gguf");
+    let words = tiny::Words { tokens, template: Some(template.to_owned()) };
+    tiny::write_with(&path, Architecture::Llama, 1, Some(&words)).unwrap();
+    with_long_context(&path);
+    path
+}
+
+/// Has a model file say that its context is long: a word is many of its tokens.
+fn with_long_context(path: &Path) {
+    const KEY: &[u8] = b"llama.context_length";
+    let mut file = std::fs::read(path).unwrap();
+    let at = file.windows(KEY.len()).position(|bytes| bytes == KEY).unwrap() + KEY.len();
+    // Its type, a number of 32 bits, comes before the number.
+    assert_eq!(file[at..at + 4], 4_u32.to_le_bytes());
+    file[at + 4..at + 8].copy_from_slice(&16_384_u32.to_le_bytes());
+    std::fs::write(path, file).unwrap();
+}
+
+/// What a form on a page carries unseen: its secret, empty where it has none, and its one-time key.
+#[track_caller]
+pub(crate) fn hidden(page: &str, action: &str) -> (String, String) {
+    let form = page.split("<form").find(|form| form.contains(&format!("action=\"{action}\"")));
+    let form = form.unwrap_or_else(|| panic!("no form is sent to {action}: {page}"));
+    let value = |name: &str| {
+        let after = form.split(&format!("name=\"{name}\" value=\"")).nth(1);
+        after.and_then(|value| value.split('"').next()).unwrap_or_default().to_owned()
+    };
+    (value("csrf"), value("once"))
+}
+
 /// Text as it stands in addresses and forms.
 pub(crate) fn coded(text: &str) -> String {
     let byte = |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
@@ -115,7 +159,11 @@ pub(crate) struct Answer {
     pub status: u16,
     pub kind: String,
     pub policy: String,
+    /// How long it may be kept.
+    pub cached: String,
     pub cookie: Option<String>,
+    /// Where a redirect leads.
+    pub to: Option<String>,
     /// The session of the Model Context Protocol, where one began.
     pub session: Option<String>,
     pub text: String,
@@ -127,6 +175,11 @@ impl Answer {
     pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// The token that it puts into a browser's cookie.
+    pub(crate) fn token(&self) -> Option<String> {
+        Some(self.cookie.as_ref()?.split_once('=')?.1.split(';').next()?.to_owned())
     }
 
     /// The code of a problem.
@@ -191,6 +244,12 @@ impl Service {
         panic!("it did not stop within four seconds");
     }
 
+    /// What ends its process at once, for another thread.
+    pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
+        let process = self.process();
+        move || rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap_or_default()
+    }
+
     /// Ends it at once, as a power cut does.
     pub(crate) fn kill(mut self) {
         let mut child = self.child.take().unwrap();
@@ -217,13 +276,16 @@ impl Service {
         self.seen_by("", Some(format!("credence={}", self.token)))
     }
 
+    /// The same, seen by a browser with this token.
+    pub(crate) fn with_cookie(&self, token: &str) -> Self {
+        self.seen_by("", Some(format!("credence={token}")))
+    }
+
     /// Joins by a link; the same as the one who joined sees it.
     pub(crate) fn join(&self, path: &str, name: &str) -> Self {
         let joined = self.as_nobody().form(path, &[("pseudonym", name)]);
         assert_eq!(joined.status, 303, "{}", joined.text);
-        let cookie = joined.cookie.expect("a token in a cookie");
-        let token = cookie.split_once('=').unwrap().1.split(';').next().unwrap().to_owned();
-        self.seen_by(&token, None)
+        self.seen_by(&joined.token().expect("a token in a cookie"), None)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -236,6 +298,11 @@ impl Service {
 
     pub(crate) fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         self.send("POST", path, Some(body), headers)
+    }
+
+    /// The same, by whoever does not know whether the service is there; nothing comes back from one that is not.
+    pub(crate) fn try_post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Option<Answer> {
+        self.try_exchange("POST", path, "application/json", Some(body.to_string().as_bytes()), headers).ok()
     }
 
     /// Sends a JSON body.
@@ -293,7 +360,19 @@ impl Service {
         answer
     }
 
+    #[track_caller]
     fn exchange(&self, method: &str, path: &str, kind: &str, body: Option<&[u8]>, headers: &[(&str, &str)]) -> Answer {
+        self.try_exchange(method, path, kind, body, headers).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    fn try_exchange(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<&[u8]>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -311,20 +390,21 @@ impl Service {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = match body {
+        let mut response = match body {
             Some(body) => agent.run(request.header("Content-Type", kind).body(body.to_vec()).unwrap()),
             None => agent.run(request.body(()).unwrap()),
-        };
-        let mut response = response.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        }?;
         let header =
             |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        let (kind, policy) = (header("content-type"), header("content-security-policy"));
+        let (kind, policy, cached) =
+            (header("content-type"), header("content-security-policy"), header("cache-control"));
         let cookie = Some(header("set-cookie")).filter(|c| !c.is_empty());
+        let to = Some(header("location")).filter(|to| !to.is_empty());
         let session = Some(header("mcp-session-id")).filter(|s| !s.is_empty());
         let status = response.status().as_u16();
         let mut text = String::new();
-        response.body_mut().as_reader().read_to_string(&mut text).unwrap();
-        Answer { status, kind, policy, cookie, session, text }
+        response.body_mut().as_reader().read_to_string(&mut text)?;
+        Ok(Answer { status, kind, policy, cached, cookie, to, session, text })
     }
 }
 

@@ -292,6 +292,44 @@ fn a_draft_is_added_whole_or_not_at_all() {
 }
 
 #[test]
+fn what_waits_is_written_whole_or_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    home.write_ahead();
+    let (before, believed) = (fs::read(home.paths().log()).unwrap(), digests(&mut home));
+    let both = |home: &mut Home| {
+        home.hold().unwrap();
+        home.append(time(90), choice("ada", 0, 1, Some(0))).unwrap();
+        home.append(time(91), choice("bob", 1, 2, Some(1))).unwrap();
+    };
+    let head = home.head();
+    both(&mut home);
+    assert_eq!((home.head().0.0, home.state().head().0.0), (head.0.0 + 2, head.0.0 + 2));
+    assert_eq!(fs::read(home.paths().log()).unwrap(), before, "nothing is written while it waits");
+    home.let_go().unwrap();
+    assert_eq!((home.head(), home.state().head()), (head, head));
+    assert_eq!(digests(&mut home), believed);
+
+    both(&mut home);
+    let end = home.head();
+    home.release().unwrap();
+    assert_eq!((home.head(), home.paths().read_log().unwrap().count() as u64), (end, end.0.0));
+    home.append(time(92), choice("ada", 2, 3, None)).unwrap();
+
+    // A log that something else changed meanwhile takes nothing of it, and belief is as if nothing had waited.
+    let believed = digests(&mut home);
+    both(&mut home);
+    let log = home.paths().log();
+    let changed = [fs::read(&log).unwrap(), b"x".to_vec()].concat();
+    fs::write(&log, &changed).unwrap();
+    assert!(matches!(home.release(), Err(HomeError::Log(LogError::Changed { .. }))));
+    assert_eq!(fs::read(&log).unwrap(), changed);
+    assert_eq!(digests(&mut home), believed);
+    drop(home);
+    Home::open(dir.path()).unwrap();
+}
+
+#[test]
 fn a_home_and_a_scribe_believe_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let home = lived_in(dir.path());

@@ -19,6 +19,15 @@ pub struct Writer<S> {
     poisoned: Option<Seq>,
     /// How somebody else changed the log while it was open: nothing more is written then.
     changed: Option<Change>,
+    held: Option<Held>,
+}
+
+/// Records that are written together later.
+#[derive(Debug)]
+struct Held {
+    /// Where the log ends without them.
+    before: End,
+    lines: Vec<u8>,
 }
 
 /// Where a log ends, or ended.
@@ -89,7 +98,7 @@ impl<S: Storage> Writer<S> {
         };
         let failed = |source| LogError::Storage { operation: "repair the end of", source };
         let end = End { seq: head, hash, len: whole };
-        let mut writer = Self { storage, end, safe: end, poisoned: None, changed: None };
+        let mut writer = Self { storage, end, safe: end, poisoned: None, changed: None, held: None };
         let torn = match tail {
             Tail::Clean => None,
             Tail::NoNewline => {
@@ -131,7 +140,7 @@ impl<S: Storage> Writer<S> {
         self.storage
     }
 
-    /// Appends one record; it is on the medium when this returns, with all before it.
+    /// Appends one record; it is on the medium when this returns, with all before it. After [`Writer::hold`] it only waits.
     ///
     /// # Errors
     /// [`LogError::NotAppended`]: the log is as before. [`LogError::Unsure`]: nobody knows whether the record stands in it, and
@@ -139,6 +148,9 @@ impl<S: Storage> Writer<S> {
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let before = self.end;
         let entry = self.append_unsynced(time, record)?;
+        if self.held.is_some() {
+            return Ok(entry);
+        }
         if let Err(source) = self.storage.sync() {
             return Err(self.cut(before, entry.seq, source));
         }
@@ -153,15 +165,61 @@ impl<S: Storage> Writer<S> {
     /// As for [`Writer::append`].
     pub fn append_unsynced(&mut self, time: Timestamp, record: Record) -> Result<Entry, LogError> {
         let seq = self.end.seq.next();
-        self.check()?;
+        if self.held.is_none() {
+            self.check()?;
+        }
         let time = to_millisecond(time);
         let (line, hash) = encode(seq, time, &record, self.end.hash)?;
-        if let Err(source) = self.storage.append(&line) {
-            return Err(self.cut(self.end, seq, source));
+        match &mut self.held {
+            Some(held) => held.lines.extend_from_slice(&line),
+            None => {
+                if let Err(source) = self.storage.append(&line) {
+                    return Err(self.cut(self.end, seq, source));
+                }
+            }
         }
         let entry = Entry { seq, time, record, prev: self.end.hash, hash };
         self.end = End { seq, hash, len: self.end.len + line.len() as u64 };
         Ok(entry)
+    }
+
+    /// From now on records wait, until [`Writer::release`] writes them in one piece or [`Writer::let_go`] forgets them.
+    ///
+    /// # Errors
+    /// Nothing can be appended.
+    pub fn hold(&mut self) -> Result<(), LogError> {
+        self.check()?;
+        self.held = Some(Held { before: self.end, lines: Vec::new() });
+        Ok(())
+    }
+
+    /// Writes what waits, unsynced.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`]; the log then ends where it did before [`Writer::hold`].
+    pub fn release(&mut self) -> Result<(), LogError> {
+        let Some(Held { before, lines }) = self.held.take().filter(|held| !held.lines.is_empty()) else {
+            return Ok(());
+        };
+        let end = std::mem::replace(&mut self.end, before);
+        self.check()?;
+        if let Err(source) = self.storage.append(&lines) {
+            return Err(self.cut(before, before.seq.next(), source));
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    /// Forgets what waits; says whether there was something.
+    pub fn let_go(&mut self) -> bool {
+        let Some(held) = self.held.take() else { return false };
+        self.end = held.before;
+        !held.lines.is_empty()
+    }
+
+    /// Writes nothing more: what the log holds and what whoever appends to it believes may differ.
+    pub fn poison(&mut self) {
+        self.poisoned = Some(self.end.seq.next());
     }
 
     /// That the log is as this writer left it. What was put in its place, or written over it, is not what a record would follow.
@@ -226,6 +284,7 @@ impl<S: Storage> Writer<S> {
     /// When the batch was begun after another record than the last one.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, self.end.seq, "a batch follows the record after which it was begun");
+        assert!(self.held.is_none(), "a batch waits for nothing");
         self.check()?;
         let (len, seq) = (self.end.len, self.end.seq.next());
         let replaced = self.storage.replace(&mut |old, new| {

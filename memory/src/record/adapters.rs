@@ -10,6 +10,7 @@ use crate::provenance::Provenance;
 
 /// A low-rank adapter came to be: trained here, or brought in from elsewhere. It is a candidate and changes no belief.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdapterTrained {
     /// Its number: greater than every number used before in this log.
@@ -59,6 +60,7 @@ pub enum AdapterOrigin {
 /// An adapter's judgements of alternatives that were described before: what `judgement` in
 /// [`super::AlternativeDescribed`] would have said had the generation been there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JudgementsRead {
     /// Whose.
@@ -130,6 +132,7 @@ pub struct GateTest {
 
 /// A generation became the model's: from here on its prior stands among everyone's hypotheses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdapterPromoted {
     /// Which.
@@ -146,6 +149,7 @@ pub struct AdapterPromoted {
 /// The prior of a generation over `[schema | text | judgement]`, at signal scale 1, in the log's one feature space. Mean
 /// and covariance are normalised together *after* `variance_scale`, so that a typical pair still has unit second moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GenerationPrior {
     /// How this generation's judgement is read and standardised, as `priors` wrote it: enough to read a new alternative.
@@ -162,6 +166,7 @@ pub struct GenerationPrior {
 
 /// A promoted generation was taken back: beliefs are again what they would be had it never been promoted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdapterRolledBack {
     /// Which.
@@ -173,6 +178,7 @@ pub struct AdapterRolledBack {
 /// Says out loud what follows from a retraction: a generation has absorbed a record that was withdrawn. It left every
 /// mixture at the retraction itself, whether or not this record follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdapterStale {
     /// Which.

@@ -9,6 +9,7 @@ use crate::number::{Finite, Probability};
 
 /// A session began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionStarted {
     /// Its id.
@@ -23,6 +24,7 @@ pub struct SessionStarted {
 
 /// A session ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionEnded {
     /// Its id.
@@ -35,6 +37,7 @@ pub struct SessionEnded {
 
 /// What kind of answer a question asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
     /// The best of several; a verdict or a rating where there is one alternative and nothing else is said.
@@ -54,6 +57,7 @@ impl QuestionKind {
 
 /// A question put to a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QuestionAsked {
     /// The person.
@@ -83,6 +87,7 @@ pub struct QuestionAsked {
 
 /// A question passed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QuestionSkipped {
     /// The person.
@@ -93,6 +98,7 @@ pub struct QuestionSkipped {
 
 /// A choice among two or more alternatives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceMade {
     /// Who.
@@ -111,6 +117,7 @@ pub struct ChoiceMade {
 
 /// A ranking, best first; alternatives not ranked come after all that are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RankingGiven {
     /// Who.
@@ -126,6 +133,7 @@ pub struct RankingGiven {
 
 /// Agree, pass or disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Approves.
@@ -138,6 +146,7 @@ pub enum Verdict {
 
 /// A verdict on one alternative or statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VerdictGiven {
     /// Who.
@@ -150,6 +159,7 @@ pub struct VerdictGiven {
 
 /// A rating of one alternative.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RatingGiven {
     /// Who.
@@ -164,6 +174,7 @@ pub struct RatingGiven {
 
 /// "Not this, rather that."
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CorrectionMade {
     /// Who.
@@ -176,6 +187,7 @@ pub struct CorrectionMade {
 
 /// What a person was seen to do, among what could have been done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DemonstrationGiven {
     /// Who.
@@ -201,6 +213,7 @@ pub enum Strength {
 
 /// "`more` matters more to me than `less`"; with one of them absent, than values in general.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportanceStated {
     /// Who.
@@ -230,6 +243,7 @@ pub struct ImportanceStated {
 
 /// An evidence record withdrawn: belief becomes that of a log which never had it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Retracted {
     /// The record withdrawn.
@@ -240,6 +254,7 @@ pub struct Retracted {
 
 /// What was believed about a person, so that a replay can be checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BeliefRecorded {
     /// The person.

@@ -9,6 +9,7 @@ use crate::ids::PersonId;
 /// An owner declared the tools that agents may ask for, and what fixes decisions beside the records. A later one takes its
 /// place: answers are kept, and calibration begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalsDeclared {
     /// The owner.
@@ -19,6 +20,7 @@ pub struct ApprovalsDeclared {
 
 /// One entry of an owner's approvals. Entries are numbered from 0 for each owner, and refer to each other by these numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalNoted {
     /// The owner.

@@ -9,6 +9,7 @@ use crate::ids::{Hash, PersonId, Seq, TaskId};
 /// The command of a declared tool is about to run. On the disk before it runs, and at most once for an act, so that no act is carried
 /// out twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallBegun {
     /// The owner, whose approval let it pass.

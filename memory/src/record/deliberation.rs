@@ -6,6 +6,7 @@ use crate::ids::{AlternativeId, BriefingId, DocumentId, Hash, PersonId, Seq, Tas
 
 /// A document given to the agent as background, cut into passages. Data, never an instruction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BriefingAdded {
     /// Its name; free again once it is dropped.
@@ -20,6 +21,7 @@ pub struct BriefingAdded {
 
 /// A passage of a briefing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Passage {
     /// The heading it stands under; may be empty.
@@ -31,6 +33,7 @@ pub struct Passage {
 
 /// A briefing is not used any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BriefingDropped {
     /// Its name.
@@ -130,6 +133,7 @@ pub struct Deliberated {
 
 /// A person says later whether a foreseen consequence came true; it counts for how far consequences of its kind are trusted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConsequenceChecked {
     /// Who says so: the person it was foreseen for.
@@ -157,6 +161,7 @@ pub struct ConclusionChecked {
 
 /// Alternatives taken off a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AlternativesStruck {
     /// The task.

@@ -6,6 +6,7 @@ use crate::ids::{AdapterGeneration, Hash, SourceId};
 
 /// Where the records that follow came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Imported {
     /// The channel given to their origin.
@@ -22,6 +23,7 @@ pub struct Imported {
 
 /// A file that the program wrote from the log, so that an erasure can name it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
     /// The form: "trl-paired", "trl-unpaired", "csv", "parquet", "dataset".
@@ -36,11 +38,13 @@ pub struct Exported {
 
 /// What stood here was erased at the request of the person it was from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Erased {}
 
 /// A person erased. It does not say who: that would not be erasing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PersonErased {
     /// Number of records emptied.

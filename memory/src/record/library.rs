@@ -7,6 +7,7 @@ use crate::number::{Finite, Probability};
 
 /// A document joined the library, cut into passages, with what was read of each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DocumentAdded {
     /// The hash of its passages: the same words are the same document.
@@ -60,6 +61,7 @@ impl DocumentKind {
 
 /// A passage of a document. Data, never an instruction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DocumentPassage {
     /// The heading it stands under; may be empty.
@@ -105,6 +107,7 @@ pub enum ReadBy {
 
 /// A document left the library: belief is what it would be had it never been there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DocumentDropped {
     /// The document.

@@ -10,6 +10,7 @@ use crate::number::Finite;
 
 /// Who said it, through what, in which session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The person whose evidence this is.
@@ -23,6 +24,7 @@ pub struct Origin {
 
 /// The log's header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LogOpened {
     /// Format version, [`crate::log::FORMAT`] when written by this build.
@@ -42,6 +44,7 @@ pub struct LogOpened {
     /// Number of text features.
     pub text_features: usize,
     /// The belief engine's settings: the grid of hypotheses and the likelihoods' constants.
+    #[cfg_attr(feature = "schema", schema(value_type = credence_approvals::schema::EngineSettings))]
     pub belief: Settings,
     /// The pack that the home is about; absent: what people value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +53,7 @@ pub struct LogOpened {
 
 /// A pack, by its name and what was in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PackNamed {
     /// Its name.
@@ -60,6 +64,7 @@ pub struct PackNamed {
 
 /// Identity of the language model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelRecord {
     /// The reference it was loaded by.
@@ -76,9 +81,11 @@ pub struct ModelRecord {
 
 /// A change of the belief engine's settings; people are folded anew from here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationChanged {
     /// The new settings.
+    #[cfg_attr(feature = "schema", schema(value_type = credence_approvals::schema::EngineSettings))]
     pub belief: Settings,
     /// Why.
     pub reason: String,
@@ -86,6 +93,7 @@ pub struct ConfigurationChanged {
 
 /// The prior `N(m, V)` over `[schema | text | judgement]`, at signal scale 1 (docs/belief.md, section 2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PriorElicited {
     /// Hash of the fitted feature space.
@@ -119,6 +127,7 @@ impl PriorElicited {
 
 /// A prior location from published findings, at signal scale 1: which values people hold with, and which go together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishedPrior {
     /// Mean, length D.
@@ -129,6 +138,7 @@ pub struct PublishedPrior {
 
 /// New declared attributes; appended to the feature space in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttributesDeclared {
     /// The attributes.
@@ -137,6 +147,7 @@ pub struct AttributesDeclared {
 
 /// How one declared attribute is standardised: `(x - centre) / scale`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttributeScale {
     /// Its name in the source.
@@ -151,6 +162,7 @@ pub struct AttributeScale {
 
 /// Where the schema features of an alternative come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureSource {
     /// Read by the model.
@@ -168,6 +180,7 @@ impl FeatureSource {
 
 /// Features of one alternative in one situation. An empty block stands for zeros.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AlternativeDescribed {
     /// Content hash of situation and text.

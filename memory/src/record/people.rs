@@ -8,6 +8,7 @@ use crate::population::Rule;
 
 /// A Gaussian over all weights, at signal scale 1, and further ones where people are of several kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopulationMoments {
     /// Mean, length D.
@@ -21,6 +22,7 @@ pub struct PopulationMoments {
 
 /// A further component of a population.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopulationComponent {
     /// Its share of people, in (0, 1).
@@ -48,6 +50,7 @@ impl PopulationMoments {
 
 /// People who receive the same population prior, which was learned without any of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopulationPart {
     /// The people.
@@ -58,6 +61,7 @@ pub struct PopulationPart {
 
 /// The population prior was learned from people's messages (docs/people.md, section 2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopulationConsolidated {
     /// The last record that could be in it.
@@ -86,6 +90,7 @@ pub enum Subject {
 /// Somebody's evidence is left out of what others receive and of decisions for several people, or counts again. What is
 /// believed of the people themselves stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QuarantineSet {
     /// Whose.
@@ -98,6 +103,7 @@ pub struct QuarantineSet {
 
 /// A decision for several people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CollectiveDecisionMade {
     /// For whom.

@@ -7,6 +7,7 @@ use crate::number::{Finite, Probability};
 
 /// A task for the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TaskGiven {
     /// Its id.
@@ -19,6 +20,7 @@ pub struct TaskGiven {
 
 /// Alternatives for a task or decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AlternativesProposed {
     /// The task.
@@ -34,6 +36,7 @@ pub struct AlternativesProposed {
 
 /// What the agent decided to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", tag = "verdict")]
 pub enum Outcome {
     /// Do the alternative.
@@ -55,6 +58,7 @@ pub enum Outcome {
 
 /// A decision with its reasons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DecisionMade {
     /// The person it was made for.
@@ -90,6 +94,7 @@ pub struct DecisionMade {
 
 /// One value's part in a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// The feature's name: a value id, "judgement", "text:1", an attribute.
@@ -102,6 +107,7 @@ pub struct Reason {
 
 /// The agent acted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ActionTaken {
     /// The person it acted for.
@@ -115,6 +121,7 @@ pub struct ActionTaken {
 
 /// "Stop", "undo", "don't".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StopRequested {
     /// Who.

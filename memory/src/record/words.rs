@@ -8,6 +8,7 @@ use crate::ids::{PersonId, Seq, SessionId, ValueId};
 /// Where a statement holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = StatedScope))]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Only there: "at work".
@@ -47,6 +48,7 @@ pub struct ReadRow {
 
 /// A person's words and what they were read as. Not evidence: the rows become `ImportanceStated` records of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WordsRead {
     /// Who said it.
@@ -64,6 +66,7 @@ pub struct WordsRead {
 
 /// What a person said to one row of a reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", tag = "verdict")]
 pub enum ReadingVerdict {
     /// That is what was meant.
@@ -79,6 +82,7 @@ pub enum ReadingVerdict {
 
 /// A person's answer to a reading shown back to them; it counts for how often readings are right.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReadingAnswered {
     /// The person who said the words.

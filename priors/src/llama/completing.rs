@@ -35,69 +35,38 @@ pub(super) struct Desk {
 }
 
 impl Llama {
+    /// Writes a text in a context of its own; `between` may use the others between tokens.
     pub(super) fn write_request(
         &mut self,
         request: &CompletionRequest,
         on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+        between: &mut dyn FnMut(&mut dyn crate::model::LanguageModel),
     ) -> Result<Completion, ModelError> {
         let tokens = self.request_tokens(request)?;
         // One token at least must fit behind the prompt.
         self.check_length(tokens.len() + request.tokens_max.min(1), last_words(request))?;
         let mut sampler = self.sampler(request)?;
-        if self.completing.is_none() {
-            let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
-            let context = new_context(&self.model, self.adapter.as_mut(), parameters)?;
-            self.completing = Some(Desk { context, cached: Vec::new(), prompt: 0, evaluated: 0 });
-        }
-        let model = std::sync::Arc::clone(&self.model);
-        let vocab = model.vocab();
-        let room = self.context as usize;
-        let desk = self.completing.as_mut().ok_or(ModelError::Gone)?;
-        // What was put before a prompt to mark its beginning is none of its tokens.
-        let begun = usize::from(!matches!(request.prompt, Prompt::Tokens(_)) && vocab.should_add_bos());
-        let evaluated = match request.echo {
-            true => desk.echo(&vocab, &tokens, begun, request.probable, on_piece)?,
-            false => desk.evaluate_prompt(&tokens, false, &mut |_, _| Ok(on_piece(&Piece::default())))?,
+        // Taken out, so that nothing else writes here meanwhile.
+        let mut desk = match self.completing.take() {
+            Some(desk) => desk,
+            None => {
+                let parameters = context_parameters(self.context, self.threads).with_n_seq_max(1);
+                let context = new_context(&self.model, self.adapter.as_mut(), parameters)?;
+                Desk { context, cached: Vec::new(), prompt: 0, evaluated: 0 }
+            }
         };
+        let (model, room) = (std::sync::Arc::clone(&self.model), self.context as usize);
+        let mut told = |piece: &Piece| {
+            between(&mut *self);
+            on_piece(piece)
+        };
+        let written = desk.write(&model.vocab(), request, &tokens, (&mut sampler, room), &mut told);
         self.usage.in_prompts += tokens.len() as u64;
         self.usage.evaluated += desk.evaluated as u64;
-        let prompt_tokens = tokens.len();
-        let Some(mut row) = evaluated else {
-            return Ok(Completion { text: String::new(), prompt_tokens, tokens: 0, ending: Ending::Interrupted });
-        };
-        let mut written = Written::new(&request.stop);
-        let mut count = 0;
-        let ending = loop {
-            if count == request.tokens_max || desk.cached.len() >= room {
-                break Ending::Length;
-            }
-            let mut candidates = desk.context.token_data_array_ith(row);
-            sampler.apply(&mut candidates);
-            let token = chosen(&candidates)?;
-            if vocab.is_eog(token) {
-                break Ending::EndOfText;
-            }
-            sampler.accept(token);
-            count += 1;
-            let logits = || desk.context.get_logits_ith(row);
-            let scored = request.probable.map(|n| scored(&vocab, logits(), token, n)).transpose()?;
-            if written.push(&vocab.token_to_piece(token, false, None), scored, on_piece).is_break() {
-                break Ending::Interrupted;
-            }
-            if written.stopped {
-                break Ending::Stop;
-            }
-            // Nothing comes after the last one.
-            if count < request.tokens_max {
-                row = desk.evaluate(&[token], false)?;
-            }
-        };
-        if ending != Ending::Interrupted && ending != Ending::Stop {
-            // What was held back as the beginning of a stop text was none. The listener may not care any more.
-            let _ = written.flush(on_piece);
-        }
-        self.usage.written += count as u64;
-        Ok(Completion { text: written.text, prompt_tokens, tokens: count, ending })
+        self.completing = Some(desk);
+        let written = written?;
+        self.usage.written += written.tokens as u64;
+        Ok(written)
     }
 
     /// The whole prompt: no control token in it comes from what somebody said.
@@ -180,6 +149,60 @@ fn sampler_seed(seed: u64) -> u32 {
 }
 
 impl Desk {
+    /// Writes what follows these tokens, while there is room for so many in all.
+    fn write(
+        &mut self,
+        vocab: &LlamaVocab<'_>,
+        request: &CompletionRequest,
+        tokens: &[LlamaToken],
+        (sampler, room): (&mut LlamaSampler, usize),
+        on_piece: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
+    ) -> Result<Completion, ModelError> {
+        self.evaluated = 0;
+        // What was put before a prompt to mark its beginning is none of its tokens.
+        let begun = usize::from(!matches!(request.prompt, Prompt::Tokens(_)) && vocab.should_add_bos());
+        let evaluated = match request.echo {
+            true => self.echo(vocab, tokens, begun, request.probable, on_piece)?,
+            false => self.evaluate_prompt(tokens, false, &mut |_, _| Ok(on_piece(&Piece::default())))?,
+        };
+        let prompt_tokens = tokens.len();
+        let Some(mut row) = evaluated else {
+            return Ok(Completion { text: String::new(), prompt_tokens, tokens: 0, ending: Ending::Interrupted });
+        };
+        let mut written = Written::new(&request.stop);
+        let mut count = 0;
+        let ending = loop {
+            if count == request.tokens_max || self.cached.len() >= room {
+                break Ending::Length;
+            }
+            let mut candidates = self.context.token_data_array_ith(row);
+            sampler.apply(&mut candidates);
+            let token = chosen(&candidates)?;
+            if vocab.is_eog(token) {
+                break Ending::EndOfText;
+            }
+            sampler.accept(token);
+            count += 1;
+            let logits = || self.context.get_logits_ith(row);
+            let scored = request.probable.map(|n| scored(vocab, logits(), token, n)).transpose()?;
+            if written.push(&vocab.token_to_piece(token, false, None), scored, on_piece).is_break() {
+                break Ending::Interrupted;
+            }
+            if written.stopped {
+                break Ending::Stop;
+            }
+            // Nothing comes after the last one.
+            if count < request.tokens_max {
+                row = self.evaluate(&[token], false)?;
+            }
+        };
+        if ending != Ending::Interrupted && ending != Ending::Stop {
+            // What was held back as the beginning of a stop text was none. The listener may not care any more.
+            let _ = written.flush(on_piece);
+        }
+        Ok(Completion { text: written.text, prompt_tokens, tokens: count, ending })
+    }
+
     /// Evaluates a prompt, keeping what the cache shares with it unless every token's row of logits is wanted; returns the row of
     /// logits to sample from, or none when the listener broke off.
     fn evaluate_prompt(

@@ -240,3 +240,23 @@ fn the_stated_version_is_the_locked_one() {
     let version = super::LLAMA_CPP_VERSION.rsplit(' ').next().unwrap_or_default();
     assert!(lock.contains(&format!("name = \"llama-cpp-sys-2\"\nversion = \"{version}\"")), "{version}");
 }
+
+#[test]
+fn what_is_read_between_two_tokens_changes_neither_the_text_nor_what_is_read() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut model = load(folder.path(), None)?;
+    let request = CompletionRequest { tokens_max: 12, temperature: 1.0, seed: 3, ..CompletionRequest::ask("Why?") };
+    let prompts = ["Because of it.".to_owned(), "Why not?".to_owned()];
+    let text = model.write(&request, &mut |_| ControlFlow::Continue(()))?;
+    let read = model.hidden(&prompts)?;
+    let mut between = Vec::new();
+    let again = model.write_between(&request, &mut |_| ControlFlow::Continue(()), &mut |model| {
+        between.push(model.hidden(&prompts));
+    })?;
+    assert_eq!(again, text);
+    assert!(between.len() >= 3, "{}", between.len());
+    for states in between {
+        assert_eq!(states?, read);
+    }
+    Ok(())
+}

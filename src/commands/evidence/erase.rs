@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::cli::{EraseArgs, Global};
 use crate::exit::WrongInput;
 use crate::hint::hint;
-use crate::surroundings::{now, open_home, say, say_json};
+use crate::surroundings::{done_under_keys, now, open_home, say, say_json};
 
 /// What is gone, as `credence evidence erase --json` tells it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,6 +74,14 @@ pub(super) fn run(global: &Global, args: &EraseArgs) -> anyhow::Result<()> {
     let trainings: Vec<String> = erasure.trainings().iter().map(|folder| folder.display().to_string()).collect();
     let (population, decisions_for_several) = (erasure.population(), erasure.decisions_for_several());
     let done = erasure.carry_out(&mut home, &confirmation, now(), &args.reason, args.delete_exports, unreached)?;
+    // What the service gave for a key may have words of theirs, and is of the log as it was.
+    let given = done_under_keys(home.paths().root());
+    match std::fs::remove_file(&given) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("erased from the log, but failed to remove {}", given.display()));
+        }
+        _ => {}
+    }
     let derived = left_behind(&home);
     if args.json {
         return say_json(&ErasedJson {

@@ -7,12 +7,13 @@ use credence_approvals::ShownHash;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame};
-use crate::front::text::{TEXT_CHARS_MAX, clean};
+use super::{Form, frame, sentence, unseen};
+use crate::front::text::{TEXT_CHARS_MAX, clean, counted};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
 use crate::serve::api::At;
 use crate::serve::approvals::{self, ApprovalsView, CallView, SaidSent};
+use crate::serve::done::Key;
 use crate::serve::problem::Problem;
 
 /// The answers, and what stands on their buttons.
@@ -47,7 +48,7 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
         section {
             h2 { "Agents of " (clean(&of.person)) }
             p.quiet {
-                "Tools: " (clean(&of.tools.join(", "))) ". " (of.answers) " answers so far. "
+                "Tools: " (clean(&of.tools.join(", "))) ". " (counted(of.answers, "answer")) " so far. "
                 @if of.is_certified { "Belief lets acts pass that it is sure enough of." } @else { "Belief lets nothing pass by itself yet." }
             }
             @if of.open.is_empty() { p { "Nothing waits for an answer." } }
@@ -57,9 +58,9 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
                 ul { @for rule in &of.rules { li {
                     "Rule " (rule.number) ": " (clean(&rule.words)) " "
                     form.row method="post" action=(format!("/approvals/rules/{}/revoke", rule.number)) {
-                        (csrf(caller))
+                        (unseen(caller))
                         input type="hidden" name="person" value=(of.person);
-                        button type="submit" aria-label=(format!("Revoke rule {}", rule.number)) { "Revoke it" }
+                        button type="submit" aria-label=(format!("Revoke it: rule {}", rule.number)) { "Revoke it" }
                     }
                 } } }
             }
@@ -69,9 +70,9 @@ fn owner(caller: &Caller, of: &ApprovalsView) -> Markup {
                     "Act " (act.number) ": " (what(act)) " " span.quiet { (act.why) }
                     @for line in &act.became { p { (clean(line)) } }
                     form.row method="post" action=(format!("/approvals/acts/{}/undo", act.number)) {
-                        (csrf(caller))
+                        (unseen(caller))
                         input type="hidden" name="person" value=(of.person);
-                        button type="submit" aria-label=(format!("Take act {} back", act.number)) { "Take it back" }
+                        button type="submit" aria-label=(format!("Take it back: act {}", act.number)) { "Take it back" }
                     }
                 } } }
             }
@@ -124,7 +125,7 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
     html! {
         article.card id=(format!("question-{}", call.number)) {
             form.question method="post" action=(format!("/approvals/questions/{}", call.number)) {
-                (csrf(caller))
+                (unseen(caller))
                 input type="hidden" name="person" value=(person);
                 input type="hidden" name="shown_hash" value=(shown);
                 fieldset {
@@ -135,7 +136,7 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
                     } }))
                     @if !call.task.is_empty() { p { "For the task “" (line(&call.task)) "”" } }
                     @if !call.context.is_empty() { p { "The agent says: “" (line(&call.context)) "”" } }
-                    p { (clean(&call.changes)) "." }
+                    p { (sentence(&clean(&call.changes))) "." }
                     p.quiet {
                         (clean(&call.why))
                         @if let Some(p) = call.p_refuse { (format!(" Believed now: you would be against it with probability {:.1}%.", 100.0 * p)) }
@@ -157,6 +158,8 @@ fn question(caller: &Caller, person: &str, call: &CallView) -> Markup {
 #[derive(Debug, Deserialize)]
 pub(super) struct AnswerForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
     person: String,
     shown_hash: ShownHash,
     answer: SaidSent,
@@ -170,13 +173,16 @@ pub(super) async fn answer(
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    approvals::answered(&app, &caller, Some(form.person), question, form.shown_hash, form.answer).await?;
+    let key = Key::of_form(&caller, &format!("/approvals/questions/{question}"), &form.once);
+    approvals::answered(&app, &caller, key, Some(form.person), question, form.shown_hash, form.answer).await?;
     Ok(Redirect::to("/approvals").into_response())
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct UndoForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
     person: String,
 }
 
@@ -188,7 +194,8 @@ pub(super) async fn undo(
     Form(form): Form<UndoForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    approvals::undone(&app, &caller, Some(form.person), act).await?;
+    let key = Key::of_form(&caller, &format!("/approvals/acts/{act}/undo"), &form.once);
+    approvals::undone(&app, &caller, key, Some(form.person), act).await?;
     Ok(Redirect::to("/approvals").into_response())
 }
 
@@ -200,6 +207,7 @@ pub(super) async fn revoke(
     Form(form): Form<UndoForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    approvals::revoked(&app, &caller, Some(form.person), rule).await?;
+    let key = Key::of_form(&caller, &format!("/approvals/rules/{rule}/revoke"), &form.once);
+    approvals::revoked(&app, &caller, key, Some(form.person), rule).await?;
     Ok(Redirect::to("/approvals").into_response())
 }

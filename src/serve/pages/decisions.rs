@@ -6,12 +6,13 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame, link, sentence};
+use super::{Form, frame, link, sentence, unseen};
 use crate::front::text::{clean, percent, signed};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
 use crate::serve::api::{Asked, At};
 use crate::serve::decisions::{self, DecisionQuery, DecisionView, Preferred};
+use crate::serve::done::Key;
 use crate::serve::problem::Problem;
 
 /// Strikes everything that was weighed.
@@ -77,14 +78,15 @@ fn card(caller: &Caller, d: &DecisionView) -> Markup {
     }
 }
 
-fn action(d: &DecisionView, what: &str) -> String {
-    format!("/decisions/{}/{what}", d.record)
+/// Where a form about a decision is sent.
+fn address(record: u64, what: &str) -> String {
+    format!("/decisions/{record}/{what}")
 }
 
 fn question(caller: &Caller, d: &DecisionView, pair: &[String; 2]) -> Markup {
     html! {
-        form.question method="post" action=(action(d, "answer")) {
-            (csrf(caller))
+        form.question method="post" action=(address(d.record, "answer")) {
+            (unseen(caller))
             fieldset {
                 legend { "Which would you rather have?" }
                 div.answers {
@@ -172,8 +174,8 @@ fn actions(caller: &Caller, d: &DecisionView) -> Markup {
         @if d.may_correct {
             details {
                 summary { "That was wrong" }
-                form.row method="post" action=(action(d, "correct")) {
-                    (csrf(caller))
+                form.row method="post" action=(address(d.record, "correct")) {
+                    (unseen(caller))
                     label for=(format!("rather-{}", d.record)) { "Rather" }
                     select id=(format!("rather-{}", d.record)) name="rather" required {
                         @for (i, a) in d.alternatives.iter().enumerate() { @if d.chosen != Some(i) { option value=(i) { (clean(&a.text)) } } }
@@ -184,8 +186,8 @@ fn actions(caller: &Caller, d: &DecisionView) -> Markup {
         }
         @if d.may_reconsider { (other_alternatives(caller, d)) }
         @if d.may_stop {
-            form method="post" action=(action(d, "stop")) {
-                (csrf(caller))
+            form method="post" action=(address(d.record, "stop")) {
+                (unseen(caller))
                 button type="submit" { "Stop this task" }
             }
         }
@@ -198,8 +200,8 @@ fn other_alternatives(caller: &Caller, d: &DecisionView) -> Markup {
     html! {
         details {
             summary { "None of these, or not all of them" }
-            form method="post" action=(action(d, "alternatives")) {
-                (csrf(caller))
+            form method="post" action=(address(d.record, "alternatives")) {
+                (unseen(caller))
                 // What nobody described is read by the model, which a participant does not ask.
                 @if caller.sees_everybody() {
                     label for=(add) { "What else could be done, one a line" }
@@ -222,6 +224,8 @@ fn other_alternatives(caller: &Caller, d: &DecisionView) -> Markup {
 #[derive(Debug, Deserialize)]
 pub(super) struct AnswerForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
     answer: Preferred,
 }
 
@@ -233,13 +237,16 @@ pub(super) async fn answer(
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    let made = decisions::answered(&app, &caller, record, form.answer).await?;
+    let key = Key::of_form(&caller, &address(record, "answer"), &form.once);
+    let made = decisions::answered(&app, &caller, key, record, form.answer).await?;
     Ok(back(made))
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CorrectForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
     rather: usize,
 }
 
@@ -251,13 +258,16 @@ pub(super) async fn correct(
     Form(form): Form<CorrectForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    decisions::corrected(&app, &caller, record, form.rather).await?;
+    let key = Key::of_form(&caller, &address(record, "correct"), &form.once);
+    decisions::corrected(&app, &caller, key, record, form.rather).await?;
     Ok(back(record))
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ReconsiderForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
     #[serde(default)]
     add: String,
     /// A place from 0, all, or nothing.
@@ -279,13 +289,16 @@ pub(super) async fn reconsider(
         STRIKE_ALL => (0..decisions::one(&app, &caller, record).await?.alternatives.len()).collect(),
         place => vec![place.parse().map_err(|_| Problem::malformed("strike: expected a number, or all"))?],
     };
-    let made = decisions::reconsidered(&app, &caller, record, add, strike).await?;
+    let key = Key::of_form(&caller, &address(record, "alternatives"), &form.once);
+    let made = decisions::reconsidered(&app, &caller, key, record, add, strike).await?;
     Ok(back(made))
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct StopForm {
     csrf: String,
+    #[serde(default)]
+    once: String,
 }
 
 /// Stops the task.
@@ -296,7 +309,8 @@ pub(super) async fn stop(
     Form(form): Form<StopForm>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    decisions::stopped(&app, &caller, record).await?;
+    let key = Key::of_form(&caller, &address(record, "stop"), &form.once);
+    decisions::stopped(&app, &caller, key, record).await?;
     Ok(back(record))
 }
 

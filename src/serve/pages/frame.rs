@@ -28,7 +28,7 @@ pub(super) fn page(caller: &Caller, title: &str, here: &str, content: Markup) ->
                 a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
             }
             form.leave method="post" action="/leave" {
-                (super::csrf(caller))
+                (super::unseen(caller))
                 button.link type="submit" { @if caller.role == Role::Participant { "Leave" } @else { "Sign out" } }
             }
         }
@@ -56,8 +56,7 @@ fn whole(title: &str, nav: Option<Markup>, content: Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (title) @if title != "Credence" { " · Credence" } }
                 link rel="icon" href="data:,";
-                link rel="stylesheet" href="/assets/credence.css";
-                script src="/assets/credence.js" defer {}
+                (super::assets::loaded())
             }
             body {
                 a.skip href="#content" { "To the content" }

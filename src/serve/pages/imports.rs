@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form as Fields, csrf, frame, sentence};
+use super::{Form as Fields, frame, sentence, unseen};
 use crate::commands::evidence::import::{ImportView, MarkView};
 use crate::front::text::{clean, counted};
 use crate::serve::App;
@@ -27,7 +27,7 @@ pub(super) fn form(caller: &Caller) -> Markup {
             summary { "Bring in answers from a file" }
             p { "Nothing is changed before you have seen what would come in. What stands here already is not counted twice." }
             form method="post" action="/people/import" enctype="multipart/form-data" {
-                (csrf(caller))
+                (unseen(caller))
                 div.row {
                     label for="format" { "It is" }
                     select #format name="format" {
@@ -164,7 +164,7 @@ fn shown(caller: &Caller, imported: &Imported, next: Option<&How>) -> Response {
             (summary(found))
             @if let Some(how) = next.filter(|_| is_new) {
                 form method="post" action=(format!("/people/import/{}", imported.import)) {
-                    (csrf(caller))
+                    (unseen(caller))
                     input type="hidden" name="format" value=(how.format.name());
                     input type="hidden" name="skip_bad" value=(how.skip_bad);
                     input type="hidden" name="person" value=(how.person.as_deref().unwrap_or(""));

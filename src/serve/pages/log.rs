@@ -5,13 +5,14 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame, link};
-use crate::commands::values::{Sheet, drawing};
+use super::{Form, frame, link, unseen};
+use crate::commands::values::{Sheet, drawing, title};
 use crate::front::report::{after, ranked};
 use crate::front::text::{clean, signed};
 use crate::serve::App;
 use crate::serve::access::{Caller, check_csrf};
 use crate::serve::api::Asked;
+use crate::serve::done::Key;
 use crate::serve::problem::Problem;
 use crate::serve::reading::{self, LogPage, LogQuery};
 
@@ -88,8 +89,10 @@ fn filters(caller: &Caller, asking: &Asking) -> Markup {
 fn belief(asking: &Asking, records: &LogPage, then: &Sheet, without: Option<&Sheet>) -> Markup {
     let at = asking.at.unwrap_or(records.head).min(records.head);
     html! {
-        h2 { "Belief about " (then.person) " at record " output for="at" { (at) } }
-        form method="get" action="/log" data-follow="belief" {
+        h2 { "Belief about " (then.person) " at record " output #shown-at for="at" { (at) } }
+        // The slider follows the hand: what was believed then takes the place of what stands below it.
+        form method="get" action="/log" hx-get="/log" hx-trigger="input from:#at delay:120ms" hx-sync="this:replace" hx-target="#believed"
+            hx-select="#believed" hx-select-oob="#shown-at" hx-swap="outerHTML" hx-replace-url="true" {
             input type="hidden" name="person" value=(asking.person.as_deref().unwrap_or(""));
             input type="hidden" name="kind" value=(asking.kind);
             @if asking.all { input type="hidden" name="all" value="true"; }
@@ -97,10 +100,12 @@ fn belief(asking: &Asking, records: &LogPage, then: &Sheet, without: Option<&She
             input #at type="range" name="at" min="1" max=(records.head) value=(at);
             button type="submit" { "Show this record" }
         }
-        p.quiet { "Through record " (at) ", " (after(&then.values)) "." }
-        @match without {
-            None => figure { (drawing::drawn(then, false)) },
-            Some(without) => (compared(then, without, asking.without.unwrap_or(0))),
+        div #believed {
+            p.quiet { "Through record " (at) ", " (after(&then.values)) "." }
+            @match without {
+                None => figure { (drawing::bars(&title(&then.person), &then.values)) },
+                Some(without) => (compared(then, without, asking.without.unwrap_or(0))),
+            }
         }
     }
 }
@@ -154,7 +159,7 @@ fn lines(caller: &Caller, asking: &Asking, records: &LogPage) -> Markup {
                             " · " a href=(link("/log", &[("person", about), ("without", &seq)])) { "what if not" }
                             details { summary { "withdraw" }
                                 form method="post" action="/log/retract" {
-                                    (csrf(caller))
+                                    (unseen(caller))
                                     input type="hidden" name="seq" value=(seq);
                                     input type="hidden" name="person" value=(person);
                                     label { "Why? " input name="reason" required maxlength="500"; }
@@ -177,6 +182,8 @@ fn lines(caller: &Caller, asking: &Asking, records: &LogPage) -> Markup {
 #[derive(Debug, Deserialize)]
 pub(super) struct Retract {
     csrf: String,
+    #[serde(default)]
+    once: String,
     seq: u64,
     reason: String,
     #[serde(default)]
@@ -190,6 +197,7 @@ pub(super) async fn retract(
     Form(form): Form<Retract>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    reading::retract(&app, &caller, credence_memory::ids::Seq(form.seq), form.reason).await?;
+    let key = Key::of_form(&caller, "/log/retract", &form.once);
+    reading::retract(&app, &caller, key, credence_memory::ids::Seq(form.seq), form.reason).await?;
     Ok(Redirect::to(&link("/log", &[("person", &form.person)])).into_response())
 }

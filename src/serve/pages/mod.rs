@@ -1,6 +1,7 @@
-//! The pages: made here, whole without script; a small script adds keys and spares reloads.
+//! The pages: made here, whole without script. A small script adds keys, and a library that others wrote (htmx) fetches what changes.
 
 mod approvals;
+mod assets;
 mod decisions;
 mod experiments;
 mod frame;
@@ -11,9 +12,11 @@ mod people;
 mod session;
 mod values;
 
+pub(super) use people::to_share;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -22,13 +25,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::App;
-use super::access::{Caller, Role, check_csrf, no_cookie, set_cookie};
+use super::access::{Caller, Role, check_csrf, no_cookie, secret, set_cookie};
 use super::api::{Asked, unread};
 use super::imports::FILE_BYTES_MAX;
 use super::problem::Problem;
-
-const STYLE: &str = include_str!("../assets/credence.css");
-const SCRIPT: &str = include_str!("../assets/credence.js");
 
 /// The pages' routes.
 pub(super) fn router() -> Router<App> {
@@ -38,6 +38,7 @@ pub(super) fn router() -> Router<App> {
         .route("/leave", post(leave))
         .route("/session", get(session::page))
         .route("/session/say", post(session::say))
+        .route("/session/events", get(session::follow))
         .route("/values", get(values::page))
         .route("/values/{file}", get(values::file))
         .route("/people", get(people::page))
@@ -45,7 +46,7 @@ pub(super) fn router() -> Router<App> {
         .route("/people/import", post(imports::look).layer(DefaultBodyLimit::max(FILE_BYTES_MAX + 64 * 1024)))
         .route("/people/import/{import}", post(imports::commit))
         .route("/people/answers.csv", get(super::people::csv))
-        .route("/people/page.html", get(people::shared))
+        .route("/people/page.html", get(super::people::shared))
         .route("/join/{token}", get(people::join_page).post(people::join))
         .route("/log", get(log::page))
         .route("/log/retract", post(log::retract))
@@ -62,16 +63,9 @@ pub(super) fn router() -> Router<App> {
         .route("/experiments/start", post(experiments::start))
         .route("/experiments/stop", post(experiments::stop))
         .route("/experiments/{run}", get(experiments::report))
+        .route("/experiments/{run}/events", get(experiments::follow))
         .route("/model", get(model::page))
-        .route("/assets/credence.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
-        .route("/assets/credence.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    let cached = HeaderValue::from_static("public, max-age=3600");
-    let mut response = ([(header::CONTENT_TYPE, kind)], text).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, cached);
-    response
+        .merge(assets::router())
 }
 
 /// The fields of a form; every form of ours carries `csrf`.
@@ -237,9 +231,22 @@ fn sentence(text: &str) -> String {
     crate::front::report::sentence(crate::front::text::clean(text).trim_end_matches('.'))
 }
 
-/// The hidden field that shows that a form is ours.
-fn csrf(caller: &Caller) -> Markup {
-    html! { input type="hidden" name="csrf" value=(caller.csrf); }
+/// What every form carries unseen: that it is ours, and a key of its own, so that a second click does nothing twice.
+fn unseen(caller: &Caller) -> Markup {
+    unseen_with(caller, &secret())
+}
+
+/// The same with this key.
+fn unseen_with(caller: &Caller, key: &str) -> Markup {
+    html! {
+        input type="hidden" name="csrf" value=(caller.csrf);
+        (once(key))
+    }
+}
+
+/// The key of a form.
+fn once(key: &str) -> Markup {
+    html! { input type="hidden" name="once" value=(key); }
 }
 
 #[cfg(test)]

@@ -4,18 +4,19 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use credence_agent::people::{ItemView, Leaning, PeopleView, Point, ValuesMap};
-use credence_memory::ids::PersonId;
 use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
 use fast_qr::qr::QRBuilder;
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use super::{Form, csrf, frame, imports, link, sentence};
+use super::{Form, frame, imports, link, once, sentence, unseen};
 use crate::front::text::{clean, percent};
 use crate::serve::App;
-use crate::serve::access::{Caller, JOINED_MAX, Role, check_csrf, set_cookie};
+use crate::serve::access::{Caller, Role, check_csrf, secret, set_cookie};
 use crate::serve::api::{Asked, At};
-use crate::serve::people::{AskView, Seen, seen};
+use crate::serve::done::Key;
+use crate::serve::joining;
+use crate::serve::people::{AskView, Seen, ValueShare, seen};
 use crate::serve::problem::Problem;
 
 /// Statements in a list, at most.
@@ -47,12 +48,12 @@ pub(super) async fn page(
                 p { "Whoever opens the link joins under a pseudonym of their own and answers on their own phone. "
                     (joined) @if joined == 1 { " person has" } @else { " people have" } " joined so." }
                 @if let Some(token) = &which.link {
-                    @let address = app.address(&format!("/join/{token}"));
+                    @let address = joining::link(&app, token);
                     p { a #join href=(address) { (address) } }
                     @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
                     @if app.is_loopback { p.notice { "This address works on this machine only. For phones in the same network, start with --listen 0.0.0.0:7878." } }
                 }
-                form method="post" action="/people/link" { (csrf(&caller)) button.primary type="submit" { "Make a link" } }
+                form method="post" action="/people/link" { (unseen(&caller)) button.primary type="submit" { "Make a link" } }
             }
             @if seen.conversations.len() > 1 {
                 form.row method="get" action="/people" {
@@ -78,7 +79,10 @@ fn body(seen: &Seen) -> Markup {
     let Some(view) = &seen.view else {
         return html! {
             (by_values(seen))
-            p { (sentence(seen.why_not.as_deref().unwrap_or("nobody has answered yet"))) "." }
+            @match &seen.values {
+                None => p { (sentence(seen.why_not.as_deref().unwrap_or("nobody has answered yet"))) "." },
+                Some(map) => p.quiet { "From " (map.points.len()) " people, through record " (seen.head) ". Groups by who answered alike need three people who answered about the same things." },
+            }
         };
     };
     html! {
@@ -89,7 +93,7 @@ fn body(seen: &Seen) -> Markup {
                 "The answers show " (view.groups.len()) " groups: "
                 @for (g, group) in view.groups.iter().enumerate() { @if g > 0 { ", " } "group " (letter(g)) " with " (group.people) " people" } "."
             } }
-            @if !view.map.is_empty() && seen.values.is_none() { figure.card { (map(view)) } }
+            @if !view.map.is_empty() && seen.values.is_none() { figure.card.map { (map(view)) } }
         }
         (statements("What unites", "All groups agree on these, or all disagree, as far as is sure from those who answered.", view, |i| i.surely_unites))
         (statements("What divides", "The groups stand apart on these, as far as is sure.", view, |i| i.surely_divides))
@@ -134,7 +138,7 @@ fn by_values(seen: &Seen) -> Markup {
         section {
             h2 { "Values" }
             p { "People answered few of the same questions, since each was asked what tells most about them. So this map is of what is believed of their values, and not of who answered alike." }
-            figure.card {
+            figure.card.map {
                 (drawing(points, &|_| 0, 1, "Where people stand by their values"))
                 figcaption.quiet {
                     "People who are near each other care about the same. "
@@ -143,6 +147,40 @@ fn by_values(seen: &Seen) -> Markup {
                     "Each value counts beside a person's own average. The pale shapes show how sure their places are: each holds its person with 50%."
                 }
             }
+            (shares(seen))
+        }
+    }
+}
+
+/// What people's values have in common, and where they part.
+fn shares(seen: &Seen) -> Markup {
+    let name = |id: &str| seen.names.get(id).cloned().unwrap_or_else(|| id.to_owned());
+    let list = |which: &dyn Fn(&ValueShare) -> bool| {
+        let found: Vec<String> =
+            seen.shares.iter().filter(|share| which(share)).map(|share| name(&share.value)).collect();
+        found.join(", ")
+    };
+    let (more, less) = (list(&|s| s.more > 1 && s.less == 0), list(&|s| s.less > 1 && s.more == 0));
+    let apart = list(&|s| s.more > 0 && s.less > 0);
+    html! {
+        @if !seen.shares.is_empty() {
+            h3 { "What unites and what divides" }
+            ul {
+                @if !more.is_empty() { li { "Matter more, and to nobody surely less: " (more) "." } }
+                @if !less.is_empty() { li { "Matter less, and to nobody surely more: " (less) "." } }
+                @if !apart.is_empty() { li { "People stand apart: " (apart) "." } }
+                @if more.is_empty() && less.is_empty() && apart.is_empty() { li { "Nothing is sure yet: more answers tell more." } }
+            }
+            (frame::wide("To how many each value matters", html! { table {
+                caption { "People to whom a value matters more or less than their values do on average, where that is sure with 90%" }
+                thead { tr { th scope="col" { "value" } th.number scope="col" { "more" } th.number scope="col" { "less" } th.number scope="col" { "not sure yet" } } }
+                tbody { @for share in &seen.shares { tr {
+                    th scope="row" { (name(&share.value)) }
+                    td.number { (share.more) }
+                    td.number { (share.less) }
+                    td.number { (share.unsure) }
+                } } }
+            } }))
         }
     }
 }
@@ -242,6 +280,8 @@ fn qr(address: &str) -> Option<Markup> {
 #[derive(Debug, Deserialize)]
 pub(super) struct MakeLink {
     csrf: String,
+    #[serde(default)]
+    once: String,
 }
 
 /// Makes a link to join by.
@@ -251,8 +291,8 @@ pub(super) async fn make_link(
     Form(form): Form<MakeLink>,
 ) -> Result<Response, Problem> {
     check_csrf(&caller, &form.csrf)?;
-    caller.must_see_everybody()?;
-    let token = app.join_token()?;
+    let key = Key::of_form(&caller, "/people/link", &form.once);
+    let token = joining::token_of_link(&app, &caller, key)?;
     Ok(Redirect::to(&link("/people", &[("link", &token)])).into_response())
 }
 
@@ -262,10 +302,7 @@ pub(super) async fn join_page(
     At(token): At<String>,
     caller: Result<Caller, Problem>,
 ) -> Result<Response, Problem> {
-    let is_link = app.tokens.caller(&token).is_some_and(|c| c.role == Role::Join);
-    if !is_link {
-        return Err(Problem::gone("this link does not work any more: ask whoever sent it for another one"));
-    }
+    joining::by_link(&app, &token)?;
     if caller.is_ok_and(|caller| caller.role == Role::Participant) {
         return Ok(Redirect::to("/session").into_response());
     }
@@ -275,6 +312,7 @@ pub(super) async fn join_page(
             p { "You are asked what matters to you, one question at a time. It takes about ten minutes; you can stop whenever you like, and take any answer back." }
             p { "Choose a pseudonym: a name that you will recognise and others will not. Whoever runs this sees the pseudonym and your answers, and no other name." }
             form.row method="post" action=(format!("/join/{token}")) {
+                (once(&secret()))
                 label for="pseudonym" { "Pseudonym" }
                 input #pseudonym name="pseudonym" required maxlength="60" autocomplete="off" autofocus;
                 button.primary type="submit" { "Begin" }
@@ -287,6 +325,8 @@ pub(super) async fn join_page(
 #[derive(Debug, Deserialize)]
 pub(super) struct Join {
     pseudonym: String,
+    #[serde(default)]
+    once: String,
 }
 
 /// Makes somebody a participant.
@@ -295,33 +335,16 @@ pub(super) async fn join(
     At(token): At<String>,
     Form(form): Form<Join>,
 ) -> Result<Response, Problem> {
-    if app.tokens.caller(&token).is_none_or(|c| c.role != Role::Join) {
-        return Err(Problem::gone("this link does not work any more: ask whoever sent it for another one"));
-    }
-    let person = PersonId::new(form.pseudonym.trim()).map_err(|e| Problem::unusable(e.to_string()))?;
-    if app.tokens.participants() >= JOINED_MAX {
-        return Err(Problem::conflict(format!("{JOINED_MAX} people have joined: no more can")));
-    }
-    let asked = person.clone();
-    let known = app.desk.run(move |desk| desk.home.state().person(&asked).is_some()).await?;
-    if known || app.tokens.is_taken(&person) {
-        return Err(Problem::conflict(format!("somebody is called {person} already: choose another pseudonym")));
-    }
-    let own = app.tokens.make(Role::Participant, Some(person)).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let key = Key::of_form(&joining::by_link(&app, &token)?, "/join", &form.once);
+    let (_, own) = joining::joined(&app, &form.pseudonym, key).await?;
     let mut response = Redirect::to("/session").into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie(&own, app.is_secure));
     Ok(response)
 }
 
-/// The picture as one file, without names.
-pub(super) async fn shared(
-    State(app): State<App>,
-    caller: Caller,
-    Asked(which): Asked<Which>,
-) -> Result<Response, Problem> {
-    caller.must_see_everybody()?;
-    let seen = seen(&app, which.conversation).await?;
-    let page = html! {
+/// The picture as a page by itself, without names.
+pub(in crate::serve) fn to_share(seen: &Seen) -> Markup {
+    html! {
         (maud::DOCTYPE)
         html lang="en" {
             head {
@@ -329,11 +352,9 @@ pub(super) async fn shared(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 title { "What unites and what divides" }
-                style { (PreEscaped(super::STYLE)) }
+                style { (PreEscaped(super::assets::STYLE)) }
             }
-            body { main { h1 { "What unites and what divides" } (body(&seen)) } }
+            body { main { h1 { "What unites and what divides" } (body(seen)) } }
         }
-    };
-    let disposition = [(header::CONTENT_DISPOSITION, "attachment; filename=\"people.html\"")];
-    Ok((disposition, Html(page.into_string())).into_response())
+    }
 }

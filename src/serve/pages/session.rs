@@ -1,23 +1,32 @@
 //! A session: the question, what the last answer moved, and sentences to be confirmed.
 
+use std::convert::Infallible;
+
 use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, WhyView};
 use credence_memory::ids::PersonId;
 use credence_memory::record::QuestionKind;
 use maud::{Markup, html};
 use serde::Deserialize;
+use tokio_stream::{Stream, StreamExt};
 
-use super::{Form, coded, csrf, frame, link};
+use super::{Form, frame, link, unseen_with};
 use crate::commands::values::drawing;
 use crate::front::report::{given, sentence};
 use crate::front::text::{clean, counted, percent, signed};
 use crate::serve::App;
-use crate::serve::access::{Caller, check_csrf};
+use crate::serve::access::{Caller, check_csrf, secret};
 use crate::serve::api::{Asked, named};
 use crate::serve::desk::Turn;
+use crate::serve::done::Key;
+use crate::serve::following;
 use crate::serve::problem::Problem;
 use crate::surroundings::now;
+
+/// Where what is said is sent.
+const SAY: &str = "/session/say";
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Whose {
@@ -49,6 +58,8 @@ pub(super) async fn page(
 #[derive(Debug, Deserialize)]
 pub(super) struct Say {
     csrf: String,
+    #[serde(default)]
+    once: String,
     session: String,
     #[serde(default)]
     question: Option<usize>,
@@ -96,7 +107,7 @@ pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form
         })
         .await??;
     app.metrics.answered();
-    app.following.wake(&turn.session);
+    app.following.wake(&turn.session, Key::of_form(&caller, SAY, &form.once));
     if turn.ended.is_some() {
         return Ok(Redirect::to(&whose(&caller, "/values", &turn.person, &[("ended", "true")])).into_response());
     }
@@ -117,43 +128,91 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
         return Redirect::to(&whose(caller, "/values", &turn.person, &[("ended", "true")])).into_response();
     }
     let title = if caller.sees_everybody() { format!("Session: {}", turn.person) } else { "Session".to_owned() };
+    let key = secret();
+    let (session, stands) = (turn.session.as_str(), stands(turn));
+    let events = link("/session/events", &[("session", session), ("stands", &stands), ("once", &key)]);
     let page = frame::page(
         caller,
         &title,
         "/session",
         html! {
-            // While a script runs, it shows what changed elsewhere: on another device, or on a facilitator's screen.
-            div.session data-follows=(format!("/api/v1/sessions/{}/events", coded(turn.session.as_str()))) data-stands=(stands(turn))
-                data-over=(whose(caller, "/values", &turn.person, &[("ended", "true")])) {
-                div {
-                    @if let Some(problem) = &turn.problem { p.problem role="alert" { (sentence(&clean(problem))) "." } }
-                    @if let Some(notice) = &turn.notice { p.notice role="status" { (sentence(&clean(notice))) "." } }
-                    form #say method="post" action="/session/say" {
-                        (csrf(caller))
-                        input type="hidden" name="session" value=(turn.session);
-                        @match (&turn.confirm, &turn.question) {
-                            (Some(reading), _) => (confirm(reading)),
-                            (None, Some(question)) => (ask(question, caller, turn, why)),
-                            (None, None) => {}
-                        }
-                    }
-                    (words(caller, turn))
-                    p.quiet {
-                        (given(turn.answers, 0)) " so far. "
-                        @if let Some(question) = &turn.question {
-                            @if let Some(most) = question.remaining { "Up to " (counted(most, "question")) " left; stop whenever you like." }
-                            @else { "Stop whenever you like." }
-                        }
-                    }
-                }
-                aside aria-label="What moved" { (moved(turn)) }
-            }
+            // What changes elsewhere, on another device or on a facilitator's screen, takes the place of what is shown here.
+            div.session hx-ext="sse" sse-connect=(events) sse-swap="turn" sse-close="over" { (content(caller, turn, why, &key)) }
         },
     );
     Html(page.into_string()).into_response()
 }
 
-/// Where a session stands, in a few words that a script compares with what it is told.
+/// What changes with every answer; `key` is that of its forms.
+fn content(caller: &Caller, turn: &Turn, why: Option<&WhyView>, key: &str) -> Markup {
+    let values = whose(caller, "/values", &turn.person, &[("ended", "true")]);
+    html! {
+        div hx-get=(values) hx-trigger="sse:over" hx-target="body" hx-push-url="true" {
+            @if let Some(problem) = &turn.problem { p.problem role="alert" { (sentence(&clean(problem))) "." } }
+            @if let Some(notice) = &turn.notice { p.notice role="status" { (sentence(&clean(notice))) "." } }
+            form #say method="post" action=(SAY) {
+                (unseen_with(caller, key))
+                input type="hidden" name="session" value=(turn.session);
+                @match (&turn.confirm, &turn.question) {
+                    (Some(reading), _) => (confirm(reading)),
+                    (None, Some(question)) => (ask(question, caller, turn, why)),
+                    (None, None) => {}
+                }
+            }
+            (words(caller, turn, key))
+            p.quiet {
+                (given(turn.answers, 0)) " so far. "
+                @if let Some(question) = &turn.question {
+                    @if let Some(most) = question.remaining { "Up to " (counted(most, "question")) " left; stop whenever you like." }
+                    @else { "Stop whenever you like." }
+                }
+            }
+        }
+        aside aria-label="What moved" { (moved(turn)) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Follow {
+    session: String,
+    /// Where it stands on the page that follows.
+    #[serde(default)]
+    stands: String,
+    /// The key of the forms on that page.
+    #[serde(default)]
+    once: String,
+}
+
+/// Follows a session for a page that shows it: what stands there otherwise than on the page comes as an event `turn`, and its end as
+/// `over`. What the page itself sends is not told to it: it gets a page in answer.
+pub(super) async fn follow(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(page): Asked<Follow>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let turns = following::turns(&app, caller.clone(), named(&page.session)?).await?;
+    let Follow { mut stands, mut once, .. } = page;
+    let mut has_sent = false;
+    let events = turns.filter_map(move |news| {
+        has_sent |= news.by.is_some() && news.by == Key::of_form(&caller, SAY, &once);
+        if has_sent {
+            return None;
+        }
+        if news.is_over {
+            return Some(Ok(Event::default().event("over").data("over")));
+        }
+        let now = self::stands(&news.turn);
+        if now == stands {
+            return None;
+        }
+        (stands, once) = (now, secret());
+        let page = content(&caller, &news.turn, None, &once).into_string();
+        Some(Ok(Event::default().event("turn").data(page)))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// Where a session stands, in a few words: a page that shows them needs no other.
 fn stands(turn: &Turn) -> String {
     let question = turn.question.as_ref().map_or(0, |question| question.number);
     let reading = turn.confirm.as_ref().map_or("", |reading| reading.text.as_str());
@@ -273,12 +332,13 @@ fn confirm(reading: &ConfirmView) -> Markup {
     }
 }
 
-fn words(caller: &Caller, turn: &Turn) -> Markup {
+fn words(caller: &Caller, turn: &Turn, key: &str) -> Markup {
     html! {
-        details.words {
+        // Stays as it is when the rest is replaced: somebody may be writing.
+        details.words #in-words hx-preserve {
             summary data-key="i" { kbd aria-hidden="true" { "i" } " Say it in your own words" }
-            form method="post" action="/session/say" .row {
-                (csrf(caller))
+            form method="post" action=(SAY) .row {
+                (unseen_with(caller, key))
                 input type="hidden" name="session" value=(turn.session);
                 input type="hidden" name="say" value="words";
                 label for="words" { "For example: \"honesty matters more to me than loyalty\"" }
@@ -302,6 +362,6 @@ fn moved(turn: &Turn) -> Markup {
                 (change.name) " " strong { (signed(change.mean_change)) }
             } } }
         }
-        figure { (drawing::bars("Your values so far", values)) }
+        figure { (drawing::narrow("Your values so far", values)) }
     }
 }

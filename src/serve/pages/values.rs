@@ -43,7 +43,7 @@ pub(super) async fn page(
         html! {
             @if which.ended { p.notice role="status" { "The session is over; thank you. This page is yours to keep." } }
             p.quiet { (dated(&sheet)) }
-            figure.card { (drawing::drawn(&sheet, false)) }
+            figure.card { (drawing::bars(&title(&sheet.person), &sheet.values)) }
             @for section in said(&sheet) {
                 section {
                     h2 { (section.heading) }

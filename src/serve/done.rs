@@ -1,0 +1,300 @@
+//! What was done under which key: a write that is sent again with the same key is done once, also after the service ended in between.
+//!
+//! The log is the truth. Before the records of such a write go into it, a line of `HOME/serve/done.jsonl` says what the write gives and
+//! with which record, and which hash, the log ends then. The line counts only where the log holds that record: a service that ended
+//! before it was written has done nothing, and does it when it is asked again. So nothing has to be kept in the log itself, whose format
+//! stays as it is, and a line without its record is no more than a line that can be deleted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use credence_memory::home::Home;
+use credence_memory::ids::{Hash, Seq};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::App;
+use super::access::Caller;
+use super::problem::Problem;
+use crate::surroundings::done_under_keys;
+
+/// Keys that are remembered, at most.
+const KEYS_MAX: usize = 10_000;
+
+/// The key of a write: the same write, sent again by the same caller, has the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Key(Hash);
+
+impl Key {
+    /// Of what a caller sends to this address under this name. An owner has another token after a restart, so callers are told apart by
+    /// who they are.
+    pub(crate) fn of(caller: &Caller, path: &str, name: &str) -> Self {
+        let person = caller.person.as_ref().map_or("", |person| person.as_str());
+        let who = format!("{:?} {person}", caller.role);
+        Self(Hash::of_parts("idempotency", [who.as_bytes(), path.as_bytes(), name.as_bytes()]))
+    }
+
+    /// Of a form's hidden one-time key; none where there is none, as in a form that was made by hand.
+    pub(crate) fn of_form(caller: &Caller, path: &str, once: &str) -> Option<Self> {
+        (!once.is_empty()).then(|| Self::of(caller, path, once))
+    }
+}
+
+/// The key that a request carries as `Idempotency-Key`, if it does.
+pub(crate) struct Sending(pub(crate) Option<Key>);
+
+impl FromRequestParts<App> for Sending {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Some(name) = parts.headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned) else {
+            return Ok(Self(None));
+        };
+        let caller = Caller::from_request_parts(parts, app).await?;
+        Ok(Self(Some(Key::of(&caller, parts.uri.path(), &name))))
+    }
+}
+
+/// One write.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    key: Key,
+    /// The last record of the log once it is done, and its hash.
+    seq: Seq,
+    hash: Hash,
+    /// What it gives.
+    gave: Value,
+}
+
+/// The writes that were done.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// None where nothing outlives the process.
+    file: Option<PathBuf>,
+    known: HashMap<Key, Line>,
+    /// Their keys, the oldest first.
+    order: VecDeque<Key>,
+}
+
+impl Done {
+    /// Reads what was done in a home. What its log does not hold was not, and is left out of the file.
+    ///
+    /// # Errors
+    /// The file or the log cannot be read, or the file not be written.
+    pub(crate) fn open(home: &Home) -> anyhow::Result<Self> {
+        let path = done_under_keys(home.paths().root());
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),
+        };
+        // A line that a crash cut short is of a write that was not done.
+        let lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let lines = lines.split_at(lines.len().saturating_sub(KEYS_MAX)).1;
+        let wanted: BTreeMap<Seq, Hash> = lines.iter().map(|line| (line.seq, Hash::ZERO)).collect();
+        let held = if wanted.is_empty() { wanted } else { hashes(home, wanted)? };
+        let mut done = Self { file: Some(path.clone()), ..Self::default() };
+        for line in lines.iter().filter(|line| held.get(&line.seq) == Some(&line.hash)) {
+            done.know(line.clone());
+        }
+        let text: String = done.order.iter().map(|key| written(&done.known[key])).collect();
+        if !text.is_empty() || path.exists() {
+            replace(&path, &text).with_context(|| format!("failed to write {}", path.display()))?;
+        }
+        Ok(done)
+    }
+
+    /// What the write with this key gave, if it was done.
+    pub(super) fn gave<T: DeserializeOwned>(&self, key: Key) -> Option<T> {
+        serde_json::from_value(self.known.get(&key)?.gave.clone()).ok()
+    }
+
+    /// Ends a write whose records wait in the home ([`Home::hold`]): they go into the log together if it worked, and not at all if it did
+    /// not.
+    ///
+    /// # Errors
+    /// What it failed with; the disk refuses. Nothing is recorded then.
+    pub(super) fn end<T: Serialize>(
+        &mut self,
+        home: &mut Home,
+        key: Key,
+        worked: Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let (seq, hash) = home.head();
+        let said = worked.and_then(|gave| {
+            let value = serde_json::to_value(&gave).map_err(|e| Problem::failed(e.to_string()))?;
+            let line = Line { key, seq, hash, gave: value };
+            self.say(&line).map_err(|e| Problem::disk(e.to_string()))?;
+            Ok((gave, line))
+        });
+        match said {
+            Ok((gave, line)) => {
+                home.release()?;
+                self.know(line);
+                Ok(gave)
+            }
+            Err(problem) => {
+                home.let_go()?;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Says that a write is done once the log ends with this record. It is on the disk when this returns, and known from
+    /// [`Done::know`] on.
+    fn say(&self, line: &Line) -> io::Result<()> {
+        let Some(path) = &self.file else { return Ok(()) };
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        file.write_all(written(line).as_bytes())?;
+        file.sync_data()
+    }
+
+    fn know(&mut self, line: Line) {
+        self.order.push_back(line.key);
+        self.known.insert(line.key, line);
+        if self.order.len() > KEYS_MAX {
+            let oldest = self.order.pop_front();
+            oldest.map(|key| self.known.remove(&key));
+        }
+    }
+
+    /// Forgets what was done with records after this one: they were taken back.
+    pub(super) fn forget_after(&mut self, seq: Seq) {
+        self.known.retain(|_, line| line.seq <= seq);
+        self.order.retain(|key| self.known.contains_key(key));
+    }
+}
+
+/// A line as it stands in the file.
+fn written(line: &Line) -> String {
+    serde_json::to_string(line).map(|line| line + "\n").unwrap_or_default()
+}
+
+fn replace(path: &std::path::Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()?;
+    fs::rename(beside, path)
+}
+
+/// The hashes of these records in a home's log.
+fn hashes(home: &Home, mut wanted: BTreeMap<Seq, Hash>) -> anyhow::Result<BTreeMap<Seq, Hash>> {
+    for entry in home.entries()? {
+        let entry = entry?;
+        if let Some(hash) = wanted.get_mut(&entry.seq) {
+            *hash = entry.hash;
+        }
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use credence_memory::ids::{PersonId, SessionId};
+    use credence_memory::record::{Record, SessionStarted};
+    use credence_memory::sample::header;
+    use jiff::Timestamp;
+
+    use crate::serve::access::{Role, Tokens};
+
+    struct Place(Home, Done);
+
+    fn write(home: &mut Home, name: &str) -> Result<String, Problem> {
+        let session = SessionId::new(name).unwrap();
+        let person = PersonId::new("ada").unwrap();
+        let started = SessionStarted { session, person, seed: 1, strategy: "random".into() };
+        let entry = home.append(Timestamp::UNIX_EPOCH, Record::SessionStarted(started))?.0;
+        Ok(format!("{name} is record {}", entry.seq))
+    }
+
+    fn sent(place: &mut Place, key: Key, name: &str) -> Result<String, Problem> {
+        let Place(home, done) = place;
+        if let Some(gave) = done.gave(key) {
+            return Ok(gave);
+        }
+        home.hold()?;
+        let worked = write(home, name);
+        done.end(home, key, worked)
+    }
+
+    #[test]
+    fn a_write_counts_where_the_log_holds_it_and_is_done_again_where_it_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(dir.path()).unwrap();
+        let caller = |role| tokens.caller(&tokens.make(role, None, None).unwrap()).unwrap();
+        // Another token of the same owner, as after a restart.
+        let [key, again] = [caller(Role::Owner), caller(Role::Owner)].map(|owner| Key::of(&owner, "/x", "k"));
+        assert_eq!(key, again);
+        let others = [Key::of(&caller(Role::Facilitator), "/x", "k"), Key::of(&caller(Role::Owner), "/y", "k")];
+        assert!(!others.contains(&key));
+
+        let open = || {
+            let (mut home, _) = Home::open(dir.path()).unwrap();
+            home.write_ahead();
+            let done = Done::open(&home).unwrap();
+            Place(home, done)
+        };
+        Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("test")).unwrap();
+        let mut place = open();
+        let first = sent(&mut place, key, "s-1").unwrap();
+        assert_eq!(sent(&mut place, key, "s-2").unwrap(), first, "not done again");
+        // What fails leaves nothing.
+        let Place(home, done) = &mut place;
+        home.hold().unwrap();
+        write(home, "s-3").unwrap();
+        let failed = done.end(home, others[0], Err::<String, _>(Problem::unusable("no")));
+        assert_eq!((failed.unwrap_err().status, home.state().sessions().len()), (422, 1));
+        drop(place);
+        let mut place = open();
+        assert_eq!(sent(&mut place, key, "s-4").unwrap(), first, "nor after a restart");
+        let second = sent(&mut place, others[1], "s-5").unwrap();
+        drop(place);
+
+        // A service that ended after the line and before the record: it is done when it is asked again, and no line stays.
+        let log = dir.path().join("evidence/log.jsonl");
+        let text = fs::read_to_string(&log).unwrap();
+        let cut: Vec<&str> = text.lines().collect();
+        fs::write(&log, cut[..cut.len() - 1].join("\n") + "\n").unwrap();
+        let mut place = open();
+        assert_eq!(fs::read_to_string(done_under_keys(dir.path())).unwrap().lines().count(), 1);
+        assert_eq!(sent(&mut place, key, "s-6").unwrap(), first);
+        assert_eq!(sent(&mut place, others[1], "s-7").unwrap(), second.replace("s-5", "s-7"));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_done_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("test")).unwrap();
+        home.write_ahead();
+        fs::create_dir_all(dir.path().join("serve")).unwrap();
+        let done = Done::open(&home).unwrap();
+        let key = Key(Hash::of(b"k"));
+        let mut place = Place(home, done);
+        sent(&mut place, key, "s-1").unwrap();
+        place.0.take_back(io::Error::other("the disk failed")).unwrap();
+        place.1.forget_after(place.0.head().0);
+        assert_eq!(place.0.state().sessions().len(), 0);
+        assert_eq!(sent(&mut place, key, "s-2").unwrap(), "s-2 is record 2");
+        drop(place);
+        let (home, _) = Home::open(dir.path()).unwrap();
+        assert_eq!(Done::open(&home).unwrap().gave::<String>(key).as_deref(), Some("s-2 is record 2"));
+    }
+}

@@ -1,0 +1,218 @@
+//! Who may see and do what, and what is refused from elsewhere.
+
+use std::time::Duration;
+
+use crate::logs;
+use crate::served::{Service, coded, empty_home};
+use crate::{events, reply, say};
+use serde_json::{Value, json};
+
+#[test]
+fn a_stream_ends_when_its_token_is_taken_back() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let token_of = |who: Value| service.post("/api/v1/tokens", &who).ok()["token"].as_str().unwrap().to_owned();
+    let ada = service.with_token(&token_of(json!({ "role": "participant", "person": "ada" })));
+    let facilitator = service.with_token(&token_of(json!({ "role": "facilitator" })));
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    let events_of = format!("/api/v1/sessions/{}/events", coded(turn["session"].as_str().unwrap()));
+    std::thread::scope(|scope| {
+        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get("/api/v1/events"))];
+        let anothers = scope.spawn(|| facilitator.get(&events_of));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(theirs.iter().all(|stream| !stream.is_finished()) && !anothers.is_finished());
+        assert_eq!(service.send("DELETE", "/api/v1/tokens/participant", None, &[]).status, 204);
+        // The session goes on, and nothing of it is told to whom the token was taken from.
+        let answered = service.post(&events_of.replace("/events", "/said"), &json!({ "say": reply(&turn) }));
+        let seen = theirs.map(|stream| stream.join().unwrap());
+        assert_eq!(seen[0].status, 200);
+        let told = events(&seen[0].text);
+        assert_eq!(
+            told.iter().map(|(event, turn)| (event.as_str(), &turn["answers"])).collect::<Vec<_>>(),
+            [("turn", &json!(0))]
+        );
+        assert_eq!(ada.get(&events_of).status, 401);
+        // Another's stream is not touched: it ends with the session.
+        assert!(!anothers.is_finished());
+        let turn = answered.ok();
+        say(&service, &turn, &json!({ "said": "stop" })).ok();
+        let told = events(&anothers.join().unwrap().text);
+        assert_eq!(told.last().map(|(event, _)| event.as_str()), Some("over"), "{told:?}");
+    });
+    service.stop();
+}
+
+#[test]
+fn participants_join_by_a_link_and_see_themselves_only() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let link = service.post("/api/v1/join-links", &json!({})).ok()["link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&service.base).unwrap().to_owned();
+    assert!(service.as_nobody().get(&path).text.contains("Pseudonym"));
+    let [ada, bo] = ["ada", "bo"].map(|name| service.join(&path, name));
+    let taken = service.as_nobody().form(&path, &[("pseudonym", "ada")]);
+    assert_eq!(taken.status, 409);
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    assert_eq!(turn["person"], "ada");
+    say(&ada, &turn, &reply(&turn)).ok();
+    for path in
+        ["/api/v1/people", "/people", "/model", "/metrics", "/api/v1/values?person=ada", "/api/v1/log?person=ada"]
+    {
+        let answer = bo.get(path);
+        assert_eq!((answer.status, answer.problem()), (403, "forbidden".into()), "{path}");
+    }
+    assert_eq!(say(&bo, &turn, &reply(&turn)).status, 403, "somebody else's session");
+    let log = bo.get("/api/v1/log").ok();
+    assert!(log["records"].as_array().unwrap().iter().all(|r| r["person"] == "bo"), "{log}");
+    let retract = bo.post("/api/v1/log/8/retract", &json!({ "reason": "mine?" }));
+    assert_eq!(retract.status, 403);
+    // A facilitator sees everybody, and hands out no tokens.
+    let made = service.post("/api/v1/tokens", &json!({ "role": "facilitator" })).ok();
+    let facilitator = service.with_token(made["token"].as_str().unwrap());
+    assert_eq!(facilitator.get("/api/v1/people").ok()[0]["person"], "ada");
+    let refused = facilitator.post("/api/v1/tokens", &json!({ "role": "facilitator" }));
+    assert_eq!((refused.status, refused.problem()), (403, "forbidden".into()));
+    assert_eq!(service.post("/api/v1/tokens", &json!({ "role": "owner" })).status, 422);
+    assert_eq!(service.send("DELETE", "/api/v1/tokens/facilitator", None, &[]).status, 204);
+    assert_eq!(facilitator.get("/api/v1/people").status, 401);
+    assert_eq!(service.send("DELETE", "/api/v1/join-links", None, &[]).status, 204);
+    assert_eq!(service.as_nobody().get(&path).status, 410, "the link is taken back");
+    assert_eq!(ada.get("/api/v1/values").ok()["values"]["answers"], 1, "those who joined stay, with what they said");
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_refused() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let nobody = service.as_nobody();
+    let answer = nobody.get("/api/v1/people");
+    assert_eq!((answer.status, answer.problem()), (401, "unauthorized".into()));
+    assert_eq!(answer.kind, "application/problem+json");
+    assert_eq!(service.with_token("0123456789abcdef").get("/api/v1/people").status, 401);
+    // A name that was made to point here, and a page of another site.
+    let sat = json!({ "person": "ada" });
+    for headers in [&[("Host", "evil.example")][..], &[("Host", "127.0.0.1:1")]] {
+        assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
+    }
+    for headers in
+        [&[("Origin", "http://evil.example")][..], &[("Origin", "null")], &[("Sec-Fetch-Site", "cross-site")]]
+    {
+        assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
+    }
+    for (body, says) in [("{", "EOF"), ("7", "invalid type"), ("{\"who\":1}", "unknown field")] {
+        let answer = service.raw("POST", "/api/v1/sessions", body);
+        assert_eq!((answer.status, answer.problem()), (400, "wrong-input".into()), "{body}");
+        assert!(answer.text.contains(says), "{}", answer.text);
+    }
+    let long = format!("{{\"person\":\"{}\"}}", "x".repeat(100_000));
+    assert!(matches!(service.raw("POST", "/api/v1/sessions", &long).status, 400 | 413));
+    assert_eq!(service.get("/api/v1/sessions/nobody-7").status, 404);
+    assert_eq!(service.get("/nowhere").status, 404);
+    let no_number = service.post("/api/v1/log/seven/retract", &json!({ "reason": "x" }));
+    assert_eq!((no_number.status, no_number.problem()), (400, "wrong-input".into()));
+    let page = service.get("/");
+    assert!(page.policy.contains("default-src 'none'") && !page.policy.contains("unsafe"), "{}", page.policy);
+    assert!(page.policy.contains("frame-ancestors 'none'"), "{}", page.policy);
+    // A form without its secret.
+    let cookie = service.as_browser();
+    let turn = service.post("/api/v1/sessions", &sat).ok();
+    let fields = [("csrf", "0"), ("session", turn["session"].as_str().unwrap()), ("say", "{\"said\":\"skip\"}")];
+    assert_eq!(cookie.form("/session/say", &fields).status, 403);
+    assert_eq!(service.get("/api/v1/log?person=ada&kind=QuestionSkipped").ok()["records"], json!([]));
+}
+
+#[test]
+fn nobodys_text_becomes_a_page_of_its_own() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let name = "<script>alert(1)</script>";
+    let turn = service.post("/api/v1/sessions", &json!({ "person": name })).ok();
+    say(&service, &turn, &reply(&turn)).ok();
+    let seq = service.get("/api/v1/log").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
+    service
+        .post(&format!("/api/v1/log/{seq}/retract"), &json!({ "reason": "<img src=x onerror=alert(2)>\u{202e}" }))
+        .ok();
+    let name = coded(name);
+    for path in [
+        "/",
+        "/log",
+        &format!("/log?person={name}"),
+        &format!("/values?person={name}"),
+        &format!("/session?person={name}"),
+        "/people",
+        "/decisions",
+    ] {
+        let page = service.get(path);
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        assert!(
+            !page.text.contains("<script>") && !page.text.contains("<img") && !page.text.contains('\u{202e}'),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn beyond_this_machine_a_token_is_asked_for_and_a_certificate_must_be_one() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &["--listen", "0.0.0.0:0"]);
+    assert_eq!(service.as_nobody().get("/api/v1/people").status, 401);
+    assert_eq!(service.get("/api/v1/people").status, 200);
+    service.stop();
+    let wrong = home.path().join("wrong.pem");
+    std::fs::write(&wrong, "no certificate").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    let (_, err, code) =
+        logs::run(home.path(), &["serve", "--listen", "127.0.0.1:0", "--tls-cert", wrong, "--tls-key", wrong]);
+    assert!(code != 0 && err.contains("failed to use"), "{code}: {err}");
+}
+
+#[test]
+fn a_program_joins_by_a_link_as_a_browser_does() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let made = service.post("/api/v1/join-links", &json!({})).ok();
+    let link = service.with_token(made["token"].as_str().unwrap());
+    assert!(made["link"].as_str().unwrap().ends_with(made["token"].as_str().unwrap()));
+    let fern = json!({ "pseudonym": " fern " });
+    let joined = link.post("/api/v1/participants", &fern).ok();
+    assert_eq!(joined["person"], "fern");
+    let taken = link.post("/api/v1/participants", &fern);
+    assert_eq!((taken.status, taken.problem()), (409, "conflict".into()));
+    assert_eq!(service.as_nobody().form(&format!("/join/{}", link.token), &[("pseudonym", "fern")]).status, 409);
+    for (body, status) in [(json!({ "pseudonym": "" }), 422), (json!({ "pseudonym": "a\nb" }), 422), (json!({}), 400)] {
+        assert_eq!(link.post("/api/v1/participants", &body).status, status, "{body}");
+    }
+    // They are a participant, as by the page; the address opens a browser.
+    let own = service.with_token(joined["token"].as_str().unwrap());
+    let turn = own.post("/api/v1/sessions", &json!({})).ok();
+    assert_eq!(say(&own, &turn, &reply(&turn)).ok()["answers"], 1);
+    assert_eq!(own.get("/api/v1/people").status, 403);
+    let opens = joined["link"].as_str().unwrap().strip_prefix(&service.base).unwrap();
+    assert_eq!(service.as_nobody().get(opens).to.as_deref(), Some("/session"));
+    // Nobody else joins, and the token of a link does nothing else.
+    let moss = json!({ "pseudonym": "moss" });
+    for (who, status) in [(&service, 403), (&own, 403), (&service.as_nobody(), 401)] {
+        assert_eq!(who.post("/api/v1/participants", &moss).status, status);
+    }
+    for path in ["/api/v1/people", "/api/v1/values?person=fern", "/api/v1/log", "/metrics", "/v1/models"] {
+        assert!(matches!(link.get(path).status, 400 | 403), "{path}");
+    }
+    assert_eq!(service.send("DELETE", "/api/v1/join-links", None, &[]).status, 204);
+    assert_eq!(link.post("/api/v1/participants", &moss).status, 401, "the link is taken back");
+}
+
+/// Many people open one link at once, some of them under one name.
+#[test]
+fn people_who_join_at_once_are_not_taken_for_each_other() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let made = service.post("/api/v1/join-links", &json!({})).ok();
+    let link = service.with_token(made["token"].as_str().unwrap());
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let join = |n: usize| link.post("/api/v1/participants", &json!({ "pseudonym": format!("p{}", n % 4) })).status;
+        let joining: Vec<_> = (0..16).map(|n| scope.spawn(move || join(n))).collect();
+        joining.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let joined = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!((joined, statuses.iter().filter(|status| **status == 409).count()), (4, 12), "{statuses:?}");
+}
