@@ -149,6 +149,7 @@ pub struct ConsequenceChecked {
 /// A person checked what deliberation on two alternatives concluded: they say which is better. What they say is a choice of theirs, and
 /// evidence like any other; this says on which deliberations it rests, so that a conclusion that was checked may be taught.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConclusionChecked {
     /// Who says so: the person it was deliberated for.
