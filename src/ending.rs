@@ -1,6 +1,7 @@
 //! The end of the process, here and now.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time to write what is left to write.
@@ -28,9 +29,20 @@ fn end_children() {
 #[cfg(not(target_os = "linux"))]
 fn end_children() {}
 
+/// Whether the process is ending already, on whichever thread.
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
+/// Does not come back where the process is ending already: what fails because its children were ended is not what it ended of.
+pub(crate) fn wait_where_under_way() {
+    while UNDER_WAY.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 /// Ends the process here and now, whatever other threads do. What C++ would run at an ordinary exit is left out: it would
 /// take llama.cpp's globals away from a thread that may be computing with them.
 pub(crate) fn at_once(code: i32) -> ! {
+    UNDER_WAY.store(true, Ordering::SeqCst);
     crate::carrying::process::end_all();
     end_children();
     // Whoever reads our output may have stopped reading, and the terminal may be gone: neither is waited for long.

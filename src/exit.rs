@@ -126,6 +126,7 @@ pub(crate) struct WrongOptions(pub String);
 
 /// Prints the error, with its causes, and gives its exit code.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
+    crate::ending::wait_where_under_way();
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(undecided) = error.downcast_ref::<Undecided>() {
         return ExitCode::from(undecided.code);
