@@ -311,7 +311,7 @@ impl PlainPhone {
         let page = nobody.get(&path).text;
         let (_, once) = served::hidden(&page, &path);
         let joined = nobody.form(&path, &[("pseudonym", name), ("once", &once)]);
-        assert_eq!((joined.status, joined.to.as_deref()), (303, Some("/session")), "{}", joined.text);
+        assert_eq!((joined.status, joined.to.as_deref()), (303, Some("/session?joined=true")), "{}", joined.text);
         Self { service: service.with_cookie(&joined.token().unwrap()), answers: 0 }
     }
 

@@ -182,6 +182,7 @@ impl DeskHost {
     async fn settle(&self, asked: Asked, key: Option<Key>) -> Result<Decision, HostError> {
         let of_desk = |problem: Problem| failed(problem.detail);
         let before = self.desk.run(move |desk| desk.gave::<Decision>(key)).await.map_err(of_desk)?;
+        let before = before.map_err(|p| HostError::BadInput { what: "the key".into(), expected: p.detail })?;
         let mut decision = match before {
             Some(before) => before,
             None => {

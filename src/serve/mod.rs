@@ -13,6 +13,7 @@ mod following;
 mod imports;
 mod joining;
 mod limits;
+mod lines;
 mod metrics;
 mod model;
 mod openai;
@@ -44,7 +45,7 @@ use credence_agent::decide::Bars;
 use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, HttpOptions, Principal, streamable_http_service};
 use credence_memory::home::{Home, Paths};
-use credence_memory::ids::Hash;
+use credence_memory::ids::{Hash, PersonId};
 use credence_priors::ModelIdentity;
 use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::ValueMap;
@@ -128,6 +129,8 @@ pub(crate) struct Shared {
     desk: DeskHandle,
     /// What agents come to over MCP; none where nobody knows whose they would be.
     agents: Option<Arc<DeskHost>>,
+    /// Whose approvals and values they mean: nobody joins under that name.
+    agents_of: Option<PersonId>,
     /// How acts are carried out, if they are.
     exec: Option<carry::Exec>,
     /// Whether the service is to end, and commands with it.
@@ -151,10 +154,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How browsers speak to it.
+    fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
     /// An address of this service as others reach it.
     fn address(&self, path: &str) -> String {
-        let scheme = if self.is_secure { "https" } else { "http" };
-        format!("{scheme}://{}{path}", self.hosts.first().map_or("localhost", String::as_str))
+        format!("{}://{}{path}", self.scheme(), self.hosts.first().map_or("localhost", String::as_str))
     }
 
     /// The channel that a caller's answers come through.
@@ -205,6 +212,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         let at = socket.local_addr()?;
         let known = hosts(at, &args.name, args.behind_proxy);
         let app = App(Arc::new(Shared {
+            agents_of: agents_of.clone(),
             agents: agents_of.map(|owner| {
                 let scheme = if is_secure { "https" } else { "http" };
                 let base = format!("{scheme}://{}", known.first().map_or("localhost", String::as_str));
@@ -240,7 +248,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             is_secure,
             is_loopback,
         }));
-        let token = app.tokens.make(Role::Owner, None, None)?;
+        let token = app.tokens.make(Role::Owner, None, None).map_err(|problem| anyhow::anyhow!(problem.detail))?;
         say(format!(
             "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))

@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::{frame, link};
+use super::{frame, link, unseen};
 use crate::commands::values::{dated, drawing, html as alone, markdown, said, title};
 use crate::front::report::{UNIT, interval, ranked};
 use crate::front::text::signed;
@@ -74,8 +74,12 @@ pub(super) async fn page(
                     a href=(file("values.md")) download { "text (Markdown)" } " · "
                     a href=(file("values.json")) download { "numbers (JSON)" }
                 }
-                p { a.button href=(link("/session", &[("person", named)])) { "Answer more questions" } " "
-                    a href=(link("/log", &[("person", named)])) { "See every answer, and take one back" } }
+                form method="post" action="/session" {
+                    (unseen(&caller))
+                    @if !named.is_empty() { input type="hidden" name="person" value=(named); }
+                    button type="submit" { "Answer more questions" }
+                }
+                p { a href=(link("/log", &[("person", named)])) { "See every answer, and take one back" } }
             }
             footer { "It describes your answers, not your worth, and it may be wrong: an answer can be taken back, and more answers change it." }
         },
