@@ -18,6 +18,7 @@ use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, SourceId};
 use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::text::normal;
+use credence_priors::ModelError;
 
 use super::explained::{explained_record, explained_value, in_log, known};
 use super::reading::{LiveReading, ToProbe, ToRead};
@@ -122,10 +123,8 @@ impl DeskHost {
             .await?;
         let Some(missing) = missing else { return Ok(()) };
         let reading = Arc::clone(&self.reading);
-        let described = tokio::task::spawn_blocking(move || reading.read(&missing))
-            .await
-            .map_err(failed)?
-            .map_err(|e| HostError::Home { source: e.into() })?;
+        let described =
+            tokio::task::spawn_blocking(move || reading.read(&missing)).await.map_err(failed)?.map_err(unread)?;
         self.at_desk(move |home| record_described(home, described, now()).map_err(failed)).await
     }
 
@@ -248,6 +247,16 @@ fn may_read_log(caller: &Caller) -> Result<(), HostError> {
 
 pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
     HostError::Home { source: error.into() }
+}
+
+/// Why a model did not read something.
+fn unread(error: anyhow::Error) -> HostError {
+    let is_too_long =
+        |cause: &(dyn std::error::Error + 'static)| matches!(cause.downcast_ref(), Some(ModelError::TooLong { .. }));
+    match error.chain().any(is_too_long) {
+        true => HostError::BadInput { what: "the situation with its acts".into(), expected: format!("{error:#}") },
+        false => HostError::Home { source: error.into() },
+    }
 }
 
 fn of_session(error: SessionError) -> HostError {

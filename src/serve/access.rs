@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::App;
 use super::done::Key;
+use super::limits::{InTime, STREAMS_MAX, STREAMS_OF_PARTICIPANTS_MAX};
 use super::lines;
 use super::problem::Problem;
 
@@ -86,11 +88,6 @@ impl Caller {
     /// in each run, and is who they were.
     pub(super) fn keys_of(&self) -> String {
         if self.role == Role::Owner { "owner".to_owned() } else { self.token.to_string() }
-    }
-
-    /// Hash of their token.
-    pub(super) fn token(&self) -> Hash {
-        self.token
     }
 
     /// Whether they may see everybody's data.
@@ -418,13 +415,27 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
+    let (body, is_late) = InTime::of(parts.uri.path(), body);
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_late.load(Ordering::SeqCst) {
+        response = Problem::too_slow().into_response();
+    }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
         && let Some(caller) = caller
     {
-        let stream = |body: Body| Body::from_stream(while_token_holds(app, caller, body.into_data_stream()));
-        response = response.map(stream);
+        let is_one = matches!(caller.role, Role::Participant | Role::Join);
+        let most = if is_one { STREAMS_OF_PARTICIPANTS_MAX } else { STREAMS_MAX };
+        response = match app.streams.take(caller.token, most) {
+            Some(place) => response.map(|body| {
+                let stream = while_token_holds(app, caller, body.into_data_stream());
+                Body::from_stream(stream.map(move |piece| {
+                    let _held = &place;
+                    piece
+                }))
+            }),
+            None => Problem::too_many_streams(most).into_response(),
+        };
     }
     let headers = response.headers_mut();
     for (name, value) in [

@@ -265,7 +265,7 @@ async fn values(
     Asked(which): Asked<WhichValues>,
 ) -> Result<Json<SheetView>, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, which.without).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, which.without).await?;
     Ok(Json(sheet.view()))
 }
 
@@ -367,11 +367,16 @@ pub(super) fn must_own(caller: &Caller) -> Result<(), Problem> {
 /// Tells the number of the last record whenever there are new ones, as server-sent events called `head`.
 #[utoipa::path(get, path = "/api/v1/events", responses((status = 200, content_type = "text/event-stream"),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn events(State(app): State<App>, _: Caller) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn events(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    // When others answer is theirs.
+    caller.must_see_everybody()?;
     let changes = BroadcastStream::new(app.desk.changes());
     // Whoever lags sees the latest only; that is all there is to tell.
     let events = changes.filter_map(Result::ok).map(|head| Ok(Event::default().event("head").data(head.to_string())));
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// How the service is.
@@ -379,16 +384,17 @@ async fn events(State(app): State<App>, _: Caller) -> Sse<impl Stream<Item = Res
 struct Health {
     /// "ok" once it answers.
     status: &'static str,
-    /// The last record of the log.
-    head: u64,
+    /// The last record of the log, for those who see everybody.
+    head: Option<u64>,
 }
 
 /// Whether the service answers.
 #[utoipa::path(get, path = "/health",
     responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn health(State(app): State<App>) -> Result<Json<Health>, Problem> {
+async fn health(State(app): State<App>, caller: Result<Caller, Problem>) -> Result<Json<Health>, Problem> {
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
-    Ok(Json(Health { status: "ok", head }))
+    let sees = caller.is_ok_and(|caller| caller.sees_everybody());
+    Ok(Json(Health { status: "ok", head: sees.then_some(head) }))
 }
 
 /// The document, for those who ask for it.

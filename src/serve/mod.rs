@@ -62,7 +62,7 @@ use answered::Answered;
 use desk::DeskHandle;
 use done::Done;
 use following::Following;
-use limits::AtMost;
+use limits::{AtMost, Held};
 use metrics::Metrics;
 use problem::Problem;
 use runs::Runs;
@@ -145,6 +145,8 @@ pub(crate) struct Shared {
     askable: Arc<Askable>,
     tokens: Tokens,
     rates: Rates,
+    /// Streams of events, by the tokens that hold them.
+    streams: Held<Hash>,
     answered: Answered,
     metrics: Metrics,
     /// Names, with ports, that requests may come by.
@@ -242,6 +244,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             askable,
             tokens,
             rates: Rates::default(),
+            streams: Held::default(),
             answered: Answered::default(),
             metrics: Metrics::default(),
             hosts: known,
@@ -276,14 +279,14 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 let mut config = (*tls.get_inner()).clone();
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 tls.reload_from_config(Arc::new(config));
-                let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone()));
+                let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone(), args.behind_proxy));
                 let mut server = axum_server::from_tcp(socket)?.acceptor(taking).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);
                 server.first_request_timeout(limits::HEAD).serve(service).await?;
             }
             _ => {
                 let mut server =
-                    axum_server::from_tcp(socket)?.acceptor(AtMost::allowed(handle.clone())).handle(handle);
+                    axum_server::from_tcp(socket)?.acceptor(AtMost::allowed(handle.clone(), args.behind_proxy)).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);
                 server.first_request_timeout(limits::HEAD).serve(service).await?;
             }

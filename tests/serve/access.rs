@@ -17,7 +17,7 @@ fn a_stream_ends_when_its_token_is_taken_back() {
     let turn = ada.post("/api/v1/sessions", &json!({})).ok();
     let events_of = format!("/api/v1/sessions/{}/events", coded(turn["session"].as_str().unwrap()));
     std::thread::scope(|scope| {
-        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get("/api/v1/events"))];
+        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get(&events_of))];
         let anothers = scope.spawn(|| facilitator.get(&events_of));
         std::thread::sleep(Duration::from_millis(300));
         assert!(theirs.iter().all(|stream| !stream.is_finished()) && !anothers.is_finished());
@@ -314,10 +314,97 @@ fn an_address_by_itself_changes_nothing() {
     let (csrf_of_boss, _) = hidden(&boss.get("/session").text, "/leave");
     let left = boss.form("/leave", &[("csrf", &csrf_of_boss)]).text;
     assert!(left.contains("the link of your own"), "{left}");
+    // Who has lost theirs gets another one from the owner.
+    let (csrf, once) = hidden(&browser.get("/people").text, "/people/own-link");
+    let fields = [("csrf", csrf.as_str()), ("once", &once), ("person", "fern")];
+    assert_eq!(boss.form("/people/own-link", &fields).status, 403);
+    let given = browser.form("/people/own-link", &fields).text;
+    let token = given.split("/open?token=").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(service.with_token(token).post("/api/v1/sessions", &json!({})).ok()["person"], "fern");
     // Links are taken back on the page that makes them.
     assert_eq!(browser.form("/people/link/revoke", &[("csrf", "0")]).status, 403);
     assert_eq!(browser.form("/people/link/revoke", &[("csrf", &csrf)]).status, 303);
     assert_eq!(service.as_nobody().get(&link).status, 410);
     assert!(!browser.get("/people").text.contains("Take every link back"));
+    service.stop();
+}
+
+/// Whoever sees themselves only is told neither when others answered nor how often.
+#[test]
+fn a_participant_learns_nothing_of_others_by_numbers_and_times() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let made = service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "ada" })).ok();
+    let ada = service.with_token(made["token"].as_str().unwrap());
+    let head = || service.get("/health").ok()["head"].as_u64().unwrap();
+    let others = |n: usize| {
+        let mut turn = service.post("/api/v1/sessions", &json!({ "person": "bo" })).ok();
+        for _ in 0..n {
+            turn = say(&service, &turn, &reply(&turn)).ok();
+        }
+        head()
+    };
+    let first = others(2);
+    let before = ada.get("/api/v1/values").ok();
+    assert_eq!((&before["through"], &before["time"]), (&json!(0), &Value::Null));
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    say(&ada, &turn, &reply(&turn)).ok();
+    let own = head();
+    let now = ada.get("/api/v1/values").ok();
+    assert_eq!(now["through"], own);
+    let last = others(3);
+    for at in ["".to_owned(), format!("?at={own}"), format!("?at={}", own + 2), format!("?at={}", last + 1_000)] {
+        let seen = ada.get(&format!("/api/v1/values{at}")).ok();
+        for part in ["through", "time", "values"] {
+            assert_eq!(seen[part], now[part], "{at}");
+        }
+    }
+    for at in 1..=first {
+        let seen = ada.get(&format!("/api/v1/values?at={at}")).ok();
+        assert_eq!((&seen["through"], &seen["time"]), (&json!(0), &Value::Null), "{at}");
+    }
+    assert_eq!(ada.get(&format!("/api/v1/values?without={first}")).status, 422, "not theirs to leave out");
+    assert_eq!(ada.get("/api/v1/log").ok()["head"], own);
+    assert_eq!(ada.get("/health").ok()["head"], Value::Null);
+    assert_eq!(service.as_nobody().get("/health").ok()["head"], Value::Null);
+    assert_eq!(ada.get("/api/v1/events").status, 403);
+    // What takes an answer back is as much their own, and counts.
+    let evidence = ada.get("/api/v1/log").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
+    let reason = json!({ "reason": "a slip" });
+    let by = ada.post(&format!("/api/v1/log/{evidence}/retract"), &reason).ok()["by"].clone();
+    others(1);
+    let seen = ada.get("/api/v1/values").ok();
+    assert_eq!((&seen["through"], &seen["values"]["answers"]), (&by, &json!(0)));
+    assert_eq!(service.get("/api/v1/values?person=ada").ok()["values"], seen["values"]);
+    service.stop();
+}
+
+/// One token holds so many streams, and no more until one of them ends.
+#[test]
+fn a_token_holds_so_many_streams_at_once() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let token_of = |who: Value| service.post("/api/v1/tokens", &who).ok()["token"].as_str().unwrap().to_owned();
+    let [ada, bo] = ["ada", "bo"].map(|name| token_of(json!({ "role": "participant", "person": name })));
+    let address = service.base.strip_prefix("http://").unwrap();
+    let follow = |token: &str| {
+        let turn = service.with_token(token).post("/api/v1/sessions", &json!({})).ok();
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        let session = coded(turn["session"].as_str().unwrap());
+        let request = format!(
+            "GET /api/v1/sessions/{session}/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        (line.split(' ').nth(1).unwrap().to_owned(), client)
+    };
+    let mut held: Vec<_> = (0..8).map(|_| follow(&ada)).collect();
+    assert!(held.iter().all(|(status, _)| status == "200"));
+    assert_eq!((follow(&ada).0, follow(&bo).0), ("429".to_owned(), "200".to_owned()));
+    held.pop();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(follow(&ada).0, "200");
     service.stop();
 }

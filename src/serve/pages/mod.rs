@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<App> {
         .route("/values/{file}", get(values::file))
         .route("/people", get(people::page))
         .route("/people/link", post(people::make_link))
+        .route("/people/own-link", post(people::own_link))
         .route("/people/link/revoke", post(people::take_back))
         .route("/people/import", post(imports::look).layer(DefaultBodyLimit::max(FILE_BYTES_MAX + 64 * 1024)))
         .route("/people/import/{import}", post(imports::commit))

@@ -13,7 +13,7 @@ use super::{Form, frame, imports, link, once, sentence, unseen};
 use crate::front::text::{clean, percent};
 use crate::serve::App;
 use crate::serve::access::{Caller, Role, check_csrf, secret, set_cookie};
-use crate::serve::api::{Asked, At};
+use crate::serve::api::{Asked, At, must_own};
 use crate::serve::done::Key;
 use crate::serve::joining;
 use crate::serve::people::{AskView, Seen, ValueShare, seen};
@@ -61,6 +61,15 @@ pub(super) async fn page(
                     form method="post" action="/people/link/revoke" { (unseen(&caller)) button.link type="submit" { "Take every link back" } }
                     p.quiet { "By a link that was taken back nobody joins any more; those who joined stay." }
                 }
+                @if caller.role == Role::Owner { details {
+                    summary { "A link of somebody's own, to come back by" }
+                    form.row method="post" action="/people/own-link" {
+                        (unseen(&caller))
+                        label for="own" { "Name or pseudonym" }
+                        input #own name="person" required maxlength="200" autocomplete="off";
+                        button type="submit" { "Make it" }
+                    }
+                } }
             }
             @if seen.conversations.len() > 1 {
                 form.row method="get" action="/people" {
@@ -267,10 +276,13 @@ fn drawing(points: &[Point], group: &dyn Fn(usize) -> usize, groups: usize, titl
             }
         }
     };
+    // Not as they come, by their names: that would tell whose each is to whoever knows who is there.
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|&a, &b| points[a].x.total_cmp(&points[b].x).then(points[a].y.total_cmp(&points[b].y)));
     html! {
         svg viewBox=(format!("0 0 {SIZE} {}", SIZE + 26.0)) role="img" font-size="13" {
             title { (title) }
-            @for (i, point) in points.iter().enumerate() { (mark(i, point)) }
+            @for &i in &order { (mark(i, &points[i])) }
             @for g in 0..if groups > 1 { groups.min(5) } else { 0 } {
                 text x=(10.0 + 110.0 * g as f64) y=(SIZE + 18.0) fill=(COLOURS[g]) { (["●", "■", "▲"][g % 3]) " group " (letter(g)) }
             }
@@ -301,6 +313,40 @@ pub(super) async fn make_link(
     let key = Key::of_form(&caller, "/people/link", &form.once);
     let token = joining::token_of_link(&app, &caller, key)?;
     Ok(Redirect::to(&link("/people", &[("link", &token)])).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OwnLink {
+    csrf: String,
+    #[serde(default)]
+    once: String,
+    person: String,
+}
+
+/// Makes a link of one person's own, for the owner to give them, and shows it.
+pub(super) async fn own_link(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<OwnLink>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    must_own(&caller)?;
+    let person = caller.person(Some(&form.person))?;
+    let key = Key::of_form(&caller, "/people/own-link", &format!("{} {person}", form.once));
+    let token = app.tokens.make(Role::Participant, Some(person.clone()), key)?;
+    let address = app.address(&format!("/open?token={token}"));
+    let page = frame::page(
+        &caller,
+        "A link of somebody's own",
+        "/people",
+        html! {
+            p { "Whoever opens this link is " strong { (clean(person.as_str())) } ": give it to nobody else. It is shown only now." }
+            p { a #own href=(address) { (address) } }
+            @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
+            p { a href="/people" { "Back to the people" } }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
 }
 
 /// Takes every link to join by back.

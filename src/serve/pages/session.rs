@@ -406,6 +406,7 @@ fn words(caller: &Caller, turn: &Turn, key: &str) -> Markup {
                 input #words name="words" maxlength="2000" required autocomplete="off";
                 button type="submit" { "Say it" }
             }
+            p.quiet { "In this form it counts at once. Anything else is shown to you as it was read, and counts when you say yes." }
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn page(
     Asked(which): Asked<Which>,
 ) -> Result<Response, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, None).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, None).await?;
     let named = if caller.sees_everybody() { sheet.person.as_str() } else { "" };
     let at = which.at.map(|at| at.to_string()).unwrap_or_default();
     let file = |name: &str| link(&format!("/values/{name}"), &[("person", named), ("at", &at)]);
@@ -95,7 +95,7 @@ pub(super) async fn file(
     Asked(which): Asked<WhichValues>,
 ) -> Result<Response, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, None).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, None).await?;
     let (kind, text) = match name.as_str() {
         "values.html" => ("text/html; charset=utf-8", alone::page(&sheet)),
         "values.svg" => ("image/svg+xml", drawing::picture(&sheet)),
