@@ -6,6 +6,7 @@ use credence_agent::approvals::{self, ApprovalAnswer as Answered, ApprovalVerdic
 use credence_agent::calls;
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::open_question::OpenQuestion as Question;
+use credence_agent::reader::ReaderError;
 use credence_agent::session::{Answer, SessionError, record_described};
 use credence_agent::{keyed, names, views, wording};
 use credence_approvals::Stated;
@@ -251,11 +252,11 @@ pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>)
 
 /// Why a model did not read something.
 fn unread(error: anyhow::Error) -> HostError {
-    let is_too_long =
-        |cause: &(dyn std::error::Error + 'static)| matches!(cause.downcast_ref(), Some(ModelError::TooLong { .. }));
-    match error.chain().any(is_too_long) {
-        true => HostError::BadInput { what: "the situation with its acts".into(), expected: format!("{error:#}") },
-        false => HostError::Home { source: error.into() },
+    match error.downcast_ref() {
+        Some(ReaderError::Model(long @ ModelError::TooLong { .. })) => {
+            HostError::BadInput { what: "the situation with its acts".into(), expected: long.to_string() }
+        }
+        _ => HostError::Home { source: error.into() },
     }
 }
 
@@ -518,4 +519,18 @@ fn refused(
         shown_hash: request.shown_hash(),
         record: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_model_cannot_hold_is_the_callers_to_shorten() {
+        let long = ModelError::TooLong { tokens: 12_000, context: 4_096, beginning: "A neighbour asks.".into() };
+        let refused = Problem::from(unread(ReaderError::Model(long).into()));
+        assert_eq!((refused.status, refused.code), (422, "wrong-input"));
+        assert!(refused.detail.contains("12000 tokens"), "{}", refused.detail);
+        assert_eq!(Problem::from(unread(anyhow::anyhow!("no model"))).status, 500);
+    }
 }
