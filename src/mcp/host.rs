@@ -6,6 +6,7 @@ use credence_agent::approvals::{self, ApprovalAnswer as Answered, ApprovalVerdic
 use credence_agent::calls;
 use credence_agent::decide::{Bars, Decided, decide, record};
 use credence_agent::open_question::OpenQuestion as Question;
+use credence_agent::reader::ReaderError;
 use credence_agent::session::{Answer, SessionError, record_described};
 use credence_agent::{keyed, names, views, wording};
 use credence_approvals::Stated;
@@ -18,6 +19,7 @@ use credence_memory::home::Home;
 use credence_memory::ids::{AlternativeId, PersonId, QuestionId, Seq, SourceId};
 use credence_memory::record::{ActOutcome, Outcome};
 use credence_memory::text::normal;
+use credence_priors::ModelError;
 
 use super::explained::{explained_record, explained_value, in_log, known};
 use super::reading::{LiveReading, ToProbe, ToRead};
@@ -122,10 +124,8 @@ impl DeskHost {
             .await?;
         let Some(missing) = missing else { return Ok(()) };
         let reading = Arc::clone(&self.reading);
-        let described = tokio::task::spawn_blocking(move || reading.read(&missing))
-            .await
-            .map_err(failed)?
-            .map_err(|e| HostError::Home { source: e.into() })?;
+        let described =
+            tokio::task::spawn_blocking(move || reading.read(&missing)).await.map_err(failed)?.map_err(unread)?;
         self.at_desk(move |home| record_described(home, described, now()).map_err(failed)).await
     }
 
@@ -182,6 +182,7 @@ impl DeskHost {
     async fn settle(&self, asked: Asked, key: Option<Key>) -> Result<Decision, HostError> {
         let of_desk = |problem: Problem| failed(problem.detail);
         let before = self.desk.run(move |desk| desk.gave::<Decision>(key)).await.map_err(of_desk)?;
+        let before = before.map_err(|p| HostError::BadInput { what: "the key".into(), expected: p.detail })?;
         let mut decision = match before {
             Some(before) => before,
             None => {
@@ -247,6 +248,16 @@ fn may_read_log(caller: &Caller) -> Result<(), HostError> {
 
 pub(super) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
     HostError::Home { source: error.into() }
+}
+
+/// Why a model did not read something.
+fn unread(error: anyhow::Error) -> HostError {
+    match error.downcast_ref() {
+        Some(ReaderError::Model(long @ ModelError::TooLong { .. })) => {
+            HostError::BadInput { what: "the situation with its acts".into(), expected: long.to_string() }
+        }
+        _ => HostError::Home { source: error.into() },
+    }
 }
 
 fn of_session(error: SessionError) -> HostError {
@@ -508,4 +519,18 @@ fn refused(
         shown_hash: request.shown_hash(),
         record: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_model_cannot_hold_is_the_callers_to_shorten() {
+        let long = ModelError::TooLong { tokens: 12_000, context: 4_096, beginning: "A neighbour asks.".into() };
+        let refused = Problem::from(unread(ReaderError::Model(long).into()));
+        assert_eq!((refused.status, refused.code), (422, "wrong-input"));
+        assert!(refused.detail.contains("12000 tokens"), "{}", refused.detail);
+        assert_eq!(Problem::from(unread(anyhow::anyhow!("no model"))).status, 500);
+    }
 }

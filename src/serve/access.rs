@@ -3,10 +3,11 @@
 //! docs/threats.md says what each check is for.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::App;
 use super::done::Key;
+use super::limits::{InTime, STREAMS_MAX, STREAMS_OF_PARTICIPANTS_MAX};
+use super::lines;
 use super::problem::Problem;
 
 /// The cookie that holds a token.
@@ -81,6 +84,12 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whose keys theirs are: those of their token, since others who have none of it must not be answered by one; an owner has another token
+    /// in each run, and is who they were.
+    pub(super) fn keys_of(&self) -> String {
+        if self.role == Role::Owner { "owner".to_owned() } else { self.token.to_string() }
+    }
+
     /// Whether they may see everybody's data.
     pub(crate) fn sees_everybody(&self) -> bool {
         matches!(self.role, Role::Owner | Role::Facilitator)
@@ -161,61 +170,77 @@ impl Tokens {
     ///
     /// A token is told once and kept by its hash, so whoever asks again with the same key gets another one, in whose favour the first is
     /// taken back: nobody can have heard of it, or they would not ask.
-    pub(super) fn make(&self, role: Role, person: Option<PersonId>, key: Option<Key>) -> anyhow::Result<String> {
-        if key.is_some() {
-            self.revoke_where(|kept| kept.key == key && kept.role == role)?;
-        }
-        let token = secret();
-        let kept = Kept { hash: Hash::of(token.as_bytes()), role, person, revoked: false, key };
-        if role != Role::Owner {
-            self.write(&kept)?;
-        }
-        self.known().insert(kept.hash, kept);
-        Ok(token)
+    ///
+    /// # Errors
+    /// The disk refuses; the key came with another request. Nothing is changed then.
+    pub(super) fn make(&self, role: Role, person: Option<PersonId>, key: Option<Key>) -> Result<String, Problem> {
+        let mut known = self.known();
+        let replaced = sent_before(&known, role, key)?;
+        let made = self.put(&mut known, replaced, role, person, key)?;
+        drop(known);
+        self.revoked.send_replace(());
+        Ok(made)
     }
 
     /// A new token for somebody who joins; none where somebody else joined under this name. Whoever asks again with the same key is the
     /// same person, and gets another token.
-    pub(super) fn join(&self, person: &PersonId, key: Option<Key>) -> anyhow::Result<Option<String>> {
+    ///
+    /// # Errors
+    /// As of [`Tokens::make`].
+    pub(super) fn join(&self, person: &PersonId, key: Option<Key>) -> Result<Option<String>, Problem> {
         // Looked at and taken under one lock: two people who come at once do not become one.
         let mut known = self.known();
-        let is_same = |kept: &Kept| key.is_some() && kept.key == key && kept.role == Role::Participant;
-        if known.values().any(|kept| kept.person.as_ref() == Some(person) && !is_same(kept)) {
+        let replaced = sent_before(&known, Role::Participant, key)?;
+        if replaced.iter().any(|hash| known.get(hash).is_some_and(|kept| kept.person.as_ref() != Some(person))) {
+            return Err(Problem::other_request());
+        }
+        let is_another = |kept: &Kept| kept.person.as_ref() == Some(person) && !replaced.contains(&kept.hash);
+        if known.values().any(is_another) {
             return Ok(None);
         }
-        for kept in known.values_mut().filter(|kept| !kept.revoked && is_same(kept)) {
-            kept.revoked = true;
-            self.write(kept)?;
-        }
+        self.put(&mut known, replaced, Role::Participant, Some(person.clone()), key).map(Some)
+    }
+
+    /// Takes tokens back in favour of a new one: on the disk first, and in one piece.
+    fn put(
+        &self,
+        known: &mut HashMap<Hash, Kept>,
+        replaced: Vec<Hash>,
+        role: Role,
+        person: Option<PersonId>,
+        key: Option<Key>,
+    ) -> Result<String, Problem> {
         let token = secret();
-        let (hash, person) = (Hash::of(token.as_bytes()), Some(person.clone()));
-        let kept = Kept { hash, role: Role::Participant, person, revoked: false, key };
-        self.write(&kept)?;
-        known.insert(hash, kept);
-        Ok(Some(token))
+        let made = Kept { hash: Hash::of(token.as_bytes()), role, person, revoked: false, key };
+        let taken_back = replaced.iter().filter_map(|hash| known.get(hash)).filter(|kept| !kept.revoked);
+        let mut changed: Vec<Kept> = taken_back.map(|kept| Kept { revoked: true, ..kept.clone() }).collect();
+        if role != Role::Owner {
+            changed.push(made.clone());
+        }
+        self.write(&changed).map_err(|e| Problem::disk(format!("{e:#}")))?;
+        known.insert(made.hash, made);
+        known.extend(changed.into_iter().map(|kept| (kept.hash, kept)));
+        Ok(token)
     }
 
     /// Takes every token of this role back; says how many there were. What streams to their holders ends.
-    pub(super) fn revoke(&self, role: Role) -> anyhow::Result<usize> {
+    ///
+    /// # Errors
+    /// The disk refuses: all of them hold on then.
+    pub(super) fn revoke(&self, role: Role) -> Result<usize, Problem> {
         self.revoke_where(|kept| kept.role == role)
     }
 
-    fn revoke_where(&self, which: impl Fn(&Kept) -> bool) -> anyhow::Result<usize> {
-        let revoked = self.revoke_kept(which);
-        self.revoked.send_replace(());
-        revoked
-    }
-
-    fn revoke_kept(&self, which: impl Fn(&Kept) -> bool) -> anyhow::Result<usize> {
+    fn revoke_where(&self, which: impl Fn(&Kept) -> bool) -> Result<usize, Problem> {
         let mut known = self.known();
-        let which: Vec<Hash> = known.values().filter(|kept| !kept.revoked && which(kept)).map(|k| k.hash).collect();
-        for hash in &which {
-            if let Some(kept) = known.get_mut(hash) {
-                kept.revoked = true;
-                self.write(kept)?;
-            }
-        }
-        Ok(which.len())
+        let which = known.values().filter(|kept| !kept.revoked && which(kept));
+        let changed: Vec<Kept> = which.map(|kept| Kept { revoked: true, ..kept.clone() }).collect();
+        self.write(&changed).map_err(|e| Problem::disk(format!("no token was taken back, all of them hold: {e:#}")))?;
+        let count = changed.len();
+        known.extend(changed.into_iter().map(|kept| (kept.hash, kept)));
+        drop(known);
+        self.revoked.send_replace(());
+        Ok(count)
     }
 
     /// Participants there are.
@@ -223,10 +248,24 @@ impl Tokens {
         self.known().values().filter(|k| k.role == Role::Participant && !k.revoked).count()
     }
 
+    /// Links to join by that hold.
+    pub(super) fn links(&self) -> usize {
+        self.known().values().filter(|k| k.role == Role::Join && !k.revoked).count()
+    }
+
     /// Whether this person joined with this key.
-    pub(super) fn joined_with(&self, person: &PersonId, key: Option<Key>) -> bool {
-        let is_theirs = |kept: &Kept| kept.person.as_ref() == Some(person) && kept.role == Role::Participant;
-        key.is_some() && self.known().values().any(|kept| is_theirs(kept) && kept.key == key)
+    ///
+    /// # Errors
+    /// The key came with another request.
+    pub(super) fn joined_with(&self, person: &PersonId, key: Option<Key>) -> Result<bool, Problem> {
+        let known = self.known();
+        let before = sent_before(&known, Role::Participant, key)?;
+        Ok(before.iter().filter_map(|hash| known.get(hash)).any(|kept| kept.person.as_ref() == Some(person)))
+    }
+
+    /// Whether somebody may answer here by a token under this name.
+    pub(super) fn stands_for(&self, person: &PersonId) -> bool {
+        self.known().values().any(|kept| !kept.revoked && kept.person.as_ref() == Some(person))
     }
 
     /// Who has a token.
@@ -249,19 +288,31 @@ impl Tokens {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, kept: &Kept) -> anyhow::Result<()> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut line = serde_json::to_string(kept)?;
-        line.push('\n');
-        let written = options.open(&self.file).and_then(|mut file| {
-            file.write_all(line.as_bytes())?;
-            file.sync_data()
-        });
-        written.with_context(|| format!("failed to write {}", self.file.display()))
+    fn write(&self, changed: &[Kept]) -> anyhow::Result<()> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for kept in changed {
+            text += &serde_json::to_string(kept)?;
+            text.push('\n');
+        }
+        lines::append(&self.file, &text).with_context(|| format!("failed to write {}", self.file.display()))
     }
+}
+
+/// Tokens of this role that were asked for with this key.
+fn sent_before(known: &HashMap<Hash, Kept>, role: Role, key: Option<Key>) -> Result<Vec<Hash>, Problem> {
+    let Some(key) = key else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for kept in known.values().filter(|kept| kept.role == role) {
+        if let Some(before) = kept.key
+            && key.is(before)?
+        {
+            found.push(kept.hash);
+        }
+    }
+    Ok(found)
 }
 
 /// A new secret.
@@ -284,7 +335,8 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+/// The token that a browser sends.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
     let mut pairs = cookies.flat_map(|v| v.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
@@ -363,13 +415,27 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
+    let (body, is_late) = InTime::of(parts.uri.path(), body);
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_late.load(Ordering::SeqCst) {
+        response = Problem::too_slow().into_response();
+    }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
         && let Some(caller) = caller
     {
-        let stream = |body: Body| Body::from_stream(while_token_holds(app, caller, body.into_data_stream()));
-        response = response.map(stream);
+        let is_one = matches!(caller.role, Role::Participant | Role::Join);
+        let most = if is_one { STREAMS_OF_PARTICIPANTS_MAX } else { STREAMS_MAX };
+        response = match app.streams.take(caller.token, most) {
+            Some(place) => response.map(|body| {
+                let stream = while_token_holds(app, caller, body.into_data_stream());
+                Body::from_stream(stream.map(move |piece| {
+                    let _held = &place;
+                    piece
+                }))
+            }),
+            None => Problem::too_many_streams(most).into_response(),
+        };
     }
     let headers = response.headers_mut();
     for (name, value) in [
@@ -409,8 +475,9 @@ fn admitted(app: &App, parts: &Parts) -> Result<Option<Caller>, Problem> {
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if is_change && let Some(origin) = parts.headers.get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
-        let name = origin.split_once("://").map_or("", |(_, name)| name);
-        if !app.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        let (scheme, name) = origin.split_once("://").unwrap_or_default();
+        // What comes without TLS may have been changed on its way.
+        if scheme != app.scheme() || !app.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return Err(Problem::forbidden(format!("a page of {origin:?} may not change anything here")));
         }
     }
@@ -469,9 +536,18 @@ mod tests {
         // Also after a restart.
         let again = Tokens::open(home.path()).unwrap();
         assert!(
-            again.joined_with(&ada, key("k")) && !again.joined_with(&ada, key("l")) && !again.joined_with(&ada, None)
+            again.joined_with(&ada, key("k")).unwrap()
+                && !again.joined_with(&ada, key("l")).unwrap()
+                && !again.joined_with(&ada, None).unwrap()
         );
-        assert!(!again.joined_with(&bo, key("k")));
+        assert!(!again.joined_with(&bo, key("k")).unwrap());
+        assert_eq!(again.join(&bo, key("k")).unwrap_err().status, 422, "nobody gets another's token by a key");
+        let asked = |text: &str| key("k").map(|key| key.for_request(Hash::of(text.as_bytes())));
+        let bound = again.make(Role::Agent, None, asked("a")).unwrap();
+        assert_eq!(again.make(Role::Agent, None, asked("b")).unwrap_err().status, 422);
+        let reopened = Tokens::open(home.path()).unwrap();
+        assert_eq!(reopened.make(Role::Agent, None, asked("b")).unwrap_err().status, 422);
+        assert!(again.caller(&bound).is_some());
         let second = make(&again, key("k"));
         let holds = |tokens: &Tokens| [&first, &second, &other].map(|token| tokens.caller(token).is_some());
         assert_eq!(

@@ -142,12 +142,13 @@ async fn sit_down(State(app): State<App>, caller: Caller, Sent(sent): Sent<NewSe
     Ok(Json(app.desk.run(move |desk| desk.sit_down(&person, &source, now())).await??))
 }
 
-/// Where a session stands: the open question, or the reading that waits to be confirmed.
+/// Where a session stands: the open question, or the reading that waits to be confirmed. There is neither where the service ended between
+/// an answer and the next question: `POST` to `/api/v1/sessions` goes on then.
 #[utoipa::path(get, path = "/api/v1/sessions/{session}", params(("session" = String, Path)),
     responses((status = 200, body = Turn), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn session(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Turn>, Problem> {
     let id = named(&id)?;
-    let turn = app.desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now())));
+    let turn = app.desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.stands(&id, now())));
     Ok(Json(turn.await??))
 }
 
@@ -164,12 +165,7 @@ async fn say(
     let id = named(&id)?;
     let turn = app.desk.run(move |desk| {
         desk.must_be_theirs(&caller, &id)?;
-        // What was said is known by the question it was said to: with a key it is the one that was open when this was sent first.
-        let question = match (sent.question, key) {
-            (None, Some(key)) => desk.once(Some(key), |desk| desk.open_question(&id))?,
-            (question, _) => question,
-        };
-        desk.say(&id, question, sent.say, now())
+        desk.say_once(key, &id, sent.question, sent.say, now())
     });
     let turn = turn.await??;
     app.metrics.answered();
@@ -269,7 +265,7 @@ async fn values(
     Asked(which): Asked<WhichValues>,
 ) -> Result<Json<SheetView>, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, which.without).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, which.without).await?;
     Ok(Json(sheet.view()))
 }
 
@@ -347,7 +343,7 @@ async fn make_token(
         (Role::Participant, None) => return Err(Problem::unusable("say which person the token is for")),
         _ => return Err(Problem::unusable("a token is for a facilitator, an agent, or a participant and their name")),
     };
-    let token = app.tokens.make(sent.role, person, key).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    let token = app.tokens.make(sent.role, person, key)?;
     let link = app.address(&format!("/open?token={token}"));
     Ok(Json(TokenMade { token, link }))
 }
@@ -360,7 +356,7 @@ async fn revoke_tokens(State(app): State<App>, caller: Caller, At(role): At<Role
     if role == Role::Owner {
         return Err(Problem::unusable("the owner's token ends with this run of the service"));
     }
-    app.tokens.revoke(role).map_err(|e| Problem::disk(format!("{e:#}")))?;
+    app.tokens.revoke(role)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -371,11 +367,16 @@ pub(super) fn must_own(caller: &Caller) -> Result<(), Problem> {
 /// Tells the number of the last record whenever there are new ones, as server-sent events called `head`.
 #[utoipa::path(get, path = "/api/v1/events", responses((status = 200, content_type = "text/event-stream"),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn events(State(app): State<App>, _: Caller) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn events(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    // When others answer is theirs.
+    caller.must_see_everybody()?;
     let changes = BroadcastStream::new(app.desk.changes());
     // Whoever lags sees the latest only; that is all there is to tell.
     let events = changes.filter_map(Result::ok).map(|head| Ok(Event::default().event("head").data(head.to_string())));
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// How the service is.
@@ -383,16 +384,17 @@ async fn events(State(app): State<App>, _: Caller) -> Sse<impl Stream<Item = Res
 struct Health {
     /// "ok" once it answers.
     status: &'static str,
-    /// The last record of the log.
-    head: u64,
+    /// The last record of the log, for those who see everybody.
+    head: Option<u64>,
 }
 
 /// Whether the service answers.
 #[utoipa::path(get, path = "/health",
     responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
-async fn health(State(app): State<App>) -> Result<Json<Health>, Problem> {
+async fn health(State(app): State<App>, caller: Result<Caller, Problem>) -> Result<Json<Health>, Problem> {
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
-    Ok(Json(Health { status: "ok", head }))
+    let sees = caller.is_ok_and(|caller| caller.sees_everybody());
+    Ok(Json(Health { status: "ok", head: sees.then_some(head) }))
 }
 
 /// The document, for those who ask for it.

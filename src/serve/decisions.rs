@@ -364,7 +364,7 @@ pub(super) async fn reconsidered(
     add: Vec<String>,
     strike: Vec<usize>,
 ) -> Result<u64, Problem> {
-    if let Some(made) = app.desk.run(move |desk| desk.gave::<Seq>(key)).await? {
+    if let Some(made) = app.desk.run(move |desk| desk.gave::<Seq>(key)).await?? {
         return Ok(made.0);
     }
     if add.is_empty() && strike.is_empty() {

@@ -15,7 +15,7 @@ use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, Shown
 use credence_agent::session::{Session, SessionError, SessionOptions};
 use credence_agent::words::Listener;
 use credence_memory::home::{Home, HomeError};
-use credence_memory::ids::{PersonId, Seq, SessionId};
+use credence_memory::ids::{ID_BYTES_MAX, PersonId, Seq, SessionId};
 use credence_memory::layout::Layout;
 use credence_memory::log::{End, LogError};
 use credence_memory::record::{Record, Retracted};
@@ -33,6 +33,8 @@ use super::syncing::{Heard, Syncing};
 
 /// Work that waits, at most; more is refused with a word to come again.
 const WAITING_MAX: usize = 4096;
+/// Bytes of a person's name, at most, for a session to be named after: its first record's number follows a hyphen.
+const NAME_BYTES_MAX: usize = ID_BYTES_MAX - 1 - 20;
 /// Sessions held in memory, at most: the one that was used least lately is let go, and taken up from the log when it goes on.
 const HELD_MAX: usize = 10_000;
 
@@ -199,11 +201,17 @@ impl Desk {
         work: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         let Some(key) = key else { return work(self) };
-        if let Some(gave) = self.done.gave(key) {
+        if let Some(gave) = self.done.gave(key)? {
             return Ok(gave);
         }
         self.home.hold()?;
+        let before = self.home.head();
         let worked = work(self);
+        if worked.is_ok() && self.home.head() == before {
+            // Nothing was written, so it is done again where it is sent again.
+            self.home.let_go()?;
+            return worked;
+        }
         let ended = self.done.end(&mut self.home, key, worked);
         if ended.is_err() {
             // What they hold may rest on records that are not there.
@@ -213,20 +221,23 @@ impl Desk {
     }
 
     /// What a write gave that was sent before with this key.
-    pub(crate) fn gave<T: DeserializeOwned>(&self, key: Option<Key>) -> Option<T> {
-        self.done.gave(key?)
+    ///
+    /// # Errors
+    /// The key came with another request.
+    pub(crate) fn gave<T: DeserializeOwned>(&self, key: Option<Key>) -> Result<Option<T>, Problem> {
+        key.map_or(Ok(None), |key| self.done.gave(key))
     }
 
     /// Begins a person's session, or goes on with the one that is not over.
     pub(crate) fn sit_down(&mut self, person: &PersonId, source: &str, now: Timestamp) -> Result<Turn, Problem> {
-        let state = self.home.state();
-        let open = state.sessions().iter().filter(|(_, s)| s.ended.is_none() && s.started.person == *person);
-        // The latest: its name ends in the number of its first record.
-        let begun = |id: &SessionId| id.as_str().rsplit('-').next().and_then(|n| n.parse::<u64>().ok());
-        let open = open.map(|(id, _)| id.clone()).max_by_key(begun);
-        let id = match open {
+        let id = match self.open_session(person) {
             Some(id) => id,
             None => {
+                if person.as_str().len() > NAME_BYTES_MAX {
+                    return Err(Problem::unusable(format!(
+                        "a session is named after its person, whose name has at most {NAME_BYTES_MAX} bytes"
+                    )));
+                }
                 let options = self.options(source, now.as_millisecond().unsigned_abs());
                 let session = Session::begin(&mut self.home, person.clone(), Arc::clone(&self.askable), options, now)?;
                 let id = session.id().clone();
@@ -237,19 +248,37 @@ impl Desk {
         self.turn(&id, now)
     }
 
-    /// Where a session stands; asks the next question if none is open.
+    /// A person's session that is not over.
+    pub(crate) fn open_session(&self, person: &PersonId) -> Option<SessionId> {
+        let sessions = self.home.state().sessions().iter();
+        let open = sessions.filter(|(_, s)| s.ended.is_none() && s.started.person == *person);
+        // The latest: its name ends in the number of its first record.
+        let begun = |id: &SessionId| id.as_str().rsplit('-').next().and_then(|n| n.parse::<u64>().ok());
+        open.map(|(id, _)| id.clone()).max_by_key(begun)
+    }
+
+    /// Where a session stands; asks the next question if none is open, and ends it where none is left.
     pub(crate) fn turn(&mut self, id: &SessionId, now: Timestamp) -> Result<Turn, Problem> {
+        let mut turn = self.stands(id, now)?;
+        let Some(held) = self.held.get_mut(id) else { return Err(Problem::no_such("session", id)) };
+        let enough = held.session.has_enough(now);
+        if turn.question.is_none() && enough.is_none() {
+            turn.question = held.session.next_question(&mut self.home, now)?;
+        }
+        if turn.question.is_none() && turn.confirm.is_none() {
+            let reason = enough.unwrap_or("no question is left");
+            turn.ended = Some(self.end(id, reason, now)?);
+        }
+        Ok(turn)
+    }
+
+    /// Where a session stands, and nothing is written: there may be no open question, where the next one was not asked yet.
+    pub(crate) fn stands(&mut self, id: &SessionId, now: Timestamp) -> Result<Turn, Problem> {
         self.take_up(id)?;
         let Some(held) = self.held.get_mut(id) else { return Err(Problem::no_such("session", id)) };
         let session = &mut held.session;
-        let (mut question, confirm) = (None, session.reading());
-        let enough = session.has_enough(now);
-        if enough.is_none() {
-            question = match session.question(&self.home) {
-                Some(question) => Some(question),
-                None => session.next_question(&mut self.home, now)?,
-            };
-        }
+        let confirm = session.reading();
+        let question = if session.has_enough(now).is_none() { session.question(&self.home) } else { None };
         let answers = session.answers();
         let mut turn = Turn { answers, question, confirm, ..Turn::new(id, session.person().clone()) };
         // It stays until something else is said: a page that is loaded again shows the same.
@@ -259,17 +288,24 @@ impl Desk {
             Some(Shown::Problem { text }) => turn.problem = Some(text),
             _ => {}
         }
-        if turn.question.is_none() && turn.confirm.is_none() {
-            let reason = enough.unwrap_or("no question is left");
-            turn.ended = Some(self.end(id, reason, now)?);
-        }
         Ok(turn)
     }
 
-    /// The number of the question that is open; none while there is none.
-    pub(crate) fn open_question(&mut self, id: &SessionId) -> Result<Option<usize>, Problem> {
-        self.take_up(id)?;
-        Ok(self.held.get(id).and_then(|held| held.session.question(&self.home)).map(|question| question.number))
+    /// Takes what a person says, once where it is sent again with the same key; then it is told where the session stands.
+    pub(crate) fn say_once(
+        &mut self,
+        key: Option<Key>,
+        id: &SessionId,
+        number: Option<usize>,
+        said: Said,
+        now: Timestamp,
+    ) -> Result<Turn, Problem> {
+        let mut turn = None;
+        self.once(key, |desk| {
+            turn = Some(desk.say(id, number, said, now)?);
+            Ok(())
+        })?;
+        turn.map_or_else(|| self.turn(id, now), Ok)
     }
 
     /// Takes what a person says to the question of this number. What was said before to an earlier one is not taken again: the turn

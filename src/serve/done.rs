@@ -14,13 +14,14 @@ use anyhow::Context;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use credence_memory::home::Home;
-use credence_memory::ids::{Hash, Seq};
+use credence_memory::ids::{Hash, IdError, Seq};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::App;
 use super::access::Caller;
+use super::lines;
 use super::problem::Problem;
 use crate::surroundings::done_under_keys;
 
@@ -28,17 +29,42 @@ use crate::surroundings::done_under_keys;
 const KEYS_MAX: usize = 10_000;
 
 /// The key of a write: the same write, sent again by the same caller, has the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Key(Hash);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Key {
+    /// Of the token that it was sent with, and its name.
+    id: Hash,
+    /// Of the request; none where nothing else can be asked with it, as of most forms.
+    asked: Option<Hash>,
+}
 
 impl Key {
-    /// Of what a caller sends to this address under this name. An owner has another token after a restart, so callers are told apart by
-    /// who they are.
-    pub(crate) fn of(caller: &Caller, path: &str, name: &str) -> Self {
-        let person = caller.person.as_ref().map_or("", |person| person.as_str());
-        let who = format!("{:?} {person}", caller.role);
-        Self(Hash::of_parts("idempotency", [who.as_bytes(), path.as_bytes(), name.as_bytes()]))
+    /// Of what is sent with a caller's token under this name: another token has other keys. An owner's are those of every run.
+    pub(crate) fn of(caller: &Caller, place: &str, name: &str) -> Self {
+        let id = Hash::of_parts("key of a write", [caller.keys_of().as_bytes(), place.as_bytes(), name.as_bytes()]);
+        Self { id, asked: None }
+    }
+
+    /// The same, good for one request only.
+    pub(crate) fn for_request(self, asked: Hash) -> Self {
+        Self { asked: Some(asked), ..self }
+    }
+
+    /// By what it is known.
+    pub(super) fn id(self) -> Hash {
+        self.id
+    }
+
+    /// Whether this is the key of a write that was sent before.
+    ///
+    /// # Errors
+    /// It is, and comes with another request.
+    pub(super) fn is(self, before: Self) -> Result<bool, Problem> {
+        match (self.id == before.id, self.asked, before.asked) {
+            (false, ..) => Ok(false),
+            (true, Some(now), Some(then)) if now != then => Err(Problem::other_request()),
+            (true, ..) => Ok(true),
+        }
     }
 
     /// Of a form's hidden one-time key; none where there is none, as in a form that was made by hand.
@@ -47,18 +73,29 @@ impl Key {
     }
 }
 
-/// The key that a request carries as `Idempotency-Key`, if it does.
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.asked.map_or_else(|| key.id.to_string(), |asked| format!("{} {asked}", key.id))
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        let (id, asked) = text.split_once(' ').map_or((text.as_str(), None), |(id, asked)| (id, Some(asked)));
+        Ok(Self { id: id.parse()?, asked: asked.map(str::parse).transpose()? })
+    }
+}
+
+/// The key that a request carries as `Idempotency-Key`, if it does; [`super::answered::once`] read it.
 pub(crate) struct Sending(pub(crate) Option<Key>);
 
 impl FromRequestParts<App> for Sending {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let Some(name) = parts.headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned) else {
-            return Ok(Self(None));
-        };
-        let caller = Caller::from_request_parts(parts, app).await?;
-        Ok(Self(Some(Key::of(&caller, parts.uri.path(), &name))))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.get::<Key>().copied()))
     }
 }
 
@@ -78,9 +115,9 @@ struct Line {
 pub(crate) struct Done {
     /// None where nothing outlives the process.
     file: Option<PathBuf>,
-    known: HashMap<Key, Line>,
+    known: HashMap<Hash, Line>,
     /// Their keys, the oldest first.
-    order: VecDeque<Key>,
+    order: VecDeque<Hash>,
 }
 
 impl Done {
@@ -112,8 +149,14 @@ impl Done {
     }
 
     /// What the write with this key gave, if it was done.
-    pub(super) fn gave<T: DeserializeOwned>(&self, key: Key) -> Option<T> {
-        serde_json::from_value(self.known.get(&key)?.gave.clone()).ok()
+    ///
+    /// # Errors
+    /// The key came with another request.
+    pub(super) fn gave<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, Problem> {
+        match self.known.get(&key.id) {
+            Some(line) if key.is(line.key)? => Ok(serde_json::from_value(line.gave.clone()).ok()),
+            _ => Ok(None),
+        }
     }
 
     /// Ends a write whose records wait in the home ([`Home::hold`]): they go into the log together if it worked, and not at all if it did
@@ -151,18 +194,12 @@ impl Done {
     /// [`Done::know`] on.
     fn say(&self, line: &Line) -> io::Result<()> {
         let Some(path) = &self.file else { return Ok(()) };
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        file.write_all(written(line).as_bytes())?;
-        file.sync_data()
+        lines::append(path, &written(line))
     }
 
     fn know(&mut self, line: Line) {
-        self.order.push_back(line.key);
-        self.known.insert(line.key, line);
+        self.order.push_back(line.key.id);
+        self.known.insert(line.key.id, line);
         if self.order.len() > KEYS_MAX {
             let oldest = self.order.pop_front();
             oldest.map(|key| self.known.remove(&key));
@@ -227,7 +264,7 @@ mod tests {
 
     fn sent(place: &mut Place, key: Key, name: &str) -> Result<String, Problem> {
         let Place(home, done) = place;
-        if let Some(gave) = done.gave(key) {
+        if let Some(gave) = done.gave(key)? {
             return Ok(gave);
         }
         home.hold()?;
@@ -244,7 +281,7 @@ mod tests {
         let [key, again] = [caller(Role::Owner), caller(Role::Owner)].map(|owner| Key::of(&owner, "/x", "k"));
         assert_eq!(key, again);
         let others = [Key::of(&caller(Role::Facilitator), "/x", "k"), Key::of(&caller(Role::Owner), "/y", "k")];
-        assert!(!others.contains(&key));
+        assert!(!others.contains(&key) && Key::of(&caller(Role::Facilitator), "/x", "k") != others[0]);
 
         let open = || {
             let (mut home, _) = Home::open(dir.path()).unwrap();
@@ -286,7 +323,7 @@ mod tests {
         home.write_ahead();
         fs::create_dir_all(dir.path().join("serve")).unwrap();
         let done = Done::open(&home).unwrap();
-        let key = Key(Hash::of(b"k"));
+        let key = Key { id: Hash::of(b"k"), asked: None };
         let mut place = Place(home, done);
         sent(&mut place, key, "s-1").unwrap();
         place.0.take_back(io::Error::other("the disk failed")).unwrap();
@@ -295,6 +332,6 @@ mod tests {
         assert_eq!(sent(&mut place, key, "s-2").unwrap(), "s-2 is record 2");
         drop(place);
         let (home, _) = Home::open(dir.path()).unwrap();
-        assert_eq!(Done::open(&home).unwrap().gave::<String>(key).as_deref(), Some("s-2 is record 2"));
+        assert_eq!(Done::open(&home).unwrap().gave::<String>(key).unwrap().as_deref(), Some("s-2 is record 2"));
     }
 }

@@ -76,7 +76,7 @@ pub(crate) async fn turns(
     let desk = app.desk.clone();
     let look = move || {
         let (desk, caller, id) = (desk.clone(), caller.clone(), id.clone());
-        async move { desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.turn(&id, now()))).await? }
+        async move { desk.run(move |desk| desk.must_be_theirs(&caller, &id).and_then(|()| desk.stands(&id, now()))).await? }
     };
     // Whether there is such a session, and whether they may see it, is told before anything else.
     let mut told = look().await?;

@@ -99,6 +99,9 @@ pub(super) struct Imported {
     pub(super) import: String,
     /// What would come in, or came in.
     pub(super) found: ImportView,
+    /// People who answer here themselves, and have rows in it: what they said and what the file says of them is then one.
+    #[schema(value_type = Vec<String>)]
+    pub(super) adds_to: Vec<PersonId>,
 }
 
 /// Looks at a file and says what would come in. Nothing is changed; the file waits for a day to be brought in.
@@ -184,8 +187,16 @@ async fn read_and(app: &App, import: String, how: How, dry_run: bool) -> Result<
     });
     let read = read.await?;
     let path = folder(&app.home).join(&import);
-    let found = app.desk.run(move |desk| take(desk, read, dry_run).map_err(|error| problem(error, &path))).await??;
-    Ok(Imported { import, found })
+    let tokens = app.clone();
+    let take = move |desk: &mut Desk| {
+        let sits = |person: &PersonId| desk.home.state().sessions().values().any(|s| s.started.person == *person);
+        let answers_here = |person: &&PersonId| tokens.tokens.stands_for(person) || sits(person);
+        let adds_to: Vec<PersonId> = read.people().iter().filter(answers_here).cloned().collect();
+        let found = take(desk, read, dry_run).map_err(|error| problem(error, &path))?;
+        Ok::<_, Problem>((found, adds_to))
+    };
+    let (found, adds_to) = app.desk.run(take).await??;
+    Ok(Imported { import, found, adds_to })
 }
 
 /// Compares an import with the home, and brings it in.

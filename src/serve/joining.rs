@@ -42,7 +42,7 @@ async fn make_link(State(app): State<App>, caller: Caller, Sending(key): Sending
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn revoke_links(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
     caller.must_see_everybody()?;
-    app.tokens.revoke(Role::Join).map_err(|e| Problem::disk(e.to_string()))?;
+    app.tokens.revoke(Role::Join)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,7 +86,7 @@ async fn join(
 /// Makes the token of a link that people join by.
 pub(super) fn token_of_link(app: &App, caller: &Caller, key: Option<Key>) -> Result<String, Problem> {
     caller.must_see_everybody()?;
-    app.tokens.make(Role::Join, None, key).map_err(|e| Problem::disk(format!("{e:#}")))
+    app.tokens.make(Role::Join, None, key)
 }
 
 /// The link with this token.
@@ -100,19 +100,45 @@ pub(super) fn by_link(app: &App, token: &str) -> Result<Caller, Problem> {
     caller.ok_or_else(|| Problem::gone("this link does not work any more: ask whoever sent it for another one"))
 }
 
-/// Makes somebody a participant; gives who they are, and their token. Whoever sends it again with the same key is the same participant,
-/// with another token.
+/// Characters of a pseudonym, at most, and bytes: a session's name is made of it.
+pub(super) const PSEUDONYM_CHARS_MAX: usize = 60;
+const PSEUDONYM_BYTES_MAX: usize = 200;
+
+/// The name that somebody chose.
+fn chosen(pseudonym: &str) -> Result<PersonId, Problem> {
+    let typed = pseudonym.trim();
+    let fault = |what: &str| Err(Problem::unusable(what));
+    if typed.is_empty() {
+        return fault("type a pseudonym: a name that you will recognise and others will not");
+    }
+    if typed.chars().count() > PSEUDONYM_CHARS_MAX || typed.len() > PSEUDONYM_BYTES_MAX {
+        return fault("this pseudonym is too long: choose one of at most 60 letters");
+    }
+    match PersonId::new(typed) {
+        // What an import brings in is of people with such names.
+        Ok(person) if person.as_str().contains(':') => fault("a pseudonym has no colon: leave it out"),
+        Ok(person) => Ok(person),
+        Err(_) => fault("a pseudonym has letters, digits, signs and spaces only, nothing that cannot be seen"),
+    }
+}
+
+/// Makes somebody a participant; gives who they are, and their token. Whoever sends it again with the same key, a secret of theirs, is the
+/// same participant, with another token, until they have answered.
 pub(super) async fn joined(app: &App, pseudonym: &str, key: Option<Key>) -> Result<(PersonId, String), Problem> {
-    let person = PersonId::new(pseudonym.trim()).map_err(|e| Problem::unusable(e.to_string()))?;
-    let is_new = !app.tokens.joined_with(&person, key);
+    let person = chosen(pseudonym)?;
+    let is_new = !app.tokens.joined_with(&person, key)?;
     if is_new && app.tokens.participants() >= JOINED_MAX {
         return Err(Problem::conflict(format!("{JOINED_MAX} people have joined: no more can")));
     }
     let asked = person.clone();
-    let is_known = is_new && app.desk.run(move |desk| desk.home.state().person(&asked).is_some()).await?;
-    let token = match is_known {
+    let is_known = app.desk.run(move |desk| {
+        let known = desk.home.state().person(&asked);
+        known.is_some_and(|known| is_new || !known.evidence().is_empty() || !known.retracted().is_empty())
+    });
+    // Agents mean somebody: whoever joined under that name would answer for them.
+    let token = match app.agents_of.as_ref() == Some(&person) || is_known.await? {
         true => None,
-        false => app.tokens.join(&person, key).map_err(|e| Problem::disk(format!("{e:#}")))?,
+        false => app.tokens.join(&person, key)?,
     };
     let taken = || Problem::conflict(format!("somebody is called {person} already: choose another pseudonym"));
     let token = token.ok_or_else(taken)?;

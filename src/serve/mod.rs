@@ -13,6 +13,7 @@ mod following;
 mod imports;
 mod joining;
 mod limits;
+mod lines;
 mod metrics;
 mod model;
 mod openai;
@@ -44,7 +45,7 @@ use credence_agent::decide::Bars;
 use credence_agent::words::{self, Listener};
 use credence_mcp::{AnswerAt, HttpOptions, Principal, streamable_http_service};
 use credence_memory::home::{Home, Paths};
-use credence_memory::ids::Hash;
+use credence_memory::ids::{Hash, PersonId};
 use credence_priors::ModelIdentity;
 use credence_priors::schema::ValueSchema;
 use credence_priors::value_reading::ValueMap;
@@ -61,7 +62,7 @@ use answered::Answered;
 use desk::DeskHandle;
 use done::Done;
 use following::Following;
-use limits::AtMost;
+use limits::{AtMost, Held};
 use metrics::Metrics;
 use problem::Problem;
 use runs::Runs;
@@ -128,6 +129,8 @@ pub(crate) struct Shared {
     desk: DeskHandle,
     /// What agents come to over MCP; none where nobody knows whose they would be.
     agents: Option<Arc<DeskHost>>,
+    /// Whose approvals and values they mean: nobody joins under that name.
+    agents_of: Option<PersonId>,
     /// How acts are carried out, if they are.
     exec: Option<carry::Exec>,
     /// Whether the service is to end, and commands with it.
@@ -142,6 +145,8 @@ pub(crate) struct Shared {
     askable: Arc<Askable>,
     tokens: Tokens,
     rates: Rates,
+    /// Streams of events, by the tokens that hold them.
+    streams: Held<Hash>,
     answered: Answered,
     metrics: Metrics,
     /// Names, with ports, that requests may come by.
@@ -151,10 +156,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How browsers speak to it.
+    fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
     /// An address of this service as others reach it.
     fn address(&self, path: &str) -> String {
-        let scheme = if self.is_secure { "https" } else { "http" };
-        format!("{scheme}://{}{path}", self.hosts.first().map_or("localhost", String::as_str))
+        format!("{}://{}{path}", self.scheme(), self.hosts.first().map_or("localhost", String::as_str))
     }
 
     /// The channel that a caller's answers come through.
@@ -205,6 +214,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         let at = socket.local_addr()?;
         let known = hosts(at, &args.name, args.behind_proxy);
         let app = App(Arc::new(Shared {
+            agents_of: agents_of.clone(),
             agents: agents_of.map(|owner| {
                 let scheme = if is_secure { "https" } else { "http" };
                 let base = format!("{scheme}://{}", known.first().map_or("localhost", String::as_str));
@@ -234,13 +244,14 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             askable,
             tokens,
             rates: Rates::default(),
+            streams: Held::default(),
             answered: Answered::default(),
             metrics: Metrics::default(),
             hosts: known,
             is_secure,
             is_loopback,
         }));
-        let token = app.tokens.make(Role::Owner, None, None)?;
+        let token = app.tokens.make(Role::Owner, None, None).map_err(|problem| anyhow::anyhow!(problem.detail))?;
         say(format!(
             "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))
@@ -268,14 +279,14 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 let mut config = (*tls.get_inner()).clone();
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 tls.reload_from_config(Arc::new(config));
-                let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone()));
+                let taking = RustlsAcceptor::new(tls).acceptor(AtMost::allowed(handle.clone(), args.behind_proxy));
                 let mut server = axum_server::from_tcp(socket)?.acceptor(taking).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);
                 server.first_request_timeout(limits::HEAD).serve(service).await?;
             }
             _ => {
                 let mut server =
-                    axum_server::from_tcp(socket)?.acceptor(AtMost::allowed(handle.clone())).handle(handle);
+                    axum_server::from_tcp(socket)?.acceptor(AtMost::allowed(handle.clone(), args.behind_proxy)).handle(handle);
                 server.http_builder().http1().header_read_timeout(limits::HEAD);
                 server.first_request_timeout(limits::HEAD).serve(service).await?;
             }

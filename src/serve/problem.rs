@@ -43,6 +43,13 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-input", "What was sent cannot be used", detail)
     }
 
+    /// A key comes with another request than before.
+    pub(crate) fn other_request() -> Self {
+        Self::unusable(
+            "this key came with another request before: a key is of one request, and sent again with that one only",
+        )
+    }
+
     /// What was sent is not what is expected at all.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "wrong-input", "The request is malformed", detail)
@@ -51,6 +58,12 @@ impl Problem {
     /// More was sent than is taken.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
+    }
+
+    /// What was to be sent does not come.
+    pub(crate) fn too_slow() -> Self {
+        let detail = "the body of the request did not come in time: send it again";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request does not come", detail)
     }
 
     /// It does not fit what stands.
@@ -78,6 +91,12 @@ impl Problem {
     /// Too much at once.
     pub(crate) fn too_many() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests", "wait a few seconds and try again")
+    }
+
+    /// Too many streams at once.
+    pub(crate) fn too_many_streams(most: usize) -> Self {
+        let detail = format!("a token may hold {most} streams of events at once: end one of them first");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests", detail)
     }
 
     /// Too much waits.

@@ -1,6 +1,7 @@
 //! What is read from the log beside the desk: values at any record, records in words. The log is read as a file, so
 //! nobody's answer waits for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use credence_memory::home::Paths;
@@ -43,16 +44,68 @@ fn of(error: &anyhow::Error) -> Problem {
     }
 }
 
-/// What matters to a person, through a record, or without one.
+/// Records that are somebody's own: those about them, and what withdraws them.
+struct Own<'a> {
+    person: &'a PersonId,
+    seqs: BTreeSet<Seq>,
+}
+
+impl<'a> Own<'a> {
+    fn of(person: &'a PersonId) -> Self {
+        Self { person, seqs: BTreeSet::new() }
+    }
+
+    /// Takes note of a record; says whether it is theirs.
+    fn note(&mut self, entry: &Entry) -> bool {
+        let is_own = match &entry.record {
+            Record::Retracted(withdrawn) => self.seqs.contains(&withdrawn.target),
+            record => about(record) == Some(self.person.as_str()),
+        };
+        if is_own {
+            self.seqs.insert(entry.seq);
+        }
+        is_own
+    }
+}
+
+/// What matters to a person, through a record, or without one. Whoever sees themselves only is told of their own records, and not when
+/// others were written, nor how many there are.
 pub(super) async fn sheet(
     app: &App,
+    caller: &Caller,
     person: PersonId,
     at: Option<u64>,
     without: Option<u64>,
 ) -> Result<Arc<Sheet>, Problem> {
-    let log = Paths::of(&app.home).log();
+    let paths = Paths::of(&app.home);
     let askable = Arc::clone(&app.askable);
-    aside(move || sheet_of(&log, person, at.map(Seq), without.map(Seq), askable.bank()).map(Arc::new)).await
+    let sees_everybody = caller.sees_everybody();
+    aside(move || {
+        let (log, mut at) = (paths.log(), at.map(Seq));
+        if sees_everybody {
+            return sheet_of(&log, person, at, without.map(Seq), askable.bank()).map(Arc::new);
+        }
+        let (mut own, mut through, mut time) = (Own::of(&person), Seq(0), None);
+        let mut is_last = true;
+        for entry in paths.read_log()? {
+            let entry = entry?;
+            if own.note(&entry) {
+                is_last = at.is_none_or(|at| entry.seq <= at);
+                if is_last {
+                    (through, time) = (entry.seq, time.max(Some(entry.time)));
+                }
+            }
+        }
+        if is_last {
+            at = None;
+        }
+        if without.is_some_and(|without| !own.seqs.contains(&Seq(without))) {
+            anyhow::bail!(WrongInput("only records of your own can be left out".into()));
+        }
+        let sheet = sheet_of(&log, person.clone(), at, without.map(Seq), askable.bank())?;
+        Ok(Arc::new(Sheet { through, time, ..sheet }))
+    })
+    .await
 }
 
 /// Which records are wanted.
@@ -78,7 +131,7 @@ pub(super) struct LogQuery {
 pub(super) struct LogPage {
     /// They, the earliest first.
     pub(super) records: Vec<Line>,
-    /// The last record of the log.
+    /// The last record of the log; for those who see themselves only, the last of their own.
     pub(super) head: u64,
     /// Whether there are earlier ones that were asked for.
     pub(super) more_before: bool,
@@ -116,7 +169,9 @@ pub(super) async fn log(app: &App, caller: &Caller, query: LogQuery) -> Result<L
         return Err(Problem::unusable(format!("there is no kind of record called {kind:?}")));
     }
     let paths = Paths::of(&app.home);
+    let only = person.clone().filter(|_| !caller.sees_everybody());
     aside(move || {
+        let (mut own, mut own_head) = (only.as_ref().map(Own::of), 0);
         let mut state = State::new();
         let mut found: Vec<Entry> = Vec::new();
         let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
@@ -131,6 +186,9 @@ pub(super) async fn log(app: &App, caller: &Caller, query: LogQuery) -> Result<L
         for entry in paths.read_log()? {
             let entry = entry?;
             state.note(&entry)?;
+            if own.as_mut().is_some_and(|own| own.note(&entry)) {
+                own_head = entry.seq.0;
+            }
             if !wanted(&entry) || query.after.is_some() && found.len() == limit {
                 continue;
             }
@@ -149,7 +207,8 @@ pub(super) async fn log(app: &App, caller: &Caller, query: LogQuery) -> Result<L
             is_evidence: entry.record.evidence_origin().is_some(),
             withdrawn: is_withdrawn(&state, entry.seq),
         };
-        Ok(LogPage { records: found.iter().map(line).collect(), head: state.head().0.0, more_before })
+        let head = if only.is_some() { own_head } else { state.head().0.0 };
+        Ok(LogPage { records: found.iter().map(line).collect(), head, more_before })
     })
     .await
 }

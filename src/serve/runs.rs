@@ -167,10 +167,15 @@ impl Runs {
         let experiment = Experiment::parse(text).map_err(|e| Problem::unusable(e.to_string()))?;
         // Held until the process runs, so that two requests do not start two.
         let mut at_work = self.at_work();
-        let is_started = |name: &String| self.kept(name).is_ok_and(|kept| kept.key == key);
-        if let Some(name) = self.names().iter().find(|name| key.is_some() && is_started(name)) {
-            drop(at_work);
-            return self.view(name);
+        if let Some(key) = key {
+            for name in self.names() {
+                if let Some(before) = self.kept(&name).ok().and_then(|kept| kept.key)
+                    && key.is(before)?
+                {
+                    drop(at_work);
+                    return self.view(&name);
+                }
+            }
         }
         free(&at_work)?;
         if self.names().len() >= RUNS_MAX {

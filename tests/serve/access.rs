@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::logs;
-use crate::served::{Service, coded, empty_home};
+use crate::served::{Service, coded, empty_home, hidden};
 use crate::{events, reply, say};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn a_stream_ends_when_its_token_is_taken_back() {
     let turn = ada.post("/api/v1/sessions", &json!({})).ok();
     let events_of = format!("/api/v1/sessions/{}/events", coded(turn["session"].as_str().unwrap()));
     std::thread::scope(|scope| {
-        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get("/api/v1/events"))];
+        let theirs = [scope.spawn(|| ada.get(&events_of)), scope.spawn(|| ada.get(&events_of))];
         let anothers = scope.spawn(|| facilitator.get(&events_of));
         std::thread::sleep(Duration::from_millis(300));
         assert!(theirs.iter().all(|stream| !stream.is_finished()) && !anothers.is_finished());
@@ -89,14 +89,18 @@ fn what_comes_from_elsewhere_is_refused() {
     assert_eq!((answer.status, answer.problem()), (401, "unauthorized".into()));
     assert_eq!(answer.kind, "application/problem+json");
     assert_eq!(service.with_token("0123456789abcdef").get("/api/v1/people").status, 401);
-    // A name that was made to point here, and a page of another site.
+    // A name that was made to point here, and a page of another site, or of this one without what makes it safe.
+    let other_scheme = service.base.replace("http://", "https://");
     let sat = json!({ "person": "ada" });
     for headers in [&[("Host", "evil.example")][..], &[("Host", "127.0.0.1:1")]] {
         assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
     }
-    for headers in
-        [&[("Origin", "http://evil.example")][..], &[("Origin", "null")], &[("Sec-Fetch-Site", "cross-site")]]
-    {
+    for headers in [
+        &[("Origin", "http://evil.example")][..],
+        &[("Origin", "null")],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[("Origin", &other_scheme)],
+    ] {
         assert_eq!(service.send("POST", "/api/v1/sessions", Some(&sat), headers).status, 403, "{headers:?}");
     }
     for (body, says) in [("{", "EOF"), ("7", "invalid type"), ("{\"who\":1}", "unknown field")] {
@@ -215,4 +219,192 @@ fn people_who_join_at_once_are_not_taken_for_each_other() {
     });
     let joined = statuses.iter().filter(|status| **status == 200).count();
     assert_eq!((joined, statuses.iter().filter(|status| **status == 409).count()), (4, 12), "{statuses:?}");
+}
+
+/// Agents mean somebody, and so does a token: nobody becomes them by a link.
+#[test]
+fn nobody_joins_under_a_name_that_stands_for_somebody() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &["--agents-of", "owen"]);
+    service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "bo" })).ok();
+    service.post("/api/v1/sessions", &json!({ "person": "cy" })).ok();
+    let made = service.post("/api/v1/join-links", &json!({})).ok();
+    let link = service.with_token(made["token"].as_str().unwrap());
+    let path = format!("/join/{}", link.token);
+    let long = "z".repeat(61);
+    for (name, status, says) in [
+        ("owen", 409, "called owen already"),
+        ("bo", 409, "called bo already"),
+        ("cy", 409, "called cy already"),
+        ("polis:x:1", 422, "no colon"),
+        (" ", 422, "ype a pseudonym"),
+        ("a\u{202e}b", 422, "nothing that cannot be seen"),
+        (&long, 422, "too long"),
+    ] {
+        let refused = link.post("/api/v1/participants", &json!({ "pseudonym": name }));
+        assert_eq!(refused.status, status, "{name}: {}", refused.text);
+        // On a phone the form is there again, with what was typed.
+        let page = service.as_nobody().form(&path, &[("pseudonym", name)]);
+        assert_eq!((page.status, page.cookie), (status, None), "{name}");
+        assert!(page.text.contains(says) && !page.text.contains("An id"), "{name}: {}", page.text);
+        hidden(&page.text, &path);
+        if !name.contains('\u{202e}') {
+            assert!(page.text.contains(&format!("value=\"{name}\"")), "{name}: {}", page.text);
+        }
+    }
+    // A name as long as any may be has no session, and that is said; nothing fails.
+    let person = "z".repeat(250);
+    let refused = service.post("/api/v1/sessions", &json!({ "person": person }));
+    assert_eq!((refused.status, refused.problem()), (422, "wrong-input".into()), "{}", refused.text);
+    service.stop();
+}
+
+/// An address that somebody else made begins nothing and makes nobody another person.
+#[test]
+fn an_address_by_itself_changes_nothing() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let head = || service.get("/health").ok()["head"].clone();
+    let browser = service.as_browser();
+    let (_, once) = hidden(&browser.get("/people").text, "/people/link");
+    let (csrf, _) = hidden(&browser.get("/").text, "/session");
+    let before = head();
+    for method in ["GET", "HEAD"] {
+        let page = browser.send(method, "/session?person=ada", None, &[("Sec-Fetch-Site", "cross-site")]);
+        assert_eq!((page.status, head()), (200, before.clone()), "{method}");
+    }
+    assert!(browser.get("/session?person=ada").text.contains("Begin with ada"));
+    let begun = browser.form("/session", &[("csrf", &csrf), ("person", "ada")]);
+    assert_eq!((begun.status, begun.to.as_deref()), (303, Some("/session?person=ada")), "{}", begun.text);
+    assert_ne!(head(), before);
+    assert!(browser.get("/session?person=ada").text.contains("Question 1"));
+    assert_eq!(browser.form("/session", &[("csrf", "0"), ("person", "bo")]).status, 403);
+
+    // Only a link that holds is shown as one.
+    let made = browser.form("/people/link", &[("csrf", &csrf), ("once", &once)]).to.unwrap();
+    let link = format!("/join/{}", made.split_once("link=").unwrap().1);
+    assert!(browser.get(&made).text.contains(&link));
+    let fern = service.join(&link, "fern");
+    for other in [format!("../open?token={}", fern.token), fern.token.clone()] {
+        let page = browser.get(&format!("/people?link={}", coded(&other))).text;
+        assert!(!page.contains("id=\"join\"") && !page.contains(&other), "{page}");
+    }
+    // Whoever is signed in is asked before they are somebody else.
+    let open = format!("/open?token={}", fern.token);
+    let asked = browser.get(&open);
+    assert_eq!((asked.status, &asked.cookie), (200, &None));
+    assert!(asked.text.contains("Sign in as fern"), "{}", asked.text);
+    let (csrf_of_form, _) = hidden(&asked.text, "/open");
+    assert_eq!(browser.form("/open", &[("csrf", "0"), ("token", &fern.token)]).status, 403);
+    let over = browser.form("/open", &[("csrf", &csrf_of_form), ("token", &fern.token)]);
+    assert_eq!(over.token().as_deref(), Some(fern.token.as_str()));
+    let again = service.with_cookie(&fern.token).get(&open);
+    assert_eq!((again.status, again.to.as_deref()), (303, Some("/session")), "the same person is not asked");
+    // The owner who tries the link stays the owner, unless they say otherwise.
+    assert!(browser.get(&link).text.contains("private window"));
+    let tried = browser.form(&link, &[("pseudonym", "boss")]);
+    assert_eq!((tried.status, &tried.cookie), (200, &None));
+    assert!(tried.text.contains("name=\"instead\""), "{}", tried.text);
+    let joined = browser.form(&link, &[("pseudonym", "boss"), ("instead", "true")]);
+    assert_eq!((joined.status, joined.to.as_deref()), (303, Some("/session?joined=true")));
+    // Whoever has joined is shown once by what they come back, and leaving says so.
+    let boss = service.with_cookie(&joined.token().unwrap());
+    let own = format!("/open?token={}", joined.token().unwrap());
+    assert!(boss.get("/session?joined=true").text.contains(&own) && !boss.get("/session").text.contains(&own));
+    let (csrf_of_boss, _) = hidden(&boss.get("/session").text, "/leave");
+    let left = boss.form("/leave", &[("csrf", &csrf_of_boss)]).text;
+    assert!(left.contains("the link of your own"), "{left}");
+    // Who has lost theirs gets another one from the owner.
+    let (csrf, once) = hidden(&browser.get("/people").text, "/people/own-link");
+    let fields = [("csrf", csrf.as_str()), ("once", &once), ("person", "fern")];
+    assert_eq!(boss.form("/people/own-link", &fields).status, 403);
+    let given = browser.form("/people/own-link", &fields).text;
+    let token = given.split("/open?token=").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(service.with_token(token).post("/api/v1/sessions", &json!({})).ok()["person"], "fern");
+    // Links are taken back on the page that makes them.
+    assert_eq!(browser.form("/people/link/revoke", &[("csrf", "0")]).status, 403);
+    assert_eq!(browser.form("/people/link/revoke", &[("csrf", &csrf)]).status, 303);
+    assert_eq!(service.as_nobody().get(&link).status, 410);
+    assert!(!browser.get("/people").text.contains("Take every link back"));
+    service.stop();
+}
+
+/// Whoever sees themselves only is told neither when others answered nor how often.
+#[test]
+fn a_participant_learns_nothing_of_others_by_numbers_and_times() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let made = service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "ada" })).ok();
+    let ada = service.with_token(made["token"].as_str().unwrap());
+    let head = || service.get("/health").ok()["head"].as_u64().unwrap();
+    let others = |n: usize| {
+        let mut turn = service.post("/api/v1/sessions", &json!({ "person": "bo" })).ok();
+        for _ in 0..n {
+            turn = say(&service, &turn, &reply(&turn)).ok();
+        }
+        head()
+    };
+    let first = others(2);
+    let before = ada.get("/api/v1/values").ok();
+    assert_eq!((&before["through"], &before["time"]), (&json!(0), &Value::Null));
+    let turn = ada.post("/api/v1/sessions", &json!({})).ok();
+    say(&ada, &turn, &reply(&turn)).ok();
+    let own = head();
+    let now = ada.get("/api/v1/values").ok();
+    assert_eq!(now["through"], own);
+    let last = others(3);
+    for at in ["".to_owned(), format!("?at={own}"), format!("?at={}", own + 2), format!("?at={}", last + 1_000)] {
+        let seen = ada.get(&format!("/api/v1/values{at}")).ok();
+        for part in ["through", "time", "values"] {
+            assert_eq!(seen[part], now[part], "{at}");
+        }
+    }
+    for at in 1..=first {
+        let seen = ada.get(&format!("/api/v1/values?at={at}")).ok();
+        assert_eq!((&seen["through"], &seen["time"]), (&json!(0), &Value::Null), "{at}");
+    }
+    assert_eq!(ada.get(&format!("/api/v1/values?without={first}")).status, 422, "not theirs to leave out");
+    assert_eq!(ada.get("/api/v1/log").ok()["head"], own);
+    assert_eq!(ada.get("/health").ok()["head"], Value::Null);
+    assert_eq!(service.as_nobody().get("/health").ok()["head"], Value::Null);
+    assert_eq!(ada.get("/api/v1/events").status, 403);
+    // What takes an answer back is as much their own, and counts.
+    let evidence = ada.get("/api/v1/log").ok()["records"].as_array().unwrap().last().unwrap()["seq"].clone();
+    let reason = json!({ "reason": "a slip" });
+    let by = ada.post(&format!("/api/v1/log/{evidence}/retract"), &reason).ok()["by"].clone();
+    others(1);
+    let seen = ada.get("/api/v1/values").ok();
+    assert_eq!((&seen["through"], &seen["values"]["answers"]), (&by, &json!(0)));
+    assert_eq!(service.get("/api/v1/values?person=ada").ok()["values"], seen["values"]);
+    service.stop();
+}
+
+/// One token holds so many streams, and no more until one of them ends.
+#[test]
+fn a_token_holds_so_many_streams_at_once() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let token_of = |who: Value| service.post("/api/v1/tokens", &who).ok()["token"].as_str().unwrap().to_owned();
+    let [ada, bo] = ["ada", "bo"].map(|name| token_of(json!({ "role": "participant", "person": name })));
+    let address = service.base.strip_prefix("http://").unwrap();
+    let follow = |token: &str| {
+        let turn = service.with_token(token).post("/api/v1/sessions", &json!({})).ok();
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        let session = coded(turn["session"].as_str().unwrap());
+        let request = format!(
+            "GET /api/v1/sessions/{session}/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        (line.split(' ').nth(1).unwrap().to_owned(), client)
+    };
+    let mut held: Vec<_> = (0..8).map(|_| follow(&ada)).collect();
+    assert!(held.iter().all(|(status, _)| status == "200"));
+    assert_eq!((follow(&ada).0, follow(&bo).0), ("429".to_owned(), "200".to_owned()));
+    held.pop();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(follow(&ada).0, "200");
+    service.stop();
 }

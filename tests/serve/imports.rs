@@ -139,3 +139,18 @@ fn a_polis_export_comes_in_as_an_archive_or_as_files_and_says_what_it_marks() {
     }
     service.stop();
 }
+
+#[test]
+fn whoever_answers_here_and_has_rows_in_a_file_is_named_before_it_comes_in() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    service.post("/api/v1/tokens", &json!({ "role": "participant", "person": "ada" })).ok();
+    let looked_at = service.file("/api/v1/imports?format=csv", CHOICES).ok();
+    assert_eq!(looked_at["adds_to"], json!(["ada"]), "{looked_at}");
+    service.post("/api/v1/sessions", &json!({ "person": "bo" })).ok();
+    let looked_at = service.file("/api/v1/imports?format=csv", CHOICES).ok();
+    assert_eq!(looked_at["adds_to"], json!(["ada", "bo"]), "{looked_at}");
+    let commit = format!("/api/v1/imports/{}/commit?format=csv", looked_at["import"].as_str().unwrap());
+    assert_eq!(service.post(&commit, &json!({})).ok()["adds_to"], json!(["ada", "bo"]));
+    service.stop();
+}

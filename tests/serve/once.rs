@@ -9,6 +9,10 @@ use crate::logs::done;
 use crate::served::{Answer, Service, empty_home, hidden, with_decisions};
 use crate::{reply, say};
 
+/// Keys of two people who join, each a secret.
+const SECRET: &str = "5f1c8a7e90b3d2461122aabb";
+const OTHER_SECRET: &str = "0123456789abcdef01234567";
+
 fn with_key(service: &Service, key: &str, path: &str, body: &Value) -> Answer {
     service.post_with(path, body, &[("Idempotency-Key", key)])
 }
@@ -154,17 +158,20 @@ fn tokens_and_runs_that_are_asked_for_again_after_a_restart_are_there_once() {
     let link = with_key(&service, "k1", "/api/v1/join-links", &json!({})).ok();
     let by_link = |service: &Service, link: &Value| service.with_token(link["token"].as_str().unwrap());
     let body = json!({ "pseudonym": "fern" });
-    let joined = with_key(&by_link(&service, &link), "k2", "/api/v1/participants", &body).ok();
-    assert_eq!(with_key(&by_link(&service, &link), "k2", "/api/v1/participants", &body).ok(), joined);
+    let joined = with_key(&by_link(&service, &link), SECRET, "/api/v1/participants", &body).ok();
+    let tapped_twice = with_key(&by_link(&service, &link), SECRET, "/api/v1/participants", &body).ok();
+    assert_eq!(tapped_twice["person"], "fern");
+    assert_eq!(service.with_token(joined["token"].as_str().unwrap()).get("/api/v1/values").status, 401);
+    let joined = tapped_twice;
     let run = with_key(&service, "k3", "/api/v1/experiments", &json!({ "given": "first" })).ok();
     service.kill();
     let service = Service::start(home.path(), &[]);
     // The token was told once: whoever asks again is the same person with another one.
-    let again = with_key(&by_link(&service, &link), "k2", "/api/v1/participants", &body).ok();
+    let again = with_key(&by_link(&service, &link), SECRET, "/api/v1/participants", &body).ok();
     assert_eq!(again["person"], "fern");
     let [first, second] = [&joined, &again].map(|j| service.with_token(j["token"].as_str().unwrap()));
     assert_eq!((first.get("/api/v1/values").status, second.get("/api/v1/values").status), (401, 200));
-    assert_eq!(with_key(&by_link(&service, &link), "k4", "/api/v1/participants", &body).status, 409);
+    assert_eq!(with_key(&by_link(&service, &link), OTHER_SECRET, "/api/v1/participants", &body).status, 409);
     let other_link = with_key(&service, "k1", "/api/v1/join-links", &json!({})).ok();
     assert_eq!(by_link(&service, &link).post("/api/v1/participants", &json!({ "pseudonym": "moss" })).status, 401);
     by_link(&service, &other_link).post("/api/v1/participants", &json!({ "pseudonym": "moss" })).ok();
@@ -219,4 +226,131 @@ fn a_form_that_is_sent_twice_does_once_what_it_says() {
     assert_eq!(holds, [401, 200], "the page that is shown last is the one that counts");
     let other = service.as_nobody().form(&path, &[("pseudonym", "fern")]);
     assert_eq!(other.status, 409, "somebody else is not fern");
+}
+
+/// A key is of the token that it comes with, and of one request.
+#[test]
+fn a_key_gives_nobody_what_another_was_answered() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let body = json!({ "role": "facilitator" });
+    let made = with_key(&service, "k1", "/api/v1/tokens", &body).ok();
+    assert_eq!(with_key(&service, "k1", "/api/v1/tokens", &body).ok(), made);
+    // As behind a proxy that asks everybody for the same password: the token is in the cookie.
+    let shared = [("Authorization", "Basic c2hhcmVk"), ("Idempotency-Key", "k2")];
+    let by_cookie = service.as_browser().post_with("/api/v1/tokens", &body, &shared).ok();
+    assert!(by_cookie["token"].is_string());
+    assert_eq!(service.as_nobody().post_with("/api/v1/tokens", &body, &shared).status, 401);
+    // Another request, whether by its body, its address or what it asks for.
+    for (path, body) in [
+        ("/api/v1/tokens", json!({ "role": "agent" })),
+        ("/api/v1/join-links", body.clone()),
+        ("/api/v1/tokens?x=1", body.clone()),
+    ] {
+        let other = with_key(&service, "k1", path, &body);
+        assert_eq!((other.status, other.kind.as_str()), (422, "application/problem+json"), "{path}: {}", other.text);
+        assert!(other.text.contains("another request"), "{}", other.text);
+    }
+    // Two facilitators are two, and one whose token was taken back is nobody.
+    let [first, second] = [(); 2].map(|()| {
+        let token = service.post("/api/v1/tokens", &body).ok()["token"].as_str().unwrap().to_owned();
+        service.with_token(&token)
+    });
+    let links = [&first, &second].map(|who| with_key(who, "k1", "/api/v1/join-links", &json!({})).ok());
+    for link in &links {
+        let path = link["link"].as_str().unwrap().strip_prefix(&service.base).unwrap();
+        assert_eq!(service.as_nobody().get(path).status, 200, "another's key took it back");
+    }
+    assert_eq!(service.send("DELETE", "/api/v1/tokens/facilitator", None, &[]).status, 204);
+    assert_eq!(with_key(&first, "k1", "/api/v1/join-links", &json!({})).status, 401);
+    // What is no key is said to be none, and nothing is done.
+    for key in ["", " ", "with space", "\u{e9}t\u{e9}", &"x".repeat(256)] {
+        let refused = with_key(&service, key, "/api/v1/join-links", &json!({}));
+        assert_eq!((refused.status, refused.problem()), (400, "wrong-input".into()), "{key:?}");
+        assert!(refused.text.contains("visible ASCII"), "{}", refused.text);
+    }
+    service.stop();
+}
+
+#[test]
+fn many_who_join_by_one_link_with_one_key_are_not_each_other() {
+    let home = empty_home();
+    let service = Service::start(home.path(), &[]);
+    let link = service.post("/api/v1/join-links", &json!({})).ok();
+    let link = |service: &Service| service.with_token(link["token"].as_str().unwrap());
+    let join = |service: &Service, key: &str, name: &str| {
+        with_key(&link(service), key, "/api/v1/participants", &json!({ "pseudonym": name }))
+    };
+    let guessed = join(&service, "1", "fern");
+    assert_eq!((guessed.status, guessed.problem()), (400, "wrong-input".into()), "a key to join with is a secret");
+    let fern = join(&service, SECRET, "fern").ok();
+    let holds = |service: &Service, joined: &Value| {
+        service.with_token(joined["token"].as_str().unwrap()).get("/api/v1/values").status
+    };
+    // Neither now nor after a restart does somebody else get hers, or take it from her.
+    let check = |service: &Service| {
+        assert_eq!(join(service, SECRET, "bo").status, 422);
+        assert_eq!(holds(service, &fern), 200);
+    };
+    check(&service);
+    service.kill();
+    let service = Service::start(home.path(), &[]);
+    check(&service);
+    // Whoever has answered has their token.
+    let own = service.with_token(fern["token"].as_str().unwrap());
+    let turn = own.post("/api/v1/sessions", &json!({})).ok();
+    say(&own, &turn, &reply(&turn)).ok();
+    assert_eq!(join(&service, SECRET, "fern").status, 409);
+    check(&service);
+    service.stop();
+}
+
+/// What is said in words has no number: only the key tells that it was said before.
+#[test]
+fn a_sentence_that_is_sent_again_counts_once_also_after_a_kill() {
+    let home = empty_home();
+    let mut service = Service::start(home.path(), &[]);
+    let turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
+    let session = turn["session"].as_str().unwrap().to_owned();
+    let said = format!("/api/v1/sessions/{session}/said");
+    let sentences = |service: &Service| {
+        let log = service.get("/api/v1/log?person=ada&limit=500").ok();
+        let records = log["records"].as_array().unwrap().iter();
+        records.filter(|r| r["is_evidence"] == true && r["said"].as_str().unwrap().contains("matters")).count()
+    };
+    let browser = service.as_browser();
+    let page = browser.get("/session?person=ada").text;
+    let form = page.split("id=\"in-words\"").nth(1).unwrap();
+    let (csrf, once) = hidden(form, "/session/say");
+    let words = |words: &str| {
+        let fields =
+            [("csrf", csrf.as_str()), ("once", &once), ("session", &session), ("say", "words"), ("words", words)];
+        assert_eq!(browser.form("/session/say", &fields).status, 303);
+    };
+    words("honesty matters more to me than loyalty");
+    words("honesty matters more to me than loyalty");
+    assert_eq!(sentences(&service), 1, "one form, sent twice");
+    // Somebody goes back, and says something else.
+    words("care matters more to me than achievement");
+    assert_eq!(sentences(&service), 2);
+    let sentence = json!({ "say": { "said": "important", "words": "honesty matters more to me than achievement" } });
+    with_key(&service, "s1", &said, &sentence).ok();
+    let before = head(&service);
+    assert_eq!(sentences(&service), 3);
+    service.kill();
+    service = Service::start(home.path(), &[]);
+    with_key(&service, "s1", &said, &sentence).ok();
+    assert_eq!((sentences(&service), head(&service)), (3, before), "sent again with its key");
+    // A skip has no answer to be known by either, and an undo would take back more.
+    for (key, what) in [("s2", "undo"), ("s3", "skip")] {
+        let body = json!({ "say": { "said": what } });
+        with_key(&service, key, &said, &body).ok();
+        let after = head(&service);
+        service.kill();
+        service = Service::start(home.path(), &[]);
+        with_key(&service, key, &said, &body).ok();
+        assert_eq!(head(&service), after, "{what}");
+    }
+    service.stop();
+    done(home.path(), &["evidence", "verify"]);
 }

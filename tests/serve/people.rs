@@ -25,6 +25,10 @@ fn who_was_asked_different_things_is_placed_by_values() {
     }
     assert_eq!(page.matches("<circle").count(), 4, "{page}");
     let shared = service.get("/people/page.html").text;
+    // They are drawn from left to right, and not in the order of their names, which would say whose each is.
+    let across =
+        shared.split("<circle cx=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse::<f64>().unwrap());
+    assert!(across.collect::<Vec<_>>().is_sorted(), "{shared}");
     assert!(shared.contains("Where people stand by their values"));
     assert!(["ada", "bo", "cy", "di"].iter().all(|name| !shared.contains(&format!(">{name}<"))), "{shared}");
     assert_eq!(service.get("/api/v1/people/page.html").text, shared);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::CHOICES;
 use crate::logs::done;
-use crate::served::{Service, empty_home};
+use crate::served::{Service, empty_home, with_decisions};
 use crate::{reply, say};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What was acknowledged is not said to be there where somebody took it away.
 #[test]
@@ -138,4 +138,65 @@ fn a_home_in_use_is_not_served_twice() {
     let address = service.base.strip_prefix("http://").unwrap();
     let (_, err, code) = crate::logs::run(other.path(), &["serve", "--listen", address]);
     assert!(code == 1 && err.contains("failed to listen"), "{code}: {err}");
+}
+
+/// The disk is full in the middle of a line of what the service keeps beside the log: neither that line nor the next is lost by it.
+#[test]
+fn a_disk_that_fills_in_the_middle_of_a_line_takes_no_other_line_with_it() {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let home = empty_home();
+    let (record, _) = with_decisions(home.path(), "ada");
+    let service = Service::start_under("trap '' XFSZ", home.path(), &[]);
+    let kept = |name: &str| home.path().join("serve").join(name);
+    let length = |name: &str| fs::metadata(kept(name)).unwrap().len();
+    let room = |service: &Service, bytes: Option<u64>| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(service.process()), Resource::Fsize, limit).unwrap();
+    };
+    let token = |service: &Service, role: &str| service.post("/api/v1/tokens", &json!({ "role": role }));
+    let outcome = |service: &Service, key: &str| {
+        let body = json!({ "record": record, "outcome": "done", "observed": key });
+        service.post_with("/api/v1/outcomes", &body, &[("Idempotency-Key", key)])
+    };
+    let held: Vec<Value> = (0..4).map(|_| token(&service, "facilitator").ok()["token"].clone()).collect();
+    let holds = |service: &Service, token: &Value| {
+        service.with_token(token.as_str().unwrap()).get("/api/v1/people").status == 200
+    };
+    outcome(&service, "k1").ok();
+    for (name, refused) in [("tokens.jsonl", "agent"), ("done.jsonl", "k2")] {
+        let before = length(name);
+        room(&service, Some(before + 20));
+        let answer = if name == "done.jsonl" { outcome(&service, refused) } else { token(&service, refused) };
+        assert_eq!((answer.status, answer.problem()), (507, "disk".into()), "{name}: {}", answer.text);
+        assert_eq!(length(name), before, "half a line stands in {name}");
+        room(&service, None);
+    }
+    // Taking tokens back is done for all of them, or for none.
+    room(&service, Some(length("tokens.jsonl") + 200));
+    let refused = service.send("DELETE", "/api/v1/tokens/facilitator", None, &[]);
+    assert_eq!((refused.status, refused.problem()), (507, "disk".into()), "{}", refused.text);
+    assert!(refused.text.contains("no token was taken back"), "{}", refused.text);
+    assert!(held.iter().all(|token| holds(&service, token)));
+    room(&service, None);
+    let after = token(&service, "facilitator").ok()["token"].clone();
+    let done = outcome(&service, "k3").ok();
+    let head = service.get("/health").ok()["head"].clone();
+    service.kill();
+    // What a crash left of a line is as little in the way.
+    let torn = |name: &str| {
+        use std::io::Write;
+        fs::OpenOptions::new().append(true).open(kept(name)).unwrap().write_all(b"{\"hash\":\"12").unwrap();
+    };
+    ["tokens.jsonl", "done.jsonl"].into_iter().for_each(torn);
+    let service = Service::start(home.path(), &[]);
+    assert_eq!(outcome(&service, "k3").ok()["record"], done["record"]);
+    assert_eq!(service.get("/health").ok()["head"], head, "it is not done again");
+    let next = token(&service, "facilitator").ok()["token"].clone();
+    service.kill();
+    let service = Service::start(home.path(), &[]);
+    assert!(held.iter().chain([&after, &next]).all(|token| holds(&service, token)));
+    assert_eq!(service.send("DELETE", "/api/v1/tokens/facilitator", None, &[]).status, 204);
+    service.kill();
+    let service = Service::start(home.path(), &[]);
+    assert!(held.iter().chain([&after, &next]).all(|token| !holds(&service, token)));
 }

@@ -162,6 +162,14 @@ fn shown(caller: &Caller, imported: &Imported, next: Option<&How>) -> Response {
         "/people",
         html! {
             (summary(found))
+            @if !imported.adds_to.is_empty() {
+                p.notice {
+                    @if next.is_some() { "Rows of this file would be added to what these people said here themselves: " }
+                    @else { "Rows of this file are now beside what these people said here themselves: " }
+                    @for (n, person) in imported.adds_to.iter().take(LISTED_MAX).enumerate() { @if n > 0 { ", " } (clean(person.as_str())) }
+                    @if imported.adds_to.len() > LISTED_MAX { " and " (imported.adds_to.len() - LISTED_MAX) " more" } "."
+                }
+            }
             @if let Some(how) = next.filter(|_| is_new) {
                 form method="post" action=(format!("/people/import/{}", imported.import)) {
                     (unseen(caller))

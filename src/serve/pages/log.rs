@@ -46,9 +46,9 @@ pub(super) async fn page(
     let person = caller.person(asking.person.as_deref()).ok();
     let beliefs = match person {
         Some(person) => {
-            let then = reading::sheet(&app, person.clone(), asking.at, None).await?;
+            let then = reading::sheet(&app, &caller, person.clone(), asking.at, None).await?;
             let without = match asking.without {
-                Some(seq) => Some(reading::sheet(&app, person, asking.at, Some(seq)).await?),
+                Some(seq) => Some(reading::sheet(&app, &caller, person, asking.at, Some(seq)).await?),
                 None => None,
             };
             Some((then, without))

@@ -34,15 +34,17 @@ use super::problem::Problem;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(home))
-        .route("/open", get(open))
+        .route("/open", get(open).post(open_instead))
         .route("/leave", post(leave))
-        .route("/session", get(session::page))
+        .route("/session", get(session::page).post(session::begin))
         .route("/session/say", post(session::say))
         .route("/session/events", get(session::follow))
         .route("/values", get(values::page))
         .route("/values/{file}", get(values::file))
         .route("/people", get(people::page))
         .route("/people/link", post(people::make_link))
+        .route("/people/own-link", post(people::own_link))
+        .route("/people/link/revoke", post(people::take_back))
         .route("/people/import", post(imports::look).layer(DefaultBodyLimit::max(FILE_BYTES_MAX + 64 * 1024)))
         .route("/people/import/{import}", post(imports::commit))
         .route("/people/answers.csv", get(super::people::csv))
@@ -88,14 +90,70 @@ struct Token {
     token: String,
 }
 
-/// Opens the service with the token in its address, which then goes into a cookie and out of the address.
-async fn open(State(app): State<App>, Asked(Token { token }): Asked<Token>) -> Result<Response, Problem> {
-    let caller =
-        app.tokens.caller(&token).filter(|c| !matches!(c.role, Role::Join | Role::Agent)).ok_or_else(Problem::who)?;
+/// Who opens a browser by a token.
+fn opening(app: &App, token: &str) -> Result<Caller, Problem> {
+    app.tokens.caller(token).filter(|c| !matches!(c.role, Role::Join | Role::Agent)).ok_or_else(Problem::who)
+}
+
+/// Opens the service with the token in its address, which then goes into a cookie and out of the address. Whoever is signed in as somebody
+/// else is asked first.
+async fn open(
+    State(app): State<App>,
+    here: Result<Caller, Problem>,
+    Asked(Token { token }): Asked<Token>,
+) -> Result<Response, Problem> {
+    let caller = opening(&app, &token)?;
+    match here {
+        Ok(here) if (here.role, &here.person) != (caller.role, &caller.person) => {
+            let page = frame::page(
+                &here,
+                "Sign in as somebody else?",
+                "/open",
+                html! {
+                    p { "You are signed in here as " strong { (called(&here)) } ". This address signs you in as " strong { (called(&caller)) }
+                        ". If somebody sent it to you, ask them why." }
+                    form method="post" action="/open" {
+                        (unseen(&here))
+                        input type="hidden" name="token" value=(token);
+                        button type="submit" { "Sign in as " (called(&caller)) }
+                    }
+                    p { a href="/" { "Stay " (called(&here)) } }
+                },
+            );
+            Ok(Html(page.into_string()).into_response())
+        }
+        _ => Ok(opened(&app, &caller, &token)),
+    }
+}
+
+/// Who somebody is, in words.
+fn called(caller: &Caller) -> String {
+    match (caller.role, &caller.person) {
+        (_, Some(person)) => crate::front::text::clean(person.as_str()),
+        (Role::Owner, None) => "the owner".into(),
+        (Role::Facilitator, None) => "a facilitator".into(),
+        (_, None) => "somebody".into(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Instead {
+    csrf: String,
+    token: String,
+}
+
+/// Signs somebody in as somebody else, after they were asked.
+async fn open_instead(State(app): State<App>, here: Caller, Form(form): Form<Instead>) -> Result<Response, Problem> {
+    check_csrf(&here, &form.csrf)?;
+    let caller = opening(&app, &form.token)?;
+    Ok(opened(&app, &caller, &form.token))
+}
+
+fn opened(app: &App, caller: &Caller, token: &str) -> Response {
     let to = if caller.role == Role::Participant { "/session" } else { "/" };
     let mut response = Redirect::to(to).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&token, app.is_secure));
-    Ok(response)
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie(token, app.is_secure));
+    response
 }
 
 #[derive(Deserialize)]
@@ -109,7 +167,11 @@ async fn leave(caller: Caller, Form(form): Form<Leave>) -> Result<Response, Prob
     let page = frame::plain(
         "Signed out",
         html! {
-            p { "You are signed out in this browser. What you answered is kept. To come back, use the link that you came by." }
+            p { "You are signed out in this browser. What you answered is kept. " @match caller.role {
+                Role::Participant => "To come back, open the link of your own that you were shown when you joined. Without it, ask whoever runs this for another one: by the link that everybody joined by, you would be somebody new.",
+                Role::Owner => "To come back, open the address that the service printed when it started.",
+                _ => "To come back, open the address that you were given.",
+            } }
         },
     );
     let mut response = Html(page.into_string()).into_response();
@@ -140,7 +202,8 @@ async fn home(State(app): State<App>, caller: Caller) -> Result<Response, Proble
             section.card {
                 h2 { "Sit down" }
                 p { "A session asks what matters to a person, one question at a time. It can be left and taken up again at any time." }
-                form method="get" action="/session" .row {
+                form method="post" action="/session" .row {
+                    (unseen(&caller))
                     label for="person" { "Name or pseudonym" }
                     input #person name="person" required maxlength="200" autocomplete="off" list="known";
                     datalist #known { @for (person, _) in people.iter().take(200) { option value=(person) {} } }

@@ -1,7 +1,7 @@
 //! Many people: the link they join by, who stands where, what unites and what divides.
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use credence_agent::people::{ItemView, Leaning, PeopleView, Point, ValuesMap};
 use fast_qr::convert::{Builder, Shape, svg::SvgBuilder};
@@ -13,11 +13,12 @@ use super::{Form, frame, imports, link, once, sentence, unseen};
 use crate::front::text::{clean, percent};
 use crate::serve::App;
 use crate::serve::access::{Caller, Role, check_csrf, secret, set_cookie};
-use crate::serve::api::{Asked, At};
+use crate::serve::api::{Asked, At, must_own};
 use crate::serve::done::Key;
 use crate::serve::joining;
 use crate::serve::people::{AskView, Seen, ValueShare, seen};
 use crate::serve::problem::Problem;
+use crate::surroundings::now;
 
 /// Statements in a list, at most.
 const LISTED_MAX: usize = 12;
@@ -38,6 +39,8 @@ pub(super) async fn page(
     caller.must_see_everybody()?;
     let seen = seen(&app, which.conversation.clone()).await?;
     let joined = app.tokens.participants();
+    // Only what somebody joins by is shown as a link: an address may bring anything.
+    let shown = which.link.as_ref().filter(|token| joining::by_link(&app, token).is_ok());
     let page = frame::page(
         &caller,
         "People",
@@ -47,13 +50,26 @@ pub(super) async fn page(
                 h2 { "Join by a link" }
                 p { "Whoever opens the link joins under a pseudonym of their own and answers on their own phone. "
                     (joined) @if joined == 1 { " person has" } @else { " people have" } " joined so." }
-                @if let Some(token) = &which.link {
+                @if let Some(token) = shown {
                     @let address = joining::link(&app, token);
                     p { a #join href=(address) { (address) } }
                     @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
                     @if app.is_loopback { p.notice { "This address works on this machine only. For phones in the same network, start with --listen 0.0.0.0:7878." } }
                 }
                 form method="post" action="/people/link" { (unseen(&caller)) button.primary type="submit" { "Make a link" } }
+                @if app.tokens.links() > 0 {
+                    form method="post" action="/people/link/revoke" { (unseen(&caller)) button.link type="submit" { "Take every link back" } }
+                    p.quiet { "By a link that was taken back nobody joins any more; those who joined stay." }
+                }
+                @if caller.role == Role::Owner { details {
+                    summary { "A link of somebody's own, to come back by" }
+                    form.row method="post" action="/people/own-link" {
+                        (unseen(&caller))
+                        label for="own" { "Name or pseudonym" }
+                        input #own name="person" required maxlength="200" autocomplete="off";
+                        button type="submit" { "Make it" }
+                    }
+                } }
             }
             @if seen.conversations.len() > 1 {
                 form.row method="get" action="/people" {
@@ -260,10 +276,13 @@ fn drawing(points: &[Point], group: &dyn Fn(usize) -> usize, groups: usize, titl
             }
         }
     };
+    // Not as they come, by their names: that would tell whose each is to whoever knows who is there.
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|&a, &b| points[a].x.total_cmp(&points[b].x).then(points[a].y.total_cmp(&points[b].y)));
     html! {
         svg viewBox=(format!("0 0 {SIZE} {}", SIZE + 26.0)) role="img" font-size="13" {
             title { (title) }
-            @for (i, point) in points.iter().enumerate() { (mark(i, point)) }
+            @for &i in &order { (mark(i, &points[i])) }
             @for g in 0..if groups > 1 { groups.min(5) } else { 0 } {
                 text x=(10.0 + 110.0 * g as f64) y=(SIZE + 18.0) fill=(COLOURS[g]) { (["●", "■", "▲"][g % 3]) " group " (letter(g)) }
             }
@@ -296,6 +315,52 @@ pub(super) async fn make_link(
     Ok(Redirect::to(&link("/people", &[("link", &token)])).into_response())
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct OwnLink {
+    csrf: String,
+    #[serde(default)]
+    once: String,
+    person: String,
+}
+
+/// Makes a link of one person's own, for the owner to give them, and shows it.
+pub(super) async fn own_link(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<OwnLink>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    must_own(&caller)?;
+    let person = caller.person(Some(&form.person))?;
+    let key = Key::of_form(&caller, "/people/own-link", &format!("{} {person}", form.once));
+    let token = app.tokens.make(Role::Participant, Some(person.clone()), key)?;
+    let address = app.address(&format!("/open?token={token}"));
+    let page = frame::page(
+        &caller,
+        "A link of somebody's own",
+        "/people",
+        html! {
+            p { "Whoever opens this link is " strong { (clean(person.as_str())) } ": give it to nobody else. It is shown only now." }
+            p { a #own href=(address) { (address) } }
+            @if let Some(code) = qr(&address) { figure.qr { (code) figcaption.quiet { "Point a phone's camera at it." } } }
+            p { a href="/people" { "Back to the people" } }
+        },
+    );
+    Ok(Html(page.into_string()).into_response())
+}
+
+/// Takes every link to join by back.
+pub(super) async fn take_back(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<MakeLink>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    caller.must_see_everybody()?;
+    app.tokens.revoke(Role::Join)?;
+    Ok(Redirect::to("/people").into_response())
+}
+
 /// What somebody sees who came by the link.
 pub(super) async fn join_page(
     State(app): State<App>,
@@ -303,41 +368,80 @@ pub(super) async fn join_page(
     caller: Result<Caller, Problem>,
 ) -> Result<Response, Problem> {
     joining::by_link(&app, &token)?;
-    if caller.is_ok_and(|caller| caller.role == Role::Participant) {
+    if caller.as_ref().is_ok_and(|caller| caller.role == Role::Participant) {
         return Ok(Redirect::to("/session").into_response());
     }
+    Ok(to_join(&token, caller.is_ok_and(|caller| caller.sees_everybody()), "", None))
+}
+
+/// The page to join by: with what was typed and why that cannot be, where somebody was here already, and for whoever runs this with what
+/// joining does to their browser.
+fn to_join(token: &str, is_run_by: bool, typed: &str, problem: Option<&Problem>) -> Response {
     let page = frame::plain(
         "Join",
         html! {
+            @if let Some(problem) = problem { p.problem role="alert" { (sentence(&problem.detail)) "." } }
+            @if is_run_by { p.notice {
+                "You are signed in here as somebody who sees everybody. Whoever joins in this browser is a participant in it from then on. "
+                "To try the link, use another browser or a private window; to come back, open the address that you came by."
+            } }
             p { "You are asked what matters to you, one question at a time. It takes about ten minutes; you can stop whenever you like, and take any answer back." }
             p { "Choose a pseudonym: a name that you will recognise and others will not. Whoever runs this sees the pseudonym and your answers, and no other name." }
             form.row method="post" action=(format!("/join/{token}")) {
                 (once(&secret()))
+                @if is_run_by { input type="hidden" name="instead" value="true"; }
                 label for="pseudonym" { "Pseudonym" }
-                input #pseudonym name="pseudonym" required maxlength="60" autocomplete="off" autofocus;
-                button.primary type="submit" { "Begin" }
+                input #pseudonym name="pseudonym" value=(typed) required maxlength=(joining::PSEUDONYM_CHARS_MAX) autocomplete="off" autofocus;
+                button.primary type="submit" { @if is_run_by { "Join, and sign out in this browser" } @else { "Begin" } }
             }
         },
     );
-    Ok(Html(page.into_string()).into_response())
+    let status = problem.map_or(StatusCode::OK, Problem::status);
+    (status, Html(page.into_string())).into_response()
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Join {
+    #[serde(default)]
     pseudonym: String,
     #[serde(default)]
     once: String,
+    /// Whether whoever runs this wants to be a participant in this browser.
+    #[serde(default)]
+    instead: bool,
 }
 
-/// Makes somebody a participant.
+/// Makes somebody a participant, and begins their session.
 pub(super) async fn join(
     State(app): State<App>,
     At(token): At<String>,
+    caller: Result<Caller, Problem>,
     Form(form): Form<Join>,
 ) -> Result<Response, Problem> {
-    let key = Key::of_form(&joining::by_link(&app, &token)?, "/join", &form.once);
-    let (_, own) = joining::joined(&app, &form.pseudonym, key).await?;
-    let mut response = Redirect::to("/session").into_response();
+    let link = joining::by_link(&app, &token)?;
+    let is_run_by = caller.is_ok_and(|caller| caller.sees_everybody());
+    if is_run_by && !form.instead {
+        return Ok(to_join(&token, true, &form.pseudonym, None));
+    }
+    // What can be guessed is no secret of theirs.
+    let once = if form.once.len() < secret().len() { "" } else { form.once.as_str() };
+    let key = Key::of_form(&link, "/join", once);
+    let (person, own) = match joining::joined(&app, &form.pseudonym, key).await {
+        Ok(joined) => joined,
+        Err(problem) if matches!(problem.status, 409 | 422) => {
+            return Ok(to_join(&token, is_run_by, &form.pseudonym, Some(&problem)));
+        }
+        Err(problem) => return Err(problem),
+    };
+    if let Some(own) = app.tokens.caller(&own) {
+        let source = app.source(&own);
+        // They have joined; where their session cannot begin now, the page that comes next says so.
+        if let Err(problem) = app.desk.run(move |desk| desk.sit_down(&person, &source, now()).map(drop)).await.flatten()
+        {
+            tracing::warn!("somebody joined, and their session did not begin: {}", problem.detail);
+        }
+    }
+    let mut response = Redirect::to("/session?joined=true").into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie(&own, app.is_secure));
     Ok(response)
 }

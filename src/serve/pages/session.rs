@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, WhyView};
@@ -17,7 +18,7 @@ use crate::commands::values::drawing;
 use crate::front::report::{given, sentence};
 use crate::front::text::{clean, counted, percent, signed};
 use crate::serve::App;
-use crate::serve::access::{Caller, check_csrf, secret};
+use crate::serve::access::{Caller, Role, check_csrf, cookie, secret};
 use crate::serve::api::{Asked, named};
 use crate::serve::desk::Turn;
 use crate::serve::done::Key;
@@ -33,26 +34,76 @@ pub(super) struct Whose {
     person: Option<String>,
     #[serde(default)]
     why: bool,
+    /// Whether they have just joined: then they are shown by what they come back.
+    #[serde(default)]
+    joined: bool,
 }
 
-/// The session of a person: theirs goes on, or one begins.
+/// The session of a person that is not over. Nothing is begun by looking at it: an address that somebody else made may lead here.
 pub(super) async fn page(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     Asked(whose): Asked<Whose>,
 ) -> Result<Response, Problem> {
     let person = caller.person(whose.person.as_deref())?;
-    let source = app.source(&caller);
-    let (turn, why) = app
+    let asked = person.clone();
+    let found = app
         .desk
-        .run(move |desk| -> Result<(Turn, Option<WhyView>), Problem> {
-            let turn = desk.sit_down(&person, &source, now())?;
+        .run(move |desk| -> Result<Option<(Turn, Option<WhyView>)>, Problem> {
+            let Some(id) = desk.open_session(&asked) else { return Ok(None) };
+            let turn = desk.stands(&id, now())?;
+            if turn.question.is_none() && turn.confirm.is_none() {
+                return Ok(None);
+            }
             let open = whose.why && turn.question.is_some() && turn.confirm.is_none();
             let why = if open { Some(desk.why(&turn.session)?) } else { None };
-            Ok((turn, why))
+            Ok(Some((turn, why)))
         })
         .await??;
-    Ok(shown(&caller, &turn, why.as_ref()))
+    let Some((turn, why)) = found else { return Ok(to_begin(&caller, &person)) };
+    let own = cookie(&headers).filter(|_| whose.joined && caller.role == Role::Participant);
+    let own = own.map(|token| app.address(&format!("/open?token={token}")));
+    Ok(shown(&caller, &turn, why.as_ref(), own.as_deref()))
+}
+
+/// Where no session is open: a button begins one, or goes on with one.
+fn to_begin(caller: &Caller, person: &PersonId) -> Response {
+    let page = frame::page(
+        caller,
+        "Session",
+        "/session",
+        html! {
+            p { "A session asks what matters to a person, one question at a time. It can be left and taken up again at any time." }
+            form method="post" action="/session" {
+                (unseen_with(caller, &secret()))
+                @if caller.sees_everybody() { input type="hidden" name="person" value=(person); }
+                button.primary type="submit" { "Begin" @if caller.sees_everybody() { " with " (clean(person.as_str())) } }
+            }
+        },
+    );
+    Html(page.into_string()).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Begin {
+    csrf: String,
+    person: Option<String>,
+}
+
+/// Begins a person's session, or goes on with theirs.
+pub(super) async fn begin(
+    State(app): State<App>,
+    caller: Caller,
+    Form(form): Form<Begin>,
+) -> Result<Response, Problem> {
+    check_csrf(&caller, &form.csrf)?;
+    let person = caller.person(form.person.as_deref())?;
+    let source = app.source(&caller);
+    let turn = app.desk.run(move |desk| desk.sit_down(&person, &source, now())).await??;
+    let (path, more): (_, &[_]) =
+        if turn.ended.is_some() { ("/values", &[("ended", "true")]) } else { ("/session", &[]) };
+    Ok(Redirect::to(&whose(&caller, path, &turn.person, more)).into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,24 +146,28 @@ pub(super) async fn say(State(app): State<App>, caller: Caller, Form(form): Form
     check_csrf(&caller, &form.csrf)?;
     let id = named(&form.session)?;
     let (said, question, asking) = (form.said(), form.question, caller.clone());
+    // A form that is sent twice says it once; a sentence that was changed meanwhile is another one.
+    let page = Key::of_form(&caller, SAY, &form.once);
+    let said_as = said.as_ref().map(json).unwrap_or_default();
+    let key = page.map(|_| Key::of(&caller, SAY, &format!("{} {said_as}", form.once)));
     let turn = app
         .desk
         .run(move |desk| {
             desk.must_be_theirs(&asking, &id)?;
             match said {
-                Ok(said) => desk.say(&id, question, said, now()),
+                Ok(said) => desk.say_once(key, &id, question, said, now()),
                 // What cannot be used is said beside the question, which stays.
                 Err(problem) => desk.turn(&id, now()).map(|turn| Turn { problem: Some(problem.detail), ..turn }),
             }
         })
         .await??;
     app.metrics.answered();
-    app.following.wake(&turn.session, Key::of_form(&caller, SAY, &form.once));
+    app.following.wake(&turn.session, page);
     if turn.ended.is_some() {
         return Ok(Redirect::to(&whose(&caller, "/values", &turn.person, &[("ended", "true")])).into_response());
     }
     if turn.problem.is_some() {
-        return Ok(shown(&caller, &turn, None));
+        return Ok(shown(&caller, &turn, None, None));
     }
     Ok(Redirect::to(&whose(&caller, "/session", &turn.person, &[])).into_response())
 }
@@ -123,7 +178,8 @@ fn whose(caller: &Caller, path: &str, person: &PersonId, more: &[(&str, &str)]) 
     link(path, &[&[("person", person)], more].concat())
 }
 
-fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
+/// A page of where a session stands; `own` is the address by which whoever has just joined comes back.
+fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>, own: Option<&str>) -> Response {
     if turn.ended.is_some() {
         return Redirect::to(&whose(caller, "/values", &turn.person, &[("ended", "true")])).into_response();
     }
@@ -136,6 +192,11 @@ fn shown(caller: &Caller, turn: &Turn, why: Option<&WhyView>) -> Response {
         &title,
         "/session",
         html! {
+            @if let Some(own) = own { details.card {
+                summary { "To come back on another device, or after leaving" }
+                p { "Keep this link. It is yours alone: whoever has it sees your answers and answers for you. It is shown only now." }
+                p { a #own href=(own) { (own) } }
+            } }
             // What changes elsewhere, on another device or on a facilitator's screen, takes the place of what is shown here.
             div.session hx-ext="sse" sse-connect=(events) sse-swap="turn" sse-close="over" { (content(caller, turn, why, &key)) }
         },
@@ -345,6 +406,7 @@ fn words(caller: &Caller, turn: &Turn, key: &str) -> Markup {
                 input #words name="words" maxlength="2000" required autocomplete="off";
                 button type="submit" { "Say it" }
             }
+            p.quiet { "In this form it counts at once. Anything else is shown to you as it was read, and counts when you say yes." }
         }
     }
 }

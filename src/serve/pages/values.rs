@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::{frame, link};
+use super::{frame, link, unseen};
 use crate::commands::values::{dated, drawing, html as alone, markdown, said, title};
 use crate::front::report::{UNIT, interval, ranked};
 use crate::front::text::signed;
@@ -31,7 +31,7 @@ pub(super) async fn page(
     Asked(which): Asked<Which>,
 ) -> Result<Response, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, None).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, None).await?;
     let named = if caller.sees_everybody() { sheet.person.as_str() } else { "" };
     let at = which.at.map(|at| at.to_string()).unwrap_or_default();
     let file = |name: &str| link(&format!("/values/{name}"), &[("person", named), ("at", &at)]);
@@ -74,8 +74,12 @@ pub(super) async fn page(
                     a href=(file("values.md")) download { "text (Markdown)" } " · "
                     a href=(file("values.json")) download { "numbers (JSON)" }
                 }
-                p { a.button href=(link("/session", &[("person", named)])) { "Answer more questions" } " "
-                    a href=(link("/log", &[("person", named)])) { "See every answer, and take one back" } }
+                form method="post" action="/session" {
+                    (unseen(&caller))
+                    @if !named.is_empty() { input type="hidden" name="person" value=(named); }
+                    button type="submit" { "Answer more questions" }
+                }
+                p { a href=(link("/log", &[("person", named)])) { "See every answer, and take one back" } }
             }
             footer { "It describes your answers, not your worth, and it may be wrong: an answer can be taken back, and more answers change it." }
         },
@@ -91,7 +95,7 @@ pub(super) async fn file(
     Asked(which): Asked<WhichValues>,
 ) -> Result<Response, Problem> {
     let person = caller.person(which.person.as_deref())?;
-    let sheet = reading::sheet(&app, person, which.at, None).await?;
+    let sheet = reading::sheet(&app, &caller, person, which.at, None).await?;
     let (kind, text) = match name.as_str() {
         "values.html" => ("text/html; charset=utf-8", alone::page(&sheet)),
         "values.svg" => ("image/svg+xml", drawing::picture(&sheet)),
