@@ -14,7 +14,7 @@ use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
 use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::log::{Entry, Reader};
-use credence_memory::record::Record;
+use credence_memory::record::{LogOpened, Record};
 use credence_memory::replay::ReplayError;
 use credence_memory::state::State;
 use credence_priors::cache::{ModelCache, PulledModel};
@@ -104,16 +104,54 @@ pub(crate) fn pack(global: &Global, args: &ModelArgs) -> anyhow::Result<Option<P
     }
 }
 
+/// A pack that was named for the home, which is about it or is yet to begin.
+///
+/// # Errors
+/// There is no such pack, a folder bears the name of a built-in one, or the home is about another.
+pub(crate) fn pack_for_home(global: &Global, name: &str) -> anyhow::Result<Pack> {
+    let found = Pack::find(name)?;
+    if found.folder.is_some() && Pack::built_in_names().any(|built_in| built_in == found.name) {
+        anyhow::bail!(WrongInput(format!(
+            "the pack in {name} calls itself {:?}, as a built-in pack: give it another name in its pack.toml",
+            found.name
+        )));
+    }
+    let Some(header) = header_of_home(global)? else { return Ok(found) };
+    let (of_home, hash) = match &header.pack {
+        Some(named) => (named.name.as_str(), Some(named.hash)),
+        None => (pack::DEFAULT, None),
+    };
+    if of_home != found.name {
+        anyhow::bail!(WrongInput(format!(
+            "this home is about the pack {of_home:?}, and --pack names {:?}: a home keeps its pack; begin another with --home DIR",
+            found.name
+        )));
+    }
+    if hash.is_some_and(|hash| hash != found.hash) {
+        warn_of_change(&found.name);
+    }
+    Ok(found)
+}
+
+fn warn_of_change(pack: &str) {
+    tracing::warn!("the pack {pack:?} has changed since this home was begun; what was answered counts as it did");
+}
+
+/// The first record of the home's log; none where there is no home yet.
+fn header_of_home(global: &Global) -> anyhow::Result<Option<LogOpened>> {
+    let Ok(file) = File::open(log_path(global)?) else { return Ok(None) };
+    Ok(match Reader::new(file).next() {
+        Some(Ok(Entry { record: Record::LogOpened(header), .. })) => Some(header),
+        // Whatever is wrong with the log is said by whoever opens it.
+        _ => None,
+    })
+}
+
 /// The pack that the home is about; `values` where there is no home yet.
 pub(crate) fn pack_of_home(global: &Global) -> anyhow::Result<Pack> {
-    let values = || Pack::built_in(pack::DEFAULT).context("there is no built-in pack");
-    let Ok(file) = File::open(log_path(global)?) else { return values() };
-    let header = match Reader::new(file).next() {
-        Some(Ok(Entry { record: Record::LogOpened(header), .. })) => header,
-        // Whatever is wrong with the log is said by whoever opens it.
-        _ => return values(),
+    let Some(named) = header_of_home(global)?.and_then(|header| header.pack) else {
+        return Pack::built_in(pack::DEFAULT).context("there is no built-in pack");
     };
-    let Some(named) = header.pack else { return values() };
     let found = Pack::built_in(&named.name).with_context(|| {
         WrongInput(format!(
             "this home is about the pack {:?}, which is not built in: give its folder with --pack DIR",
@@ -121,10 +159,7 @@ pub(crate) fn pack_of_home(global: &Global) -> anyhow::Result<Pack> {
         ))
     })?;
     if found.hash != named.hash {
-        tracing::warn!(
-            "the pack {:?} has changed since this home was begun; what was answered counts as it did",
-            named.name
-        );
+        warn_of_change(&named.name);
     }
     Ok(found)
 }
@@ -319,7 +354,10 @@ pub(crate) fn opening(global: &Global, args: &ModelArgs) -> anyhow::Result<Openi
 
 /// The same, with models that others use too.
 pub(crate) fn opening_with(global: &Global, args: &ModelArgs, loaded: &Loaded) -> anyhow::Result<Opening> {
-    let pack = pack(global, args)?;
+    let pack = match (&args.schema, &args.pack) {
+        (None, Some(name)) => Some(pack_for_home(global, name)?),
+        _ => pack(global, args)?,
+    };
     let schema = schema(global, args)?;
     let charter = charter(args, pack.as_ref())?;
     let pulled = pull(global, &args.model)?;

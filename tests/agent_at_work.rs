@@ -152,12 +152,15 @@ fn real_model_a_conclusion_over_the_library_is_checked_and_goes_with_its_documen
     let stands =
         |bench: &Bench| bench.json(&["deliberation", "list", "--json"], "")[0]["conclusions"][0]["stands"].clone();
     assert_eq!(stands(&bench), true);
-    for wrong in [["1", &second], [&first, &first]] {
+    // What was checked is checked, until its answer is withdrawn.
+    for wrong in [["1", &second], [&first, &first], [&first, &second], [&second, &first]] {
         assert_eq!(bench.run(&["deliberation", "conclude", wrong[0], wrong[1]], "").status.code(), Some(3));
     }
     let dropped = &bench.json(&["library", "drop", &document, "--json"], "")[0];
     assert_eq!(dropped["withdrawn"], Value::Array(vec![choice["seq"].clone()]));
     assert_eq!(stands(&bench), false);
+    let gone = bench.run(&["deliberation", "conclude", &first, &second], "");
+    assert!(text(&gone.stderr).contains("no longer in the library"), "{}", text(&gone.stderr));
     assert!(bench.ok(&["replay", "--verify"], "").contains("match"));
 }
 

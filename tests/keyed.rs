@@ -102,6 +102,9 @@ fn documents_move_belief_name_their_passages_and_leave_no_trace() {
     // A library that says the opposite is shown beside it, and belief becomes wide.
     let wrong = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/wrong/values-upside-down.md");
     done(home, &["library", "add", wrong]);
+    // The same words, read otherwise: what counts already would go on counting, so that is said.
+    let (told, _, code) = logs::run(home, &["library", "add", wrong, "--reliability", "0.2"]);
+    assert!(code == 3 && told.contains("with other keys, kind or reliability"), "{told}");
     let both = json(home, &["library", "explain", "tradition"]);
     assert!(!both["contradictions"].as_array().unwrap().is_empty(), "{both}");
     assert!(both["opinion"]["sd"].as_f64() > said["opinion"]["sd"].as_f64(), "{both}");

@@ -2,7 +2,7 @@
 
 mod logs;
 
-use logs::{done, fails, json};
+use logs::{credence, done, fails, json, run};
 
 #[test]
 fn a_new_pack_works_and_is_checked() {
@@ -60,8 +60,53 @@ fn real_model_a_home_about_tea_is_about_tea_from_then_on() {
     assert!(header.lines().next().unwrap().contains("\"pack\":{\"name\":\"tea\""), "the home names its pack");
     // A folder cannot be found by the name that the home has: it must be given.
     fails(&home, &["session", "--person", "ada", "--answers", answers.to_str().unwrap()], 3, "--pack DIR");
-    // Another schema would change what weights mean.
-    fails(&home, &["session", "--pack", "values", "--answers", answers.to_str().unwrap()], 7, "schema");
+    // What is known of ada is shown all the same; only questions cannot be named.
+    assert!(done(&home, &["values", "--person", "ada"]).contains("Strength"));
+    assert!(done(&home, &["values", "--person", "ada", "--pack", folder.to_str().unwrap()]).contains("Strength"));
+    // Weights of another pack mean something else, whatever their names.
+    let other = dir.path().join("chess");
+    done(&home, &["pack", "new", other.to_str().unwrap()]);
+    for pack in ["values", other.to_str().unwrap()] {
+        let refused = ["session", "--pack", pack, "--answers", answers.to_str().unwrap()];
+        fails(&home, &refused, 3, "this home is about the pack \"tea\"");
+    }
+    let manifest = other.join("pack.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains("name = \"chess\""), "{text}");
+    std::fs::write(&manifest, text.replace("\"chess\"", "\"values\"")).unwrap();
+    let begun = ["session", "--pack", other.to_str().unwrap(), "--answers", answers.to_str().unwrap()];
+    fails(&dir.path().join("another"), &begun, 3, "calls itself \"values\"");
+}
+
+/// A second reader who keys everything the other way round, or next to nothing, is no second reader.
+#[test]
+fn a_pack_that_two_readers_key_differently_does_not_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let second = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("agent/data/taste/second.jsonl");
+    let text = std::fs::read_to_string(second).unwrap();
+    let (turned, few) = (dir.path().join("turned.jsonl"), dir.path().join("few.jsonl"));
+    let turn = |line: &str| -> String {
+        let mut question: serde_json::Value = serde_json::from_str(line).unwrap();
+        for alternative in question["alternatives"].as_array_mut().into_iter().flatten() {
+            for key in alternative["keys"].as_object_mut().into_iter().flat_map(|keys| keys.values_mut()) {
+                *key = serde_json::json!(-key.as_f64().unwrap());
+            }
+        }
+        question.to_string()
+    };
+    std::fs::write(&turned, text.lines().map(|line| turn(line) + "\n").collect::<String>()).unwrap();
+    std::fs::write(&few, text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    for (file, expected) in [(&turned, "the least kappa is -"), (&few, "of 420 alternatives")] {
+        let check = ["pack", "check", "taste", "--people", "0", "--second", file.to_str().unwrap()];
+        let (told, _, code) = run(dir.path(), &check);
+        assert!(code == 9 && told.contains(expected), "{told}");
+    }
+    // The name of a built-in pack, where a folder of that name is: neither is taken for the other.
+    let mut new = credence(dir.path(), &["pack", "new", "taste"]);
+    new.current_dir(dir.path()).assert().success();
+    let mut check = credence(dir.path(), &["pack", "check", "taste", "--people", "0"]);
+    let said = check.current_dir(dir.path()).assert().code(3);
+    assert!(String::from_utf8_lossy(&said.get_output().stderr).contains("write ./taste for the folder"));
 }
 
 /// The real model's file is found for the header; nothing is read with it.

@@ -38,6 +38,21 @@ pub enum ConclusionError {
     /// Deliberations of two people, on one alternative, or in two situations.
     #[error("records {0} and {1} are not deliberations of one person on two alternatives in one situation")]
     NotTogether(Seq, Seq),
+    /// A document that was before the model is not in the library any more.
+    #[error(
+        "record {deliberated} rests on the document {document}, which is no longer in the library: deliberate again"
+    )]
+    DocumentGone {
+        /// The deliberation.
+        deliberated: Seq,
+        /// The document.
+        document: DocumentId,
+    },
+    /// The person checked these two before.
+    #[error(
+        "these two were checked already, by the answer of record {0}: withdraw it first, with `credence evidence retract {0}`"
+    )]
+    CheckedAlready(Seq),
     /// The home would not take it.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -65,6 +80,21 @@ pub fn check(home: &mut Home, better: Seq, other: Seq, now: Timestamp) -> Result
         || situation(&first.alternative) != situation(&second.alternative)
     {
         return Err(ConclusionError::NotTogether(better, other));
+    }
+    for deliberated in [better, other] {
+        if let Some(used) = state.cited(deliberated).find(|used| state.library().document(&used.document).is_none()) {
+            return Err(ConclusionError::DocumentGone { deliberated, document: used.document });
+        }
+    }
+    let mut both = [better, other];
+    both.sort_unstable();
+    let before = state.standing_conclusions().find(|(_, checked)| {
+        let mut of_it = checked.deliberated;
+        of_it.sort_unstable();
+        checked.person == first.person && of_it == both
+    });
+    if let Some((_, checked)) = before {
+        return Err(ConclusionError::CheckedAlready(checked.choice));
     }
     let (person, pair) = (first.person.clone(), [first.alternative, second.alternative]);
     let belief = state.belief(&person).map_err(SessionError::from)?;

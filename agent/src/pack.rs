@@ -125,6 +125,12 @@ pub enum PackError {
         /// The built-in ones.
         known: Vec<String>,
     },
+    /// The name of a built-in pack, and of a folder with a pack.
+    #[error("{name} is a built-in pack and a folder with a pack here: write ./{name} for the folder")]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+    },
     /// A file of the pack cannot be read.
     #[error("pack file {} cannot be read", path.display())]
     Unreadable {
@@ -207,11 +213,15 @@ impl Pack {
     /// # Errors
     /// Neither of the two, or a folder whose files are not a pack: the file and line are named.
     pub fn find(name_or_folder: &str) -> Result<Self, PackError> {
+        let folder = Path::new(name_or_folder);
+        let is_folder = folder.join(MANIFEST).is_file();
         if let Some(pack) = Self::built_in(name_or_folder) {
+            if is_folder {
+                return Err(PackError::Ambiguous { name: name_or_folder.to_owned() });
+            }
             return Ok(pack);
         }
-        let folder = Path::new(name_or_folder);
-        if folder.join(MANIFEST).is_file() {
+        if is_folder {
             return Self::load(folder);
         }
         let known = Self::built_in_names().map(str::to_owned).collect();

@@ -159,7 +159,7 @@ impl Library {
     /// What the documents together say of a value; nothing where no passage speaks of it.
     pub fn opinion(&self, about: &ValueId) -> Option<Opinion> {
         let readings = self.readings(about);
-        (!readings.is_empty()).then(|| opinion(&readings, None))
+        (!readings.is_empty()).then(|| opinion(&readings))
     }
 
     /// What each document says of a value.
@@ -183,15 +183,28 @@ impl Library {
     /// How much of what is believed of a value hangs on each passage, the most first.
     pub fn shares(&self, about: &ValueId) -> Vec<Share> {
         let readings = self.readings(about);
-        let all = opinion(&readings, None).mean;
-        let mut shares: Vec<Share> = readings
-            .iter()
-            .flat_map(|(document, own)| own.iter().map(move |(passage, r)| (document.document, *passage, r.key.get())))
-            .map(|(document, passage, key)| {
-                let place = PassagePlace { document, passage };
-                Share { place, key, change: all - opinion(&readings, Some(place)).mean }
-            })
-            .collect();
+        let grid = grid();
+        // A passage only changes what its own document says, so each is left out of that alone.
+        let together: Vec<Vec<f64>> =
+            readings.iter().map(|(_, own)| together(&grid, own.iter().map(|(_, r)| *r))).collect();
+        let said: Vec<Vec<f64>> =
+            readings.iter().zip(&together).map(|((d, _), ln)| said(ln, d.reliability.get())).collect();
+        let all = summed(&grid, said.iter());
+        let all_mean = moments(&grid, &all).0;
+        let mut shares = Vec::new();
+        for (at, (document, own)) in readings.iter().enumerate() {
+            let others: Vec<f64> = all.iter().zip(&said[at]).map(|(all, own)| all - own).collect();
+            for (passage, reading) in own {
+                let rest: Vec<f64> =
+                    grid.iter().zip(&together[at]).map(|(u, ln)| ln - passage_ln(*u, reading)).collect();
+                let without: Vec<f64> = match own.len() {
+                    1 => others.clone(),
+                    _ => others.iter().zip(self::said(&rest, document.reliability.get())).map(|(a, b)| a + b).collect(),
+                };
+                let place = PassagePlace { document: document.document, passage: *passage };
+                shares.push(Share { place, key: reading.key.get(), change: all_mean - moments(&grid, &without).0 });
+            }
+        }
         shares.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()).then(a.place.cmp(&b.place)));
         shares
     }
@@ -254,49 +267,68 @@ fn ln_sum(a: f64, b: f64) -> f64 {
     high + libm::log1p(libm::exp(low - high))
 }
 
-fn opinion(readings: &[(&DocumentAdded, Vec<(usize, &PassageReading)>)], left_out: Option<PassagePlace>) -> Opinion {
+/// What readings say of a value together.
+fn opinion(readings: &[(&DocumentAdded, Vec<(usize, &PassageReading)>)]) -> Opinion {
+    let grid = grid();
+    let of = |(document, own): &(&DocumentAdded, Vec<(usize, &PassageReading)>)| {
+        said(&together(&grid, own.iter().map(|(_, r)| *r)), document.reliability.get())
+    };
+    let said: Vec<Vec<f64>> = readings.iter().map(of).collect();
+    let (mean, variance) = moments(&grid, &summed(&grid, said.iter()));
+    Opinion { mean, sd: variance.sqrt(), passages: readings.iter().map(|(_, own)| own.len()).sum() }
+}
+
+/// Where a value may lie, in key points.
+fn grid() -> Vec<f64> {
     let half = (REACH / STEP).round() as i32;
-    let grid: Vec<f64> = (-half..=half).map(|i| f64::from(i) * STEP).collect();
+    (-half..=half).map(|i| f64::from(i) * STEP).collect()
+}
+
+/// The prior's logarithm with those of all documents, at each point of the grid.
+fn summed<'a>(grid: &[f64], said: impl Iterator<Item = &'a Vec<f64>>) -> Vec<f64> {
     let mut ln_p: Vec<f64> = grid.iter().map(|z| ln_normal(*z, GENERAL)).collect();
-    let mut passages = 0;
-    for (document, own) in readings {
-        let is_in = |passage: usize| left_out != Some(PassagePlace { document: document.document, passage });
-        let own: Vec<&PassageReading> = own.iter().filter(|(p, _)| is_in(*p)).map(|(_, r)| *r).collect();
-        if own.is_empty() {
-            continue;
-        }
-        passages += own.len();
-        let said = document_ln(&grid, &own, document.reliability.get());
+    for said in said {
         ln_p.iter_mut().zip(said).for_each(|(ln, said)| *ln += said);
     }
+    ln_p
+}
+
+/// Mean and variance of what is given by its logarithm on the grid.
+fn moments(grid: &[f64], ln_p: &[f64]) -> (f64, f64) {
     let highest = ln_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let p: Vec<f64> = ln_p.iter().map(|ln| libm::exp(ln - highest)).collect();
     let total: f64 = p.iter().sum();
     let mean = grid.iter().zip(&p).map(|(z, p)| z * p).sum::<f64>() / total;
     let variance = grid.iter().zip(&p).map(|(z, p)| (z - mean) * (z - mean) * p).sum::<f64>() / total;
-    Opinion { mean, sd: variance.sqrt(), passages }
+    (mean, variance)
 }
 
-/// `ln L_d` at each point of the grid.
-fn document_ln(grid: &[f64], readings: &[&PassageReading], reliability: f64) -> Vec<f64> {
-    let passage = |u: f64, r: &PassageReading| {
-        let (key, error, misreading) = (r.key.get(), r.error.get(), r.misreading.get());
-        let ratio = ln_normal(key - u, error) - ln_normal(key, GENERAL + SHARED + error);
-        let said = libm::log(1.0 - misreading) + ratio;
-        if misreading > 0.0 { ln_sum(libm::log(misreading), said) } else { said }
-    };
-    let together: Vec<f64> = grid.iter().map(|u| readings.iter().map(|r| passage(*u, r)).sum()).collect();
+/// What a passage says of a value that lies at `u`, beside saying it of anything.
+fn passage_ln(u: f64, r: &PassageReading) -> f64 {
+    let (key, error, misreading) = (r.key.get(), r.error.get(), r.misreading.get());
+    let ratio = ln_normal(key - u, error) - ln_normal(key, GENERAL + SHARED + error);
+    let said = libm::log(1.0 - misreading) + ratio;
+    if misreading > 0.0 { ln_sum(libm::log(misreading), said) } else { said }
+}
+
+/// What the passages of a document say together, at each point of the grid.
+fn together<'a>(grid: &[f64], readings: impl Iterator<Item = &'a PassageReading> + Clone) -> Vec<f64> {
+    grid.iter().map(|u| readings.clone().map(|r| passage_ln(*u, r)).sum()).collect()
+}
+
+/// `ln L_d` at each point of the grid, from what a document's passages say together.
+fn said(together: &[f64], reliability: f64) -> Vec<f64> {
     let highest = together.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let scaled: Vec<f64> = together.iter().map(|ln| libm::exp(ln - highest)).collect();
     // Four standard deviations of what the passages share.
     let reach = (4.0 * SHARED.sqrt() / STEP).round() as i32;
     let kernel: Vec<f64> = (-reach..=reach).map(|i| libm::exp(ln_normal(f64::from(i) * STEP, SHARED))).collect();
     let whole: f64 = kernel.iter().sum();
-    (0..grid.len() as i32)
+    (0..together.len() as i32)
         .map(|at| {
             let near = (-reach..=reach).zip(&kernel).map(|(i, weight)| {
                 // Beyond the end of the grid the end stands for the rest.
-                let from = (at + i).clamp(0, grid.len() as i32 - 1) as usize;
+                let from = (at + i).clamp(0, together.len() as i32 - 1) as usize;
                 weight * scaled[from]
             });
             let blurred = near.sum::<f64>() / whole;

@@ -248,6 +248,20 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
         let reliability = args.reliability.unwrap_or_else(|| documents::reliability(document.kind));
         let read = documents::read(document, &layout, &values, reliability)?;
         let is_new = !here.contains(&read.added.document);
+        if let Some((_, there)) =
+            library.document(&read.added.document).filter(|(_, there)| !same_but_for_name(there, &read.added))
+        {
+            refused.push(LibraryError::Folder {
+                problem: format!(
+                    "{}: the same words are in the library with other keys, kind or reliability ({}): drop that first, with `credence library drop {}`",
+                    read.added.source,
+                    there.title,
+                    short(&there.document)
+                ),
+            });
+            bar.inc(1);
+            continue;
+        }
         if is_new {
             here.push(read.added.document);
             if let Some(home) = &mut open {
@@ -289,6 +303,11 @@ fn add(global: &Global, args: &AddArgs) -> anyhow::Result<()> {
         return say("Nothing was added: this was a dry run.");
     }
     say(format!("{} says what the library makes of a value.", hint("library explain VALUE")))
+}
+
+/// Whether two documents of the same words were read alike.
+fn same_but_for_name(there: &DocumentAdded, new: &DocumentAdded) -> bool {
+    (there.kind, there.reliability, &there.passages) == (new.kind, new.reliability, &new.passages)
 }
 
 fn outcome(read: &Read, is_new: bool, dry_run: bool) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Subcommand;
 use credence_agent::bank::Bank;
-use credence_agent::pack::{MANIFEST, Pack, PackReport, agreement};
+use credence_agent::pack::{Finding, MANIFEST, Pack, PackReport, agreement};
 use credence_evals::recovery::{self, RecoveryOptions};
 use credence_memory::belief::Settings;
 use credence_memory::ids::Hash;
@@ -18,6 +18,9 @@ use crate::progress::counting;
 use crate::surroundings::{say, say_json};
 
 /// Files that a new pack begins with.
+/// Agreement of two readers below which it is usually called poor to fair.
+const KAPPA_MIN: f64 = 0.4;
+
 const BEGINNING: [(&str, &str); 4] = [
     (MANIFEST, include_str!("pack/new/pack.toml")),
     ("schema.toml", include_str!("pack/new/schema.toml")),
@@ -168,7 +171,7 @@ fn show(pack: &Pack, json: bool) -> anyhow::Result<()> {
 }
 
 fn check(pack: &Pack, second: Option<&Path>, people: usize, seed: u64, json: bool) -> anyhow::Result<()> {
-    let report = pack.check(seed);
+    let mut report = pack.check(seed);
     let values: Vec<&str> = pack.schema.values.iter().map(|v| v.id.as_str()).collect();
     let kappas = match second {
         Some(path) => {
@@ -183,6 +186,9 @@ fn check(pack: &Pack, second: Option<&Path>, people: usize, seed: u64, json: boo
         }
         None => Vec::new(),
     };
+    if second.is_some() {
+        report.findings.push(agreed(&kappas, pack.bank.questions.iter().map(|q| q.alternatives.len()).sum()));
+    }
     let found = if people == 0 { None } else { Some(recovered(pack, &values, people, seed)?) };
     let passed = report.findings.iter().all(|f| f.passed);
     if json {
@@ -203,6 +209,23 @@ fn check(pack: &Pack, second: Option<&Path>, people: usize, seed: u64, json: boo
         }
     }
     if passed { Ok(()) } else { Err(DidNotMatch("the pack does not pass".into()).into()) }
+}
+
+/// Whether a second reader keys the pack's alternatives alike: at least half of them, and every value with a kappa that is not poor.
+fn agreed(kappas: &[(String, f64, usize)], alternatives: usize) -> Finding {
+    let keyed = kappas.iter().map(|(_, _, n)| *n).max().unwrap_or(0);
+    let worst = kappas.iter().filter(|(_, _, n)| *n > 0).min_by(|a, b| a.1.total_cmp(&b.1));
+    let found = match worst {
+        Some((value, kappa, _)) => {
+            format!("{keyed} of {alternatives} alternatives, the least kappa is {kappa:.2} ({value})")
+        }
+        None => format!("{keyed} of {alternatives} alternatives"),
+    };
+    let passed = 2 * keyed >= alternatives && worst.is_some_and(|(_, kappa, _)| *kappa >= KAPPA_MIN);
+    let what = format!(
+        "a second reader keyed at least half of the alternatives, each value with a kappa of {KAPPA_MIN} or more"
+    );
+    Finding { what, found, passed }
 }
 
 fn say_report(report: &PackReport) -> anyhow::Result<()> {
@@ -231,11 +254,18 @@ fn new(folder: &Path) -> anyhow::Result<()> {
         anyhow::bail!(WrongInput(format!("{} is a pack already", folder.display())));
     }
     std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+    if let Some(there) =
+        BEGINNING.iter().map(|(name, _)| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    {
+        anyhow::bail!(WrongInput(format!("{} is there already", there.display())));
+    }
+    let called = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     for (name, text) in BEGINNING {
         let path = folder.join(name);
-        if path.exists() {
-            anyhow::bail!(WrongInput(format!("{} is there already", path.display())));
-        }
+        let text = match &called {
+            Some(called) if name == MANIFEST => text.replacen("name = \"tea\"", &format!("name = {called:?}"), 1),
+            _ => text.to_owned(),
+        };
         std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;
     }
     say(format!(

@@ -24,7 +24,7 @@ use crate::front::profile::{Section, sections};
 use crate::front::report;
 use crate::front::text::harmless;
 use crate::output;
-use crate::surroundings::{log_path, open_log, pack_of_home, person, say, say_json_text};
+use crate::surroundings::{log_path, open_log, pack_for_home, pack_of_home, person, say, say_json_text};
 
 /// `credence values`.
 #[derive(Debug, Args)]
@@ -32,7 +32,10 @@ pub(crate) struct ValuesArgs {
     /// As believed through this record [default: the last]
     #[arg(long, value_name = "SEQ")]
     pub(crate) at: Option<u64>,
-    /// Questions to settle what is open come from this bank (JSON Lines) [default: the built-in one]
+    /// The pack that the home is about, where it is a folder: its questions would settle what is open
+    #[arg(long, value_name = "NAME|DIR", env = "CREDENCE_PACK")]
+    pub(crate) pack: Option<String>,
+    /// Questions to settle what is open come from this bank (JSON Lines) [default: the pack's]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
     /// One JSON object
@@ -110,9 +113,14 @@ const NAMED_MAX: usize = 8;
 
 /// Runs `credence values`.
 pub(crate) fn run(global: &Global, args: &ValuesArgs) -> anyhow::Result<()> {
-    let bank = match &args.questions {
-        Some(path) => Bank::load(path)?,
-        None => pack_of_home(global)?.bank,
+    let bank = match (&args.questions, &args.pack) {
+        (Some(path), _) => Bank::load(path)?,
+        (None, Some(name)) => pack_for_home(global, name)?.bank,
+        // Only which questions would settle what is open is not known then.
+        (None, None) => pack_of_home(global).map(|pack| pack.bank).unwrap_or_else(|error| {
+            tracing::warn!("{error:#}; no questions are named that would settle what is open");
+            Bank::default()
+        }),
     };
     let sheet = sheet_of(&log_path(global)?, person(&args.person)?, args.at.map(Seq), None, &bank)?;
     let text = if args.json {
