@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use credence_memory::file::open_regular;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// The bank that ships with the program.
@@ -152,6 +153,9 @@ struct PortraitLine {
     id: Option<String>,
     portrait: String,
     keys: EachOnce,
+    /// Free labels, as those of a question; nobody asks for them yet.
+    #[serde(default, rename = "tags")]
+    _tags: Vec<String>,
 }
 
 /// What holds for the whole bank.
@@ -202,7 +206,7 @@ impl Bank {
     pub fn load(path: &Path) -> Result<Self, BankError> {
         let unreadable = |source| BankError::Unreadable { path: path.to_owned(), source };
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let file = open_regular(path).map_err(unreadable)?;
         file.take(BANK_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > BANK_BYTES_MAX {
             return Err(unreadable(std::io::Error::other("the file is larger than 64 MiB")));

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use credence_memory::file::open_regular;
+
 /// A longer file is refused.
 const BYTES_MAX: u64 = 32 << 20;
 /// So many letters a page are expected of a PDF that is no scan.
@@ -25,7 +27,7 @@ pub enum Problem {
 /// A file that cannot be read, is too large, is binary or not in UTF-8, or a PDF without text.
 pub fn text(path: &Path) -> Result<(Vec<u8>, String), Problem> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(Problem::Unreadable)?;
+    let file = open_regular(path).map_err(Problem::Unreadable)?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Problem::Unreadable)?;
     let unusable = |problem: &str| Problem::Unusable(problem.to_owned());
     if bytes.len() as u64 > BYTES_MAX {

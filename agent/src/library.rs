@@ -10,6 +10,7 @@ mod front_matter;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use credence_memory::file::name_of;
 use credence_memory::ids::{DocumentId, Hash, ValueId};
 use credence_memory::layout::{Feature, Layout};
 use credence_memory::library::PASSAGES_MAX;
@@ -60,6 +61,8 @@ pub struct Document {
     pub references: Vec<String>,
     /// Its passages.
     pub passages: Vec<Found>,
+    /// What its owner should know of its header.
+    pub notes: Vec<String>,
 }
 
 /// A passage as it was found.
@@ -145,13 +148,17 @@ pub fn find(path: &Path) -> (Vec<PathBuf>, Vec<LibraryError>) {
         return (vec![path.to_owned()], Vec::new());
     }
     let (mut files, mut refused) = (Vec::new(), Vec::new());
-    for entry in WalkDir::new(path).follow_links(true).max_depth(DEPTH_MAX).sort_by_file_name() {
+    let mut walk = WalkDir::new(path).follow_links(true).max_depth(DEPTH_MAX).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
                 let problem = match (error.loop_ancestor(), error.path()) {
                     (Some(_), Some(at)) => {
                         format!("{} is a link to a folder that it is in: not followed", at.display())
+                    }
+                    (None, Some(at)) if at.is_symlink() && !at.exists() => {
+                        format!("{} is passed over: it is a link to nothing", at.display())
                     }
                     _ => error.to_string(),
                 };
@@ -160,10 +167,30 @@ pub fn find(path: &Path) -> (Vec<PathBuf>, Vec<LibraryError>) {
             }
         };
         let hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
-        if !entry.file_type().is_file() || hidden {
+        let kind = entry.file_type();
+        let passed_over = if hidden {
+            if kind.is_dir() {
+                walk.skip_current_dir();
+            }
+            Some("its name begins with a dot".to_owned())
+        } else if kind.is_file() || kind.is_dir() {
+            None
+        } else {
+            Some(format!("it is {}", name_of(kind)))
+        };
+        let at_bottom = kind.is_dir() && entry.depth() == DEPTH_MAX;
+        let path = entry.into_path();
+        if let Some(why) = passed_over {
+            refused.push(LibraryError::Folder { problem: format!("{} is passed over: {why}", path.display()) });
             continue;
         }
-        let path = entry.into_path();
+        if at_bottom {
+            let problem = format!("{} is passed over: it is more than {DEPTH_MAX} folders deep", path.display());
+            refused.push(LibraryError::Folder { problem });
+        }
+        if kind.is_dir() {
+            continue;
+        }
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         if !ENDINGS.contains(&ending.as_str()) {
             let problem = format!("{} is passed over: expected {}", path.display(), ENDINGS.join(", "));
@@ -236,7 +263,7 @@ pub(crate) fn parse(name: &str, bytes: &[u8], text: &str) -> Result<Document, St
         return Err(format!("it has {} passages, at most {PASSAGES_MAX} are taken; give it in parts", passages.len()));
     }
     let stem = Path::new(name).file_stem().map_or_else(|| name.to_owned(), |s| s.to_string_lossy().into_owned());
-    let FrontMatter { title, kind, references } = front;
+    let FrontMatter { title, kind, references, notes } = front;
     let title = title.or(first_heading).filter(|t| !t.trim().is_empty()).unwrap_or(stem);
     Ok(Document {
         title: title.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -245,6 +272,7 @@ pub(crate) fn parse(name: &str, bytes: &[u8], text: &str) -> Result<Document, St
         content_hash: Hash::of(bytes),
         references,
         passages,
+        notes,
     })
 }
 
@@ -293,7 +321,7 @@ pub fn read(
             _ => None,
         })
         .collect();
-    let mut notes = Vec::new();
+    let mut notes = document.notes.clone();
     let mut unknown: BTreeSet<&str> = BTreeSet::new();
     let mut passages = Vec::with_capacity(document.passages.len());
     let mut unread = 0;

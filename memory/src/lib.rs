@@ -40,6 +40,7 @@
 pub mod erase;
 pub mod evidence;
 pub mod export;
+pub mod file;
 pub mod home;
 pub mod ids;
 pub mod import;

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::records::{Parser, Records};
 use super::whole::whole;
 use super::{BadRows, ImportError, LeftOut, Problem, Report, own_csv};
+use crate::file::open_regular;
 use crate::ids::Hash;
 
 /// The longest line of a file to import.
@@ -67,7 +68,7 @@ impl Read for Watched<'_, '_> {
 
 pub(super) fn open<'a, 'r>(path: &Path, report: &'a mut Report<'r>) -> Result<Watched<'a, 'r>, ImportError> {
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     let total = file.metadata().map_err(failed)?.len();
     Ok(Watched { file, hasher: blake3::Hasher::new(), progress: Progress { bytes: 0, total }, reported: 0, report })
 }

@@ -5,7 +5,6 @@ mod tally;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use super::records::{Parser, Records};
 use super::times::{self, Unit};
 use super::whole::{id, signed, whole};
 use super::{Import, ImportError, Mark, Problem, Reading, Report, Signs, Statements};
+use crate::file::open_regular;
 use crate::ids::{AlternativeId, Hash, PersonId, SourceId};
 use crate::record::{Origin, Record, Verdict, VerdictGiven};
 
@@ -364,7 +364,7 @@ impl Unread {
 fn topic(path: Option<&Path>) -> Result<Option<String>, ImportError> {
     let Some(path) = path else { return Ok(None) };
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
-    let mut records = Records::new(BufReader::new(File::open(path).map_err(failed)?));
+    let mut records = Records::new(BufReader::new(open_regular(path).map_err(failed)?));
     let mut parser = Parser::new();
     // Rows have as many fields as they like, and only one of them says anything here.
     while let Some((_, found)) = records.next(None).map_err(failed)? {

@@ -134,8 +134,15 @@ fn published_preferences_are_credited_to_their_annotators_and_bad_lines_are_name
     let people: Vec<&str> = import.people().iter().map(PersonId::as_str).collect();
     assert_eq!((import.records(), people), (3, vec!["12", "ada", "w7"]));
     assert!(import.notes.is_empty(), "{:?}", import.notes);
+    let by_id = |annotator: &str| line(annotator).replace("\"annotator\"", "\"annotator_id\"");
+    let import = read(&[by_id("18446744073709551615"), by_id("\"w8\"")].concat()).unwrap();
+    let people: Vec<&str> = import.people().iter().map(PersonId::as_str).collect();
+    assert_eq!((people, import.notes.is_empty()), (vec!["18446744073709551615", "w8"], true), "{:?}", import.notes);
     for (bad, says) in [
         (line("[1]"), "annotator"),
+        // They differ in the last digit, and are one number to whoever rounds.
+        (line("100000000000000000000001"), "in quotes"),
+        (by_id("1.5"), "whole number"),
         (line("\"\""), "annotator"),
         (line("\"w7\"").replace("\"It was bad.\"", "\" \""), "rejected"),
         (line("\"w7\"").replace("\"rejected\"", "\"worse\""), "it has other fields"),

@@ -20,7 +20,7 @@ use words::Words;
 const PAIRED: &str = "an object with prompt, chosen and rejected, or prompt, completion and label";
 
 /// Fields that are read, and those of the program's own exports that are not evidence.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "prompt",
     "chosen",
     "rejected",
@@ -28,6 +28,7 @@ const KNOWN: [&str; 12] = [
     "label",
     "person",
     "annotator",
+    "annotator_id",
     "time",
     "seq",
     "log",
@@ -62,13 +63,18 @@ pub(super) fn read(path: &Path, person: &PersonId, how: Reading, report: Report<
             return Err(Problem::Json { expected: "of the form of the lines before it", why: format!("it is {form}") });
         }
         // Published preference data calls whoever preferred an annotator, by a name or a number.
-        let named = ["person", "annotator"].into_iter().find_map(|field| Some((field, get(field)?)));
+        let named = ["person", "annotator", "annotator_id"].into_iter().find_map(|field| Some((field, get(field)?)));
         let person = match named {
             None => person.clone(),
             Some((field, Value::String(name))) => {
                 PersonId::new(name.trim()).map_err(|_| Problem::field(field, name, "a name"))?
             }
-            Some((field @ "annotator", Value::Number(number))) => {
+            // A number with a point, or of more than 64 bits, was rounded when it was read: two annotators could become one.
+            Some((field @ ("annotator" | "annotator_id"), Value::Number(number))) if number.is_f64() => {
+                let expected = "a name, or a whole number of at most 64 bits; a longer one in quotes";
+                return Err(Problem::field(field, &number.to_string(), expected));
+            }
+            Some((field @ ("annotator" | "annotator_id"), Value::Number(number))) => {
                 let name = number.to_string();
                 PersonId::new(&name).map_err(|_| Problem::field(field, &name, "a name, or a number"))?
             }
