@@ -327,7 +327,7 @@ fn of_population(error: &PopulationError) -> Option<u8> {
 
 fn of_opening(error: &OpeningError) -> Option<u8> {
     match error {
-        OpeningError::Mismatch { .. } => Some(7),
+        OpeningError::Mismatch { .. } | OpeningError::PackChanged { .. } => Some(7),
         OpeningError::Load(error) => code_of(error.as_ref()).or(Some(6)),
         OpeningError::Reader(_) | OpeningError::Model(_) => Some(6),
         OpeningError::Session(error) => of_session(error),

@@ -133,6 +133,9 @@ pub(crate) enum Command {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;
     crate::hint::note(global);
+    if let Ok(log) = crate::surroundings::log_path(global) {
+        crate::surroundings::adopt_pack_of(&log);
+    }
     match cli.command {
         Command::Session(args) => session::run(global, args),
         Command::Agent(args) => agent::run(global, &args),

@@ -11,6 +11,7 @@ use credence_agent::bank::Bank;
 use credence_agent::opening::{GenerationSource, OpenHome, Opening};
 use credence_agent::pack::{self, Pack};
 use credence_agent::reader::{ReadBefore, Reader as AlternativeReader};
+use credence_memory::file::open_regular;
 use credence_memory::home::{Home, HomeError, Paths};
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::log::{Entry, Reader};
@@ -99,7 +100,11 @@ pub(crate) fn pack(global: &Global, args: &ModelArgs) -> anyhow::Result<Option<P
         return Ok(None);
     }
     match &args.pack {
-        Some(name) => Ok(Some(Pack::find(name)?)),
+        Some(name) => {
+            let pack = Pack::find(name)?;
+            pack.adopt();
+            Ok(Some(pack))
+        }
         None => pack_of_home(global).map(Some),
     }
 }
@@ -116,7 +121,10 @@ pub(crate) fn pack_for_home(global: &Global, name: &str) -> anyhow::Result<Pack>
             found.name
         )));
     }
-    let Some(header) = header_of_home(global)? else { return Ok(found) };
+    let Some(header) = header_of_home(&log_path(global)?) else {
+        found.adopt();
+        return Ok(found);
+    };
     let (of_home, hash) = match &header.pack {
         Some(named) => (named.name.as_str(), Some(named.hash)),
         None => (pack::DEFAULT, None),
@@ -127,9 +135,12 @@ pub(crate) fn pack_for_home(global: &Global, name: &str) -> anyhow::Result<Pack>
             found.name
         )));
     }
-    if hash.is_some_and(|hash| hash != found.hash) {
+    // Said once: the home keeps what it was opened with last.
+    let before = Pack::kept_in(&home(global)?).ok().flatten().map(|kept| kept.hash).or(hash);
+    if before.is_some_and(|before| before != found.hash) {
         warn_of_change(&found.name);
     }
+    found.adopt();
     Ok(found)
 }
 
@@ -137,31 +148,51 @@ fn warn_of_change(pack: &str) {
     tracing::warn!("the pack {pack:?} has changed since this home was begun; what was answered counts as it did");
 }
 
-/// The first record of the home's log; none where there is no home yet.
-fn header_of_home(global: &Global) -> anyhow::Result<Option<LogOpened>> {
-    let Ok(file) = File::open(log_path(global)?) else { return Ok(None) };
-    Ok(match Reader::new(file).next() {
+/// The first record of a home's log; none where there is no home yet.
+fn header_of_home(log: &Path) -> Option<LogOpened> {
+    match Reader::new(File::open(log).ok()?).next() {
         Some(Ok(Entry { record: Record::LogOpened(header), .. })) => Some(header),
         // Whatever is wrong with the log is said by whoever opens it.
         _ => None,
-    })
+    }
 }
 
 /// The pack that the home is about; `values` where there is no home yet.
 pub(crate) fn pack_of_home(global: &Global) -> anyhow::Result<Pack> {
-    let Some(named) = header_of_home(global)?.and_then(|header| header.pack) else {
+    let Some(named) = header_of_home(&log_path(global)?).and_then(|header| header.pack) else {
         return Pack::built_in(pack::DEFAULT).context("there is no built-in pack");
     };
-    let found = Pack::built_in(&named.name).with_context(|| {
+    if let Some(found) = Pack::built_in(&named.name) {
+        if found.hash != named.hash {
+            warn_of_change(&named.name);
+        }
+        return Ok(found);
+    }
+    let kept = Pack::kept_in(&home(global)?)?.filter(|kept| kept.name == named.name);
+    kept.with_context(|| {
         WrongInput(format!(
-            "this home is about the pack {:?}, which is not built in: give its folder with --pack DIR",
+            "this home is about the pack {:?}, of which it keeps no copy: give its folder with --pack DIR",
             named.name
         ))
-    })?;
-    if found.hash != named.hash {
-        warn_of_change(&named.name);
+    })
+}
+
+/// Calls values by the names of the pack that the home of a log is about, if that is one in a folder of which the home keeps a copy.
+pub(crate) fn adopt_pack_of(log: &Path) {
+    let Some(home) = log.ancestors().nth(2).filter(|_| log.ends_with("evidence/log.jsonl")) else { return };
+    let Some(named) = header_of_home(log).and_then(|header| header.pack) else { return };
+    if Pack::built_in_names().any(|built_in| built_in == named.name) {
+        return;
     }
-    Ok(found)
+    match Pack::kept_in(home) {
+        Ok(Some(pack)) if pack.name == named.name => pack.adopt(),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(
+            "values are called by their ids, since the copy of the pack {:?} in this home cannot be used: {}",
+            named.name,
+            credence_priors::error_chain(&error)
+        ),
+    }
 }
 
 /// The questions of a file, or those of the pack; none but a file's where a schema was given by itself.
@@ -410,7 +441,7 @@ pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
             LOST.call_once(|| tracing::warn!("{lost}"));
         }
     }
-    File::open(path).map_err(|e| match e.kind() {
+    open_regular(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
             WrongInput(format!("there is no evidence log at {}; `credence session` begins one", path.display())).into()
         }

@@ -58,11 +58,14 @@ fn real_model_a_home_about_tea_is_about_tea_from_then_on() {
     assert!(said.contains("Strength"), "{said}");
     let header = std::fs::read_to_string(home.join("evidence/log.jsonl")).unwrap();
     assert!(header.lines().next().unwrap().contains("\"pack\":{\"name\":\"tea\""), "the home names its pack");
-    // A folder cannot be found by the name that the home has: it must be given.
-    fails(&home, &["session", "--person", "ada", "--answers", answers.to_str().unwrap()], 3, "--pack DIR");
-    // What is known of ada is shown all the same; only questions cannot be named.
+    // The home keeps a copy, so the folder need not be given again.
+    let again = ["session", "--person", "ada", "--answers", answers.to_str().unwrap()];
+    done(&home, &again);
     assert!(done(&home, &["values", "--person", "ada"]).contains("Strength"));
     assert!(done(&home, &["values", "--person", "ada", "--pack", folder.to_str().unwrap()]).contains("Strength"));
+    std::fs::remove_dir_all(home.join("pack")).unwrap();
+    fails(&home, &again, 3, "--pack DIR");
+    done(&home, &[&again[..], &["--pack", folder.to_str().unwrap()]].concat());
     // Weights of another pack mean something else, whatever their names.
     let other = dir.path().join("chess");
     done(&home, &["pack", "new", other.to_str().unwrap()]);
@@ -161,4 +164,136 @@ fn real_model_readers_are_foreseen_and_a_work_is_found_from_their_verdicts() {
     let wrong = write("wrong.jsonl", "{\"works\": \"drafts\", \"person\": \"ada\", \"better\": \"best\"}\n");
     fails(&home, &["viewpoints", "infer", &wrong], 3, "line 1");
     fails(&home, &["viewpoints", "infer", &write("empty.jsonl", "")], 3, "no verdict");
+}
+
+/// The real model's file is found for the header; nothing is read with it.
+#[test]
+fn real_model_values_of_a_pack_in_a_folder_are_called_by_their_names_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, folder) = (dir.path().join("home"), dir.path().join("tea"));
+    let pack = folder.to_str().unwrap();
+    done(&home, &["pack", "new", pack]);
+    let schema = folder.join("schema.toml");
+    let text = std::fs::read_to_string(&schema).unwrap();
+    // Names that no id could be made into.
+    let named = text.replace("\"Strength\"", "\"How dark it is\"").replace("\"Sweetness\"", "\"What is stirred in\"");
+    assert_ne!(named, text);
+    std::fs::write(&schema, &named).unwrap();
+    let answers = dir.path().join("answers");
+    std::fs::write(&answers, "1\n2\n1\n1\n2\nq\n").unwrap();
+    let answers = answers.to_str().unwrap();
+    done(&home, &["session", "--person", "ada", "--pack", pack, "--answers", answers, "--seed", "1"]);
+    done(&home, &["session", "--person", "bob", "--answers", answers, "--seed", "2"]);
+    // What the home keeps is enough.
+    std::fs::rename(&folder, dir.path().join("elsewhere")).unwrap();
+    let document = dir.path().join("dark.md");
+    std::fs::write(
+        &document,
+        "Most people like it dark. [1]\n{keys: strength 1.5}\n\nHow dark it is matters more than what is stirred in.\n",
+    )
+    .unwrap();
+    let added = done(&home, &["library", "add", document.to_str().unwrap()]);
+    assert!(added.contains("2 of them read"), "{added}");
+    let log = home.join("evidence/log.jsonl");
+    for (told, expected) in [
+        (&["values", "--person", "ada"][..], "How dark it is"),
+        (&["values", "--person", "ada", "--html"], "What is stirred in"),
+        (&["values", "--person", "ada", "--markdown"], "How dark it is"),
+        (&["explain", "how dark it is", "--person", "ada"], "How dark it is"),
+        (&["library", "explain", "How dark it is"], "How dark it is"),
+        (&["library", "show", "dark.md"], "What is stirred in"),
+        (&["viewpoints", "predict"], "They differ most over"),
+        (&["evidence", "list"], "ada"),
+        (&["replay"], "How dark it is"),
+    ] {
+        let said = done(&home, told);
+        assert!(said.contains(expected), "{told:?}: {said}");
+        assert!(!said.contains("Strength") && !said.contains("Sweetness"), "{told:?}: {said}");
+    }
+    let predicted = done(&home, &["viewpoints", "predict"]);
+    let line = predicted.lines().find(|line| line.contains("differ most over")).unwrap();
+    assert!(line.contains("How dark it is") || line.contains("What is stirred in"), "{line}");
+    // Another process's log, given by its path.
+    let elsewhere = done(&dir.path().join("none"), &["replay", log.to_str().unwrap()]);
+    assert!(elsewhere.contains("How dark it is"), "{elsewhere}");
+    let sheet = json(&home, &["values", "--person", "ada"]);
+    assert!(sheet.to_string().contains("What is stirred in"), "{sheet}");
+    done(&home, &["replay", "--verify"]);
+}
+
+/// A pack may be corrected; what changes the meaning of weights is told in words, with what it is.
+#[test]
+fn real_model_a_changed_description_is_said_to_be_the_packs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, folder) = (dir.path().join("home"), dir.path().join("tea"));
+    let pack = folder.to_str().unwrap();
+    done(&home, &["pack", "new", pack]);
+    let answers = dir.path().join("answers");
+    std::fs::write(&answers, "1\nq\n").unwrap();
+    let session = ["session", "--person", "ada", "--answers", answers.to_str().unwrap(), "--pack", pack];
+    done(&home, &session);
+    let (questions, schema) = (folder.join("questions.jsonl"), folder.join("schema.toml"));
+    let text = std::fs::read_to_string(&questions).unwrap();
+    std::fs::write(&questions, text.replace("{\"strength\": 1.5}", "{\"strength\": 1}")).unwrap();
+    let (_, told, code) = run(&home, &session);
+    assert!(code == 0 && told.contains("the pack \"tea\" has changed"), "{told}");
+    let (_, told, code) = run(&home, &session);
+    assert!(code == 0 && !told.contains("has changed"), "it is said once: {told}");
+    let text = std::fs::read_to_string(&schema).unwrap();
+    std::fs::write(&schema, text.replace("brewed long", "brewed very long")).unwrap();
+    fails(&home, &session, 7, "the pack \"tea\" has changed in what weights mean");
+    fails(&home, &session, 7, "(strength)");
+    // Without it, the home goes by the copy that it keeps.
+    done(&home, &session[..5]);
+    let manifest = folder.join("pack.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("name = \"tea\"", "name = \"\"")).unwrap();
+    fails(&home, &["pack", "show", pack], 3, "expected a name of 1 to 120 characters");
+}
+
+/// What may never end is refused at once, and what is passed over in a folder is told.
+#[test]
+#[cfg(unix)]
+fn pipes_are_refused_and_what_a_folder_has_beside_documents_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    logs::two_people(&home);
+    let folder = dir.path().join("documents");
+    std::fs::create_dir_all(folder.join(".git")).unwrap();
+    std::fs::write(folder.join(".git/config"), "x").unwrap();
+    std::fs::write(folder.join("good.md"), "+++\nkind = \"finding\"\ntitel = \"A\"\n+++\nMost people like tea.\n")
+        .unwrap();
+    let pipe = folder.join("pipe.md");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("gone.md", folder.join("link.md")).unwrap();
+    let said = done(&home, &["library", "add", folder.to_str().unwrap(), "--dry-run"]);
+    for expected in [
+        "pipe.md is passed over: it is a named pipe",
+        ".git is passed over: its name begins with a dot",
+        "link.md is passed over: it is a link to nothing",
+        "its kind \"finding\" is taken for other",
+        "\"titel\" in its header is not used",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let pipe = pipe.to_str().unwrap();
+    for command in [
+        &["library", "add", pipe, "--dry-run"][..],
+        &["brief", "add", pipe],
+        &["evidence", "import", "trl", pipe, "--person", "ada"],
+        &["evidence", "import", "csv", pipe],
+        &["evidence", "import", "log", pipe],
+        &["viewpoints", "predict", "--questions", pipe],
+    ] {
+        let started = std::time::Instant::now();
+        let mut waited = credence(&home, command);
+        let output = waited.timeout(std::time::Duration::from_secs(30)).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("named pipe") || told.contains("nothing is keyed"), "{command:?}: {told}");
+        assert!(started.elapsed().as_secs() < 30, "{command:?} waited");
+    }
+    // Standard input is open already.
+    let line = "{\"prompt\":\"At sea.\",\"chosen\":\"The mast went first.\",\"rejected\":\"It was bad.\",\"annotator_id\":7}\n";
+    let mut import = credence(&home, &["evidence", "import", "trl", "/dev/stdin", "--dry-run", "--person", "ada"]);
+    import.write_stdin(line).assert().success();
 }

@@ -63,16 +63,12 @@ pub fn describe_question(
         .map(Some)
 }
 
-/// Those of these alternatives that the built-in bank for the home's values keys, word for word, and that are not described yet; none where features are not in
+/// Those of these alternatives that the pack with the home's values keys, word for word, and that are not described yet; none where features are not in
 /// key points.
 ///
 /// # Errors
 /// As [`describe`].
-pub fn in_built_in_bank(
-    state: &State,
-    situation: &str,
-    texts: &[String],
-) -> Result<Vec<AlternativeDescribed>, NumberError> {
+pub fn in_pack(state: &State, situation: &str, texts: &[String]) -> Result<Vec<AlternativeDescribed>, NumberError> {
     let Some(epoch) = state.epoch().filter(|_| state.elicited().is_some_and(|prior| prior.in_key_points())) else {
         return Ok(Vec::new());
     };

@@ -1,8 +1,5 @@
 //! What things are called for people: values by the names of the schema, other features by what they stand for.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
-
 use credence_memory::layout::Feature;
 
 use crate::pack::Pack;
@@ -14,20 +11,19 @@ pub const JUDGEMENT: &str = "what nearly everybody would do";
 /// What a reason is called in records that is the person's own answer about the alternatives at hand.
 pub const ANSWERED: &str = "answer";
 
-/// A value's name: that of a built-in pack, or its id made readable.
+/// A value's name: that of the home's pack ([`Pack::adopt`]), of a built-in one, or its id made readable.
 ///
-/// A log keeps ids only, so commands that read no schema call the values of another schema by their ids.
+/// A log keeps ids only, so the values of a schema that came without a pack are called by their ids.
 pub fn value(id: &str) -> String {
-    static NAMES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    let names = NAMES.get_or_init(|| {
-        let packs = Pack::built_in_names().filter_map(Pack::built_in);
-        packs.flat_map(|pack| pack.schema.values.clone()).map(|v| (v.id, v.name)).collect()
-    });
-    names.get(id).cloned().unwrap_or_else(|| {
-        let words = id.replace(['-', '_'], " ");
-        let mut letters = words.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-    })
+    let named = |pack: &'static Pack| pack.schema.values.iter().find(|value| value.id == id);
+    match Pack::adopted().into_iter().chain(Pack::all_built_in()).find_map(named) {
+        Some(value) => value.name.clone(),
+        None => {
+            let words = id.replace(['-', '_'], " ");
+            let mut letters = words.chars();
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        }
+    }
 }
 
 /// A feature's name; `value` names values.

@@ -18,7 +18,7 @@ use crate::bank::Bank;
 use crate::beside::Learning;
 use crate::keyed;
 pub use crate::loader::{AdapterLoader, LoadError, Loader};
-use crate::pack::Pack;
+use crate::pack::{Pack, PackError};
 use crate::protocol::Progress;
 use crate::reader::{GenerationReader, ReadBefore, Reader, ReaderError};
 use crate::session::{SessionError, record_described};
@@ -125,6 +125,17 @@ pub enum OpeningError {
         /// What was asked for.
         given: String,
     },
+    /// The pack has other values than those that the log was made with.
+    #[error(
+        "the pack {pack:?} has changed in what weights mean: {changed}. This home was begun with other words, so what was learned would \
+         silently change its meaning. Put the old words back, or begin another home with --home DIR"
+    )]
+    PackChanged {
+        /// Its name.
+        pack: String,
+        /// What is different.
+        changed: String,
+    },
     /// The model could not be loaded.
     #[error("the model could not be loaded")]
     Load(#[source] LoadError),
@@ -152,6 +163,19 @@ impl Opening {
         }
         let schema_hash = self.schema_hash();
         if header.schema_hash != schema_hash {
+            if let (Some(named), Some(pack)) = (&header.pack, &self.pack)
+                && named.name == pack.name
+            {
+                let before = Pack::kept_in(home.paths().root()).ok().flatten();
+                let unlike = before.map(|before| pack.values_unlike(&before)).unwrap_or_default();
+                let changed = match &unlike[..] {
+                    [] => "its schema.toml is not the one of then".to_owned(),
+                    ids => {
+                        format!("ids, names, descriptions or poles of values in its schema.toml ({})", ids.join(", "))
+                    }
+                };
+                return Err(OpeningError::PackChanged { pack: pack.name.clone(), changed });
+            }
             return Err(OpeningError::Mismatch {
                 what: "schema",
                 in_log: short(&header.schema_hash),
@@ -172,11 +196,25 @@ impl Opening {
         Hash::of(self.schema.hash().as_bytes())
     }
 
-    /// Opens the home in `root`, or begins one there. A new one needs the model: its prior is read before anything is believed.
+    /// Opens the home in `root`, or begins one there. A new one needs the model: its prior is read before anything is believed. The home
+    /// keeps a copy of a pack that is in a folder.
     ///
     /// # Errors
     /// The home cannot be opened or begun; its log belongs to another model or schema; or the model cannot be used, where it is needed.
     pub fn open(
+        &self,
+        root: &Path,
+        now: Timestamp,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<OpenHome, OpeningError> {
+        let mut open = self.open_or_begin(root, now, on_progress)?;
+        if let Some(Err(error)) = self.pack.as_ref().map(|pack| pack.keep_in(root)) {
+            open.notices.push(not_kept(&error));
+        }
+        Ok(open)
+    }
+
+    fn open_or_begin(
         &self,
         root: &Path,
         now: Timestamp,
@@ -301,6 +339,10 @@ impl Opening {
             pack: self.pack.as_ref().and_then(Pack::named),
         })
     }
+}
+
+fn not_kept(error: &PackError) -> String {
+    format!("{}: give the pack with --pack DIR each time", credence_priors::error_chain(error))
 }
 
 fn short(hash: &Hash) -> String {

@@ -4,15 +4,16 @@
 //! `values`, what people value, is one of them and the default; `taste`, the qualities of prose, is another. A folder is a third.
 
 mod check;
+mod kept;
 mod worse;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use credence_memory::ids::{Hash, IdError, ValueId};
 use credence_memory::record::PackNamed;
 use credence_priors::schema::{SchemaError, ValueSchema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bank::{Bank, BankError};
 
@@ -24,6 +25,9 @@ pub const MANIFEST: &str = "pack.toml";
 
 /// The pack that a home is about where nothing else is said.
 pub const DEFAULT: &str = "values";
+
+/// The longest name or title of a pack, in characters.
+const NAME_CHARS_MAX: usize = 120;
 
 /// The keys of a second reader, in the folder of a pack that has them.
 const SECOND: &str = "second.jsonl";
@@ -59,6 +63,9 @@ const BUILT_IN: [BuiltIn; 2] = [
 /// They, as far as they were asked for.
 static READ: [OnceLock<Pack>; BUILT_IN.len()] = [const { OnceLock::new() }; BUILT_IN.len()];
 
+/// The pack of a folder that the home is about in which this process works.
+static OF_HOME: RwLock<Option<&'static Pack>> = RwLock::new(None);
+
 struct BuiltIn {
     name: &'static str,
     title: &'static str,
@@ -93,7 +100,7 @@ pub struct Pack {
 }
 
 /// `pack.toml`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     name: String,
@@ -102,8 +109,24 @@ struct Manifest {
     schema: PathBuf,
     #[serde(default = "bank_file")]
     bank: PathBuf,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     charter: Option<PathBuf>,
+}
+
+impl Manifest {
+    fn of(folder: &Path) -> Result<Self, PackError> {
+        let path = folder.join(MANIFEST);
+        let wrong = |problem: String| PackError::Toml { path: path.clone(), problem };
+        let manifest: Self =
+            toml::from_str(&text_of(&path)?).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        for (field, text) in [("name", &manifest.name), ("title", &manifest.title)] {
+            if text.trim().is_empty() || text.chars().any(char::is_control) || text.chars().count() > NAME_CHARS_MAX {
+                let expected = format!("expected a {field} of 1 to {NAME_CHARS_MAX} characters in one line");
+                return Err(wrong(format!("{field} = {text:?}: {expected}")));
+            }
+        }
+        Ok(manifest)
+    }
 }
 
 fn schema_file() -> PathBuf {
@@ -135,6 +158,14 @@ pub enum PackError {
     #[error("pack file {} cannot be read", path.display())]
     Unreadable {
         /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A home cannot keep it.
+    #[error("no copy of the pack can be kept in {}", path.display())]
+    NotKept {
+        /// Where.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -202,10 +233,31 @@ impl Pack {
         Self::of(pack.name, pack.title, schema, bank, pack.charter, None)
     }
 
-    /// The built-in pack whose values these are.
+    /// The pack whose values these are: the adopted one, or one that is built in.
     pub fn of_values(values: &[ValueId]) -> Option<&'static Self> {
         let ids = |pack: &'static Self| pack.schema.values.iter().map(|v| v.id.as_str());
-        (0..BUILT_IN.len()).map(Self::read).find(|pack| ids(pack).eq(values.iter().map(ValueId::as_str)))
+        let built_in = (0..BUILT_IN.len()).map(Self::read);
+        Self::adopted().into_iter().chain(built_in).find(|pack| ids(pack).eq(values.iter().map(ValueId::as_str)))
+    }
+
+    /// Makes this the pack of the home that the process works in: values are called by its names from then on, and acts are looked up
+    /// in its bank. A process works in one home, so its packs are few and are never let go of. Belief does not depend on it.
+    pub fn adopt(&self) {
+        if self.folder.is_some()
+            && Self::adopted().is_none_or(|pack| (pack.hash, &pack.title) != (self.hash, &self.title))
+        {
+            *OF_HOME.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::leak(Box::new(self.clone())));
+        }
+    }
+
+    /// The pack that was adopted, if any.
+    pub(crate) fn adopted() -> Option<&'static Self> {
+        *OF_HOME.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The built-in packs, in the order in which they are listed.
+    pub(crate) fn all_built_in() -> impl Iterator<Item = &'static Self> {
+        (0..BUILT_IN.len()).map(Self::read)
     }
 
     /// A built-in pack by its name, or one from a folder.
@@ -233,9 +285,7 @@ impl Pack {
     /// # Errors
     /// A file that cannot be read or is not what it should be, a key for a value that is not in the schema, a question without keys.
     pub fn load(folder: &Path) -> Result<Self, PackError> {
-        let path = folder.join(MANIFEST);
-        let manifest: Manifest = toml::from_str(&text_of(&path)?)
-            .map_err(|e| PackError::Toml { path: path.clone(), problem: e.to_string().trim_end().to_owned() })?;
+        let manifest = Manifest::of(folder)?;
         let schema_path = folder.join(&manifest.schema);
         let schema = schema_of(&text_of(&schema_path)?, &schema_path)?;
         let bank_path = folder.join(&manifest.bank);

@@ -437,7 +437,7 @@ impl Opened {
         let situation = &*normal(situation.trim());
         let texts: Vec<String> = texts.iter().map(|t| normal(t.trim()).into_owned()).collect();
         let is_missing = |home: &Home, t: &&String| !home.state().is_described(situation, t);
-        let keyed = keyed::in_built_in_bank(self.home.state(), situation, &texts)?;
+        let keyed = keyed::in_pack(self.home.state(), situation, &texts)?;
         record_described(&mut self.home, keyed, now())?;
         let missing: Vec<BankAlternative> =
             texts.iter().filter(|t| is_missing(&self.home, t)).map(|t| BankAlternative::unkeyed(t.clone())).collect();

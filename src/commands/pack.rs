@@ -17,10 +17,10 @@ use crate::exit::{DidNotMatch, WrongInput};
 use crate::progress::counting;
 use crate::surroundings::{say, say_json};
 
-/// Files that a new pack begins with.
 /// Agreement of two readers below which it is usually called poor to fair.
 const KAPPA_MIN: f64 = 0.4;
 
+/// Files that a new pack begins with.
 const BEGINNING: [(&str, &str); 4] = [
     (MANIFEST, include_str!("pack/new/pack.toml")),
     ("schema.toml", include_str!("pack/new/schema.toml")),
@@ -263,7 +263,9 @@ fn new(folder: &Path) -> anyhow::Result<()> {
     for (name, text) in BEGINNING {
         let path = folder.join(name);
         let text = match &called {
-            Some(called) if name == MANIFEST => text.replacen("name = \"tea\"", &format!("name = {called:?}"), 1),
+            Some(called) if name == MANIFEST => {
+                text.replacen("name = \"tea\"", &format!("name = {}", toml::Value::from(called.as_str())), 1)
+            }
             _ => text.to_owned(),
         };
         std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;

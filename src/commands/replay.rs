@@ -20,7 +20,7 @@ use self::print::{Summarised, summary};
 use crate::cli::{Global, ReplayArgs};
 use crate::exit::{DidNotMatch, WrongInput};
 use crate::output;
-use crate::surroundings::{log_path, open_log, say};
+use crate::surroundings::{adopt_pack_of, log_path, open_log, say};
 
 /// Runs `credence replay`.
 pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
@@ -29,6 +29,7 @@ pub(crate) fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => log_path(global)?,
     };
+    adopt_pack_of(&path);
     if args.follow {
         return follow::run(&path, args);
     }

@@ -32,7 +32,7 @@ pub(crate) struct ValuesArgs {
     /// As believed through this record [default: the last]
     #[arg(long, value_name = "SEQ")]
     pub(crate) at: Option<u64>,
-    /// The pack that the home is about, where it is a folder: its questions would settle what is open
+    /// The pack that the home is about, if its questions were changed: they would settle what is open [default: the home's own]
     #[arg(long, value_name = "NAME|DIR", env = "CREDENCE_PACK")]
     pub(crate) pack: Option<String>,
     /// Questions to settle what is open come from this bank (JSON Lines) [default: the pack's]

@@ -47,7 +47,7 @@ pub(crate) struct PredictArgs {
     /// Only this person; may be given several times [default: everybody who gave evidence]
     #[arg(long = "person", value_name = "NAME")]
     people: Vec<String>,
-    /// The pack, if the home is about one in a folder
+    /// The pack's name or folder [default: the home's own]
     #[arg(long, value_name = "NAME|DIR", env = "CREDENCE_PACK")]
     pack: Option<String>,
     /// One JSON object
@@ -61,7 +61,7 @@ pub(crate) struct InferArgs {
     /// Verdicts, one JSON object a line: {"works": NAME OF THE PAIR, "person": NAME, "better": "first", "second" or "neither"}
     #[arg(value_name = "FILE")]
     verdicts: PathBuf,
-    /// The pack, if the home is about one in a folder
+    /// The pack's name or folder [default: the home's own]
     #[arg(long, value_name = "NAME|DIR", env = "CREDENCE_PACK")]
     pack: Option<String>,
     /// Seed of the draws
@@ -331,13 +331,16 @@ impl<'a> Domain<'a> {
         };
         let pack = match pack {
             Some(named) => Pack::find(named)?,
-            None => Pack::of_values(epoch.layout.values())
-                .cloned()
-                .ok_or_else(|| WrongInput("this home is about a pack in a folder: give it with --pack DIR".into()))?,
+            None => Pack::of_values(epoch.layout.values()).cloned().ok_or_else(|| {
+                WrongInput(
+                    "this home is about a pack in a folder, of which it keeps no copy: give it with --pack DIR".into(),
+                )
+            })?,
         };
         let same =
             pack.schema.values.iter().map(|v| v.id.as_str()).eq(epoch.layout.values().iter().map(|v| v.as_str()));
         anyhow::ensure!(same, WrongInput(format!("the pack {:?} has other values than this home", pack.name)));
+        pack.adopt();
         Ok(Self { state, layout: &epoch.layout, pack })
     }
 

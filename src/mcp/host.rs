@@ -117,7 +117,7 @@ impl DeskHost {
         let (place, words) = (situation.to_owned(), texts.to_vec());
         let missing = self
             .at_desk(move |home| {
-                let keyed = keyed::in_built_in_bank(home.state(), &place, &words).map_err(failed)?;
+                let keyed = keyed::in_pack(home.state(), &place, &words).map_err(failed)?;
                 record_described(home, keyed, now()).map_err(failed)?;
                 Ok(ToRead::of(home, &place, &words))
             })

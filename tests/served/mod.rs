@@ -56,7 +56,7 @@ pub(crate) fn with_decisions(home: &Path, person: &str) -> (u64, u64) {
     let mut decisions = Vec::new();
     for question in bank.questions.iter().filter(|q| q.is_keyed() && q.alternatives.len() == 2) {
         let texts: Vec<String> = question.alternatives.iter().map(|a| a.text.clone()).collect();
-        let described = keyed::in_built_in_bank(home.state(), &question.situation, &texts).unwrap();
+        let described = keyed::in_pack(home.state(), &question.situation, &texts).unwrap();
         record_described(&mut home, described, at).unwrap();
         let ids: Vec<AlternativeId> = texts.iter().map(|t| AlternativeId::of(&question.situation, t)).collect();
         home.believe(&person).unwrap();

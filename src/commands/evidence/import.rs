@@ -182,7 +182,7 @@ fn describe(opened: &mut Opened, statements: &[Statement]) -> anyhow::Result<Vec
     let mut unkeyed = Vec::new();
     for statement in statements {
         let text = std::slice::from_ref(&statement.text);
-        match keyed::in_built_in_bank(opened.home.state(), &statement.situation, text)?.pop() {
+        match keyed::in_pack(opened.home.state(), &statement.situation, text)?.pop() {
             Some(keyed) => described.push(keyed),
             None => unkeyed.push(statement),
         }
