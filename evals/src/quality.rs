@@ -7,47 +7,27 @@
 //! learned without their author, and judged by keys of a reader that the score has not seen, and by simulated readers of many tastes
 //! (Gao, Schulman and Hilton 2023, *Scaling laws for reward model overoptimization*, draw the same curve for reward models).
 
+mod best_of;
 mod curve;
 mod figures;
+mod material;
 mod ridge;
+mod scores;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credence_agent::bank::{Bank, BankAlternative};
-use credence_agent::pack::WorsePair;
-use credence_memory::ids::AlternativeId;
 use credence_priors::passages::PassageReading;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
-use crate::recovery::baselines::rank_correlation;
-use crate::recovery::learner::Instrument;
-use crate::recovery::people::Simulated;
-use crate::recovery::{RecoveryError, RecoveryOptions};
+use crate::recovery::RecoveryError;
 
 pub use curve::{BestOf, Curve};
+pub use material::Material;
+pub use scores::HeldOut;
 
-use curve::{Judged, curve};
-use ridge::{Better, Rated, Site, learn};
-
-/// The tag that says who wrote a question's texts begins so.
-const AUTHOR: &str = "author:";
-/// A key is at most this far from 0.
-const KEY_MAX: f64 = 2.0;
-/// Pairs that a direction is learned from at least.
-const PAIRS_MIN: usize = 10;
-/// Passages of an author that are chosen from at least.
-const POOL_MIN: usize = 8;
-/// Texts that a term must be in to be a column.
-const TEXTS_MIN: usize = 2;
-
-/// The scores, by name.
-const FROM_PAIRS: &str = "states, learned from pairs";
-const FROM_KEYS: &str = "states, learned from keys";
-const WORDS: &str = "bag of words, learned from pairs";
-const LIKELIHOOD: &str = "log-likelihood a token";
-const OTHER_READER: &str = "another reader's keys";
+use best_of::curves;
+use scores::{Read, Score, tested_together};
 
 /// How the experiment goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -61,45 +41,6 @@ pub struct QualityOptions {
 impl Default for QualityOptions {
     fn default() -> Self {
         Self { readers: 100, seed: 1 }
-    }
-}
-
-/// What is held out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HeldOut {
-    /// Each author in turn.
-    Author,
-    /// Each genre.
-    Genre,
-    /// Each defect.
-    Defect,
-    /// Everything that has the author, the genre or the defect of the tested pair.
-    AllThree,
-}
-
-impl HeldOut {
-    const EVERY: [Self; 4] = [Self::Author, Self::Genre, Self::Defect, Self::AllThree];
-
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Author => "author held out",
-            Self::Genre => "genre held out",
-            Self::Defect => "defect held out",
-            Self::AllThree => "author, genre and defect held out",
-        }
-    }
-
-    /// Whether pairs of these labels (author, genre, defect) may not be learned from when the other is tested.
-    fn forbids(self, learned: [&str; 3], tested: [&str; 3]) -> bool {
-        let same = |k: usize| learned[k] == tested[k];
-        match self {
-            Self::Author => same(0),
-            Self::Genre => same(1),
-            Self::Defect => same(2),
-            Self::AllThree => (0..3).any(same),
-        }
     }
 }
 
@@ -180,244 +121,6 @@ pub enum QualityError {
     States,
 }
 
-/// What is measured with.
-#[derive(Debug, Clone)]
-pub struct Material<'a> {
-    bank: &'a Bank,
-    values: &'a [&'a str],
-    pairs: &'a [WorsePair],
-    keyed: Vec<KeyedPassage>,
-}
-
-/// A passage that two readers keyed.
-#[derive(Debug, Clone)]
-struct KeyedPassage {
-    text: String,
-    alternative: AlternativeId,
-    author: String,
-    genre: String,
-    /// What the first reader found it worth: the mean of their keys over all qualities.
-    first: f64,
-    /// And the second.
-    second: f64,
-}
-
-impl<'a> Material<'a> {
-    /// From pairs made worse, a keyed bank, and the same questions as a second reader keyed them; the bank has the mean of both.
-    ///
-    /// # Errors
-    /// A question that the bank does not have, or one whose author is not said.
-    pub fn new(
-        bank: &'a Bank,
-        second: &Bank,
-        values: &'a [&'a str],
-        pairs: &'a [WorsePair],
-    ) -> Result<Self, QualityError> {
-        let of_bank: BTreeMap<&str, _> = bank.questions.iter().map(|q| (q.id.as_str(), q)).collect();
-        let (mut keyed, mut seen) = (Vec::new(), BTreeSet::new());
-        for question in &second.questions {
-            let wrong = |problem| QualityError::Second { question: question.id.clone(), problem };
-            let mean = of_bank.get(question.id.as_str()).ok_or_else(|| wrong("is not in the bank"))?;
-            let author = question.tags.iter().find_map(|tag| tag.strip_prefix(AUTHOR));
-            let author = author.ok_or_else(|| wrong("has no tag author:NAME"))?;
-            let genre = question.tags.iter().find(|tag| !tag.starts_with(AUTHOR)).cloned().unwrap_or_default();
-            if mean.alternatives.len() != question.alternatives.len() {
-                return Err(wrong("has other texts than in the bank"));
-            }
-            for (mean, own) in mean.alternatives.iter().zip(&question.alternatives) {
-                if mean.text != own.text {
-                    return Err(wrong("has other texts than in the bank"));
-                }
-                if !seen.insert(own.text.clone()) {
-                    continue;
-                }
-                let first = |value: &&str| (2.0 * key(mean, value) - key(own, value)).clamp(-KEY_MAX, KEY_MAX);
-                let worth = |of: &dyn Fn(&&str) -> f64| values.iter().map(of).sum::<f64>() / values.len().max(1) as f64;
-                keyed.push(KeyedPassage {
-                    text: own.text.clone(),
-                    alternative: AlternativeId::of(&question.situation, &own.text),
-                    author: author.to_owned(),
-                    genre: genre.clone(),
-                    first: worth(&first),
-                    second: worth(&|value| key(own, value)),
-                });
-            }
-        }
-        Ok(Self { bank, values, pairs, keyed })
-    }
-
-    /// The texts that are to be read, in the order in which [`run`] takes what was read of them.
-    pub fn texts(&self) -> Vec<String> {
-        let pairs = self.pairs.iter().flat_map(|p| [p.better.clone(), p.worse.clone()]);
-        pairs.chain(self.keyed.iter().map(|k| k.text.clone())).collect()
-    }
-
-    /// Author, genre and defect of a pair.
-    fn labels(&self, pair: usize) -> [&str; 3] {
-        let WorsePair { author, genre, defect, .. } = &self.pairs[pair];
-        [author, genre, defect]
-    }
-
-    /// The place of a keyed passage among the texts.
-    fn place(&self, keyed: usize) -> usize {
-        2 * self.pairs.len() + keyed
-    }
-}
-
-fn key(alternative: &BankAlternative, value: &str) -> f64 {
-    alternative.keys.as_ref().and_then(|keys| keys.get(value)).copied().unwrap_or(0.0)
-}
-
-/// How each text was read, and what is learned from.
-struct Read<'a> {
-    material: &'a Material<'a>,
-    states: Vec<Site>,
-    words: Vec<Site>,
-    likelihood: Vec<f64>,
-    pairs: Vec<Better>,
-    rated: Vec<Rated>,
-}
-
-/// A score that is learned, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Score {
-    FromPairs,
-    FromKeys,
-    Words,
-    Likelihood,
-}
-
-impl Score {
-    const EVERY: [Self; 4] = [Self::FromPairs, Self::FromKeys, Self::Words, Self::Likelihood];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::FromPairs => FROM_PAIRS,
-            Self::FromKeys => FROM_KEYS,
-            Self::Words => WORDS,
-            Self::Likelihood => LIKELIHOOD,
-        }
-    }
-}
-
-impl<'a> Read<'a> {
-    fn new(material: &'a Material<'a>, readings: &[PassageReading]) -> Self {
-        let wide = |states: &[f32]| states.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
-        let within: Vec<Vec<f64>> = readings.iter().map(|r| wide(&r.within)).collect();
-        let after: Vec<Vec<f64>> = readings.iter().map(|r| wide(&r.after)).collect();
-        let both: Vec<Vec<f64>> = within.iter().zip(&after).map(|(a, b)| [&a[..], b].concat()).collect();
-        let texts = material.texts();
-        // Whole genres are held out when a way to learn is chosen.
-        let genres: BTreeSet<&str> = material
-            .pairs
-            .iter()
-            .map(|p| p.genre.as_str())
-            .chain(material.keyed.iter().map(|k| k.genre.as_str()))
-            .collect();
-        let genres: Vec<&str> = genres.into_iter().collect();
-        let group = |genre: &str| genres.binary_search(&genre).unwrap_or(0);
-        let pair = |(i, p): (usize, &WorsePair)| Better { better: 2 * i, worse: 2 * i + 1, group: group(&p.genre) };
-        let rated = |(i, k): (usize, &KeyedPassage)| Rated {
-            passage: material.place(i),
-            worth: k.first,
-            group: group(&k.genre),
-        };
-        Self {
-            states: [within, after, both].iter().map(|rows| Site::standardised(rows)).collect(),
-            words: bags(&texts).iter().map(|rows| Site::of_terms(rows)).collect(),
-            likelihood: readings.iter().map(|r| r.ln_p).collect(),
-            pairs: material.pairs.iter().enumerate().map(pair).collect(),
-            rated: material.keyed.iter().enumerate().map(rated).collect(),
-            material,
-        }
-    }
-
-    /// Scores of all texts, learned from those pairs and passages that may be learned from.
-    fn scores(
-        &self,
-        score: Score,
-        may_pair: &dyn Fn(usize) -> bool,
-        may_keyed: &dyn Fn(&KeyedPassage) -> bool,
-    ) -> Result<Vec<f64>, QualityError> {
-        let enough = |what: &str, examples: &[usize]| match examples.len() {
-            found if found < PAIRS_MIN => {
-                Err(QualityError::TooFew { what: format!("{what} are left to learn from"), found, needed: PAIRS_MIN })
-            }
-            _ => Ok(()),
-        };
-        let pairs: Vec<usize> = (0..self.pairs.len()).filter(|i| may_pair(*i)).collect();
-        let learned = match score {
-            Score::Likelihood => return Ok(self.likelihood.clone()),
-            Score::FromKeys => {
-                let keyed = &self.material.keyed;
-                let examples: Vec<usize> = (0..keyed.len()).filter(|i| may_keyed(&keyed[*i])).collect();
-                enough("keyed passages", &examples)?;
-                learn(&self.states, &self.rated[..], &examples)
-            }
-            Score::FromPairs => {
-                enough("pairs", &pairs)?;
-                learn(&self.states, &self.pairs[..], &pairs)
-            }
-            Score::Words => {
-                enough("pairs", &pairs)?;
-                learn(&self.words, &self.pairs[..], &pairs)
-            }
-        };
-        Ok(learned.ok_or(QualityError::States)?.scores)
-    }
-
-    /// For every pair whether a score that was learned without what is held out tells the better one: 1, 0, or 1/2 where it tells none.
-    fn told(&self, score: Score, held_out: HeldOut, done: &(dyn Fn() + Sync)) -> Result<Vec<f64>, QualityError> {
-        let n = self.pairs.len();
-        let tested = tested_together(self.material, score, held_out);
-        let told = tested
-            .par_iter()
-            .map(|tested| {
-                let labels = self.material.labels(tested[0]);
-                let scores = self.scores(
-                    score,
-                    &|i| !held_out.forbids(self.material.labels(i), labels),
-                    // A keyed passage has no defect.
-                    &|k| !held_out.forbids([&k.author, &k.genre, ""], labels),
-                )?;
-                done();
-                let margin = |i: &usize| scores[self.pairs[*i].better] - scores[self.pairs[*i].worse];
-                let told = |m: f64| if m == 0.0 { 0.5 } else { f64::from(u8::from(m > 0.0)) };
-                Ok(tested.iter().map(|i| (*i, told(margin(i)))).collect::<Vec<_>>())
-            })
-            .collect::<Result<Vec<_>, QualityError>>()?;
-        let mut all = vec![0.5; n];
-        told.into_iter().flatten().for_each(|(i, told)| all[i] = told);
-        Ok(all)
-    }
-}
-
-/// Pairs for which a score learns from the same: of the labels only those count that what it learns from has.
-fn tested_together(material: &Material<'_>, score: Score, held_out: HeldOut) -> Vec<Vec<usize>> {
-    let mut tested: BTreeMap<[&str; 3], Vec<usize>> = BTreeMap::new();
-    for pair in 0..material.pairs.len() {
-        let mut key = material.labels(pair);
-        for (k, label) in key.iter_mut().enumerate() {
-            let counts = match held_out {
-                HeldOut::Author => k == 0,
-                HeldOut::Genre => k == 1,
-                HeldOut::Defect => k == 2,
-                HeldOut::AllThree => true,
-            };
-            let has = match score {
-                Score::Likelihood => false,
-                Score::FromKeys => k < 2,
-                Score::FromPairs | Score::Words => true,
-            };
-            if !(counts && has) {
-                *label = "";
-            }
-        }
-        tested.entry(key).or_default().push(pair);
-    }
-    tested.into_values().collect()
-}
-
 /// How many times `done` is called, for a bar.
 pub fn steps(material: &Material<'_>) -> usize {
     let of =
@@ -488,121 +191,15 @@ fn groups(material: &Material<'_>, told: &[f64], seed: u64) -> Vec<GroupRow> {
     rows
 }
 
-/// The best of n of each author's passages by scores that were learned without that author.
-fn curves(read: &Read<'_>, options: &QualityOptions) -> Result<(Vec<Curve>, Vec<(String, f64)>), QualityError> {
-    let material = read.material;
-    let authors: BTreeSet<&str> = material.keyed.iter().map(|k| k.author.as_str()).collect();
-    if authors.len() < 2 {
-        return Err(QualityError::TooFew { what: "authors of keyed passages".into(), found: authors.len(), needed: 2 });
-    }
-    let preferred = preferences(material, options)?;
-    let mut pools: BTreeMap<&str, Vec<Vec<Judged>>> = BTreeMap::new();
-    let mut correlations: BTreeMap<&str, f64> = BTreeMap::new();
-    for author in &authors {
-        let (own, others): (Vec<usize>, Vec<usize>) =
-            (0..material.keyed.len()).partition(|i| material.keyed[*i].author == *author);
-        if own.len() < POOL_MIN {
-            let what = format!("keyed passages by {author} to choose from");
-            return Err(QualityError::TooFew { what, found: own.len(), needed: POOL_MIN });
-        }
-        let mut add = |name: &'static str, promised: &dyn Fn(usize) -> f64| {
-            let judged = |i: &usize| Judged {
-                promised: promised(*i),
-                found: material.keyed[*i].second,
-                preferred: preferred[*i],
-            };
-            let pool: Vec<Judged> = own.iter().map(judged).collect();
-            let of = |f: fn(&Judged) -> f64| pool.iter().map(f).collect::<Vec<f64>>();
-            *correlations.entry(name).or_default() +=
-                rank_correlation(&of(|j| j.promised), &of(|j| j.found)) / authors.len() as f64;
-            pools.entry(name).or_default().push(pool);
-        };
-        for score in Score::EVERY {
-            let scores = read.scores(score, &|i| material.pairs[i].author != *author, &|k| k.author != *author)?;
-            let at = |i: usize| scores[material.place(i)];
-            // A score that is not in key points is put into them by a line through the others' passages.
-            let (level, slope) = match score {
-                Score::FromKeys => (0.0, 1.0),
-                _ => line(others.iter().map(|i| (at(*i), material.keyed[*i].first))),
-            };
-            add(score.name(), &|i| level + slope * at(i));
-        }
-        add(OTHER_READER, &|i| material.keyed[i].first);
-    }
-    let names = Score::EVERY.map(Score::name).into_iter().chain([OTHER_READER]);
-    let curves = names.clone().filter_map(|name| Some(curve(name, pools.get(name)?, options.seed)));
-    let correlations = names.clone().filter_map(|name| Some((name.to_owned(), *correlations.get(name)?)));
-    Ok((curves.collect(), correlations.collect()))
-}
-
-/// Least squares through pairs of numbers: level and slope.
-fn line(points: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
-    let n = points.clone().count().max(1) as f64;
-    let mean = |of: fn((f64, f64)) -> f64| points.clone().map(of).sum::<f64>() / n;
-    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
-    let (xx, xy) = (mean(|p| p.0 * p.0) - x * x, mean(|p| p.0 * p.1) - x * y);
-    let slope = if xx > 1e-12 { xy / xx } else { 0.0 };
-    (y - slope * x, slope)
-}
-
-/// For each keyed passage the share of simulated readers, each with a taste of their own, who would rather have it than another of the
-/// same author: the mean over readers of how many others they like less.
-fn preferences(material: &Material<'_>, options: &QualityOptions) -> Result<Vec<f64>, QualityError> {
-    let instrument = Instrument::new(material.bank, material.values)?;
-    let drawn = RecoveryOptions { seed: options.seed, ..RecoveryOptions::default() };
-    let mut preferred = vec![0.0; material.keyed.len()];
-    for n in 0..options.readers as u64 {
-        let reader = Simulated::draw(&instrument, &drawn, n);
-        let utilities: Vec<f64> = material.keyed.iter().map(|k| reader.utility(&k.alternative)).collect();
-        for (i, passage) in material.keyed.iter().enumerate() {
-            let others = material.keyed.iter().zip(&utilities).enumerate();
-            let others = others.filter(|(j, (k, _))| *j != i && k.author == passage.author);
-            let (mut less, mut of) = (0.0, 0.0);
-            for (_, (_, utility)) in others {
-                less += match utilities[i].total_cmp(utility) {
-                    std::cmp::Ordering::Greater => 1.0,
-                    std::cmp::Ordering::Equal => 0.5,
-                    std::cmp::Ordering::Less => 0.0,
-                };
-                of += 1.0;
-            }
-            preferred[i] += less / f64::max(of, 1.0) / options.readers.max(1) as f64;
-        }
-    }
-    Ok(preferred)
-}
-
-/// Texts as words, and as words and pairs of neighbours, each weighed by its rarity over all texts.
-fn bags(texts: &[String]) -> [Vec<Vec<(usize, f64)>>; 2] {
-    let words = |text: &String| -> Vec<String> {
-        let lower = text.to_lowercase();
-        let runs = lower.split(|c: char| !c.is_alphanumeric() && c != '\'');
-        runs.map(|run| run.trim_matches('\'')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    let (mut single, mut both) = (Vec::new(), Vec::new());
-    for text in texts {
-        let words = words(text);
-        let mut bag: BTreeSet<String> = words.iter().cloned().collect();
-        single.push(bag.clone());
-        bag.extend(words.windows(2).map(|pair| pair.join(" ")));
-        both.push(bag);
-    }
-    [single, both].map(|bags| {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        bags.iter().flatten().for_each(|term| *counts.entry(term).or_default() += 1);
-        let rarity = |count: usize| 1.0 + libm::log((1.0 + texts.len() as f64) / (1.0 + count as f64));
-        let kept = counts.into_iter().filter(|(_, count)| *count >= TEXTS_MIN);
-        let columns: BTreeMap<&str, (usize, f64)> =
-            kept.enumerate().map(|(column, (term, count))| (term, (column, rarity(count)))).collect();
-        bags.iter().map(|bag| bag.iter().filter_map(|term| columns.get(term.as_str()).copied()).collect()).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use super::best_of::OTHER_READER;
+    use super::scores::{FROM_KEYS, FROM_PAIRS, LIKELIHOOD, WORDS};
     use super::*;
+    use credence_agent::bank::Bank;
+    use credence_agent::pack::WorsePair;
     use credence_priors::passages::read_passages;
     use credence_priors::scripted::Scripted;
 

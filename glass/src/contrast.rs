@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::{
     Auroc, Bags, EACH_LABEL_MIN, Example, ExamplesError, FitError, Layout, Setting, TOPICS_MIN, auroc, auroc_of,
-    nested, words,
+    have_a_word_in_common, nested, words,
 };
 
 /// Motives with a contrast set of their own, named as in their files.
@@ -291,7 +291,7 @@ pub fn leaks(set: &ContrastSet, seed: u64) -> Result<Leaks, FitError> {
     let topics: Vec<usize> =
         examples.iter().map(|example| names.binary_search(&example.topic).expect("all topics are there")).collect();
     let bags = Bags::new(examples.iter().map(|example| example.text.as_str()));
-    if !bags.have_a_word_in_common() {
+    if !have_a_word_in_common(&bags) {
         return Err(FitError::NoWords);
     }
     let setting = Setting { labels: &labels, topics: &topics, names: &names, outer: 5, inner: 4, seed };

@@ -44,6 +44,7 @@ pub(crate) use auroc::{Layout, auroc_of};
 pub use bar::{Bar, Share, ordinary_needed};
 pub use calibration::{Bin, Calibration, Platt, calibration};
 pub use cascade::{Account, Band, Case, Costs, Course, account};
+pub use credence_words::words;
 pub use error::{
     BarError, ExamplesError, FitError, MismatchError, PartsError, PoolError, ProbeFileError, TogetherError,
 };
@@ -58,5 +59,4 @@ pub use parts::{Parts, Probe, Reader, Reading};
 pub use planted::Planted;
 pub use pooling::{PIECES_MAX, Pooler, Pooling};
 pub use together::{Member, Together};
-pub(crate) use words::Bags;
-pub use words::words;
+pub(crate) use words::{Bags, have_a_word_in_common};

@@ -14,7 +14,7 @@ use super::examples::{Examples, Site};
 use super::linear::{self, Kind, Sites};
 use super::nested::{Nested, Setting, choose, line, nested, splits};
 use super::parts::{Parts, Probe};
-use super::words::Bags;
+use super::words::{Bags, have_a_word_in_common};
 use crate::ranking::{Interval, interval};
 
 /// What to choose from, and how to measure it.
@@ -183,7 +183,7 @@ pub fn fit(
     options.check()?;
     examples.check_for_fit()?;
     let bags = Bags::new(examples.examples().iter().map(|example| example.text.as_str()));
-    if !bags.have_a_word_in_common() {
+    if !have_a_word_in_common(&bags) {
         return Err(FitError::NoWords);
     }
     let labels = examples.labels();
