@@ -16,6 +16,7 @@ use credence_agent::consider::{ConsiderError, Consideration, consider};
 use credence_agent::library::{Document, LibraryError, read, reliability};
 use credence_agent::opening::{Opening, OpeningError};
 use credence_agent::session::record_described;
+use credence_agent::wording::reworded;
 use credence_memory::belief::Mixture;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{AlternativeId, Hash, PersonId, Seq};
@@ -25,7 +26,7 @@ use credence_priors::readout::{Alternative, read_judgements};
 use credence_priors::{LanguageModel, ModelHandle};
 use credence_training::{Control, TrainingSettings, Weights, train};
 use credence_tuning::candidate::TuneSettings;
-use credence_tuning::dataset::{DataSet, DataSettings, Split, Whose, build};
+use credence_tuning::dataset::{DataSet, DataSettings, Lesson, Split, Whose, build};
 use credence_tuning::lessons;
 use credence_tuning::work::{CandidateBuilder, Progress, WorkError};
 use serde::{Deserialize, Serialize};
@@ -53,11 +54,14 @@ pub struct SystemOneOptions {
     pub epochs: usize,
     /// Seed of the person, of what is written and of training.
     pub seed: u64,
+    /// Whether conclusions are taught firmly, and turned round as the control: see [`firm`].
+    #[serde(default)]
+    pub firm: bool,
 }
 
 impl Default for SystemOneOptions {
     fn default() -> Self {
-        Self { questions: 60, held_out_share: 0.5, tokens: 120, epochs: 4, seed: 1 }
+        Self { questions: 60, held_out_share: 0.5, tokens: 120, epochs: 4, seed: 1, firm: false }
     }
 }
 
@@ -258,14 +262,24 @@ pub fn run(
         }
     };
     let mut rows = vec![row("nothing: the base model", 0, &before, None)];
-    for (name, file, data) in
-        [("checked conclusions", "conclusions", &with), ("the same answers, without deliberation", "answers", &alone)]
-    {
+    let ways = if options.firm {
+        [
+            ("checked conclusions, firmly", "firm", firm(&with, false)),
+            ("the same turned round", "turned", firm(&with, true)),
+        ]
+    } else {
+        [
+            ("checked conclusions", "conclusions", with.clone()),
+            ("the same answers, without deliberation", "answers", alone),
+        ]
+    };
+    let training = training(options);
+    for (name, file, data) in &ways {
         // What was taught is in the name: other lessons, or other training, are another adapter.
-        let lessons = Hash::of(format!("{} {} {}", data.hash(), options.epochs, options.seed).as_bytes()).to_string();
+        let lessons = Hash::of(format!("{} {training:?}", data.hash()).as_bytes()).to_string();
         let adapter = dir.join(format!("{file}-{}.gguf", &lessons[..12]));
         if !adapter.exists() {
-            teach(&adapter, state, data, options, opening, model_file, cancel, on_progress)?;
+            teach(&adapter, state, data, &training, opening, model_file, cancel, on_progress)?;
         }
         let mut model = (opening.load_adapter)(&adapter).map_err(|e| tuning(OpeningError::Load(e)))?;
         let after = judged(&mut model, opening, &held_out, "held-out questions, after", on_progress)?;
@@ -284,6 +298,39 @@ pub fn run(
         conclusions_right: Estimate::bootstrap(&agreed, options.seed),
         rows,
     })
+}
+
+/// Probability of what a person checked, where it is taught firmly: they may have slipped.
+const FIRM: f64 = 0.9;
+/// The rate at which that is taught, beside that of fine-tuning.
+const FIRM_RATE: f64 = 2.0;
+/// Weight of obvious pairs that are to stay as they are judged: twice that of fine-tuning.
+const FIRM_OBVIOUS: f32 = 1.0;
+
+/// Lessons as a person's word, and not as what the posterior predicts: the conclusion that was checked has probability [`FIRM`] and
+/// full weight, in the situation's own words and framed in the others that the agent uses to see whether a judgement depends on them.
+/// Turned round, each says the opposite; how far the two move a judgement apart is what the labels did.
+fn firm(data: &DataSet, turned: bool) -> DataSet {
+    let said = |lesson: &Lesson| {
+        let first = (lesson.probability > 0.5) != turned;
+        let probability = if first { FIRM } else { 1.0 - FIRM };
+        let framed = std::iter::once(lesson.situation.clone()).chain(reworded(&lesson.situation));
+        let framed = framed.map(|situation| Lesson { situation, probability, sureness: 1.0, ..lesson.clone() });
+        framed.collect::<Vec<_>>()
+    };
+    let mut firm = DataSet { lessons: data.lessons.iter().flat_map(said).collect(), ..data.clone() };
+    firm.settings.obvious_pairs = firm.settings.obvious_pairs.max(FIRM_OBVIOUS);
+    firm
+}
+
+/// How an adapter is trained: as fine-tuning does, and faster where conclusions are taught firmly.
+fn training(options: &SystemOneOptions) -> TrainingSettings {
+    let mut training =
+        TrainingSettings { seed: options.seed, epochs: options.epochs, ..TuneSettings::default().training };
+    if options.firm {
+        training.optimiser.learning_rate *= FIRM_RATE;
+    }
+    training
 }
 
 fn one(holds: bool) -> f64 {
@@ -391,7 +438,7 @@ fn teach(
     adapter: &Path,
     state: &State,
     data: &DataSet,
-    options: &SystemOneOptions,
+    settings: &TrainingSettings,
     opening: &Opening,
     model_file: &Path,
     cancel: &AtomicBool,
@@ -414,11 +461,11 @@ fn teach(
     };
     let teachings = builder.teachings(data, on_progress).map_err(tuning)?;
     let failed = |error: credence_priors::ModelError| tuning(WorkError::Model(error));
-    let rehearsal = lessons::rehearsal(&mut base, data.settings.own_outputs, options.seed).map_err(failed)?;
+    let rehearsal = lessons::rehearsal(&mut base, data.settings.own_outputs, settings.seed).map_err(failed)?;
     let examples = lessons::examples(&teachings, &rehearsal, data.settings.weights[2], &mut base).map_err(failed)?;
     drop((builder, base));
-    let training = |error| tuning(WorkError::Training(error));
-    let weights = Weights::load(model_file).map_err(training)?;
+    let failed = |error| tuning(WorkError::Training(error));
+    let weights = Weights::load(model_file).map_err(failed)?;
     let mut progress = |p: &credence_training::Progress| {
         on_progress(Progress::Training {
             step: p.step,
@@ -428,10 +475,9 @@ fn teach(
         });
     };
     let mut control = Control { progress: Some(&mut progress), cancel: Some(cancel), ..Control::default() };
-    let settings = TrainingSettings { seed: options.seed, epochs: options.epochs, ..TuneSettings::default().training };
-    let trained = train(&weights, &examples, &settings, &mut control).map_err(training)?;
+    let trained = train(&weights, &examples, settings, &mut control).map_err(failed)?;
     if !trained.finished {
         return Err(tuning(WorkError::Cancelled));
     }
-    trained.adapter.write(adapter).map_err(training)
+    trained.adapter.write(adapter).map_err(failed)
 }
