@@ -204,7 +204,13 @@ fn check(pack: &Pack, second: Option<&Path>, people: usize, seed: u64, json: boo
             let moments = &result.arms[0].moments;
             say(format!("{people} simulated people (seed {seed}), all kinds of question; 95% intervals over people"))?;
             for m in moments {
-                say(format!("  {}: rank correlation {}   values sure {}", m.at, m.rank_correlation, m.sure))?;
+                say(format!(
+                    "  {}: rank correlation {}   values sure {} of {}",
+                    m.at,
+                    m.rank_correlation,
+                    m.sure,
+                    values.len()
+                ))?;
             }
         }
     }

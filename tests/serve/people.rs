@@ -1,7 +1,10 @@
 //! Everybody at a glance.
 
+use credence_agent::pack::Pack;
+
+use crate::logs::done;
 use crate::say;
-use crate::served::{Service, empty_home};
+use crate::served::{Service, empty_home, empty_home_about};
 use serde_json::json;
 
 #[test]
@@ -107,4 +110,30 @@ fn a_conversation_shows_groups_what_unites_and_divides_and_whom_to_ask() {
     assert_eq!((all.len(), &first[..]), (8, &all[..3]));
     assert_eq!(names(&format!("?limit=99&after={}", crate::served::coded(&first[2]))), all[3..]);
     service.stop();
+}
+
+/// The folder that the pack came from is gone; the home's copy says what values are called.
+#[test]
+fn values_of_a_pack_in_a_folder_have_their_names_on_pages_and_in_the_api() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("tea");
+    done(&dir.path().join("none"), &["pack", "new", folder.to_str().unwrap()]);
+    let schema = folder.join("schema.toml");
+    let text = std::fs::read_to_string(&schema).unwrap();
+    std::fs::write(&schema, text.replace("\"Strength\"", "\"How dark it is\"")).unwrap();
+    let home = empty_home_about(&Pack::load(&folder).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    let service = Service::start(home.path(), &[]);
+    let turn = service.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
+    let first = match turn["question"]["kind"].as_str().unwrap() {
+        "choice" => json!({ "said": "choose", "index": 0 }),
+        _ => json!({ "said": "rate", "level": 6 }),
+    };
+    say(&service, &turn, &first).ok();
+    let told = service.get("/api/v1/values?person=ada").ok().to_string();
+    assert!(told.contains("How dark it is") && !told.contains("Strength"), "{told}");
+    for page in ["/values?person=ada", "/log?person=ada"] {
+        let told = service.get(page).text;
+        assert!(told.contains("How dark it is") && !told.contains("Strength"), "{page}: {told}");
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use credence_agent::bank::Bank;
 use credence_agent::keyed;
+use credence_agent::pack::{DEFAULT, Pack};
 use credence_memory::belief::Settings;
 use credence_memory::home::Home;
 use credence_memory::ids::{Hash, ValueId};
@@ -26,20 +27,25 @@ pub(crate) use contract::close;
 
 /// A home in key points in which nobody has said anything. It needs no model.
 pub(crate) fn empty_home() -> TempDir {
+    empty_home_about(&Pack::built_in(DEFAULT).unwrap())
+}
+
+/// The same about a pack, of which it keeps a copy.
+pub(crate) fn empty_home_about(pack: &Pack) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let schema = ValueSchema::embedded();
-    let values: Vec<ValueId> = schema.values.iter().map(|v| ValueId::new(&v.id).unwrap()).collect();
+    let values: Vec<ValueId> = pack.schema.values.iter().map(|v| ValueId::new(&v.id).unwrap()).collect();
     let opened = LogOpened {
         values: values.clone(),
         text_features: 0,
         belief: Settings::of_new_homes(),
-        pack: None,
-        schema_hash: Hash::of(schema.hash().as_bytes()),
+        pack: pack.named(),
+        schema_hash: Hash::of(pack.schema.hash().as_bytes()),
         ..header("served")
     };
     let at = jiff::Timestamp::from_second(1_790_000_000).unwrap();
     let mut home = Home::create(dir.path(), at, opened).unwrap();
-    home.append(at, Record::PriorElicited(keyed::prior(&Bank::built_in(), &values).unwrap())).unwrap();
+    home.append(at, Record::PriorElicited(keyed::prior(&pack.bank, &values).unwrap())).unwrap();
+    pack.keep_in(dir.path()).unwrap();
     dir
 }
 
