@@ -82,6 +82,10 @@ pub struct SystemOneRow {
     pub right: Estimate,
     /// Log-odds towards the conclusion on the questions that were taught, less the base model's.
     pub moved_on_taught: Option<Estimate>,
+    /// Log-odds towards the conclusion less those after the control, question by question: what the labels did, apart from what training
+    /// does whatever it teaches.
+    #[serde(default)]
+    pub less_control: Option<Estimate>,
 }
 
 /// What came of it.
@@ -120,6 +124,10 @@ impl Measured for SystemOneResult {
             add("log-odds towards the conclusion less the base model's, nats", row.moved);
             add("share that agrees with the conclusion", row.agrees);
             add("share that agrees with the person", row.right);
+            figures.extend(row.less_control.map(|less| {
+                let measure = "log-odds towards the conclusion less the control's, nats";
+                Figure::new(data, &row.taught, "", measure, less)
+            }));
             figures.extend(row.moved_on_taught.map(|moved| {
                 let measure = "log-odds towards the conclusion less the base model's, nats";
                 Figure::new("taught questions", &row.taught, "", measure, moved)
@@ -259,6 +267,7 @@ pub fn run(
                 let (after, before) = (towards(after, &taught_signs), towards(&before_taught, &taught_signs));
                 Estimate::paired(&after, &before, options.seed)
             }),
+            less_control: None,
         }
     };
     let mut rows = vec![row("nothing: the base model", 0, &before, None)];
@@ -274,6 +283,7 @@ pub fn run(
         ]
     };
     let training = training(options);
+    let mut leans = Vec::new();
     for (name, file, data) in &ways {
         // What was taught is in the name: other lessons, or other training, are another adapter.
         let lessons = Hash::of(format!("{} {training:?}", data.hash()).as_bytes()).to_string();
@@ -285,7 +295,9 @@ pub fn run(
         let after = judged(&mut model, opening, &held_out, "held-out questions, after", on_progress)?;
         let on_taught = judged(&mut model, opening, &taught, "taught questions, after", on_progress)?;
         rows.push(row(name, data.lessons.len(), &after, Some(&on_taught)));
+        leans.push(after.iter().zip(&signs).map(|(d, s)| d * s).collect::<Vec<f64>>());
     }
+    rows[1].less_control = Some(Estimate::paired(&leans[0], &leans[1], options.seed));
     Ok(SystemOneResult {
         options: options.clone(),
         model,

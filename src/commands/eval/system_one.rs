@@ -108,6 +108,9 @@ fn print(result: &SystemOneResult) -> anyhow::Result<()> {
         say(format!("{} ({} lessons)", row.taught, row.lessons))?;
         say(format!("  log-odds towards the conclusion, alone   {}   less the base model {}", row.lean, row.moved))?;
         say(format!("  agrees with the conclusion {}   with the person {}", row.agrees, row.right))?;
+        if let Some(less) = row.less_control {
+            say(format!("  towards the conclusion, less the control that follows {less}"))?;
+        }
         if let Some(moved) = row.moved_on_taught {
             say(format!("  on the questions that were taught, less the base model {moved}"))?;
         }
