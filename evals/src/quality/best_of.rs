@@ -11,16 +11,16 @@ use crate::recovery::baselines::rank_correlation;
 use crate::recovery::learner::Instrument;
 use crate::recovery::people::Simulated;
 
+/// Each score's correlation with the held-out reader's keys, by its name.
+type Correlations = Vec<(String, f64)>;
+
 /// Passages of an author that are chosen from at least.
 const POOL_MIN: usize = 8;
 /// The score that is no model's.
 pub(super) const OTHER_READER: &str = "another reader's keys";
 
 /// The best of n of each author's passages by scores that were learned without that author.
-pub(super) fn curves(
-    read: &Read<'_>,
-    options: &QualityOptions,
-) -> Result<(Vec<Curve>, Vec<(String, f64)>), QualityError> {
+pub(super) fn curves(read: &Read<'_>, options: &QualityOptions) -> Result<(Vec<Curve>, Correlations), QualityError> {
     let material = read.material;
     let authors: BTreeSet<&str> = material.keyed.iter().map(|k| k.author.as_str()).collect();
     if authors.len() < 2 {
