@@ -52,7 +52,7 @@ fn crates_depend_downwards_only() {
                 "credence-words",
             ],
         ),
-        ("cluster", &["credence-evals"]),
+        ("cluster", &["credence-evals", "credence-memory"]),
         // For Python: a workspace of its own, without a model.
         ("python", &["credence-belief", "credence-memory"]),
     ];

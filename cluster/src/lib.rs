@@ -21,7 +21,9 @@ use async_nats::jetstream::{self, Context, stream};
 use credence_evals::experiment::{ExperimentError, Provenance};
 use credence_evals::results::ResultsError;
 
+pub mod evidence;
 pub mod grid;
+pub mod shard;
 pub mod worker;
 
 const CELLS: &str = "CREDENCE_CELLS";
@@ -85,6 +87,9 @@ pub enum ClusterError {
         /// What was wrong.
         why: String,
     },
+    /// The home of a shard.
+    #[error(transparent)]
+    Home(#[from] credence_memory::HomeError),
     /// The experiment.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),

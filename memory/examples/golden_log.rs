@@ -1,11 +1,11 @@
 //! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work`,
-//! `approvals`, `calls`, `library`, `motives` or `conclusions`.
+//! `approvals`, `calls`, `library`, `motives`, `conclusions` or `streams`.
 //!
 //! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
 
 use std::io::{self, Write};
 
-use credence_memory::sample::{Scribe, approvals, at_work, calls, conclusions, every_kind, library, motives};
+use credence_memory::sample::{Scribe, approvals, at_work, calls, conclusions, every_kind, library, motives, streams};
 
 fn main() -> io::Result<()> {
     let scribe = match std::env::args().nth(1).as_deref() {
@@ -40,9 +40,14 @@ fn main() -> io::Result<()> {
             conclusions(&mut scribe);
             scribe
         }
+        Some("streams") => {
+            let mut scribe = Scribe::begun();
+            streams(&mut scribe);
+            scribe
+        }
         _ => {
             return Err(io::Error::other(
-                "which: every-kind, at-work, approvals, calls, library, motives or conclusions?",
+                "which: every-kind, at-work, approvals, calls, library, motives, conclusions or streams?",
             ));
         }
     };

@@ -465,6 +465,7 @@ impl Owned {
             | Record::BriefingDropped(_)
             | Record::DocumentAdded(_)
             | Record::DocumentDropped(_)
+            | Record::MessageReceived(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => false,
         }

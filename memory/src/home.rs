@@ -297,6 +297,20 @@ impl Home {
         Ok((entry, applied))
     }
 
+    /// Appends a record without forming anybody's belief, for whoever only keeps the log: belief is formed later, to the same bits.
+    ///
+    /// # Errors
+    /// As [`Home::append`].
+    pub fn note(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
+        self.state.may_follow(&record)?;
+        let entry = match self.ahead {
+            true => self.writer.append_unsynced(time, record)?,
+            false => self.writer.append(time, record)?,
+        };
+        self.state.note(&entry)?;
+        Ok(entry)
+    }
+
     /// From now on records are written and not synced, so that one sync serves many of them. Whoever appends must not tell anybody
     /// before [`Home::unsynced`] was synced, which another thread may do, and must tell how that went: [`Home::known_safe`] or
     /// [`Home::take_back`]. Beliefs are kept in the store when [`Home::keep`] says so, and at the end.

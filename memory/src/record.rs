@@ -12,13 +12,14 @@ mod library;
 mod motives;
 mod opening;
 mod people;
+mod streams;
 mod tasks;
 mod words;
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::ids::AlternativeId;
+use crate::ids::{AlternativeId, Seq};
 
 pub use adapters::{
     AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
@@ -46,6 +47,7 @@ pub use people::{
     CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart,
     QuarantineSet, Subject,
 };
+pub use streams::MessageReceived;
 pub use tasks::{ActionTaken, AlternativesProposed, DecisionMade, Outcome, Reason, StopRequested, TaskGiven};
 pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
@@ -158,6 +160,8 @@ pub enum Record {
     MotiveRead(MotiveRead),
     /// A person checked what deliberation concluded; not evidence, which their choice is.
     ConclusionChecked(ConclusionChecked),
+    /// A message of a shard's stream came into the log: the records that follow are its.
+    MessageReceived(MessageReceived),
 }
 
 impl Record {
@@ -199,6 +203,17 @@ impl Record {
             Record::DemonstrationGiven(r) => Some(&mut r.from),
             Record::ImportanceStated(r) => Some(&mut r.from),
             _ => None,
+        }
+    }
+
+    /// Numbers of other records that a record of a session names, to be changed: another log has them under other numbers.
+    pub fn numbers_mut(&mut self) -> Vec<&mut Seq> {
+        match self {
+            Record::Retracted(r) => vec![&mut r.target],
+            Record::BeliefRecorded(r) => vec![&mut r.through],
+            Record::ReadingAnswered(r) => vec![&mut r.read],
+            Record::PopulationConsolidated(r) => vec![&mut r.through],
+            _ => Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ mod every_kind;
 mod library;
 mod motives;
 mod people;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -38,6 +39,7 @@ pub use conclusions::{conclusions, deliberation};
 pub use every_kind::every_kind;
 pub use library::{library, library_document};
 pub use motives::{motive_read, motives};
+pub use streams::streams;
 
 /// A header: two values, care and honesty, one text feature, the default settings.
 pub fn header(log_id: &str) -> LogOpened {

@@ -31,7 +31,8 @@ use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
     ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, ConclusionChecked, DecisionMade, Imported, LogOpened,
-    MotiveRead, PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted, Subject, TaskGiven,
+    MessageReceived, MotiveRead, PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted,
+    Subject, TaskGiven,
 };
 
 pub use calls::Call;
@@ -145,6 +146,8 @@ pub struct State {
     calls: Calls,
     library: Arc<Library>,
     motives: BTreeMap<Seq, MotiveRead>,
+    /// The last message received of each shard.
+    received: BTreeMap<u32, MessageReceived>,
 }
 
 /// Why a record cannot follow.
@@ -328,7 +331,12 @@ impl State {
         Ok(())
     }
 
-    /// Why a record could not be the next one; nothing if it could.
+    /// That a record may be the next one.
+    pub(crate) fn may_follow(&self, record: &Record) -> Result<(), StateError> {
+        self.plan(self.head().0.next(), record).map(drop)
+    }
+
+    /// Why a record could not be the next one, in words; nothing if it could.
     pub(crate) fn refuses(&self, record: &Record) -> Option<String> {
         match self.plan(self.head().0.next(), record).err()? {
             StateError::Illegal { source, .. } => Some(source.to_string()),
@@ -554,6 +562,9 @@ impl State {
             Record::MotiveRead(r) => {
                 self.motives.insert(seq, r.clone());
             }
+            Record::MessageReceived(r) => {
+                self.received.insert(r.shard, r.clone());
+            }
         }
     }
 
@@ -676,6 +687,11 @@ impl State {
     /// All decisions, in the order of the log.
     pub fn decisions(&self) -> &[(Seq, DecisionMade)] {
         &self.decisions
+    }
+
+    /// The last message that was received of a shard's stream.
+    pub fn message_received(&self, shard: u32) -> Option<&MessageReceived> {
+        self.received.get(&shard)
     }
 
     /// All imports, in the order of the log.

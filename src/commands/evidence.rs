@@ -368,6 +368,10 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
             format!("{} records of {} people as {} from {}", r.records, r.people, r.format, r.source)
         }
         Record::Exported(r) => format!("{} rows as {} to {:?}", r.rows, r.format, r.path),
+        Record::MessageReceived(r) => match &r.refused {
+            None => format!("message {} of shard {}, {} records", r.sequence, r.shard, r.records),
+            Some(why) => format!("message {} of shard {} was refused: {}", r.sequence, r.shard, brief(why)),
+        },
         Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, brief(&r.reason)),
         Record::AdapterTrained(r) => {
             format!(

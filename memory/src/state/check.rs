@@ -16,8 +16,8 @@ use crate::observation::{Features, graded_key};
 use crate::population::{COMPONENTS_MAX, PARTS_MAX};
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, FeatureSource,
-    ImportanceStated, LogOpened, Origin, Outcome, PopulationConsolidated, PriorElicited, QuarantineSet, QuestionAsked,
-    QuestionKind, RankingGiven, RatingGiven, Record, Subject,
+    ImportanceStated, LogOpened, MessageReceived, Origin, Outcome, PopulationConsolidated, PriorElicited,
+    QuarantineSet, QuestionAsked, QuestionKind, RankingGiven, RatingGiven, Record, Subject,
 };
 
 use super::generations::Generations;
@@ -246,7 +246,20 @@ impl State {
             Record::DocumentAdded(r) => self.document_added(seq, epoch, r),
             Record::DocumentDropped(r) => self.document_dropped(seq, epoch, r),
             Record::MotiveRead(r) => self.motive_read(r).map(|()| Change::Note),
+            Record::MessageReceived(r) => self.received(r).map(|()| Change::Note),
         }
+    }
+
+    /// That no message counts twice, and that a writer whose lease is over writes nothing.
+    fn received(&self, r: &MessageReceived) -> Result<(), Illegal> {
+        let Some(last) = self.received.get(&r.shard) else { return Ok(()) };
+        if r.sequence <= last.sequence {
+            return Err(Illegal::ReceivedBefore { sequence: r.sequence, last: last.sequence });
+        }
+        if r.fence < last.fence {
+            return Err(Illegal::Fenced { fence: r.fence, last: last.fence });
+        }
+        Ok(())
     }
 
     pub(super) fn index(&self, alternative: &AlternativeId) -> Result<DescriptionIndex, Illegal> {

@@ -121,6 +121,22 @@ pub enum Illegal {
     /// "No preference" where it cannot be.
     #[error("\"no preference\" is an answer to two alternatives, and only where it was offered")]
     NoPreference,
+    /// A message of a stream that is in the log already.
+    #[error("message {sequence} of the stream is in the log already, which goes up to message {last}")]
+    ReceivedBefore {
+        /// Its number.
+        sequence: u64,
+        /// The last one in the log.
+        last: u64,
+    },
+    /// A writer whose lease is over.
+    #[error("lease {fence} is over: the log is written under lease {last}")]
+    Fenced {
+        /// The writer's.
+        fence: u64,
+        /// The one in the log.
+        last: u64,
+    },
     /// A person who is not the session's.
     #[error("session {session} is not one of {person}")]
     OthersSession {

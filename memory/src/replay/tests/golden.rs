@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::log::Reader;
 use crate::record::{ActOutcome, Ending};
-use crate::sample::{alternative, approvals, at_work, calls, conclusions, id, library, motives};
+use crate::sample::{alternative, approvals, at_work, calls, conclusions, id, library, motives, streams};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -43,8 +43,8 @@ fn a_record_of_every_kind_is_still_read() {
     let name = "format-1-every-kind.jsonl";
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
-    let others =
-        ["approvals", "calls", "library", "motives", "conclusions"].map(|name| format!("format-1-{name}.jsonl"));
+    let others = ["approvals", "calls", "library", "motives", "conclusions", "streams"]
+        .map(|name| format!("format-1-{name}.jsonl"));
     let logs = std::iter::once(name.to_owned()).chain(others).map(|name| golden(&name)).collect::<Vec<_>>();
     let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
     let kinds: BTreeSet<&str> = entries.map(|e| e.unwrap().record.kind()).collect();
@@ -138,4 +138,24 @@ fn readings_of_motives_are_still_written_and_read() {
     assert_eq!(alarms, [true, false, true, false]);
     assert_eq!(state.decisions()[0].1.motives.len(), 2);
     assert_eq!(state.motives_of(&id("ada"), &alternative(0)).len(), 3);
+}
+
+/// Likewise what came through a stream.
+#[test]
+fn what_a_stream_brought_is_still_written_and_read() {
+    let name = "format-1-streams.jsonl";
+    let mut scribe = Scribe::begun();
+    streams(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = read(name);
+    let last = replay.state.message_received(1).unwrap();
+    assert_eq!((last.sequence, last.fence, evidence(&replay)), (5, 9, vec![("ada", 1)]));
+    // What is delivered again counts once, and a writer whose lease is over writes nothing.
+    let refused = |sequence, fence| {
+        let received = crate::record::MessageReceived { shard: 1, sequence, fence, records: 0, refused: None };
+        replay.state.refuses(&Record::MessageReceived(received)).unwrap_or_default()
+    };
+    assert!(refused(5, 9).contains("in the log already") && refused(2, 9).contains("in the log already"));
+    assert!(refused(6, 8).contains("lease 8 is over"));
+    assert_eq!((refused(6, 9), refused(8, 12)), (String::new(), String::new()));
 }

@@ -1,0 +1,97 @@
+//! A shard's writers against a real server.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use credence_cluster::Server;
+use credence_cluster::evidence::{FORM, Message, NameKey, Said};
+use credence_cluster::shard::{Ended, Shard, open, publish, write};
+use credence_memory::ids::PersonId;
+use credence_memory::sample::{choice, described, header, id};
+use credence_memory::{Home, Record};
+use jiff::Timestamp;
+
+struct Nats {
+    child: Child,
+    url: String,
+    _store: tempfile::TempDir,
+}
+
+impl Nats {
+    /// None where there is no server; `make test` installs one and demands it.
+    fn start() -> Option<Self> {
+        let store = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let demanded = std::env::var_os("CREDENCE_NATS_SERVER").filter(|path| !path.is_empty());
+        let mut server = Command::new(demanded.clone().unwrap_or("nats-server".into()));
+        server.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(store.path());
+        match server.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+            Ok(child) => {
+                let since = Instant::now();
+                while TcpStream::connect(("127.0.0.1", port)).is_err() {
+                    assert!(since.elapsed() < Duration::from_secs(30), "nats-server does not listen");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Some(Self { child, url: format!("nats://127.0.0.1:{port}"), _store: store })
+            }
+            Err(error) => {
+                eprintln!("SKIPPED: there is no nats-server ({error})");
+                assert!(demanded.is_none(), "a server was demanded");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counted_twice() {
+    let Some(nats) = Nats::start() else { return };
+    let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
+    let (dir, direct) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let now = Timestamp::UNIX_EPOCH;
+    let schema = header("x").schema_hash;
+    let ada: PersonId = id("ada");
+    drop(Home::create(dir.path(), now, header("shard")).expect("a home"));
+    let mut one = Home::create(direct.path(), now, header("one")).expect("a home");
+    let context = open(&server, 1).await.expect("the streams");
+    let key = NameKey::of("shard");
+    let say = async |n: usize, records: Vec<Record>| {
+        let says = records.into_iter().map(|record| Said { time: now, record }).collect();
+        let message = Message { form: FORM, schema, says };
+        // Twice, as a front end does that does not know what became of the first.
+        for _ in 0..2 {
+            publish(&context, &key, &ada, &n.to_string(), &message).await.expect("the stream has it");
+        }
+        message
+    };
+    let mut told = vec![say(0, vec![described(0), described(1)]).await];
+    for n in 1..=40 {
+        told.push(say(n, vec![choice("ada", 0, 1, Some(n % 2))]).await);
+    }
+    let shard = Shard { number: 1, of: 1 };
+    // A writer that is ended in the middle, with its lease.
+    let first = tokio::time::timeout(Duration::from_millis(120), write(&server, shard, dir.path(), "first", None));
+    assert!(first.await.is_err(), "it goes on until it is ended");
+    let since = Instant::now();
+    for n in 41..=60 {
+        told.push(say(n, vec![choice("ada", 0, 1, Some(n % 2))]).await);
+    }
+    let ended = write(&server, shard, dir.path(), "second", Some(Duration::from_millis(600))).await;
+    assert_eq!(ended.expect("it wrote"), Ended::Idle);
+    assert!(since.elapsed() < Duration::from_secs(10), "another writer takes over within ten seconds");
+    for said in told.iter().flat_map(|message| &message.says) {
+        one.append(said.time, said.record.clone()).expect("it fits");
+    }
+    let (mut home, _) = Home::open(dir.path()).expect("the shard's home");
+    assert_eq!(home.state().person(&ada).map(|p| p.evidence().len()), Some(60));
+    let [shard, one] = [&mut home, &mut one].map(|home| home.believe(&ada).expect("a belief").digest());
+    assert_eq!(shard, one);
+}
