@@ -19,7 +19,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::ids::{AlternativeId, Seq};
+use crate::ids::AlternativeId;
 
 pub use adapters::{
     AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
@@ -203,17 +203,6 @@ impl Record {
             Record::DemonstrationGiven(r) => Some(&mut r.from),
             Record::ImportanceStated(r) => Some(&mut r.from),
             _ => None,
-        }
-    }
-
-    /// Numbers of other records that a record of a session names, to be changed: another log has them under other numbers.
-    pub fn numbers_mut(&mut self) -> Vec<&mut Seq> {
-        match self {
-            Record::Retracted(r) => vec![&mut r.target],
-            Record::BeliefRecorded(r) => vec![&mut r.through],
-            Record::ReadingAnswered(r) => vec![&mut r.read],
-            Record::PopulationConsolidated(r) => vec![&mut r.through],
-            _ => Vec::new(),
         }
     }
 
