@@ -41,8 +41,19 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     }
     let shard = Shard { number: 1, of: 1 };
     // A writer that is ended in the middle, with its lease.
-    let first = tokio::time::timeout(Duration::from_millis(120), write(&server, shard, dir.path(), "first", None));
-    assert!(first.await.is_err(), "it goes on until it is ended");
+    let log = dir.path().join("evidence/log.jsonl");
+    let taken = || std::fs::read_to_string(&log).expect("the log").matches("MessageReceived").count();
+    let told_at = Instant::now();
+    let began = async {
+        while taken() == 0 && told_at.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = write(&server, shard, dir.path(), "first", None) => panic!("it goes on until it is ended: {ended:?}"),
+        () = began => {}
+    }
+    assert!(taken() > 0, "it had begun");
     let since = Instant::now();
     for n in 41..=60 {
         told.push(say(n, vec![choice("ada", 0, 1, Some(n % 2))]).await);
