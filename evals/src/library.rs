@@ -194,7 +194,7 @@ mod tests {
     fn two_readers_agree_on_what_passages_say() {
         let mut found: Vec<Document> =
             built_in().iter().flat_map(credence_agent::library::Collection::documents).collect();
-        found.extend(documents("data/library/allocation/transplants"));
+        found.extend(documents("data/library/allocation"));
         let read: Vec<SecondReading> = include_str!("../data/library/second_reader.jsonl")
             .lines()
             .map(|line| serde_json::from_str(line).expect("a reading"))
