@@ -441,7 +441,7 @@ pub(crate) enum SignsArg {
     AsTheyAre,
 }
 
-/// `credence evidence import`. What stands in the home already is left out, and a changed vote takes the place of the old one.
+/// `credence evidence import`. What the home has already is left out, and a changed vote takes the place of the old one.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// What it is

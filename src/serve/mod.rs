@@ -253,7 +253,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         }));
         let token = app.tokens.make(Role::Owner, None, None).map_err(|problem| anyhow::anyhow!(problem.detail))?;
         say(format!(
-            "Open {}\nWhoever has this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
+            "Open {}\nAnybody with this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
             app.address(&format!("/open?token={token}"))
         ))?;
         if args.exec.is_some() && !args.carry_out {
