@@ -230,12 +230,23 @@ impl Home {
     /// record that may not be there; the file system refuses.
     #[allow(clippy::missing_panics_doc, reason = "a stored head comes from a store")]
     pub fn open(root: &Path) -> Result<(Self, OpenReport), HomeError> {
-        let paths = Paths::of(root);
-        paths.not_gone()?;
-        if !paths.has_log() {
-            return Err(HomeError::Missing(root.to_owned()));
-        }
-        let lock = locked(&paths)?;
+        let (paths, lock) = locked_with_a_log(root)?;
+        Self::open_locked(paths, lock)
+    }
+
+    /// Opens a home that a stream feeds ([`Record::MessageReceived`]). What stands after the last message is of one that was not
+    /// received whole: it is cut off, since the stream has it.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn open_fed(root: &Path) -> Result<(Self, OpenReport), HomeError> {
+        let (paths, lock) = locked_with_a_log(root)?;
+        let cut = |source| HomeError::Files { operation: "cut off the end of", path: paths.log(), source };
+        cut_after_last_message(&paths.log()).map_err(cut)?;
+        Self::open_locked(paths, lock)
+    }
+
+    fn open_locked(paths: Paths, lock: Held) -> Result<(Self, OpenReport), HomeError> {
         let lost = paths.lost();
         let (store, mut condition) = open_store(&paths);
         let stored_head = store.as_ref().and_then(|s| s.head().ok().flatten());
@@ -248,7 +259,7 @@ impl Home {
             Ok(state.note(&entry)?)
         })?;
         if state.header().is_none() {
-            return Err(HomeError::Missing(root.to_owned()));
+            return Err(HomeError::Missing(paths.root.clone()));
         }
         let mut store = store;
         if let (false, Some((seq, _))) = (in_log, stored_head) {
@@ -347,12 +358,21 @@ impl Home {
     }
 
     /// From now on records are checked and learned from, and wait, until [`Home::release`] writes them in one piece or [`Home::let_go`]
-    /// forgets them: a crash leaves all of them or none. For a home that writes ahead ([`Home::write_ahead`]).
+    /// forgets them: a crash leaves all of them or none. For a home that writes ahead ([`Home::write_ahead`]). What is held while others
+    /// hold is released to them, or forgotten alone.
     ///
     /// # Errors
     /// Nothing can be appended to the log.
     pub fn hold(&mut self) -> Result<(), HomeError> {
         Ok(self.writer.hold()?)
+    }
+
+    /// What waits since [`Home::hold`], in order.
+    ///
+    /// # Errors
+    /// It cannot be read back.
+    pub fn held(&self) -> Result<Vec<Entry>, HomeError> {
+        Ok(self.writer.held().map_or(Ok(Vec::new()), Iterator::collect)?)
     }
 
     /// Number and hash of the last record, also of one that waits.
@@ -398,6 +418,9 @@ impl Home {
         let mut state = State::new();
         for entry in self.entries()? {
             state.note(&entry?)?;
+        }
+        for entry in self.held()? {
+            state.note(&entry)?;
         }
         Ok(state)
     }
@@ -602,6 +625,46 @@ impl Draft {
     /// The state with everything added so far, without its beliefs.
     pub fn state(&self) -> &State {
         &self.state
+    }
+}
+
+/// A home that has a log, locked.
+fn locked_with_a_log(root: &Path) -> Result<(Paths, Held), HomeError> {
+    let paths = Paths::of(root);
+    paths.not_gone()?;
+    if !paths.has_log() {
+        return Err(HomeError::Missing(root.to_owned()));
+    }
+    let lock = locked(&paths)?;
+    Ok((paths, lock))
+}
+
+/// Cuts off what stands after the last message of a stream; a log without one stays as it is.
+fn cut_after_last_message(log: &Path) -> io::Result<()> {
+    /// A line begins with its number and time: its kind stands within so many bytes.
+    const KIND_WITHIN: usize = 96;
+    let file = OpenOptions::new().read(true).write(true).open(log)?;
+    let mut lines = BufReader::with_capacity(1 << 18, &file);
+    let (mut line, mut at, mut end) = (Vec::new(), 0, None);
+    loop {
+        line.clear();
+        let bytes = lines.read_until(b'\n', &mut line)? as u64;
+        if bytes == 0 {
+            break;
+        }
+        at += bytes;
+        let beginning = String::from_utf8_lossy(&line[..line.len().min(KIND_WITHIN)]);
+        if line.ends_with(b"\n") && beginning.contains("\"kind\":\"MessageReceived\"") {
+            end = Some(at);
+        }
+    }
+    match end {
+        Some(end) if end < at => {
+            tracing::warn!(bytes = at - end, "the log's end was of a message that had not come whole, and is cut off");
+            file.set_len(end)?;
+            file.sync_data()
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ mod person;
 mod population;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whose;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
