@@ -73,7 +73,7 @@ pub enum ClusterError {
         source: std::io::Error,
     },
     /// The stream refused or did not answer.
-    #[error("failed to {doing}: {why} (is JetStream on? `nats-server -js`)")]
+    #[error("failed to {doing}: {why}{}", hint(why))]
     Stream {
         /// What was done.
         doing: &'static str,
@@ -143,6 +143,13 @@ pub enum ClusterError {
     /// The folder of results.
     #[error(transparent)]
     Results(#[from] ResultsError),
+}
+
+/// What there is to do, where nothing answers that a server with JetStream would.
+fn hint(why: &str) -> &'static str {
+    let is_silent =
+        ["no responders", "timed out", "not enabled", "no stream found"].iter().any(|sign| why.contains(sign));
+    if is_silent { " (is JetStream on? `nats-server -js`)" } else { "" }
 }
 
 /// What fails in the stream while something is done.
