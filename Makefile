@@ -2,11 +2,12 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 
-.PHONY: help session serve test build lint deps test-deps clean
+.PHONY: help session serve cluster cluster-stop test build lint deps test-deps clean
 
 help:
 	@echo "make session   install what is missing, build, fetch the default model once, open a session"
 	@echo "make serve     the same, for a service with pages for many people and an API"
+	@echo "make cluster   three NATS servers, two shards and a front end on this machine; make cluster-stop stops them"
 	@echo "make test      install what is missing, build, run all tests"
 	@echo "make build     build only (target/release/credence)"
 	@echo "make lint      before a commit: formatting, clippy, and dependency rules where cargo-deny is installed"
@@ -18,6 +19,14 @@ session: build
 # ARGS reaches the command: make serve ARGS="--listen 127.0.0.1:8080"
 serve: build
 	@./target/release/credence serve $(ARGS)
+
+# People past one machine, tried on one (docs/scale.md).
+cluster: build test-deps
+	@command -v nats-server >/dev/null 2>&1 || { echo "nats-server was not found: install it (one binary, github.com/nats-io/nats-server)" >&2; exit 1; }
+	@./scripts/cluster.sh start
+
+cluster-stop:
+	@./scripts/cluster.sh stop
 
 build: deps
 	@$(CARGO) build --release --locked --bin credence

@@ -8,7 +8,7 @@ use crate::cli::{
 };
 use crate::commands::{
     agent, approvals, brief, decide, deliberation, eval, evidence, explain, model, pack, people, prior, probe, replay,
-    sae, session, tell, tune, values, viewpoints,
+    sae, session, shard, tell, tune, values, viewpoints,
 };
 use crate::{mcp, serve};
 
@@ -109,6 +109,12 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Serve a home to browsers and programs: sessions by link, values, the log, an API
     Serve(serve::ServeArgs),
+    /// Keep people past one machine: shards over NATS JetStream, each with one writer
+    Shard {
+        /// What to do with a shard.
+        #[command(subcommand)]
+        action: shard::ShardCommand,
+    },
     /// Let agents ask over the Model Context Protocol (standard input and output): decisions, approvals, values, reasons
     Mcp(mcp::McpArgs),
     /// Print JSON Schemas of what commands print with --json
@@ -159,6 +165,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(global, &args),
         Command::Schema(args) => crate::commands::schema::run(&args),
         Command::Values(args) => values::run(global, &args),
+        Command::Shard { action } => shard::run(global, action),
         Command::Eval { action } => eval::run(global, action),
         Command::Tune { action } => tune::run(global, action),
     }

@@ -2,8 +2,8 @@
 //! server.
 //!
 //! A person has a place by a keyed hash of their name, and so has a slot; slots are dealt to shards, each with one stream and one
-//! log. What a log holds of its stream follows from the messages alone: each is named in the log by its number, so one that is
-//! delivered again is noticed there, and one whose turn has not come is not taken.
+//! log. A log is a function of what it began with and of its stream: whoever follows has the same bytes, so that records have the same
+//! numbers everywhere. Each message is named in the log by its number, so one that is delivered again is noticed there.
 
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::record::{MessageReceived, Record};
@@ -18,7 +18,7 @@ pub const FORM: u32 = 1;
 pub const SLOTS: u32 = 64;
 
 /// What hashes of names are made with: whoever sees subjects, and has no log, cannot try names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameKey([u8; 32]);
 
 /// Where a person's messages go.
@@ -66,7 +66,11 @@ pub struct Message {
     /// Hash of the value schema that its records are about.
     pub schema: Hash,
     /// What it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub says: Vec<Said>,
+    /// A writer took the lease of the shard, with this number: it has the shard from here on. Such a message says nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<u64>,
 }
 
 /// One record of a message.
@@ -91,6 +95,11 @@ pub enum Unreadable {
 }
 
 impl Message {
+    /// When the first of it was said; none where it says nothing.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.says.first().map(|said| said.time)
+    }
+
     /// Reads one.
     ///
     /// # Errors
@@ -108,24 +117,15 @@ impl Message {
     }
 }
 
-/// What becomes of a message that is delivered.
+/// Where a message stands: what every reader of its stream is told alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// The log has it: it is acknowledged again, and nothing is appended.
-    Again,
-    /// It is next.
-    Next,
-    /// Another writer has the shard: nothing is appended and nothing acknowledged.
-    Fenced,
-}
-
-/// What becomes of message `sequence` for a writer with lease `fence`, by the last message in its log.
-pub fn delivered(last: Option<&MessageReceived>, sequence: u64, fence: u64) -> Delivery {
-    match last {
-        Some(last) if fence < last.fence => Delivery::Fenced,
-        Some(last) if sequence <= last.sequence => Delivery::Again,
-        _ => Delivery::Next,
-    }
+pub struct At {
+    /// The shard.
+    pub shard: u32,
+    /// Its number in the shard's stream.
+    pub sequence: u64,
+    /// When the stream took it, by the server's clock.
+    pub time: Timestamp,
 }
 
 /// What was done with a message.
@@ -133,37 +133,38 @@ pub fn delivered(last: Option<&MessageReceived>, sequence: u64, fence: u64) -> D
 pub enum Taken {
     /// So many records were appended.
     Records(u64),
-    /// None were; the log says why.
+    /// A writer has the shard from here on, by the lease of this number.
+    Lease(u64),
+    /// No records were; the log says why.
     Refused(String),
     /// It was in the log already.
     Again,
-    /// Another writer has the shard.
-    Fenced,
 }
 
-/// Takes a message into a home that writes ahead: its records and its number are appended in one piece, so a crash leaves all of it
-/// or nothing. What does not fit is refused in the log, with the reason, and stays in the stream. Nobody may be told, and nothing
-/// acknowledged, before the home was synced.
+/// Takes the next message of a shard into a home that writes ahead: its records, then its number, in one piece. What does not fit is
+/// refused in the log, with the reason, and stays in the stream. What is appended follows from the log so far and the message, and
+/// from nothing else: so all homes that follow a shard have the same bytes. Nobody may be told before the home was synced, or
+/// the stream had the message.
 ///
 /// # Errors
 /// The home cannot be written.
-pub fn take(
-    home: &mut Home,
-    (shard, sequence, fence): (u32, u64, u64),
-    message: Result<&Message, &str>,
-    now: Timestamp,
-) -> Result<Taken, HomeError> {
-    match delivered(home.state().message_received(shard), sequence, fence) {
-        Delivery::Again => return Ok(Taken::Again),
-        Delivery::Fenced => return Ok(Taken::Fenced),
-        Delivery::Next => {}
+pub fn take(home: &mut Home, at: At, message: Result<&Message, &str>) -> Result<Taken, HomeError> {
+    let last = home.state().message_received(at.shard);
+    if last.is_some_and(|last| at.sequence <= last.sequence) {
+        return Ok(Taken::Again);
     }
+    let fence = last.map_or(0, |last| last.fence);
     let schema = home.state().header().map(|header| header.schema_hash);
     let refused = match message {
         Ok(message) if schema != Some(message.schema) => "it is of another value schema".to_owned(),
+        Ok(Message { lease: Some(lease), .. }) if *lease > fence => {
+            receive(home, at, *lease, 0, None)?;
+            return Ok(Taken::Lease(*lease));
+        }
+        Ok(Message { lease: Some(lease), .. }) => format!("lease {lease} is over: lease {fence} came before it"),
         Ok(message) => {
             home.hold()?;
-            match append(home, (shard, sequence, fence), message, now) {
+            match append(home, at, fence, message) {
                 Ok(()) => {
                     home.release()?;
                     return Ok(Taken::Records(message.says.len() as u64));
@@ -180,24 +181,30 @@ pub fn take(
         }
         Err(why) => why.to_owned(),
     };
-    let received = MessageReceived { shard, sequence, fence, records: 0, refused: Some(refused.clone()) };
-    home.note(now, Record::MessageReceived(received))?;
+    receive(home, at, fence, 0, Some(refused.clone()))?;
     Ok(Taken::Refused(refused))
 }
 
-fn append(
-    home: &mut Home,
-    (shard, sequence, fence): (u32, u64, u64),
-    message: &Message,
-    now: Timestamp,
-) -> Result<(), HomeError> {
-    let time = message.says.first().map_or(now, |said| said.time);
-    let records = message.says.len() as u64;
-    home.note(time, Record::MessageReceived(MessageReceived { shard, sequence, fence, records, refused: None }))?;
+fn append(home: &mut Home, at: At, fence: u64, message: &Message) -> Result<(), HomeError> {
     for said in &message.says {
         home.note(said.time, said.record.clone())?;
     }
-    Ok(())
+    let at = At { time: message.time().unwrap_or(at.time), ..at };
+    receive(home, at, fence, message.says.len() as u64, None)
+}
+
+/// Says in the log that a message was received, after what it says.
+///
+/// # Errors
+/// The home cannot be written.
+pub fn receive(
+    home: &mut Home,
+    At { shard, sequence, time }: At,
+    fence: u64,
+    records: u64,
+    refused: Option<String>,
+) -> Result<(), HomeError> {
+    home.note(time, Record::MessageReceived(MessageReceived { shard, sequence, fence, records, refused })).map(drop)
 }
 
 #[cfg(test)]
@@ -208,7 +215,7 @@ mod tests {
 
     fn message(home: &Home, records: Vec<Record>) -> Message {
         let says = records.into_iter().map(|record| Said { time: Timestamp::UNIX_EPOCH, record }).collect();
-        Message { form: FORM, schema: home.state().header().unwrap().schema_hash, says }
+        Message { form: FORM, schema: home.state().header().unwrap().schema_hash, says, lease: None }
     }
 
     #[test]
@@ -225,26 +232,48 @@ mod tests {
         assert_ne!(place.person, NameKey::of("another").place(&id("ada")).person);
     }
 
+    fn at(shard: u32, sequence: u64) -> At {
+        At { shard, sequence, time: Timestamp::UNIX_EPOCH }
+    }
+
+    fn lease(home: &Home, number: u64) -> Message {
+        Message { lease: Some(number), ..message(home, vec![]) }
+    }
+
     #[test]
-    fn what_is_delivered_again_counts_once_and_a_stale_writer_takes_nothing() {
-        let dir = tempfile::tempdir().unwrap();
+    fn what_is_delivered_again_counts_once_and_every_home_that_follows_has_the_same_bytes() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let now = Timestamp::UNIX_EPOCH;
         let mut home = Home::create(dir.path(), now, header("shard")).unwrap();
         home.write_ahead();
         let first = message(&home, vec![described(0), described(1), choice("ada", 0, 1, Some(0))]);
         let second = message(&home, vec![choice("ada", 0, 1, Some(1))]);
-        assert_eq!(take(&mut home, (1, 1, 7), Ok(&first), now).unwrap(), Taken::Records(3));
-        assert_eq!(take(&mut home, (1, 1, 7), Ok(&first), now).unwrap(), Taken::Again);
+        let leases = [lease(&home, 7), lease(&home, 9)];
+        assert_eq!(take(&mut home, at(1, 1), Ok(&leases[0])).unwrap(), Taken::Lease(7));
+        assert_eq!(take(&mut home, at(1, 2), Ok(&first)).unwrap(), Taken::Records(3));
+        assert_eq!(take(&mut home, at(1, 2), Ok(&first)).unwrap(), Taken::Again);
         drop(home);
         // It is the log that knows, so it is noticed after a restart, and by another writer.
-        let (mut home, _) = Home::open(dir.path()).unwrap();
+        let (mut home, _) = Home::open_fed(dir.path()).unwrap();
         home.write_ahead();
-        assert_eq!(take(&mut home, (1, 1, 9), Ok(&first), now).unwrap(), Taken::Again);
-        assert_eq!(take(&mut home, (1, 3, 9), Ok(&second), now).unwrap(), Taken::Records(1));
-        assert_eq!(take(&mut home, (1, 4, 7), Ok(&second), now).unwrap(), Taken::Fenced);
-        assert_eq!(take(&mut home, (2, 1, 2), Ok(&second), now).unwrap(), Taken::Records(1), "another shard");
+        assert_eq!(take(&mut home, at(1, 2), Ok(&first)).unwrap(), Taken::Again);
+        assert_eq!(take(&mut home, at(1, 3), Ok(&leases[1])).unwrap(), Taken::Lease(9));
+        assert_eq!(take(&mut home, at(1, 4), Ok(&second)).unwrap(), Taken::Records(1));
+        // A writer that was paused between taking its lease and saying so.
+        let stale = take(&mut home, at(1, 5), Ok(&leases[0])).unwrap();
+        assert_eq!(stale, Taken::Refused("lease 7 is over: lease 9 came before it".into()));
+        assert_eq!(home.state().message_received(1).map(|last| (last.sequence, last.fence)), Some((5, 9)));
+        assert_eq!(take(&mut home, at(2, 1), Ok(&second)).unwrap(), Taken::Records(1), "another shard");
         assert_eq!(home.state().person(&id("ada")).unwrap().evidence().len(), 3);
-        // The same bits as a home that was told directly.
+        // Another home that follows has the same log; one that was told directly has the same belief.
+        let mut follower = Home::create(other.path(), now, header("shard")).unwrap();
+        follower.write_ahead();
+        let messages = [&leases[0], &first, &leases[1], &second, &leases[0]];
+        for (sequence, message) in (1..).zip(messages) {
+            take(&mut follower, at(1, sequence), Ok(message)).unwrap();
+        }
+        take(&mut follower, at(2, 1), Ok(&second)).unwrap();
+        assert_eq!(follower.head(), home.head());
         let direct = tempfile::tempdir().unwrap();
         let mut one = Home::create(direct.path(), now, header("one")).unwrap();
         for said in first.says.iter().chain(&second.says).chain(&second.says) {
@@ -255,17 +284,41 @@ mod tests {
     }
 
     #[test]
+    fn what_had_not_come_whole_is_cut_off_and_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("shard")).unwrap();
+        home.write_ahead();
+        let first = message(&home, vec![described(0), described(1), choice("ada", 0, 1, Some(0))]);
+        let one = lease(&home, 1);
+        take(&mut home, at(1, 1), Ok(&one)).unwrap();
+        let before = home.head();
+        take(&mut home, at(1, 2), Ok(&first)).unwrap();
+        let whole = home.head();
+        drop(home);
+        let log = dir.path().join("evidence/log.jsonl");
+        let text = std::fs::read(&log).unwrap();
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        // As a crash leaves it that came in the middle of writing: two of the records, and half of the third.
+        let torn = [lines[..4].concat(), lines[4][..9].to_vec()].concat();
+        std::fs::write(&log, torn).unwrap();
+        let (mut home, _) = Home::open_fed(dir.path()).unwrap();
+        home.write_ahead();
+        assert_eq!(home.head(), before);
+        assert_eq!(take(&mut home, at(1, 2), Ok(&first)).unwrap(), Taken::Records(3));
+        assert_eq!(home.head(), whole);
+    }
+
+    #[test]
     fn what_cannot_be_taken_is_refused_in_the_log_and_nothing_of_it_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let now = Timestamp::UNIX_EPOCH;
-        let mut home = Home::create(dir.path(), now, header("shard")).unwrap();
+        let mut home = Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("shard")).unwrap();
         home.write_ahead();
         let half = message(&home, vec![described(0), choice("ada", 0, 1, Some(0))]);
-        let Taken::Refused(why) = take(&mut home, (1, 1, 1), Ok(&half), now).unwrap() else { panic!("it was taken") };
+        let Taken::Refused(why) = take(&mut home, at(1, 1), Ok(&half)).unwrap() else { panic!("it was taken") };
         assert!(why.contains("description of alternative"), "{why}");
         assert!(home.state().descriptions().is_empty() && home.state().person(&id("ada")).is_none());
         let other = Message { schema: Hash::of(b"another"), ..half.clone() };
-        let refused = take(&mut home, (1, 2, 1), Ok(&other), now).unwrap();
+        let refused = take(&mut home, at(1, 2), Ok(&other)).unwrap();
         assert_eq!(refused, Taken::Refused("it is of another value schema".into()));
         assert_eq!(home.state().message_received(1).map(|last| last.sequence), Some(2));
         let bytes = serde_json::to_vec(&Message { form: FORM + 1, ..half.clone() }).unwrap();

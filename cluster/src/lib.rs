@@ -1,4 +1,8 @@
-//! Experiments past one machine, over NATS JetStream.
+//! Experiments and people past one machine, over NATS JetStream.
+//!
+//! People: [`shard::write`] writes the log of a shard, [`front::Front`] takes in what people say; [`evidence`] says what both fold.
+//!
+//! Experiments:
 //!
 //! [`grid::run`] deals the cells of an experiment out and collects the results; [`worker::work`] runs cells, on any number of machines.
 //! Both only know the server. A cell is acknowledged once its result is in the stream, so whoever dies is made up for, and as a run is
@@ -17,12 +21,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use async_nats::jetstream::{self, Context, stream};
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::{Context, stream};
 use credence_evals::experiment::{ExperimentError, Provenance};
 use credence_evals::results::ResultsError;
 
+pub mod copy;
 pub mod evidence;
+pub mod follow;
+pub mod front;
 pub mod grid;
+pub mod lease;
 pub mod shard;
 pub mod worker;
 
@@ -64,7 +73,7 @@ pub enum ClusterError {
         source: std::io::Error,
     },
     /// The stream refused or did not answer.
-    #[error("failed to {doing}: {why} (is JetStream on? `nats-server -js`)")]
+    #[error("failed to {doing}: {why}{}", hint(why))]
     Stream {
         /// What was done.
         doing: &'static str,
@@ -87,6 +96,44 @@ pub enum ClusterError {
         /// What was wrong.
         why: String,
     },
+    /// Messages are not in the stream any more that a log does not have.
+    #[error(
+        "the log has the messages of shard {shard} up to {last}, and the next one in the stream is {next}: the copy of the log has what is between"
+    )]
+    Gap {
+        /// The shard.
+        shard: u32,
+        /// The last one in the log.
+        last: u64,
+        /// The next one in the stream.
+        next: u64,
+    },
+    /// A shard that nobody has begun.
+    #[error("shard {shard} has no log yet: neither a home here nor a copy on the server")]
+    NoLog {
+        /// The shard.
+        shard: u32,
+    },
+    /// A log that is no beginning of the shard's.
+    #[error("the log in {} is not the one of shard {shard}: {why}", path.display())]
+    OtherLog {
+        /// The home.
+        path: PathBuf,
+        /// The shard.
+        shard: u32,
+        /// How it shows.
+        why: String,
+    },
+    /// A file of a home.
+    #[error("failed to {doing} {}", path.display())]
+    Files {
+        /// What was done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The home of a shard.
     #[error(transparent)]
     Home(#[from] credence_memory::HomeError),
@@ -98,13 +145,21 @@ pub enum ClusterError {
     Results(#[from] ResultsError),
 }
 
+/// What there is to do, where nothing answers that a server with JetStream would.
+fn hint(why: &str) -> &'static str {
+    let is_silent =
+        ["no responders", "timed out", "not enabled", "no stream found"].iter().any(|sign| why.contains(sign));
+    if is_silent { " (is JetStream on? `nats-server -js`)" } else { "" }
+}
+
 /// What fails in the stream while something is done.
 fn refused<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> ClusterError {
     move |error| ClusterError::Stream { doing, why: error.to_string() }
 }
 
 impl Server {
-    async fn connect(&self) -> Result<Context, ClusterError> {
+    /// A connection that is taken up again by itself whenever it breaks.
+    async fn context(&self) -> Result<Context, ClusterError> {
         let mut options = ConnectOptions::new().name("credence").connection_timeout(PATIENCE);
         if let Some(path) = &self.credentials {
             let failed = |source| ClusterError::Credentials { path: path.clone(), source };
@@ -116,7 +171,12 @@ impl Server {
         let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
         let failed = |source| ClusterError::Connect { url: self.url.clone(), source };
         let client = options.connect(addresses).await.map_err(failed)?;
-        let context = jetstream::new(client);
+        Ok(ContextBuilder::new().timeout(PATIENCE).build(client))
+    }
+
+    /// A connection, where the streams of experiments are.
+    async fn connect(&self) -> Result<Context, ClusterError> {
+        let context = self.context().await?;
         let common = stream::Config { num_replicas: self.replicas, ..Default::default() };
         let cells = stream::Config {
             name: CELLS.to_owned(),

@@ -2,53 +2,68 @@
 //!
 //! | stream | subjects | keeps |
 //! |---|---|---|
-//! | `CREDENCE_SHARD_N` | `credence.people.SLOT.HASH` of its slots | what people said, until an operator clears it |
-//! | bucket `credence-leases` | `shard-N` | who writes the shard |
+//! | `CREDENCE_SHARD_N` | `credence.people.SLOT.HASH` of its slots; `credence.shard.N` | what people said, and what is of nobody alone, until an operator clears it |
+//! | `CREDENCE_LOG_N` | `credence.log.N` | a copy of the log ([`crate::copy`]) |
+//! | bucket `credence-leases` | `shard-N` | who writes the shard ([`crate::lease`]) |
 //!
-//! A writer takes the lease by a compare-and-set; the number that this gives grows with every writer, and stands in the log with
-//! every message. It follows the stream by a durable consumer: append, sync, renew the lease by another compare-and-set, and only then
-//! acknowledge. No clocks are compared: a lease is over when it was not renewed while somebody else counted [`LEASE`].
+//! All who follow a shard fold the same messages to the same bytes. The writer is the one of them who syncs, copies the log and says in
+//! the stream, with the number of its lease, that it has the shard; the others stand by, and are as far as it is.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{self, Context, stream};
+use async_nats::jetstream::{Context, stream};
 use credence_memory::Home;
+use credence_memory::home::Paths;
 use credence_memory::ids::PersonId;
-use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_stream::StreamExt;
+use tokio::time::{Instant, sleep};
 
-use crate::evidence::{Message, NameKey, Taken, Unreadable, slots, take};
+use crate::copy::{self, Copying};
+use crate::evidence::{FORM, Message, NameKey, SLOTS, Taken, slots, take};
+use crate::follow::{Delivered, Follow};
+use crate::lease::{self, Candidate, Standing};
 use crate::{ClusterError, Server, refused};
 
-const LEASES: &str = "credence-leases";
-/// A lease that was not renewed for so long is over.
-pub const LEASE: Duration = Duration::from_secs(4);
-/// How often it is renewed where nothing comes.
-const RENEWED: Duration = Duration::from_secs(1);
-/// Messages that are synced together, at most.
-const BATCH: usize = 256;
+pub use crate::lease::LEASE;
 
-/// Why a writer ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// There was nothing to do for as long as it was to wait.
-    Idle,
-    /// Another writer has the shard; what was not acknowledged is its to take.
-    Deposed,
-}
+/// How long one look at the stream waits.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often the log's copy is brought up to date, and how often a lease is said again that does not stand in the stream yet.
+const COPIED: Duration = Duration::from_secs(1);
 
 /// A shard: which one, of how many, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Which.
     pub number: u32,
-    /// Of how many.
+    /// Of how many, where streams are made anew.
     pub of: u32,
+}
+
+/// A text that names no shard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no shard: give it as K/N with 1 <= K <= N <= {SLOTS}, such as 2/8 for the second of eight")]
+pub struct NotAShard(String);
+
+impl FromStr for Shard {
+    type Err = NotAShard;
+
+    fn from_str(text: &str) -> Result<Self, NotAShard> {
+        let parts = text.split_once('/').and_then(|(k, n)| Some((k.trim().parse().ok()?, n.trim().parse().ok()?)));
+        match parts {
+            Some((number, of)) if (1..=of).contains(&number) && of <= SLOTS => Ok(Self { number, of }),
+            _ => Err(NotAShard(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
 }
 
 /// Makes the streams of all shards, and the leases, where they are not there yet.
@@ -56,34 +71,32 @@ pub struct Shard {
 /// # Errors
 /// No server, or it refuses.
 pub async fn open(server: &Server, of: u32) -> Result<Context, ClusterError> {
-    let context = server.connect().await?;
+    let context = server.context().await?;
     for number in 1..=of {
+        let of_people = slots(number, of).map(|slot| format!("credence.people.{slot}.*"));
         let config = stream::Config {
             name: name(number),
-            subjects: slots(number, of).map(|slot| format!("credence.people.{slot}.*")).collect(),
+            subjects: of_people.chain([subject(number)]).collect(),
             num_replicas: server.replicas,
             // A full stream refuses what is new, and forgets nothing.
             discard: stream::DiscardPolicy::New,
             ..Default::default()
         };
         context.get_or_create_stream(config).await.map_err(refused("open the stream of a shard"))?;
+        copy::open(&context, server, number).await?;
     }
-    // A key-value bucket as the client would make it, in the words that older servers know too.
-    let leases = stream::Config {
-        name: format!("KV_{LEASES}"),
-        subjects: vec![format!("$KV.{LEASES}.>")],
-        max_messages_per_subject: 1,
-        num_replicas: server.replicas,
-        discard: stream::DiscardPolicy::New,
-        allow_rollup: true,
-        ..Default::default()
-    };
-    context.get_or_create_stream(leases).await.map_err(refused("open the leases"))?;
+    lease::open(&context, server).await?;
     Ok(context)
 }
 
-fn name(number: u32) -> String {
+/// The stream of a shard.
+pub(crate) fn name(number: u32) -> String {
     format!("CREDENCE_SHARD_{number}")
+}
+
+/// The subject of what is of nobody alone.
+pub fn subject(number: u32) -> String {
+    format!("credence.shard.{number}")
 }
 
 /// Publishes what a person said; returns when the stream has it. Sent again with the same `id` it is there once.
@@ -97,142 +110,236 @@ pub async fn publish(
     id: &str,
     message: &Message,
 ) -> Result<(), ClusterError> {
-    let doing = "publish what a person said";
+    send(context, key.place(person).subject(), id, message).await
+}
+
+async fn send(context: &Context, subject: String, id: &str, message: &Message) -> Result<(), ClusterError> {
+    let doing = "publish to the stream of the shard";
     let bytes = serde_json::to_vec(message).map_err(refused(doing))?;
     let message = PublishMessage::build().payload(bytes.into()).message_id(id);
-    let sent = context.send_publish(key.place(person).subject(), message).await.map_err(refused(doing))?;
+    let sent = context.send_publish(subject, message).await.map_err(refused(doing))?;
     sent.await.map_err(refused(doing)).map(drop)
 }
 
-/// The lease of a shard, held.
-struct Lease {
-    leases: kv::Store,
-    key: String,
-    writer: String,
-    revision: u64,
-    fence: u64,
-    renewed: Instant,
+/// What a writer tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Another one has the shard; this one follows.
+    StandsBy,
+    /// It has the shard, by the lease of this number.
+    Writes(u64),
+    /// It had the shard; another one has it now.
+    Deposed,
+    /// The server does not answer; it goes on when the server is back.
+    Away(String),
+    /// The server is back.
+    Back,
+    /// The log was made anew from its copy.
+    Rebuilt,
 }
 
-impl Lease {
-    /// Waits until the shard is free, and takes it.
-    async fn taken(context: &Context, number: u32, writer: &str) -> Result<Self, ClusterError> {
-        let doing = "take the lease of the shard";
-        let leases = context.get_key_value(LEASES).await.map_err(refused(doing))?;
-        let key = format!("shard-{number}");
-        let mut seen = (0, Instant::now());
-        loop {
-            let revision = leases.entry(&key).await.map_err(refused(doing))?.map_or(0, |entry| entry.revision);
-            if revision != seen.0 {
-                seen = (revision, Instant::now());
-            }
-            if revision == 0 || seen.1.elapsed() >= LEASE {
-                let asked = Instant::now();
-                match leases.update(&key, writer.to_owned().into(), revision).await {
-                    Ok(fence) => {
-                        let writer = writer.to_owned();
-                        return Ok(Self { leases, key, writer, revision: fence, fence, renewed: asked });
-                    }
-                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
-                    Err(error) => return Err(refused(doing)(error)),
-                }
-            }
-            sleep(RENEWED / 4).await;
-        }
-    }
-
-    /// Renews it; says whether it was still ours.
-    async fn renew(&mut self) -> Result<bool, ClusterError> {
-        let asked = Instant::now();
-        match self.leases.update(&self.key, self.writer.clone().into(), self.revision).await {
-            Ok(revision) => {
-                (self.revision, self.renewed) = (revision, asked);
-                Ok(true)
-            }
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
-            Err(error) => Err(refused("renew the lease of the shard")(error)),
-        }
-    }
-}
-
-/// Writes a shard into the home at `root`, which is there already, until another writer has it or nothing came for `idle`.
+/// Opens the home of a shard: the one that is there, or one made from the copy of the log; says which. A shard that has no log yet begins
+/// as one of the `others` did.
 ///
 /// # Errors
-/// No server, one that went away, a home that cannot be written, or a message that a newer program wrote: it stays in the stream.
+/// There is neither a home nor a copy, or the home is of another log.
+pub(crate) async fn home(
+    context: &Context,
+    number: u32,
+    others: impl IntoIterator<Item = u32>,
+    root: &Path,
+) -> Result<(Home, bool), ClusterError> {
+    let is_new = !Paths::of(root).has_log();
+    let mut is_there = !is_new || copy::fetch(context, number, root).await?;
+    for other in others {
+        is_there = is_there || copy::fetch_beginning(context, other, root).await?;
+    }
+    if !is_there {
+        return Err(ClusterError::NoLog { shard: number });
+    }
+    let (mut home, opened) = Home::open_fed(root)?;
+    opened.notices().iter().for_each(|notice| tracing::warn!("{notice}"));
+    home.write_ahead();
+    Ok((home, is_new))
+}
+
+fn last(home: &Home, number: u32) -> u64 {
+    home.state().message_received(number).map_or(0, |last| last.sequence)
+}
+
+/// Folds what was delivered; says which lease has the shard since, if that changed.
+///
+/// # Errors
+/// The home cannot be written, or a newer program wrote a message.
+pub(crate) fn fold(home: &mut Home, batch: &[Delivered]) -> Result<Option<u64>, ClusterError> {
+    let mut lease = None;
+    for delivered in batch {
+        let read = delivered.read()?;
+        match take(home, delivered.at, read.as_ref().map_err(String::as_str))? {
+            Taken::Lease(fence) => lease = Some(fence),
+            Taken::Refused(why) => tracing::warn!(message = delivered.at.sequence, "a message was refused: {why}"),
+            Taken::Records(_) | Taken::Again => {}
+        }
+    }
+    Ok(lease)
+}
+
+fn sync(home: &mut Home) -> Result<(), ClusterError> {
+    let failed = refused("sync the log");
+    if let Some(unsynced) = home.unsynced().map_err(|e| failed(e.to_string()))? {
+        let end = unsynced.sync().map_err(|e| failed(e.to_string()))?;
+        home.known_safe(end);
+    }
+    Ok(())
+}
+
+/// One who follows a shard and writes it while the lease is theirs.
+struct Writer<'a> {
+    context: Context,
+    shard: u32,
+    root: &'a Path,
+    home: Home,
+    follow: Follow,
+    candidate: Candidate,
+    copying: Copying,
+    /// When the lease was last said in the stream, and the log last copied.
+    said: Option<Instant>,
+    copied: Instant,
+    tell: &'a (dyn Fn(News) + Send + Sync),
+}
+
+/// Follows a shard into the home at `root`, and writes it whenever no other writer has it, until nothing came for `idle` while it had
+/// the shard. A home that is not there is made from the copy of the log. A server that goes away is waited for.
+///
+/// # Errors
+/// No server at the beginning, a home that cannot be written or is of another log, or a message that a newer program wrote: it
+/// stays in the stream.
 pub async fn write(
     server: &Server,
     shard: Shard,
     root: &Path,
     writer: &str,
     idle: Option<Duration>,
-) -> Result<Ended, ClusterError> {
-    let doing = "follow the stream of the shard";
+    tell: &(dyn Fn(News) + Send + Sync),
+) -> Result<(), ClusterError> {
     let context = open(server, shard.of).await?;
-    let mut lease = Lease::taken(&context, shard.number, writer).await?;
-    let (mut home, _) = Home::open(root)?;
-    home.write_ahead();
-    let stream = context.get_stream(name(shard.number)).await.map_err(refused(doing))?;
-    let last = home.state().message_received(shard.number).map_or(0, |last| last.sequence);
-    let state = &stream.cached_info().state;
-    let gap = |why: String| ClusterError::Stream { doing, why };
-    if state.last_sequence < last {
-        return Err(gap(format!("the log has message {last}, and the stream ends with {}", state.last_sequence)));
+    let others = (1..=shard.of).filter(|other| *other != shard.number);
+    let (home, is_new) = home(&context, shard.number, others, root).await?;
+    if is_new {
+        tell(News::Rebuilt);
     }
-    if state.messages > 0 && state.first_sequence > last + 1 {
-        return Err(gap(format!(
-            "the log ends with message {last}, and the stream begins with {}: begin with a newer copy of the log",
-            state.first_sequence
-        )));
-    }
-    // Under the lease's number, so that a writer that was deposed shares nothing with this one.
-    let config = pull::Config {
-        durable_name: Some(format!("writer-{}", lease.fence)),
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
-        ack_policy: AckPolicy::Explicit,
-        inactive_threshold: Duration::from_secs(3600),
-        ..Default::default()
+    let mut writer = Writer {
+        follow: Follow::after(context.clone(), shard.number, last(&home, shard.number)),
+        candidate: Candidate::new(&context, shard.number, writer).await?,
+        copying: Copying::begin(&context, shard.number, root).await?,
+        said: None,
+        copied: Instant::now(),
+        shard: shard.number,
+        context,
+        root,
+        home,
+        tell,
     };
-    let consumer = stream.create_consumer(config).await.map_err(refused(doing))?;
-    let mut messages = consumer.messages().await.map_err(refused(doing))?;
+    // What the log began with is in no message: nobody could begin without the copy.
+    writer.copy().await?;
     let mut quiet = Instant::now();
+    let (mut is_away, mut stands_by) = (false, false);
     loop {
-        let first = timeout(RENEWED / 2, messages.next()).await.ok().flatten();
-        if lease.renewed.elapsed() >= RENEWED && !lease.renew().await? {
-            return Ok(Ended::Deposed);
-        }
-        let Some(first) = first else {
-            if idle.is_some_and(|idle| quiet.elapsed() >= idle) {
-                return Ok(Ended::Idle);
+        let has = match writer.step().await {
+            Ok((came, has)) => {
+                if std::mem::take(&mut is_away) {
+                    tell(News::Back);
+                }
+                if came || !has {
+                    quiet = Instant::now();
+                }
+                has
             }
-            continue;
+            Err(error @ ClusterError::Stream { .. }) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    tell(News::Away(error.to_string()));
+                }
+                sleep(PATIENCE).await;
+                continue;
+            }
+            Err(ClusterError::Gap { .. }) => {
+                writer = writer.rebuilt().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
-        let mut batch: Vec<jetstream::Message> = vec![first.map_err(refused(doing))?];
-        while batch.len() < BATCH {
-            let Ok(Some(next)) = timeout(Duration::from_millis(1), messages.next()).await else { break };
-            batch.push(next.map_err(refused(doing))?);
+        if !has && !std::mem::replace(&mut stands_by, true) {
+            tell(News::StandsBy);
         }
-        quiet = Instant::now();
-        for delivered in &batch {
-            let sequence = delivered.info().map_err(refused(doing))?.stream_sequence;
-            let read = match Message::read(&delivered.payload) {
-                Err(error @ Unreadable::Newer(_)) => return Err(gap(error.to_string())),
-                read => read.map_err(|error| error.to_string()),
-            };
-            let at = (shard.number, sequence, lease.fence);
-            if take(&mut home, at, read.as_ref().map_err(String::as_str), Timestamp::now())? == Taken::Fenced {
-                return Ok(Ended::Deposed);
+        stands_by &= !has;
+        if idle.is_some_and(|idle| quiet.elapsed() >= idle) {
+            writer.copy().await?;
+            return Ok(());
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// Folds what came, looks after the lease, and copies the log. Says whether something came, and whether this is the writer.
+    async fn step(&mut self) -> Result<(bool, bool), ClusterError> {
+        let batch = self.follow.next(PATIENCE).await?;
+        let lease = fold(&mut self.home, &batch)?;
+        sync(&mut self.home)?;
+        if let (Some(lease), Some(ours)) = (lease, self.candidate.fence())
+            && lease > ours
+        {
+            self.candidate.lost();
+            (self.tell)(News::Deposed);
+        }
+        match self.candidate.look().await? {
+            Standing::Took(_) => self.said = None,
+            Standing::Lost => (self.tell)(News::Deposed),
+            Standing::Waits | Standing::Has(_) => {}
+        }
+        let in_stream = self.home.state().message_received(self.shard).map_or(0, |last| last.fence);
+        let has = match self.candidate.fence() {
+            Some(ours) if ours > in_stream => {
+                if self.said.is_none_or(|said| said.elapsed() >= COPIED) {
+                    self.said = Some(Instant::now());
+                    self.say(ours).await?;
+                }
+                false
             }
+            Some(ours) => {
+                if lease == Some(ours) {
+                    (self.tell)(News::Writes(ours));
+                }
+                true
+            }
+            None => false,
+        };
+        if has && self.copied.elapsed() >= COPIED {
+            self.copy().await?;
         }
-        let unsynced = home.unsynced().map_err(refused("sync the log"))?;
-        if let Some(unsynced) = unsynced {
-            let end = unsynced.sync().map_err(refused("sync the log"))?;
-            home.known_safe(end);
-        }
-        if !lease.renew().await? {
-            return Ok(Ended::Deposed);
-        }
-        for delivered in &batch {
-            delivered.ack().await.map_err(refused("acknowledge what is in the log"))?;
-        }
+        Ok((!batch.is_empty(), has))
+    }
+
+    /// Says in the stream who has the shard.
+    async fn say(&self, lease: u64) -> Result<(), ClusterError> {
+        let Some(header) = self.home.state().header() else { return Ok(()) };
+        let message = Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: Some(lease) };
+        send(&self.context, subject(self.shard), &format!("lease {} {lease}", self.shard), &message).await
+    }
+
+    async fn copy(&mut self) -> Result<(), ClusterError> {
+        self.copied = Instant::now();
+        self.copying.bring_up_to_date(self.root).await
+    }
+
+    /// The same with a log made anew from its copy, which has what the stream has not any more.
+    async fn rebuilt(self) -> Result<Self, ClusterError> {
+        let Self { context, shard, root, home, candidate, tell, .. } = self;
+        drop(home);
+        copy::fetch(&context, shard, root).await?;
+        let (home, _) = self::home(&context, shard, [], root).await?;
+        tell(News::Rebuilt);
+        let follow = Follow::after(context.clone(), shard, last(&home, shard));
+        let copying = Copying::begin(&context, shard, root).await?;
+        Ok(Self { context, shard, root, home, follow, candidate, copying, said: None, copied: Instant::now(), tell })
     }
 }

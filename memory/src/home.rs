@@ -31,6 +31,8 @@ pub struct Home {
     since_snapshot: u32,
     /// Whether records are written ahead of being synced.
     ahead: bool,
+    /// Whether what is written comes from a stream.
+    fed: bool,
     /// Dropped last, so that no other process opens the store before this one has closed it.
     _lock: Held,
 }
@@ -88,6 +90,14 @@ pub enum HomeError {
     /// Another process has it.
     #[error("another process is using {}: end it, or choose another home", .0.display())]
     InUse(PathBuf),
+    /// Its records come from a stream, and from nowhere else.
+    #[error(
+        "this home follows shard {shard} of a stream: say it at a front end of the shard (credence serve --stream)"
+    )]
+    Fed {
+        /// The shard.
+        shard: u32,
+    },
     /// The file system refuses.
     #[error("failed to {operation} {}", path.display())]
     Files {
@@ -217,7 +227,16 @@ impl Home {
             Some(store) if !matches!(store.head(), Ok(None)) => store.rebuild(&paths.store(), Unusable::OtherLog).0,
             store => store,
         };
-        let mut home = Self { paths, store, writer, state: State::new(), since_snapshot: 0, ahead: false, _lock: lock };
+        let mut home = Self {
+            paths,
+            store,
+            writer,
+            state: State::new(),
+            since_snapshot: 0,
+            ahead: false,
+            fed: false,
+            _lock: lock,
+        };
         home.append(time, Record::LogOpened(header))?;
         Ok(home)
     }
@@ -230,12 +249,25 @@ impl Home {
     /// record that may not be there; the file system refuses.
     #[allow(clippy::missing_panics_doc, reason = "a stored head comes from a store")]
     pub fn open(root: &Path) -> Result<(Self, OpenReport), HomeError> {
-        let paths = Paths::of(root);
-        paths.not_gone()?;
-        if !paths.has_log() {
-            return Err(HomeError::Missing(root.to_owned()));
-        }
-        let lock = locked(&paths)?;
+        let (paths, lock) = locked_with_a_log(root)?;
+        Self::open_locked(paths, lock)
+    }
+
+    /// Opens a home that a stream feeds ([`Record::MessageReceived`]). What stands after the last message is of one that was not
+    /// received whole: it is cut off, since the stream has it.
+    ///
+    /// # Errors
+    /// As for [`Home::open`].
+    pub fn open_fed(root: &Path) -> Result<(Self, OpenReport), HomeError> {
+        let (paths, lock) = locked_with_a_log(root)?;
+        let cut = |source| HomeError::Files { operation: "cut off the end of", path: paths.log(), source };
+        cut_after_last_message(&paths.log()).map_err(cut)?;
+        let (mut home, report) = Self::open_locked(paths, lock)?;
+        home.fed = true;
+        Ok((home, report))
+    }
+
+    fn open_locked(paths: Paths, lock: Held) -> Result<(Self, OpenReport), HomeError> {
         let lost = paths.lost();
         let (store, mut condition) = open_store(&paths);
         let stored_head = store.as_ref().and_then(|s| s.head().ok().flatten());
@@ -248,7 +280,7 @@ impl Home {
             Ok(state.note(&entry)?)
         })?;
         if state.header().is_none() {
-            return Err(HomeError::Missing(root.to_owned()));
+            return Err(HomeError::Missing(paths.root.clone()));
         }
         let mut store = store;
         if let (false, Some((seq, _))) = (in_log, stored_head) {
@@ -259,7 +291,7 @@ impl Home {
             Condition::Rebuilt(Unusable::AheadOfLog(seq)) => lost.max(Some(*seq)),
             _ => lost,
         };
-        let mut home = Self { paths, store, writer, state, since_snapshot: 0, ahead: false, _lock: lock };
+        let mut home = Self { paths, store, writer, state, since_snapshot: 0, ahead: false, fed: false, _lock: lock };
         home.note_head();
         // What a crash, or a full disk, left out.
         if let Some(time) = last {
@@ -268,12 +300,22 @@ impl Home {
         Ok((home, OpenReport { torn, store: condition, lost }))
     }
 
+    /// That a home which follows a stream gets nothing from elsewhere: it would differ from all others that do.
+    fn may_write(&mut self, record: Option<&Record>) -> Result<(), HomeError> {
+        self.fed |= matches!(record, Some(Record::MessageReceived(_)));
+        match self.state.first_shard() {
+            Some(shard) if !self.fed => Err(HomeError::Fed { shard }),
+            _ => Ok(()),
+        }
+    }
+
     /// Appends a record: checked, learned from, written and synced, in this order, then done. After [`Home::write_ahead`] it is not
     /// synced.
     ///
     /// # Errors
     /// The record does not fit, or could not be written: neither the log nor the state has it.
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<(Entry, Applied), HomeError> {
+        self.may_write(Some(&record))?;
         if let Some(from) = record.evidence_origin() {
             self.believe(&from.person)?;
         }
@@ -302,6 +344,7 @@ impl Home {
     /// # Errors
     /// As [`Home::append`].
     pub fn note(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
+        self.may_write(Some(&record))?;
         self.state.may_follow(&record)?;
         let entry = match self.ahead {
             true => self.writer.append_unsynced(time, record)?,
@@ -347,12 +390,21 @@ impl Home {
     }
 
     /// From now on records are checked and learned from, and wait, until [`Home::release`] writes them in one piece or [`Home::let_go`]
-    /// forgets them: a crash leaves all of them or none. For a home that writes ahead ([`Home::write_ahead`]).
+    /// forgets them: a crash leaves all of them or none. For a home that writes ahead ([`Home::write_ahead`]). What is held while others
+    /// hold is released to them, or forgotten alone.
     ///
     /// # Errors
     /// Nothing can be appended to the log.
     pub fn hold(&mut self) -> Result<(), HomeError> {
         Ok(self.writer.hold()?)
+    }
+
+    /// What waits since [`Home::hold`], in order.
+    ///
+    /// # Errors
+    /// It cannot be read back.
+    pub fn held(&self) -> Result<Vec<Entry>, HomeError> {
+        Ok(self.writer.held().map_or(Ok(Vec::new()), Iterator::collect)?)
     }
 
     /// Number and hash of the last record, also of one that waits.
@@ -399,6 +451,9 @@ impl Home {
         for entry in self.entries()? {
             state.note(&entry?)?;
         }
+        for entry in self.held()? {
+            state.note(&entry)?;
+        }
         Ok(state)
     }
 
@@ -427,6 +482,7 @@ impl Home {
     /// # Errors
     /// The log cannot be written. Then it holds none of the records, and the state is as before.
     pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
+        self.may_write(None)?;
         let Draft { state, batch, last } = draft;
         self.writer.commit(batch)?;
         self.state = state;
@@ -602,6 +658,46 @@ impl Draft {
     /// The state with everything added so far, without its beliefs.
     pub fn state(&self) -> &State {
         &self.state
+    }
+}
+
+/// A home that has a log, locked.
+fn locked_with_a_log(root: &Path) -> Result<(Paths, Held), HomeError> {
+    let paths = Paths::of(root);
+    paths.not_gone()?;
+    if !paths.has_log() {
+        return Err(HomeError::Missing(root.to_owned()));
+    }
+    let lock = locked(&paths)?;
+    Ok((paths, lock))
+}
+
+/// Cuts off what stands after the last message of a stream; a log without one stays as it is.
+fn cut_after_last_message(log: &Path) -> io::Result<()> {
+    /// A line begins with its number and time: its kind stands within so many bytes.
+    const KIND_WITHIN: usize = 96;
+    let file = OpenOptions::new().read(true).write(true).open(log)?;
+    let mut lines = BufReader::with_capacity(1 << 18, &file);
+    let (mut line, mut at, mut end) = (Vec::new(), 0, None);
+    loop {
+        line.clear();
+        let bytes = lines.read_until(b'\n', &mut line)? as u64;
+        if bytes == 0 {
+            break;
+        }
+        at += bytes;
+        let beginning = String::from_utf8_lossy(&line[..line.len().min(KIND_WITHIN)]);
+        if line.ends_with(b"\n") && beginning.contains("\"kind\":\"MessageReceived\"") {
+            end = Some(at);
+        }
+    }
+    match end {
+        Some(end) if end < at => {
+            tracing::warn!(bytes = at - end, "the log's end was of a message that had not come whole, and is cut off");
+            file.set_len(end)?;
+            file.sync_data()
+        }
+        _ => Ok(()),
     }
 }
 

@@ -160,7 +160,7 @@ pub enum Record {
     MotiveRead(MotiveRead),
     /// A person checked what deliberation concluded; not evidence, which their choice is.
     ConclusionChecked(ConclusionChecked),
-    /// A message of a shard's stream came into the log: the records that follow are its.
+    /// A message of a shard's stream came into the log: the records before it are its.
     MessageReceived(MessageReceived),
 }
 

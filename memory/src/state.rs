@@ -14,6 +14,7 @@ mod person;
 mod population;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whose;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -687,6 +688,11 @@ impl State {
     /// All decisions, in the order of the log.
     pub fn decisions(&self) -> &[(Seq, DecisionMade)] {
         &self.decisions
+    }
+
+    /// A shard whose messages came in, where there is one.
+    pub fn first_shard(&self) -> Option<u32> {
+        self.received.keys().next().copied()
     }
 
     /// The last message that was received of a shard's stream.

@@ -20,6 +20,7 @@ pub(crate) mod replay;
 pub(crate) mod sae;
 pub(crate) mod schema;
 pub(crate) mod session;
+pub(crate) mod shard;
 pub(crate) mod tell;
 pub(crate) mod tune;
 pub(crate) mod values;

@@ -15,7 +15,7 @@ use credence_mcp::{AnswerAt, Options, serve_stdio};
 
 use crate::cli::{BarArgs, Global, ModelArgs, PersonArgs};
 use crate::hint::{command, command_of};
-use crate::serve::desk::DeskHandle;
+use crate::serve::desk::{DeskHandle, Keeps};
 use crate::serve::done::Done;
 use crate::surroundings::{Opened, bank, pack, person, schema};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
     let no_model = || Err("sentences are read by their grammar here".into());
     let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
-    let (desk, thread) = DeskHandle::start(home, Done::default(), askable, listener, names, || {})?;
+    let (desk, thread) = DeskHandle::start(home, Keeps::Disk, Done::default(), askable, listener, names, || {})?;
     let reading = LiveReading::new(move || Ok(opening.clone()), crate::probing::folder(global));
     let watched = desk.clone();
     // This process holds the home: what is said in another is handed to it.

@@ -2,7 +2,7 @@
 //! records stand in one order and nobody waits for a lock. Handlers hand it closures and await what these return.
 //!
 //! Nobody hears what came of their work before its records are on the disk. The desk does not wait for that: it goes on, and another
-//! thread syncs ([`super::syncing`]), one sync for all that was written meanwhile.
+//! thread syncs ([`super::syncing`]), one sync for all that was written meanwhile. A front end's desk waits for the stream instead.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +14,7 @@ use credence_agent::live::step;
 use credence_agent::protocol::{ConfirmView, MovedView, QuestionView, Said, Shown, SummaryView, WhyView};
 use credence_agent::session::{Session, SessionError, SessionOptions};
 use credence_agent::words::Listener;
+use credence_cluster::front::Front;
 use credence_memory::home::{Home, HomeError};
 use credence_memory::ids::{ID_BYTES_MAX, PersonId, Seq, SessionId};
 use credence_memory::layout::Layout;
@@ -94,6 +95,14 @@ impl Turn {
 /// Work, and whom to tell what came of it once that is safe.
 type Work = Box<dyn FnOnce(&mut Desk) -> Heard + Send>;
 
+/// What has a record before anybody hears of it.
+pub(crate) enum Keeps {
+    /// The disk.
+    Disk,
+    /// The stream of a shard.
+    Stream(Box<Front>),
+}
+
 /// The way to the desk, for any number of handlers.
 #[derive(Clone)]
 pub(crate) struct DeskHandle {
@@ -106,6 +115,7 @@ impl DeskHandle {
     /// ends, in order or not.
     pub(crate) fn start(
         home: Home,
+        keeps: Keeps,
         done: Done,
         askable: Arc<Askable>,
         listener: Listener,
@@ -117,7 +127,37 @@ impl DeskHandle {
         let handle = Self { work, changed: changed.clone() };
         let mut desk = Desk { home, askable, listener, names, done, held: BTreeMap::new(), uses: 0 };
         desk.home.write_ahead();
-        let syncing = Syncing::start(changed)?;
+        let mut front = match keeps {
+            Keeps::Stream(front) => front,
+            Keeps::Disk => return Self::on_disk(handle, desk, waiting, on_end),
+        };
+        // Whatever comes from the stream is folded when there is work, and this is work; it does not keep the desk from ending.
+        let work = handle.work.downgrade();
+        front.listen(move || {
+            if let Some(work) = work.upgrade() {
+                let nothing: Work = Box::new(|_| Box::new(|_| ()));
+                let _ = work.try_send(nothing);
+            }
+        });
+        let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
+            let _told = OnEnd(Some(on_end));
+            while let Some(work) = waiting.blocking_recv() {
+                if let Err(error) = desk.over_stream(&mut front, &changed, work) {
+                    tracing::error!("this front end cannot go on, and stops: {}", chain(&*error));
+                    break;
+                }
+            }
+        })?;
+        Ok((handle, thread))
+    }
+
+    fn on_disk(
+        handle: Self,
+        mut desk: Desk,
+        mut waiting: mpsc::Receiver<Work>,
+        on_end: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let syncing = Syncing::start(handle.changed.clone())?;
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
             let _told = OnEnd(Some(on_end));
             while let Some(work) = waiting.blocking_recv() {
@@ -192,6 +232,39 @@ impl Desk {
         self.home.take_back(io::Error::other(why))?;
         self.done.forget_after(self.home.head().0);
         Ok(true)
+    }
+
+    /// Does a piece of work on what the stream has, and tells of it once the stream has what came of it.
+    fn over_stream(
+        &mut self,
+        front: &mut Front,
+        changed: &broadcast::Sender<u64>,
+        work: Work,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let came = front.catch_up(&mut self.home)?;
+        if came.of_all {
+            self.held.clear();
+        }
+        came.people.iter().for_each(|person| self.forget_sessions_of(person));
+        self.home.hold()?;
+        let heard = work(self);
+        let told = match front.publish(&mut self.home) {
+            Ok(is_new) => {
+                if is_new || came.messages > 0 {
+                    drop(changed.send(self.home.head().0.0));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // What they hold may rest on records that are not there.
+                self.held.clear();
+                self.home.let_go()?;
+                self.done.forget_after(self.home.head().0);
+                Err(error.into())
+            }
+        };
+        heard(told);
+        Ok(())
     }
 
     /// Does a write, or gives what it gave when it was sent before with the same key. With a key its records go into the log together.
@@ -470,6 +543,7 @@ impl From<HomeError> for Problem {
     fn from(error: HomeError) -> Self {
         match error {
             HomeError::State(error) => error.into(),
+            error @ HomeError::Fed { .. } => Self::conflict(chain(&error)),
             HomeError::Log(LogError::Changed { how }) => Self::changed(chain(&error), how.loses_records()),
             // The log could not be written: nothing was acknowledged, and what was before stands.
             error @ (HomeError::Log(_) | HomeError::Files { .. }) => Self::disk(chain(&error)),

@@ -10,6 +10,7 @@ pub(crate) mod desk;
 pub(crate) mod done;
 mod experiments;
 mod following;
+mod front;
 mod imports;
 mod joining;
 mod limits;
@@ -25,6 +26,7 @@ mod runs;
 mod syncing;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +61,7 @@ use crate::signals;
 use crate::surroundings::{Loaded, cache, home, now, opening_with, person, say, schema};
 use access::{Caller, Rates, Role, Tokens};
 use answered::Answered;
-use desk::DeskHandle;
+use desk::{DeskHandle, Keeps};
 use done::Done;
 use following::Following;
 use limits::{AtMost, Held};
@@ -96,7 +98,7 @@ pub(crate) struct ServeArgs {
     pub(crate) agents_of: Option<String>,
     /// Carry out acts that passed, when an agent or the owner asks for it (/api/v1/approvals/acts/ACT/carry-out), by this command: it
     /// reads one JSON object on standard input. A dry run, unless --carry-out is given
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", conflicts_with = "stream")]
     pub(crate) exec: Option<String>,
     /// Run the command of --exec
     #[arg(long, requires = "exec")]
@@ -104,6 +106,9 @@ pub(crate) struct ServeArgs {
     /// End the command after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = EXEC_SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) exec_timeout: u64,
+    /// People's answers go into streams instead of a log here.
+    #[command(flatten)]
+    pub(crate) stream: front::StreamArgs,
     /// A question bank of your own (JSON Lines) [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
@@ -135,7 +140,7 @@ pub(crate) struct Shared {
     exec: Option<carry::Exec>,
     /// Whether the service is to end, and commands with it.
     is_ending: Arc<AtomicBool>,
-    writer: Writer,
+    writer: Arc<Writer>,
     loaded: Loaded,
     following: Following,
     runs: Runs,
@@ -143,7 +148,9 @@ pub(crate) struct Shared {
     reads: Vec<(String, String)>,
     home: PathBuf,
     askable: Arc<Askable>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
+    /// Whether this is a front end: what is recorded is in a stream.
+    is_front: bool,
     rates: Rates,
     /// Streams of events, by the tokens that hold them.
     streams: Held<Hash>,
@@ -175,6 +182,16 @@ impl Shared {
     }
 }
 
+/// One home, with who works at it.
+struct Seat {
+    root: PathBuf,
+    /// Which shard it is, at a front end.
+    shard: Option<u32>,
+    desk: DeskHandle,
+    askable: Arc<Askable>,
+    reads: Vec<(String, String)>,
+}
+
 /// Runs `credence serve`.
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let is_loopback = args.listen.ip().is_loopback();
@@ -185,37 +202,57 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     bank.check_values(&values, args.questions.as_deref().unwrap_or(Path::new("built-in")))?;
     let root = home(global)?;
     let loaded = Loaded::default();
-    let mut home = open(global, args, &schema, &root, &loaded)?;
-    let found = crate::carrying::settle(&mut home)?;
-    crate::carrying::tell(&home, &found);
-    let tokens = Tokens::open(&root)?;
-    let askable = Arc::new(Askable::new(bank, home.state())?);
-    let names = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
-    let no_model = || Err("the service reads sentences by its grammar, without a model".into());
-    let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
+    let fronts = args.stream.open(&root, &schema)?;
+    let tokens = Arc::new(Tokens::open(&root)?);
+    let is_front = !fronts.is_empty();
+    let map = is_front.then(|| front::Map::of(Arc::clone(&tokens), &fronts)).transpose()?;
+    let homes: Vec<(PathBuf, Option<u32>, Home, Keeps)> = if is_front {
+        fronts
+            .into_iter()
+            .map(|one| (one.root, Some(one.front.shard()), one.home, Keeps::Stream(Box::new(one.front))))
+            .collect()
+    } else {
+        let mut home = open(global, args, &schema, &root, &loaded)?;
+        let found = crate::carrying::settle(&mut home)?;
+        crate::carrying::tell(&home, &found);
+        vec![(root.clone(), None, home, Keeps::Disk)]
+    };
+    let names: BTreeMap<String, String> = schema.values.iter().map(|v| (v.id.clone(), v.name.clone())).collect();
     let is_secure = args.tls_cert.is_some() || args.behind_proxy;
     let handle = Handle::new();
     let is_ending = Arc::new(AtomicBool::new(false));
-    let stop = handle.clone();
-    // Without its desk the service is of no use: it stops, and says so by the thread's result.
-    let on_end = move || stop.graceful_shutdown(Some(STOPPING));
-    let home_of = home.state().header().map(|header| header.model.gguf_hash).context("the log has no header")?;
-    let reads = reads(global, &home, &schema);
-    let done = Done::open(&home)?;
-    let (desk, thread) = DeskHandle::start(home, done, Arc::clone(&askable), listener, names, on_end)?;
+    let home_of = homes.first().and_then(|(_, _, home, _)| home.state().header()).map(|header| header.model.gguf_hash);
+    let home_of = home_of.context("the log has no header")?;
+    let (mut seats, mut threads) = (Vec::new(), Vec::new());
+    for (root, shard, home, keeps) in homes {
+        let askable = Arc::new(Askable::new(bank.clone(), home.state())?);
+        let no_model = || Err("the service reads sentences by its grammar, without a model".into());
+        let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
+        let stop = handle.clone();
+        // Without its desk the service is of no use: it stops, and says so by the thread's result.
+        let on_end = move || stop.graceful_shutdown(Some(STOPPING));
+        let (reads, done) = (reads(global, &home, &schema), Done::open(&home)?);
+        let (desk, thread) =
+            DeskHandle::start(home, keeps, done, Arc::clone(&askable), listener, names.clone(), on_end)?;
+        threads.push(thread);
+        seats.push(Seat { root, shard, desk, askable, reads });
+    }
     let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
     let (for_agents, with, shared) = (global.clone(), args.model.clone(), loaded.clone());
     let reading = LiveReading::new(move || opening_with(&for_agents, &with, &shared), crate::probing::folder(global));
+    let reading = Arc::new(reading);
     let (writer, writing) = Writer::start(global.clone(), args.model.model.clone(), home_of, loaded.clone())?;
+    let writer = Arc::new(writer);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
         socket.set_nonblocking(true)?;
         let at = socket.local_addr()?;
         let known = hosts(at, &args.name, args.behind_proxy);
-        let app = App(Arc::new(Shared {
+        let token = tokens.make(Role::Owner, None, None).map_err(|problem| anyhow::anyhow!(problem.detail))?;
+        let app_of = |seat: Seat| App(Arc::new(Shared {
             agents_of: agents_of.clone(),
-            agents: agents_of.map(|owner| {
+            agents: agents_of.clone().map(|owner| {
                 let scheme = if is_secure { "https" } else { "http" };
                 let base = format!("{scheme}://{}", known.first().map_or("localhost", String::as_str));
                 let place = move |what: Elsewhere| AnswerAt {
@@ -226,35 +263,37 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                     }),
                     command: None,
                 };
-                Arc::new(DeskHost::new(desk.clone(), owner, Arc::new(reading), Bars::default(), place))
+                Arc::new(DeskHost::new(seat.desk.clone(), owner, Arc::clone(&reading), Bars::default(), place))
             }),
-            desk,
+            desk: seat.desk,
             exec: args.exec.clone().map(|command| carry::Exec {
                 command,
                 carries_out: args.carry_out,
                 seconds_max: args.exec_timeout,
             }),
             is_ending: Arc::clone(&is_ending),
-            writer,
-            loaded,
+            writer: Arc::clone(&writer),
+            loaded: loaded.clone(),
             following: Following::default(),
-            runs: Runs::open(&root),
-            reads,
-            home: root,
-            askable,
-            tokens,
+            runs: Runs::open(&seat.root),
+            reads: seat.reads,
+            home: seat.root,
+            askable: seat.askable,
+            tokens: Arc::clone(&tokens),
+            is_front,
             rates: Rates::default(),
             streams: Held::default(),
             answered: Answered::default(),
             metrics: Metrics::default(),
-            hosts: known,
+            hosts: known.clone(),
             is_secure,
             is_loopback,
         }));
-        let token = app.tokens.make(Role::Owner, None, None).map_err(|problem| anyhow::anyhow!(problem.detail))?;
+        let apps: Vec<(Option<u32>, App)> = seats.into_iter().map(|seat| (seat.shard, app_of(seat))).collect();
+        let first = apps.first().map(|(_, app)| app.clone()).context("a service has a home")?;
         say(format!(
             "Open {}\nAnybody with this address may see and change everything. Ctrl-C stops the service; what was answered is kept.",
-            app.address(&format!("/open?token={token}"))
+            first.address(&format!("/open?token={token}"))
         ))?;
         if args.exec.is_some() && !args.carry_out {
             say("A dry run: without --carry-out the command of --exec is not run, and agents are told what would be.")?;
@@ -263,13 +302,25 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             say("Without TLS, whoever is in the same network can read answers and tokens on their way: give --tls-cert and --tls-key, or \
                  --behind-proxy, where that matters.")?;
         }
-        let stop = handle.clone();
+        let (stop, ending) = (handle.clone(), Arc::clone(&is_ending));
         let _watch = signals::watch(move || {
-            is_ending.store(true, Ordering::SeqCst);
+            ending.store(true, Ordering::SeqCst);
             stop.graceful_shutdown(Some(STOPPING));
         });
-        let looking = tokio::spawn(crate::carrying::look_after(app.desk.clone()));
-        let service = router(app)?.into_make_service_with_connect_info::<SocketAddr>();
+        // Acts that are carried out are looked after where the log is; others' answers wake those who follow here.
+        let looking: Vec<_> = match is_front {
+            false => vec![tokio::spawn(crate::carrying::look_after(first.desk.clone()))],
+            true => apps.iter().map(|(_, app)| tokio::spawn(front::wake(app.clone()))).collect(),
+        };
+        drop(first);
+        let service = match map {
+            None => apps.into_iter().map(|(_, app)| router(app)).next().context("a service has a home")??,
+            Some(map) => {
+                let routed = |(shard, app): (Option<u32>, App)| router(app).map(|router| (shard.unwrap_or_default(), router));
+                front::dispatch(map, apps.into_iter().map(routed).collect::<anyhow::Result<_>>()?)
+            }
+        };
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         match (&args.tls_cert, &args.tls_key) {
             (Some(certificate), Some(key)) => {
                 let tls = RustlsConfig::from_pem_file(certificate, key)
@@ -291,12 +342,15 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
                 server.first_request_timeout(limits::HEAD).serve(service).await?;
             }
         }
-        looking.abort();
+        looking.iter().for_each(tokio::task::JoinHandle::abort);
         anyhow::Ok(())
     });
     drop(runtime);
     // The desk ends when nobody can come to it any more: everything is on the disk then.
-    thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    for thread in threads {
+        thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    }
+    drop(writer);
     // A process that ends while a model computes tears down what it computes with.
     writing.join().map_err(|_| anyhow::anyhow!("the model's thread failed"))?;
     served
@@ -372,12 +426,13 @@ fn router(app: App) -> anyhow::Result<Router> {
                 move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) },
             ),
         )
+        .layer(from_fn_with_state(app.clone(), front::again))
         .layer(from_fn_with_state(app.clone(), answered::once));
     Ok(Router::new()
         .merge(api)
         .merge(openai)
         .merge(agents(&app)?)
-        .merge(pages::router())
+        .merge(pages::router().layer(from_fn_with_state(app.clone(), front::again)))
         .fallback(|uri: axum::http::Uri| async move { Problem::no_such("page", &uri.path()) })
         .method_not_allowed_fallback(|| async { Problem::no_such_method() })
         .layer(from_fn_with_state(app.clone(), metrics::count))

@@ -125,6 +125,17 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "log-changed", "Something else changed the log", detail)
     }
 
+    /// The stream did not take it, or is not known to have.
+    pub(crate) fn stream(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "The stream did not take it", detail)
+    }
+
+    /// Something else came into the stream first.
+    pub(crate) fn overtaken() -> Self {
+        let detail = "something else was recorded at the same moment, and this was not: send it again";
+        Self::stream("overtaken", detail)
+    }
+
     /// Something else failed.
     pub(crate) fn failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something failed", detail)
@@ -144,7 +155,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), axum::Json(&self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if matches!(self.code, "busy" | "too-many") {
+        if matches!(self.code, "busy" | "too-many" | "overtaken" | "stream-away" | "stream-silent") {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
         }
         response.extensions_mut().insert(self);

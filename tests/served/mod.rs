@@ -202,6 +202,11 @@ impl Service {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_credence")), home, more)
     }
 
+    /// The same, by whoever does not know whether what it needs is there.
+    pub(crate) fn try_start(home: &Path, more: &[&str]) -> Option<Self> {
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_credence")), home, more).ok()
+    }
+
     /// The same, after a line of shell that says what the process may do.
     pub(crate) fn start_under(rules: &str, home: &Path, more: &[&str]) -> Self {
         let mut shell = Command::new("sh");
@@ -214,7 +219,12 @@ impl Service {
         rustix::process::Pid::from_child(self.child.as_ref().expect("it runs"))
     }
 
-    fn start_by(mut command: Command, home: &Path, more: &[&str]) -> Self {
+    fn start_by(command: Command, home: &Path, more: &[&str]) -> Self {
+        Self::begin(command, home, more).unwrap_or_else(|line| panic!("{line}"))
+    }
+
+    /// What it says instead of its address, where it does not start.
+    fn begin(mut command: Command, home: &Path, more: &[&str]) -> Result<Self, String> {
         let mut child = command
             .env_remove("CREDENCE_HOME")
             .env_remove("RUST_LOG")
@@ -229,9 +239,12 @@ impl Service {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("Open ").unwrap_or_else(|| panic!("{line}"));
+        let Some(address) = line.trim_end().strip_prefix("Open ") else {
+            let _ = (child.kill(), child.wait());
+            return Err(line);
+        };
         let (base, token) = address.split_once("/open?token=").unwrap();
-        Self { child: Some(child), _out: Some(out), base: base.into(), token: token.into(), cookie: None }
+        Ok(Self { child: Some(child), _out: Some(out), base: base.into(), token: token.into(), cookie: None })
     }
 
     /// Asks it to stop, as Ctrl-C does, and waits until it has.

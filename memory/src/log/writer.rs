@@ -28,6 +28,8 @@ struct Held {
     /// Where the log ends without them.
     before: End,
     lines: Vec<u8>,
+    /// Where the log ended, and how many bytes waited, whenever somebody held who found others holding.
+    within: Vec<(End, usize)>,
 }
 
 /// Where a log ends, or ended.
@@ -183,14 +185,24 @@ impl<S: Storage> Writer<S> {
         Ok(entry)
     }
 
-    /// From now on records wait, until [`Writer::release`] writes them in one piece or [`Writer::let_go`] forgets them.
+    /// From now on records wait, until [`Writer::release`] writes them in one piece or [`Writer::let_go`] forgets them. Whoever holds
+    /// while others do ends their own part of it by these, and what they release waits with the rest.
     ///
     /// # Errors
     /// Nothing can be appended.
     pub fn hold(&mut self) -> Result<(), LogError> {
+        if let Some(held) = &mut self.held {
+            held.within.push((self.end, held.lines.len()));
+            return Ok(());
+        }
         self.check()?;
-        self.held = Some(Held { before: self.end, lines: Vec::new() });
+        self.held = Some(Held { before: self.end, lines: Vec::new(), within: Vec::new() });
         Ok(())
+    }
+
+    /// What waits.
+    pub fn held(&self) -> Option<Reader<&[u8]>> {
+        self.held.as_ref().map(|held| Reader::after(held.lines.as_slice(), held.before.seq, held.before.hash))
     }
 
     /// Writes what waits, unsynced.
@@ -198,7 +210,10 @@ impl<S: Storage> Writer<S> {
     /// # Errors
     /// As for [`Writer::append`]; the log then ends where it did before [`Writer::hold`].
     pub fn release(&mut self) -> Result<(), LogError> {
-        let Some(Held { before, lines }) = self.held.take().filter(|held| !held.lines.is_empty()) else {
+        if self.held.as_mut().is_some_and(|held| held.within.pop().is_some()) {
+            return Ok(());
+        }
+        let Some(Held { before, lines, within: _ }) = self.held.take().filter(|held| !held.lines.is_empty()) else {
             return Ok(());
         };
         let end = std::mem::replace(&mut self.end, before);
@@ -212,6 +227,14 @@ impl<S: Storage> Writer<S> {
 
     /// Forgets what waits; says whether there was something.
     pub fn let_go(&mut self) -> bool {
+        if let Some(held) = &mut self.held
+            && let Some((end, bytes)) = held.within.pop()
+        {
+            let was_something = held.lines.len() > bytes;
+            held.lines.truncate(bytes);
+            self.end = end;
+            return was_something;
+        }
         let Some(held) = self.held.take() else { return false };
         self.end = held.before;
         !held.lines.is_empty()
@@ -275,7 +298,8 @@ impl<S: Storage> Writer<S> {
         Batch { seq: self.end.seq, prev: self.end.hash, after: self.end.seq, lines: Vec::new() }
     }
 
-    /// Appends a batch: all of it or, on a crash, nothing. The log is copied, so this is for imports and not for sessions.
+    /// Appends a batch: all of it or, on a crash, nothing. The log is copied, so this is for imports and not for sessions. After
+    /// [`Writer::hold`] it waits with the rest.
     ///
     /// # Errors
     /// As for [`Writer::append`]; after [`LogError::Unsure`] all of it stands in the log or nothing does.
@@ -284,7 +308,12 @@ impl<S: Storage> Writer<S> {
     /// When the batch was begun after another record than the last one.
     pub fn commit(&mut self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(batch.after, self.end.seq, "a batch follows the record after which it was begun");
-        assert!(self.held.is_none(), "a batch waits for nothing");
+        if let Some(held) = &mut self.held {
+            held.lines.extend_from_slice(&batch.lines);
+            let len = self.end.len + batch.lines.len() as u64;
+            self.end = End { seq: batch.seq, hash: batch.prev, len };
+            return Ok(());
+        }
         self.check()?;
         let (len, seq) = (self.end.len, self.end.seq.next());
         let replaced = self.storage.replace(&mut |old, new| {

@@ -1,0 +1,60 @@
+//! `credence shard`: people past one machine. A shard is some of the people, with one stream and one log. One file a subcommand.
+
+mod write;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use credence_cluster::Server;
+use credence_cluster::shard::Shard;
+
+use crate::cli::Global;
+
+/// `credence shard ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShardCommand {
+    /// Write a shard's log from its stream, until stopped; stand by where another writer has the shard
+    Write(write::WriteArgs),
+}
+
+/// Where the streams are, and how to be let in.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The NATS servers with JetStream; several with commas between them
+    #[arg(long, value_name = "nats://HOST:PORT", env = "CREDENCE_NATS")]
+    on: String,
+    /// A NATS credentials file
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// Certificates of authorities to trust with tls:// (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// On how many servers of a cluster the streams are kept, where they are made anew
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: u8,
+}
+
+impl ServerArgs {
+    /// The server.
+    pub(crate) fn server(&self) -> Server {
+        let (credentials, ca, replicas) = (self.credentials.clone(), self.ca.clone(), usize::from(self.replicas));
+        Server { url: self.on.clone(), credentials, ca, replicas }
+    }
+}
+
+/// Runs `credence shard ...`.
+pub(crate) fn run(global: &Global, command: ShardCommand) -> anyhow::Result<()> {
+    match command {
+        ShardCommand::Write(args) => write::run(global, &args),
+    }
+}
+
+/// What talks to the server.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// A shard as it is given on the command line: `2/8`.
+fn shard(text: &str) -> Result<Shard, String> {
+    text.parse().map_err(|error: credence_cluster::shard::NotAShard| error.to_string())
+}

@@ -1,0 +1,119 @@
+//! Front ends and writers: what is answered, who takes over, and what is told when the stream is away.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::nats::Nats;
+use crate::served::{Service, empty_home};
+use crate::{Writer, becomes, beside_one_home, log, reply, say};
+
+/// Answers so many questions in a row.
+fn answers(service: &Service, mut turn: Value, number: usize) -> Value {
+    for n in 0..number {
+        turn = say(service, &turn, n).ok();
+    }
+    turn
+}
+
+#[test]
+fn answers_go_on_while_writers_are_paused_and_servers_away_and_all_logs_have_the_same_bytes() {
+    let Some(mut nats) = Nats::start() else { return };
+    let url = nats.url.clone();
+    let [first_home, second_home, front_home, other_home] = [empty_home(), empty(), empty(), empty()];
+    let first = Writer::start(first_home.path(), &url, 1, "1/1");
+    first.says("This writer has the shard");
+    // On another machine: made from the copy of the log.
+    let second = Writer::start(second_home.path(), &url, 1, "1/1");
+    second.says("Another writer has the shard");
+
+    let front = Service::start(front_home.path(), &["--stream", &url]);
+    let other = Service::start(other_home.path(), &["--stream", &url]);
+    let turn = front.post("/api/v1/sessions", &json!({ "person": "ada" })).ok();
+    let turn = answers(&front, turn, 3);
+    // Another front end has the same session, by the same number, and goes on with it.
+    let path = format!("/api/v1/sessions/{}", turn["session"].as_str().unwrap());
+    let there = (0..100).map(|_| other.get(&path)).find(|answer| {
+        let is_there = answer.status == 200 && answer.ok()["question"]["number"] == turn["question"]["number"];
+        if !is_there {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        is_there
+    });
+    let there = there.unwrap_or_else(|| panic!("it follows: {} {}", turn["question"], other.get(&path).text));
+    let turn = answers(&other, there.ok(), 2);
+
+    // The writer does not stand between a person and the next question. What it missed it takes in when it goes on; another one has the
+    // shard then, by a greater number, and nothing that the first appends can differ.
+    first.signal(Signal::STOP);
+    let turn = answers(&other, turn, 2);
+    let took_over = second.says("This writer has the shard");
+    assert!(took_over < Duration::from_secs(10), "{took_over:?}");
+    let turn = answers(&other, turn, 2);
+    becomes(second_home.path(), &other_home.path().join("shard-1"));
+    assert!(log(second_home.path()).starts_with(&log(first_home.path())), "it stood still");
+    first.signal(Signal::CONT);
+    first.says("Another writer has the shard now");
+    becomes(first_home.path(), second_home.path());
+
+    // Without the server nothing is taken, and that is what is said.
+    nats.kill(0);
+    let said = json!({ "question": turn["question"]["number"], "say": reply(&turn, 0) });
+    let said_at = format!("{path}/said");
+    let refused = other.post(&said_at, &said);
+    assert!(matches!(refused.problem().as_str(), "stream-away" | "stream-silent"), "{}", refused.text);
+    assert_eq!(refused.status, 503);
+    nats.again(0);
+    let turn = (0..100).find_map(|_| {
+        let answer = other.post(&said_at, &said);
+        if answer.status != 200 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        (answer.status == 200).then(|| answer.ok())
+    });
+    let turn = answers(&other, turn.expect("it is taken when the server is back"), 1);
+    assert_eq!(turn["answers"], 11, "each counts once");
+    becomes(first_home.path(), &other_home.path().join("shard-1"));
+    becomes(first_home.path(), &front_home.path().join("shard-1"));
+    becomes(first_home.path(), second_home.path());
+    let believed = beside_one_home(first_home.path());
+    let (count, here, there) = believed.values().next().expect("ada");
+    assert_eq!((believed.len(), *count), (1, 11));
+    assert_eq!(here, there, "belief has the bits of one home that was told directly");
+}
+
+#[test]
+fn a_front_end_of_two_shards_hands_everybody_to_theirs() {
+    let Some(nats) = Nats::start() else { return };
+    let [first_home, second_home, front_home] = [empty_home(), empty(), empty()];
+    let first = Writer::start(first_home.path(), &nats.url, 1, "1/2");
+    first.says("This writer has the shard");
+    // It begins as the first one did.
+    let second = Writer::start(second_home.path(), &nats.url, 1, "2/2");
+    second.says("This writer has the shard");
+    let front = Service::start(front_home.path(), &["--stream", &nats.url]);
+    let people: Vec<String> = (0..12).map(|n| format!("person {n}")).collect();
+    for person in &people {
+        let turn = front.post("/api/v1/sessions", &json!({ "person": person })).ok();
+        let turn = say(&front, &turn, 0).ok();
+        assert_eq!(turn["answers"], 1);
+    }
+    // Those who join by a link are their shard's as well.
+    let link = front.post("/api/v1/join-links", &json!({})).ok()["link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&front.base).unwrap();
+    let fern = front.join(path, "fern");
+    let turn = fern.post("/api/v1/sessions", &json!({})).ok();
+    say(&fern, &turn, 1).ok();
+    let counts = |shard: &str| front.get(&format!("/api/v1/people?shard={shard}")).ok().as_array().unwrap().len();
+    let (one, two) = (counts("1"), counts("2"));
+    assert!(one > 0 && two > 0 && one + two == 13, "{one} and {two}");
+    becomes(first_home.path(), &front_home.path().join("shard-1"));
+    becomes(second_home.path(), &front_home.path().join("shard-2"));
+    let unknown = front.get("/api/v1/sessions/nobody-3");
+    assert_eq!(unknown.status, 404);
+}
+
+fn empty() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
