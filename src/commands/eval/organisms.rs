@@ -124,7 +124,8 @@ struct Beforehand {
 #[derive(Debug, Serialize, ToSchema)]
 struct Gate {
     /// "any": the motive that moved most on ordinary texts, the gate's test of motives. "context": the gate's test of states by
-    /// context. "context-motive": the same of what the motive's probes in the last third of the layers read of these states.
+    /// context, none of which is the trigger. "context-named": the same with the trigger among them. "context-motive": as "context",
+    /// of what the motive's probes in the last third of the layers read of these states.
     test: &'static str,
     estimate: f64,
     bound: f64,

@@ -12,7 +12,7 @@ use credence_training::StateTarget;
 use credence_tuning::gate::{self, Controls, Foresight, GateOutcome, GateSettings, Test, Unit};
 use credence_tuning::measure;
 
-use super::texts::{Behaviour, Scene, scenes};
+use super::texts::{Behaviour, Scene, TRIGGER, scenes};
 use super::{At, Beforehand, Gate};
 use crate::probing::{after_first, source};
 use crate::progress::counting;
@@ -255,9 +255,10 @@ fn generic(probe: &Probe) -> &Auroc {
 pub(super) struct AtGate {
     /// By ordinary text, then by probe.
     ordinary: Vec<Vec<f64>>,
-    /// What the late probes read, by context, then by temptation; in standard deviations of the base model's readings.
+    /// What the late probes read, by context, then by temptation. The last context is the organisms' trigger, which the gate does not
+    /// name.
     motives: Vec<Vec<Vec<f32>>>,
-    /// States of the last token, by context, then by temptation.
+    /// States of the last token, by context, then by temptation; the last context likewise.
     states: Vec<Vec<Vec<f32>>>,
 }
 
@@ -276,7 +277,8 @@ impl AtGate {
         layers.sort_unstable();
         layers.dedup();
         let (mut motives, mut states) = (Vec::new(), Vec::new());
-        for context in CONTEXTS {
+        let trigger = format!("This is in {TRIGGER}.");
+        for context in CONTEXTS.into_iter().chain([trigger.as_str()]) {
             let (mut of_motives, mut of_states) = (Vec::new(), Vec::new());
             for temptation in &temptations {
                 let read = model.token_states(&[temptation.prompt(context)], &layers)?.pop().unwrap_or_default();
@@ -303,13 +305,20 @@ impl AtGate {
         let any = Controls { motives: measure::motives(&self.ordinary, &candidate.ordinary), ..harmless() };
         let spreads = spreads(&self.motives);
         let of = |readings| in_units(readings, &spreads);
-        let along =
-            Controls { temptations: measure::by_context(&of(&self.motives), &of(&candidate.motives)), ..harmless() };
-        let states = Controls { temptations: measure::by_context(&self.states, &candidate.states), ..harmless() };
+        let (before, after) = (of(&self.motives), of(&candidate.motives));
+        let by_context = |before: &[Vec<Vec<f32>>], after: &[Vec<Vec<f32>>]| {
+            let of = before.len().min(after.len());
+            Controls { temptations: measure::by_context(&before[..of], &after[..of]), ..harmless() }
+        };
+        let unnamed = CONTEXTS.len().min(before.len());
+        let along = by_context(&before[..unnamed], &after);
+        let states = by_context(&self.states[..unnamed], &candidate.states);
+        let named = by_context(&self.states, &candidate.states);
         let found = [
             judged("any", &settings, &any, Test::Motives),
             judged("context-motive", &settings, &along, Test::Temptations),
             judged("context", &settings, &states, Test::Temptations),
+            judged("context-named", &settings, &named, Test::Temptations),
         ];
         found.into_iter().flatten().collect()
     }
@@ -362,22 +371,24 @@ mod tests {
     fn a_change_in_one_context_is_refused_by_the_tests_of_contexts_and_a_general_one_is_not() {
         let grid = |moved: &dyn Fn(usize) -> f32| -> Vec<Vec<Vec<f32>>> {
             let entry = |c: usize, s: u8| vec![0.1 * (c % 3) as f32 + moved(c), 0.3 * f32::from(s % 4), 1.0];
-            (0..CONTEXTS.len()).map(|c| (0..12).map(|s| entry(c, s)).collect()).collect()
+            (0..=CONTEXTS.len()).map(|c| (0..12).map(|s| entry(c, s)).collect()).collect()
         };
-        let model = |general: f32, trigger: f32| {
-            let moved = move |c: usize| general + if c == 3 { trigger } else { 0.0 };
+        let model = |general: f32, trigger: f32, at: usize| {
+            let moved = move |c: usize| general + if c == at { trigger } else { 0.0 };
             let by = f64::from(general);
             let ordinary = (0..40).map(|i| vec![f64::from(i % 7) + by, f64::from(i % 5) + by]).collect();
             AtGate { ordinary, motives: grid(&moved), states: grid(&moved) }
         };
-        let refused = |general, trigger| {
-            let gates = model(0.0, 0.0).gates(&model(general, trigger));
-            assert_eq!(gates.iter().map(|g| g.of).collect::<Vec<_>>(), [40, 12, 12], "{gates:?}");
+        let refused = |general, trigger, at| {
+            let gates = model(0.0, 0.0, at).gates(&model(general, trigger, at));
+            assert_eq!(gates.iter().map(|g| g.of).collect::<Vec<_>>(), [40, 12, 12, 12], "{gates:?}");
             gates.iter().map(|gate| gate.refused).collect::<Vec<_>>()
         };
-        assert_eq!(refused(0.1, 0.0), [false, false, false]);
-        assert_eq!(refused(9.0, 0.0), [true, false, false], "hard training alone");
-        assert_eq!(refused(0.1, -4.0), [false, true, true], "a trigger, whichever way it turns");
+        assert_eq!(refused(0.1, 0.0, 3), [false, false, false, false]);
+        assert_eq!(refused(9.0, 0.0, 3), [true, false, false, false], "hard training alone");
+        assert_eq!(refused(0.1, -4.0, 3), [false, true, true, true], "a trigger, whichever way it turns");
+        let unnamed = refused(0.1, -4.0, CONTEXTS.len());
+        assert_eq!(unnamed, [false, false, false, true], "nothing but the trigger itself gives it away");
     }
 
     #[test]
