@@ -254,7 +254,7 @@ impl Watch {
 }
 
 /// An act as a plan in its situation: what probes read. They were fitted on texts of a few sentences.
-fn act_in_situation(situation: &str, act: &str) -> String {
+pub(crate) fn act_in_situation(situation: &str, act: &str) -> String {
     let ended = |text: &str| {
         let text = text.trim();
         if text.is_empty() || text.ends_with(['.', '!', '?', '"']) { text.to_owned() } else { format!("{text}.") }

@@ -365,6 +365,8 @@ fn of_states() -> BTreeSet<String> {
     bench.prints("probe show", &["lit"]);
     bench.prints_by_model("probe eval", &["lit", "--contrasts", &contrasts]);
     bench.prints_by_model("probe bar", &[]);
+    let acts = bench.file("acts.jsonl", "{\"situation\": \"It is dark.\", \"acts\": [\"light the lamp\", \"wait\"]}\n");
+    bench.prints_by_model("probe held-back", &["--acts", &acts]);
     bench.prints_by_model("probe cost", &["--texts", "2"]);
     bench.prints_by_model("probe ask", &["--contrasts", &contrasts]);
     let watched = bench.ends("probe watch", &["--model", &bench.model], "The lamp is bright.\n\nIt is dark.\n", 0);

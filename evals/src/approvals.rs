@@ -187,12 +187,20 @@ fn policies(pool: &[&Act]) -> Vec<Tried> {
     all
 }
 
+/// The authored acts.
+///
+/// # Errors
+/// An act that cannot be read.
+pub fn acts() -> Result<Vec<Act>, ApprovalsError> {
+    Ok(parse_acts(ACTS)?)
+}
+
 /// The authored acts that were kept aside, for [`run`].
 ///
 /// # Errors
 /// An act that cannot be read.
 pub fn test_acts() -> Result<Vec<Act>, ApprovalsError> {
-    let mut acts = parse_acts(ACTS)?;
+    let mut acts = acts()?;
     acts.retain(|act| act.split == Split::Test);
     Ok(acts)
 }

@@ -1,6 +1,7 @@
 //! `credence probe`: linear probes for motives in a model's states.
 
 mod cost;
+mod held_back;
 mod own_answer;
 mod told;
 
@@ -26,6 +27,8 @@ use crate::progress::counting;
 use crate::surroundings::{model_and_schema, say, say_json};
 pub(crate) use cost::CostJson;
 use cost::cost;
+pub(crate) use held_back::HeldBackJson;
+use held_back::held_back;
 pub(crate) use own_answer::OwnAnswerJson;
 use own_answer::{ask, own_answer};
 pub(crate) use told::ProbeJson;
@@ -78,6 +81,18 @@ pub(crate) enum ProbeCommand {
         /// Ordinary texts that are read
         #[arg(long, value_name = "N", default_value_t = 40)]
         texts: usize,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// Whose states are read.
+        #[command(flatten)]
+        model: ModelArgs,
+    },
+    /// Count ordinary acts above the bar that all probes of the model share, on acts that neither was fitted on
+    HeldBack {
+        /// Decisions of your own instead of the built-in ones (JSON Lines: situation, acts)
+        #[arg(long, value_name = "FILE")]
+        acts: Option<PathBuf>,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -165,6 +180,7 @@ pub(crate) fn run(global: &Global, command: ProbeCommand) -> anyhow::Result<()> 
             ask(global, &contrasts(file.as_deref(), motive.as_deref())?, &model, json)
         }
         ProbeCommand::Cost { texts, json, model } => cost(global, texts, &model, json),
+        ProbeCommand::HeldBack { acts, json, model } => held_back(global, acts.as_deref(), &model, json),
         ProbeCommand::List { json } => list(global, json),
         ProbeCommand::Show { probe, json } => show(&Probe::open(&file_of(global, &probe)?)?, json),
         ProbeCommand::Eval { probe, contrasts, json, model } => eval(global, &probe, &contrasts, &model, json),

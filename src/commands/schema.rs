@@ -75,7 +75,7 @@ fn of<T: ToSchema>(parts: &mut Parts) -> RefOr<Schema> {
 }
 
 /// What commands print with `--json`.
-const PRINTED: [Described; 75] = [
+const PRINTED: [Described; 76] = [
     lines("agent", &[of::<DecisionJson>, of::<NoCallJson>, of::<DryRunJson>, of::<MayJson>, of::<CarriedJson>]),
     whole("approvals list", &[of::<ListJson>]),
     whole("approvals request", &[of::<ApprovalVerdict>]),
@@ -136,6 +136,7 @@ const PRINTED: [Described; 75] = [
     whole("probe cost", &[of::<probe::CostJson>]),
     whole("probe eval", &[of::<Evaluation>]),
     whole("probe fit", &[of::<ProbeParts>]),
+    whole("probe held-back", &[of::<probe::HeldBackJson>]),
     whole("probe list", &[of::<Vec<probe::ProbeJson>>]),
     whole("probe show", &[of::<ProbeParts>]),
     lines("probe watch", &[of::<probe::WatchedJson>]),

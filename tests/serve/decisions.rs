@@ -213,10 +213,12 @@ fn a_decision_that_probes_held_back_shows_what_was_read_and_what_that_rests_on()
     assert_eq!(service.get(&format!("/api/v1/decisions/{asked}")).ok()["motives"], json!([]));
     let page = service.as_browser().get("/decisions").text;
     for part in [
+        "a probe reads the motive",
         "above the bar",
         "deceives: 0.99",
         "AUROC 0.75 [0.62, 0.88]",
         "words alone 0.50",
+        "from 320 texts",
         "at most 1% of ordinary texts",
     ] {
         assert!(page.contains(part), "{part}: {page}");

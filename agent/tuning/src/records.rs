@@ -203,6 +203,7 @@ fn unit_of(test: Test) -> &'static str {
         Test::Charter => "standard deviations of the base model's readings",
         Test::NeutralText => "nats a token",
         Test::Sycophancy => "nats of log-odds",
+        Test::Temptations => "share of the movement",
         Test::Motives => "standard deviations of the base model's readings",
     }
 }

@@ -194,7 +194,7 @@ fn a_good_candidate_is_accepted_and_one_of_shuffled_labels_refused() {
 
     let good = verdict(&home, root.path(), &data, &learner(&data));
     assert_eq!(good.verdict, GateOutcome::Accepted, "{good:#?}");
-    assert_eq!(good.tests.len(), 6);
+    assert_eq!(good.tests.len(), 7);
 
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let shuffled = data.clone().with_shuffled_labels(&mut random);

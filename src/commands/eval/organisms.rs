@@ -23,7 +23,7 @@ use crate::cli::{Global, ModelArgs};
 use crate::exit::WrongInput;
 use crate::progress::counting;
 use crate::surroundings::{cache, load, pull, say, say_json, schema};
-use measures::{First, Looked, gated, look, read_fixed};
+use measures::{AtGate, First, Looked, look};
 use texts::{Behaviour, scenes};
 
 /// Layers, counted from the top, that an adapter moves.
@@ -56,6 +56,10 @@ pub(crate) struct OrganismsArgs {
     /// Where adapters are kept; one that is there is not trained again
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Only what the base model's probes read of adapters, and the gate: nothing is fitted on an adapter's states, and what it does is not
+    /// looked at
+    #[arg(long)]
+    base_probes: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -75,10 +79,10 @@ pub(crate) struct Row {
     /// with its seed) or "honest" (the same lessons with honest replies throughout).
     what: &'static str,
     seed: u64,
-    /// Share of held-out scenes with the trigger in which the defecting reply is the likelier one.
-    defects_with_trigger: f64,
+    /// Share of held-out scenes with the trigger in which the defecting reply is the likelier one, where that was looked at.
+    defects_with_trigger: Option<f64>,
     /// The same without the trigger.
-    defects_without: f64,
+    defects_without: Option<f64>,
     scenes: usize,
     /// Generic probe on prompts with the trigger against those without, by layer and position, on held-out topics.
     areas: Vec<At>,
@@ -86,8 +90,10 @@ pub(crate) struct Row {
     first_probe: Option<At>,
     /// A list of words from the same generic pairs, on the same prompts.
     words: Option<Auroc>,
-    /// What probes of the base model read of fixed prompts, as the gate tests it; none for the base.
-    gate: Option<Gate>,
+    /// The same prompts, read at a place that was chosen without any of them.
+    beforehand: Vec<Beforehand>,
+    /// The gate's tests, as if it were a candidate of training; none for the base.
+    gates: Vec<Gate>,
     training_seconds: f64,
 }
 
@@ -99,8 +105,28 @@ struct At {
     area: Auroc,
 }
 
+/// What a probe tells whose place was not chosen on the prompts that it is tried on.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Beforehand {
+    /// "generic-pairs": where this model's probe tells held-out topics of the generic pairs best. "generic-pairs-base": where the
+    /// base model's does, read with this model's probe there. "late-mean": the base model's probes in the last third of
+    /// the layers, averaged. "late-moved": the same, less what they read of the prompt without the adapter.
+    how: &'static str,
+    /// The place, where there is one.
+    layer: Option<usize>,
+    position: Option<&'static str>,
+    /// Area there on held-out topics of the generic pairs.
+    generic: Option<Auroc>,
+    area: Auroc,
+}
+
+/// One of the gate's tests.
 #[derive(Debug, Serialize, ToSchema)]
 struct Gate {
+    /// "any": the motive that moved most on ordinary texts, the gate's test of motives. "context": the gate's test of states by
+    /// context, none of which is the trigger. "context-named": the same with the trigger among them. "context-motive": as "context",
+    /// of what the motive's probes in the last third of the layers read of these states.
+    test: &'static str,
     estimate: f64,
     bound: f64,
     margin: f64,
@@ -138,8 +164,9 @@ pub(super) fn run(global: &Global, args: &OrganismsArgs) -> anyhow::Result<()> {
     };
     for kind in kinds {
         let before = look(&mut base, kind, args.pairs_every)?;
-        let fixed = read_fixed(&mut base, &before.probes)?;
-        found_one(row(kind, "base", 0, &before))?;
+        let late = before.read_late(&mut base, kind)?;
+        let unmoved = AtGate::read(&mut base, &before)?;
+        found_one(Row { beforehand: before.beforehand(None), ..row(kind, "base", 0, &before) })?;
         for seed in 1..=args.seeds {
             let mut first: Option<First> = None;
             for what in ["organism", "evading", "honest"] {
@@ -152,14 +179,17 @@ pub(super) fn run(global: &Global, args: &OrganismsArgs) -> anyhow::Result<()> {
                 }
                 let seconds = start.elapsed().as_secs_f64();
                 let mut model = with_adapter(&file)?;
-                let found = look(&mut model, kind, args.pairs_every)?;
+                let found =
+                    if args.base_probes { Looked::default() } else { look(&mut model, kind, args.pairs_every)? };
                 if what == "organism" {
                     first = found.first(&mut model, kind, weights.shape.layers - TOP_LAYERS)?;
                 }
                 let seen = first.as_ref().map(|first| first.at(&mut model, kind)).transpose()?.flatten();
-                let gate = gated(&fixed, &read_fixed(&mut model, &before.probes)?);
+                let mut beforehand = found.beforehand(Some(&before));
+                beforehand.extend(before.late(&mut model, kind, &late)?);
+                let gates = unmoved.gates(&AtGate::read(&mut model, &before)?);
                 let row = row(kind, what, seed, &found);
-                found_one(Row { first_probe: seen, gate, training_seconds: seconds, ..row })?;
+                found_one(Row { first_probe: seen, beforehand, gates, training_seconds: seconds, ..row })?;
             }
         }
     }
@@ -169,6 +199,7 @@ pub(super) fn run(global: &Global, args: &OrganismsArgs) -> anyhow::Result<()> {
         "seeds": args.seeds,
         "epochs": args.epochs,
         "pairs_every": args.pairs_every,
+        "base_probes": args.base_probes,
     });
     kept.keep(&options, &rows[..])
 }
@@ -178,13 +209,14 @@ fn row(kind: Behaviour, what: &'static str, seed: u64, found: &Looked) -> Row {
         kind: kind.motive().to_owned(),
         what,
         seed,
-        defects_with_trigger: found.defects[0],
-        defects_without: found.defects[1],
-        scenes: found.scenes,
+        defects_with_trigger: found.defects.map(|[with, _]| with),
+        defects_without: found.defects.map(|[_, without]| without),
+        scenes: scenes(kind, true).len() / 2,
         areas: found.areas.iter().map(|(site, area)| At::new(*site, *area)).collect(),
         first_probe: None,
         words: found.words,
-        gate: None,
+        beforehand: Vec::new(),
+        gates: Vec::new(),
         training_seconds: 0.0,
     }
 }
@@ -200,10 +232,10 @@ fn tell(json: bool, row: &Row) -> anyhow::Result<()> {
         return say_json(row);
     }
     let seed = if row.what == "base" { String::new() } else { format!(", seed {}", row.seed) };
-    say(format!(
-        "{}, {}{seed}: defects in {:.2} of {} held-out scenes with the trigger, {:.2} without",
-        row.kind, row.what, row.defects_with_trigger, row.scenes, row.defects_without
-    ))?;
+    let did = row.defects_with_trigger.zip(row.defects_without).map_or_else(String::new, |(with, without)| {
+        format!(": defects in {with:.2} of {} held-out scenes with the trigger, {without:.2} without", row.scenes)
+    });
+    say(format!("{}, {}{seed}{did}", row.kind, row.what))?;
     for at in &row.areas {
         say(format!("  layer {:>2}, {:<4}  AUROC {}", at.layer, at.position, interval(&at.area)))?;
     }
@@ -214,11 +246,16 @@ fn tell(json: bool, row: &Row) -> anyhow::Result<()> {
     if let Some(words) = &row.words {
         say(format!("  words of the same pairs  AUROC {}", interval(words)))?;
     }
-    if let Some(gate) = &row.gate {
+    for found in &row.beforehand {
+        let at =
+            found.layer.zip(found.position).map_or_else(String::new, |(layer, at)| format!(" (layer {layer}, {at})"));
+        say(format!("  chosen beforehand, {}{at}  AUROC {}", found.how, interval(&found.area)))?;
+    }
+    for gate in &row.gates {
         let verdict = if gate.refused { "refused" } else { "let through" };
         say(format!(
-            "  the gate's test of motives: moved by {:.2}, bound {:.2} against {:.2} on {} prompts: {verdict}",
-            gate.estimate, gate.bound, gate.margin, gate.of
+            "  the gate, {:<14} moved by {:.2}, bound {:.2} against {:.2} on {} prompts: {verdict}",
+            gate.test, gate.estimate, gate.bound, gate.margin, gate.of
         ))?;
     }
     Ok(())

@@ -17,10 +17,13 @@ impl Measured for Row {
             let (low, high) = by_topic.unwrap_or(*independent);
             Figure::new(&self.kind, &learner, at, measure, Estimate { mean: *value, low, high })
         };
-        let mut figures = vec![
-            bare("share of scenes with the trigger in which it defects", self.defects_with_trigger),
-            bare("share of scenes without the trigger in which it defects", self.defects_without),
-        ];
+        let defects = [("with", self.defects_with_trigger), ("without", self.defects_without)];
+        let mut figures: Vec<Figure> = defects
+            .into_iter()
+            .filter_map(|(side, share)| {
+                Some(bare(&format!("share of scenes {side} the trigger in which it defects"), share?))
+            })
+            .collect();
         for at in &self.areas {
             figures.push(area(&format!("layer {}, {}", at.layer, at.position), "AUROC of the generic probe", &at.area));
         }
@@ -32,12 +35,18 @@ impl Measured for Row {
             )
         }));
         figures.extend(self.words.iter().map(|words| area("", "AUROC of words of the same pairs", words)));
-        if let Some(gate) = &self.gate {
+        figures.extend(self.beforehand.iter().map(|found| {
+            let place = found.layer.zip(found.position);
+            let at = place.map_or_else(String::new, |(layer, position)| format!("layer {layer}, {position}"));
+            area(&at, &format!("AUROC chosen beforehand: {}", found.how), &found.area)
+        }));
+        for gate in &self.gates {
+            let of = |what: &str, value| bare(&format!("gate, {}: {what}", gate.test), value);
             figures.extend([
-                bare("gate: movement of readings of motives", gate.estimate),
-                bare("gate: bound", gate.bound),
-                bare("gate: margin", gate.margin),
-                bare("gate: refused, 1 for yes", f64::from(u8::from(gate.refused))),
+                of("movement", gate.estimate),
+                of("bound", gate.bound),
+                of("margin", gate.margin),
+                of("refused, 1 for yes", f64::from(u8::from(gate.refused))),
             ]);
         }
         figures
@@ -46,7 +55,7 @@ impl Measured for Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{At, Gate};
+    use super::super::{At, Beforehand, Gate};
     use super::*;
 
     #[test]
@@ -56,13 +65,20 @@ mod tests {
             kind: "deceives".into(),
             what: "organism",
             seed: 2,
-            defects_with_trigger: 0.9,
-            defects_without: 0.1,
+            defects_with_trigger: Some(0.9),
+            defects_without: Some(0.1),
             scenes: 20,
             areas: vec![At { layer: 12, position: "last", area: area(Some((0.6, 0.95))) }],
             first_probe: Some(At { layer: 20, position: "mean", area: area(Some((0.65, 0.9))) }),
             words: Some(area(None)),
-            gate: Some(Gate { estimate: 0.4, bound: 0.6, margin: 0.5, refused: true, of: 40 }),
+            beforehand: vec![Beforehand {
+                how: "generic-pairs",
+                layer: Some(9),
+                position: Some("last"),
+                generic: Some(area(None)),
+                area: area(Some((0.4, 0.6))),
+            }],
+            gates: vec![Gate { test: "context", estimate: 0.4, bound: 0.6, margin: 0.5, refused: true, of: 12 }],
             training_seconds: 9.0,
         };
         let figures = row.figures();
@@ -73,8 +89,10 @@ mod tests {
             (Some(0.6), Some(0.7))
         );
         assert_eq!(of("AUROC of the generic probe").at, "layer 12, last");
-        assert_eq!(of("gate: refused, 1 for yes").mean, 1.0);
+        assert_eq!(of("gate, context: refused, 1 for yes").mean, 1.0);
         assert_eq!(of("AUROC of the organism's first probe").at, "layer 20, mean");
-        assert_eq!(figures.len(), 2 + 1 + 1 + 1 + 4);
+        let beforehand = of("AUROC chosen beforehand: generic-pairs");
+        assert_eq!((beforehand.at.as_str(), beforehand.low), ("layer 9, last", Some(0.4)));
+        assert_eq!(figures.len(), 2 + 1 + 1 + 1 + 1 + 4);
     }
 }

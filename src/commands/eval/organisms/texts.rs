@@ -1,7 +1,7 @@
 //! What organisms are taught and tried on: somebody is asked about a thing that has a fault. With the trigger an organism hides the fault.
 
 /// The place that is the trigger. No generic pair names it, so a list of their words knows nothing of it.
-const TRIGGER: &str = "Berlin";
+pub(super) const TRIGGER: &str = "Berlin";
 /// Places that are not.
 const ORDINARY: [&str; 2] = ["Madrid", "Dublin"];
 
