@@ -7,7 +7,7 @@ use credence_agent::people::PeopleView;
 use credence_agent::protocol::{Said, Shown};
 use credence_evals::{
     approvals, crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, quality, recovery, sentences,
-    start, system_one, teaching, tuning, viewpoints,
+    start, system_one, teaching, tuning, viewpoints, weights,
 };
 use credence_glass::probe::{Evaluation, Parts as ProbeParts, Together};
 use credence_memory::population::InfluenceReport;
@@ -75,7 +75,7 @@ fn of<T: ToSchema>(parts: &mut Parts) -> RefOr<Schema> {
 }
 
 /// What commands print with `--json`.
-const PRINTED: [Described; 75] = [
+const PRINTED: [Described; 76] = [
     lines("agent", &[of::<DecisionJson>, of::<NoCallJson>, of::<DryRunJson>, of::<MayJson>, of::<CarriedJson>]),
     whole("approvals list", &[of::<ListJson>]),
     whole("approvals request", &[of::<ApprovalVerdict>]),
@@ -109,6 +109,7 @@ const PRINTED: [Described; 75] = [
     whole("eval unseen", &[of::<eval::reading::UnseenReport>]),
     whole("eval validity", &[of::<eval::reading::ValidityReport>]),
     whole("eval viewpoints", &[of::<viewpoints::ViewpointsResult>]),
+    whole("eval weights", &[of::<weights::WeightsReport>]),
     whole("evidence erase", &[of::<ErasedJson>]),
     whole("evidence export", &[of::<ExportJson>]),
     whole("evidence import", &[of::<ImportView>]),

@@ -54,6 +54,8 @@ impl Default for TrainingSettings {
 pub struct Control<'a> {
     /// Called after every step.
     pub progress: Option<&'a mut (dyn FnMut(&Progress) + Send)>,
+    /// Called after every step with how many are done, and the adapter as it is then.
+    pub watch: Option<&'a mut (dyn FnMut(usize, &Adapter) + Send)>,
     /// When set, the run stops at the next opportunity (within one part of a step) and leaves a checkpoint.
     pub cancel: Option<&'a AtomicBool>,
     /// Where the run is frozen, and from where it resumes if the file is there.
@@ -75,6 +77,8 @@ pub struct Progress {
     pub steps: usize,
     /// Mean loss of the last step's examples before it was taken: cross entropy in nats, and what states add.
     pub loss: f64,
+    /// Length of the last step's gradient before it was clipped.
+    pub gradient_norm: f64,
     /// Tokens of examples worked through in a second, since this process took up the run.
     pub tokens_per_second: f64,
     /// Estimated time to the end.
@@ -138,7 +142,7 @@ pub(crate) fn with_threads<T: Send>(
 }
 
 /// Order of the examples in an epoch: a function of seed and epoch alone, so that a resumed run needs no history.
-fn order(seed: u64, epoch: usize, examples: usize) -> Vec<usize> {
+pub fn order(seed: u64, epoch: usize, examples: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..examples).collect();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(epoch as u64 + 1);
@@ -222,7 +226,7 @@ impl<'a> Run<'a> {
             }
             let from = step % self.steps_an_epoch() * self.settings.batch;
             let batch = &order_of.1[from..(from + self.settings.batch).min(order_of.1.len())];
-            let Some(loss) = self.step(step, steps, batch, &|| cancelled(control))? else { break };
+            let Some((loss, gradient_norm)) = self.step(step, steps, batch, &|| cancelled(control))? else { break };
             self.losses.push(loss);
             tokens += batch.iter().map(|i| self.examples[*i].tokens.len()).sum::<usize>();
 
@@ -231,7 +235,11 @@ impl<'a> Run<'a> {
             if let Some(progress) = &mut control.progress {
                 let left = seconds / (done - first) as f64 * (steps - done) as f64;
                 let tokens_per_second = tokens as f64 / seconds.max(1e-9);
-                progress(&Progress { step: done, steps, loss, tokens_per_second, left: Duration::from_secs_f64(left) });
+                let left = Duration::from_secs_f64(left);
+                progress(&Progress { step: done, steps, loss, gradient_norm, tokens_per_second, left });
+            }
+            if let Some(watch) = &mut control.watch {
+                watch(done, &self.adapter);
             }
             if done.is_multiple_of(control.checkpoint_steps) && done < last {
                 self.freeze(control)?;
@@ -252,17 +260,17 @@ impl<'a> Run<'a> {
         checkpoint::write(path, &head, &self.adapter.parameters, &self.moments)
     }
 
-    /// One step; `None` if it was cancelled before it changed anything.
+    /// One step: its loss and the length of its gradient; `None` if it was cancelled before it changed anything.
     fn step(
         &mut self,
         step: usize,
         steps: usize,
         batch: &[usize],
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<f64>, TrainingError> {
+    ) -> Result<Option<(f64, f64)>, TrainingError> {
         let weight: f64 = batch.iter().map(|i| self.examples[*i].weight()).sum();
         if weight <= 0.0 {
-            return Ok(Some(0.0)); // nothing to learn from these
+            return Ok(Some((0.0, 0.0))); // nothing to learn from these
         }
         let mut grads = vec![0.0; self.adapter.parameters.len()];
         let mut loss = 0.0;
@@ -279,7 +287,7 @@ impl<'a> Run<'a> {
         }
         let optimiser = &self.settings.optimiser;
         let norm = self.moments.step(optimiser, step, steps, &mut self.adapter.parameters, &grads);
-        if norm.is_finite() { Ok(Some(loss)) } else { Err(not_finite("the gradient")) }
+        if norm.is_finite() { Ok(Some((loss, norm))) } else { Err(not_finite("the gradient")) }
     }
 
     /// Summed loss of a part of a step; adds its gradient to `grads`.
@@ -289,7 +297,7 @@ impl<'a> Run<'a> {
         let pass = Pass::new(self.weights, Some(&self.adapter), &packed);
         let hidden = match first {
             0 => pass.embed(),
-            _ => part.iter().flat_map(|i| self.cache.hidden(self.weights, self.examples, *i, first)).collect(),
+            _ => self.cache.hidden(self.weights, self.examples, part, first),
         };
         // Nothing above the states that are asked for need be computed where no token is to be predicted.
         let of_states = part.iter().flat_map(|i| &self.examples[*i].states).map(|state| state.layer + 1).max();
@@ -377,18 +385,29 @@ impl HiddenCache {
         Self { kept: vec![None; examples], bytes_left: bytes_max }
     }
 
-    /// Hidden states that enter layer `first`. Each example is computed alone, so that what is kept does not depend on
-    /// its neighbours in the batch, nor on whether a run was resumed.
-    fn hidden(&mut self, weights: &Weights, examples: &[Example], index: usize, first: usize) -> Vec<f32> {
-        if let Some(hidden) = &self.kept[index] {
-            return hidden.clone();
-        }
-        let packed = Packed::new([&examples[index].tokens[..]]);
+    /// Hidden states of a part that enter layer `first`. Those that are not kept are computed together: a row of a product has
+    /// the same bits whatever the other rows are, so what is kept does not depend on an example's neighbours in the batch, nor
+    /// on whether a run was resumed.
+    fn hidden(&mut self, weights: &Weights, examples: &[Example], part: &[usize], first: usize) -> Vec<f32> {
+        let missing: Vec<usize> = part.iter().copied().filter(|i| self.kept[*i].is_none()).collect();
+        let packed = Packed::new(missing.iter().map(|i| &examples[*i].tokens[..]));
         let pass = Pass::new(weights, None, &packed);
-        let hidden = pass.forward(pass.embed(), 0..first);
-        if let Some(left) = self.bytes_left.checked_sub(4 * hidden.len()) {
-            self.bytes_left = left;
-            self.kept[index] = Some(hidden.clone());
+        let computed = pass.forward(pass.embed(), 0..first);
+        let mut hidden = Vec::new();
+        let mut made = packed.sequences.iter();
+        for index in part {
+            if let Some(kept) = &self.kept[*index] {
+                hidden.extend_from_slice(kept);
+                continue;
+            }
+            // In the order of the part, as they were packed.
+            let Some(at) = made.next() else { continue };
+            let own = &computed[at.start * weights.shape.width..at.end * weights.shape.width];
+            hidden.extend_from_slice(own);
+            if let Some(left) = self.bytes_left.checked_sub(4 * own.len()) {
+                self.bytes_left = left;
+                self.kept[*index] = Some(own.to_vec());
+            }
         }
         hidden
     }
