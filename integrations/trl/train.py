@@ -42,6 +42,7 @@ def main():
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     settings = DPOConfig(
         output_dir=out + ".work", max_steps=steps, num_train_epochs=1, per_device_train_batch_size=8, learning_rate=1e-4,
+        gradient_checkpointing=False,
         logging_steps=1, save_strategy="no", report_to="none", seed=1, use_cpu=True, bf16=False)
     lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM", target_modules=[
         "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
