@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
         let name = fingerprint(weights, examples, settings, &adapter)?;
         let moments = Moments::new(adapter.parameters.len());
         // As much again as the weights: well within the bound of four times the weights for the whole run.
-        let cache = HiddenCache::new(examples.len(), weights.bytes());
+        let cache = HiddenCache::new(examples, settings, weights.shape.width, weights.bytes());
         Ok(Self { weights, examples, settings, adapter, moments, losses: Vec::new(), name, cache })
     }
 
@@ -375,39 +375,59 @@ fn fingerprint(
 }
 
 /// What the frozen lower layers make of each example, kept from one epoch to the next as long as there is room.
+///
+/// Examples are computed in groups, since a product of many rows is faster: a group is what the first epoch reads together.
+/// Which examples are kept, and in which group each is computed, is thus a function of the run's settings; what is kept does not
+/// depend on whether a run was resumed.
 struct HiddenCache {
     kept: Vec<Option<Vec<f32>>>,
-    bytes_left: usize,
+    groups: Vec<Vec<usize>>,
+    /// By example; none where there is no room to keep it.
+    group_of: Vec<Option<usize>>,
 }
 
 impl HiddenCache {
-    fn new(examples: usize, bytes_max: usize) -> Self {
-        Self { kept: vec![None; examples], bytes_left: bytes_max }
+    fn new(examples: &[Example], settings: &TrainingSettings, width: usize, bytes_max: usize) -> Self {
+        let mut left = bytes_max;
+        let order = order(settings.seed, 0, examples.len());
+        let mut group_of = vec![None; examples.len()];
+        let mut groups = Vec::new();
+        for part in order.chunks(settings.batch).flat_map(|batch| parts(examples, batch, settings.part_tokens)) {
+            let mut group = Vec::new();
+            for index in part {
+                if let Some(rest) = left.checked_sub(4 * width * examples[*index].tokens.len()) {
+                    left = rest;
+                    group_of[*index] = Some(groups.len());
+                    group.push(*index);
+                }
+            }
+            groups.push(group);
+        }
+        Self { kept: vec![None; examples.len()], groups, group_of }
     }
 
-    /// Hidden states of a part that enter layer `first`. Those that are not kept are computed together: a row of a product has
-    /// the same bits whatever the other rows are, so what is kept does not depend on an example's neighbours in the batch, nor
-    /// on whether a run was resumed.
+    /// Hidden states of a part that enter layer `first`.
     fn hidden(&mut self, weights: &Weights, examples: &[Example], part: &[usize], first: usize) -> Vec<f32> {
-        let missing: Vec<usize> = part.iter().copied().filter(|i| self.kept[*i].is_none()).collect();
-        let packed = Packed::new(missing.iter().map(|i| &examples[*i].tokens[..]));
-        let pass = Pass::new(weights, None, &packed);
-        let computed = pass.forward(pass.embed(), 0..first);
+        let compute = |these: &[usize]| {
+            let packed = Packed::new(these.iter().map(|i| &examples[*i].tokens[..]));
+            let pass = Pass::new(weights, None, &packed);
+            let hidden = pass.forward(pass.embed(), 0..first);
+            (packed.sequences, hidden)
+        };
+        let width = weights.shape.width;
         let mut hidden = Vec::new();
-        let mut made = packed.sequences.iter();
         for index in part {
-            if let Some(kept) = &self.kept[*index] {
-                hidden.extend_from_slice(kept);
+            let Some(group) = self.group_of[*index] else {
+                hidden.extend(compute(&[*index]).1);
                 continue;
+            };
+            if self.kept[*index].is_none() {
+                let (sequences, states) = compute(&self.groups[group]);
+                for (member, at) in self.groups[group].iter().zip(sequences) {
+                    self.kept[*member] = Some(states[at.start * width..at.end * width].to_vec());
+                }
             }
-            // In the order of the part, as they were packed.
-            let Some(at) = made.next() else { continue };
-            let own = &computed[at.start * weights.shape.width..at.end * weights.shape.width];
-            hidden.extend_from_slice(own);
-            if let Some(left) = self.bytes_left.checked_sub(4 * own.len()) {
-                self.bytes_left = left;
-                self.kept[*index] = Some(own.to_vec());
-            }
+            hidden.extend(self.kept[*index].iter().flatten());
         }
         hidden
     }
