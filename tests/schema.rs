@@ -316,6 +316,10 @@ fn of_a_model() -> BTreeSet<String> {
     bench.prints_by_model("eval pairs", &["--learned-only"]);
     bench.prints_by_model("eval validity", &["--by-value"]);
     bench.prints_by_model("eval unseen", &["--simulated", "4", "--answers", "4"]);
+    let (few, out) =
+        (["--people", "3", "--answers", "4", "--questions", "8", "--newcomers", "3"], bench.dir.path().join("weights"));
+    let taught = ["--taught", "8,2,1", "--out", out.to_str().unwrap()];
+    bench.prints_by_model("eval weights", &[&few[..], &taught].concat());
     bench.prints_by_model("eval library", &[]);
     bench.prints_by_model("eval flight-model", &["--people", "2", "--held-out", "2", "--answered", "0,1"]);
     let pack = pack_with_pairs(&bench);

@@ -46,3 +46,4 @@ pub mod tuning;
 pub mod unseen;
 pub mod validity;
 pub mod viewpoints;
+pub mod weights;

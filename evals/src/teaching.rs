@@ -8,7 +8,7 @@ mod figures;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use credence_training::flight::{Teacher, Tokenizer};
+use credence_training::flight::{Teacher, Tokenizer, Words};
 use credence_training::teaching::{Curve, TeachingSettings, examine, teach};
 use credence_training::{Adapter, Control, Progress, TrainingError, Weights};
 use serde::de::DeserializeOwned;
@@ -67,6 +67,17 @@ pub struct TeachingReport {
     pub settings: TeachingSettings,
     /// By pupil.
     pub curves: Vec<(Pupil, Curve)>,
+    /// By pupil, after so many sequences on the way.
+    pub on_the_way: Vec<(Pupil, Vec<Look>)>,
+}
+
+/// An examination on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Look {
+    /// Training sequences until then.
+    pub sequences: usize,
+    /// What the pupil predicted.
+    pub curve: Curve,
 }
 
 /// Why a run could not go on.
@@ -101,7 +112,7 @@ pub fn run(
     dir: &Path,
     settings: &TeachingSettings,
     weights: &Weights,
-    tokenizer: &dyn Tokenizer,
+    tokenizer: &(dyn Tokenizer + Sync),
     cancel: &AtomicBool,
     on_progress: &mut (dyn FnMut(Pupil, &Progress) + Send),
 ) -> Result<TeachingReport, TeachingError> {
@@ -113,53 +124,91 @@ pub fn run(
         Some(_) => {}
         None => write(&stated, settings)?,
     }
-    let mut curves = Vec::new();
+    let (mut curves, mut on_the_way) = (Vec::new(), Vec::new());
     for pupil in Pupil::ALL {
         let path = file(format!("{}.json", pupil.name()));
+        let looks = file(format!("{}.on-the-way.json", pupil.name()));
         if let Some(curve) = read::<Curve>(&path)? {
             curves.push((pupil, curve));
+            on_the_way.push((pupil, read(&looks)?.unwrap_or_default()));
             continue;
         }
         let adapter = match pupil.teacher() {
             None => None,
             Some(teacher) => {
                 let path = file(format!("{}.gguf", pupil.name()));
-                Some(taught(&path, settings, teacher, weights, tokenizer, cancel, &mut |p| on_progress(pupil, p))?)
+                let mut looks = Looks { path: &looks, settings, weights, tokenizer };
+                Some(taught(&path, settings, teacher, &mut looks, cancel, &mut |p| on_progress(pupil, p))?)
             }
         };
         let curve = examine(weights, adapter.as_ref(), settings, tokenizer)?;
         write(&path, &curve)?;
         curves.push((pupil, curve));
+        on_the_way.push((pupil, read(&looks)?.unwrap_or_default()));
         if cancel.load(Ordering::Relaxed) && curves.len() < Pupil::ALL.len() {
             return Err(TeachingError::Stopped);
         }
     }
-    let report = TeachingReport { settings: settings.clone(), curves };
+    let report = TeachingReport { settings: settings.clone(), curves, on_the_way };
     write(&file("report.json".into()), &report)?;
     Ok(report)
+}
+
+/// The examinations on the way of one pupil, kept in a file.
+struct Looks<'a> {
+    path: &'a Path,
+    settings: &'a TeachingSettings,
+    weights: &'a Weights,
+    tokenizer: &'a (dyn Tokenizer + Sync),
+}
+
+impl Looks<'_> {
+    fn look(&self, step: usize, adapter: &Adapter) -> Result<(), TeachingError> {
+        let sequences = step * self.settings.training.batch;
+        let every = self.settings.look_every.max(1).next_multiple_of(self.settings.training.batch);
+        if self.settings.look_every == 0 || !sequences.is_multiple_of(every) {
+            return Ok(());
+        }
+        // A run that was stopped takes steps again that it had taken.
+        let mut looks: Vec<Look> = read(self.path)?.unwrap_or_default();
+        if looks.iter().all(|look| look.sequences < sequences) {
+            let curve = examine(self.weights, Some(adapter), self.settings, self.tokenizer)?;
+            looks.push(Look { sequences, curve });
+            write(self.path, &looks)?;
+        }
+        Ok(())
+    }
 }
 
 fn taught(
     path: &Path,
     settings: &TeachingSettings,
     teacher: Teacher,
-    weights: &Weights,
-    tokenizer: &dyn Tokenizer,
+    looks: &mut Looks<'_>,
     cancel: &AtomicBool,
     on_progress: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Adapter, TeachingError> {
+    let (weights, tokenizer) = (looks.weights, looks.tokenizer);
     if path.is_file() {
         return Ok(Adapter::read(path, weights)?);
     }
     let checkpoint = path.with_extension("checkpoint");
+    let mut looked = Ok(());
+    let mut watch = |step: usize, adapter: &Adapter| {
+        if looked.is_ok() {
+            looked = looks.look(step, adapter);
+        }
+    };
     let mut control = Control {
         progress: Some(on_progress),
+        watch: Some(&mut watch),
         cancel: Some(cancel),
         checkpoint: Some(&checkpoint),
         checkpoint_steps: CHECKPOINT_STEPS,
         ..Control::default()
     };
     let trained = teach(weights, settings, teacher, tokenizer, &mut control)?;
+    looked?;
     if !trained.finished {
         return Err(TeachingError::Stopped);
     }
@@ -179,14 +228,17 @@ impl TeachingReport {
         let s = &self.settings;
         let mut text = format!(
             "# Bayesian teaching on the flight task\n\n{} training sequences of {} rounds, {} held-out people x {} \
-             sequences, seed {}, {:?} words; rank {}, {} epochs. Intervals are 95% over people. Nobody examined chooses \
-             like anybody taught.\n",
+             sequences, seed {}; {} features, {} flights, {:?} words{}; rank {}, {} epochs. Intervals are 95% over people. \
+             Nobody examined chooses like anybody taught.\n",
             s.sequences,
             s.rounds,
             s.people,
             s.sequences_a_person,
             s.seed,
-            s.words,
+            s.task.features,
+            s.task.flights,
+            s.task.words,
+            if s.task.dialogue { " in a dialogue" } else { "" },
             s.training.lora.rank,
             s.training.epochs
         );
@@ -220,9 +272,19 @@ impl TeachingReport {
         for (pupil, curve) in &self.curves {
             text += &row(pupil.name(), &curve.divergence);
         }
-        text += "\nPublished, after five answers: ";
-        text += &PUBLISHED.map(|(name, share)| format!("{name} {share}")).join(", ");
-        text + ".\n"
+        for (pupil, looks) in self.on_the_way.iter().filter(|(_, looks)| !looks.is_empty()) {
+            text += &format!("\n## Right predictions on the way, {}\n", pupil.name());
+            text += &head.replace("answers", "sequences, then answers");
+            for Look { sequences, curve } in looks {
+                text += &row(&sequences.to_string(), &curve.right);
+            }
+        }
+        if s.task.features == 4 && s.task.flights == 3 && s.task.words == Words::Full {
+            text += "\nPublished, after five answers: ";
+            text += &PUBLISHED.map(|(name, share)| format!("{name} {share}")).join(", ");
+            text += ".\n";
+        }
+        text
     }
 }
 
@@ -246,7 +308,7 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), TeachingError> {
 
 #[cfg(test)]
 mod tests {
-    use credence_training::flight::Words;
+    use credence_training::flight::Task;
     use credence_training::{Architecture, LoraSettings, TrainingSettings, tiny};
 
     use super::*;
@@ -259,7 +321,8 @@ mod tests {
         let weights = Weights::load(&model)?;
         let tokenizer = |text: &str| text.bytes().map(|b| u32::from(b.clamp(32, 127) - 32)).collect::<Vec<u32>>();
         let settings = TeachingSettings {
-            words: Words::Levels,
+            task: Task::published(Words::Levels),
+            look_every: 8,
             sequences: 16,
             rounds: 3,
             people: 6,
@@ -291,10 +354,13 @@ mod tests {
         };
         assert!(stops >= 2, "{stops}");
         assert_eq!(report, whole);
+        let looks = &whole.on_the_way[1].1;
+        assert_eq!(looks.iter().map(|look| look.sequences).collect::<Vec<_>>(), [8, 16]);
+        assert_eq!(looks[1].curve, whole.curves[1].1, "the last look is at the pupil that is kept");
         let text = report.markdown();
         assert!(text.contains("| bayesian less right-answers, paired |") && text.contains("exact posterior"), "{text}");
         let figures = crate::figures::kept(&report);
-        assert_eq!(figures.len(), 3 * (3 * 3 + 2));
+        assert_eq!(figures.len(), 3 * (3 * 3 + 2) + 2 * 2 * 3);
         let kept = crate::figures::of(&figures, ["held-out people", "base", "2 answers", "share right"]);
         let base = Curve::estimates(&report.curves[0].1.right)[2];
         assert_eq!((kept.mean, kept.high), (base.mean, Some(base.mean + base.half_width)));

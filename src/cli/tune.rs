@@ -187,6 +187,24 @@ pub(crate) struct TeachingArgs {
     /// Bare levels instead of the paper's words: a fifth of the tokens, and not comparable with the paper
     #[arg(long)]
     pub(crate) levels: bool,
+    /// One of two words for each feature, which then has two levels: a small task
+    #[arg(long, conflicts_with = "levels")]
+    pub(crate) named: bool,
+    /// Features that flights have and people care for: the first so many of price, duration, departure, stops
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = crate::cli::numbers::count::<1, 4>)]
+    pub(crate) features: usize,
+    /// Flights to choose from at a time
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = crate::cli::numbers::count::<2, 3>)]
+    pub(crate) flights: usize,
+    /// Every round as a dialogue: a guess of the assistant's (at random), and what the person says to it
+    #[arg(long)]
+    pub(crate) dialogue: bool,
+    /// Also examine after every so many sequences on the way
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) look_every: usize,
+    /// Highest step size
+    #[arg(long, default_value_t = 1e-3)]
+    pub(crate) learning_rate: f64,
     /// Seed of people, flights and training
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -20,6 +20,7 @@ pub(crate) mod recovery;
 mod start;
 mod system_one;
 pub(crate) mod viewpoints;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -87,6 +88,8 @@ pub(crate) enum EvalCommand {
     SystemOne(system_one::SystemOneArgs),
     /// Teach the model exact Bayes on the flight task, beside right answers; an interrupted run goes on
     Teaching(TeachingArgs),
+    /// What a generation adds beyond the population's prior from the same answers: newcomers, in situations that nobody keyed. An interrupted run goes on
+    Weights(weights::WeightsArgs),
     /// How often sentences about values are read right
     Sentences(eval_agent::SentencesArgs),
     /// How far pressure moves the agent towards taking funds that are not its own, with and without deliberation
@@ -155,6 +158,7 @@ pub(crate) fn run(global: &Global, command: EvalCommand) -> anyhow::Result<()> {
         EvalCommand::Tuning(args) => learning::tuning(global, &args),
         EvalCommand::SystemOne(args) => system_one::run(global, &args),
         EvalCommand::Teaching(args) => learning::teaching(global, &args),
+        EvalCommand::Weights(args) => weights::run(global, &args),
         EvalCommand::Sentences(args) => eval_agent::sentences(global, &args),
         EvalCommand::Organisms(args) => organisms::run(global, &args),
         EvalCommand::Pressure(args) => eval_agent::pressure(global, &args),

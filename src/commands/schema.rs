@@ -7,7 +7,7 @@ use credence_agent::people::PeopleView;
 use credence_agent::protocol::{Said, Shown};
 use credence_evals::{
     approvals, crowd, decision_speed, figures, flight, kidney, meaning, pairs, polis, quality, recovery, sentences,
-    start, system_one, teaching, tuning, viewpoints,
+    start, system_one, teaching, tuning, viewpoints, weights,
 };
 use credence_glass::probe::{Evaluation, Parts as ProbeParts, Together};
 use credence_memory::population::InfluenceReport;
@@ -109,6 +109,7 @@ const PRINTED: [Described; 76] = [
     whole("eval unseen", &[of::<eval::reading::UnseenReport>]),
     whole("eval validity", &[of::<eval::reading::ValidityReport>]),
     whole("eval viewpoints", &[of::<viewpoints::ViewpointsResult>]),
+    whole("eval weights", &[of::<weights::WeightsReport>]),
     whole("evidence erase", &[of::<ErasedJson>]),
     whole("evidence export", &[of::<ExportJson>]),
     whole("evidence import", &[of::<ImportView>]),

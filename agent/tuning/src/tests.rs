@@ -15,6 +15,7 @@ use credence_memory::belief::simulate::normal;
 use credence_memory::home::Home;
 use credence_memory::ids::{AdapterGeneration, AlternativeId, DocumentId, Hash, PersonId, QuestionId, Seq, SourceId};
 use credence_memory::number::Probability;
+use credence_memory::provenance::Provenance;
 use credence_memory::record::{
     AdapterRolledBack, ChoiceMade, Consequence, ConsequenceKind, Deliberated, DocumentAdded, DocumentDropped,
     DocumentKind, DocumentPassage, LibraryPassageUsed, LogOpened, Origin, QuarantineSet, Record, Retracted, Subject,
@@ -29,11 +30,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::beside::{Trainer, Tuner};
-use super::candidate::{CandidatePrior, Folder, Job, Outcome, TuneSettings};
+use super::candidate::{CandidatePrior, Folder, Imported, Job, Outcome, TuneSettings};
 use super::dataset::{self, DataSet, DataSetError, DataSettings, Lesson, Whose};
 use super::gate::{GateOutcome, Judgement, Test};
 use super::measure;
-use super::plan::Machine;
+use super::plan::{self, Machine};
+use super::records::provenance;
 use super::schedule::Start;
 use super::work::CandidateBuilder;
 
@@ -247,6 +249,16 @@ fn what_is_held_out_is_never_taught_and_provenance_is_whole() {
         assert!((0.0..=1.0).contains(&lesson.sureness) && lesson.probability > 0.0 && lesson.probability < 1.0);
     }
     assert!(data.lessons.windows(2).all(|w| w[0].sureness >= w[1].sureness));
+
+    // What was taught on another machine from the exported file claims the same, and without the file nothing.
+    let file = serde_json::to_vec_pretty(&data).expect("a file");
+    let imported = || Imported { format: "peft-safetensors".into(), name: "adapter".into() };
+    let import = |taught| plan::import_job(home.state(), &TuneSettings::default(), taught, imported());
+    let back = import(Some(serde_json::from_slice(&file).expect("the data set of a file")));
+    assert_eq!(back.data.hash(), data.hash());
+    let claimed = provenance(home.state(), &back.data);
+    assert!(claimed == provenance(home.state(), &data) && claimed != Provenance::new());
+    assert_eq!(provenance(home.state(), &import(None).data), Provenance::new());
 
     // The same state gives the same data set; a held-out answer taken away changes no label.
     assert_eq!(super::tests::data(home.state()).hash(), data.hash());

@@ -2,7 +2,7 @@
 
 use credence_training::teaching::Curve;
 
-use super::{Pupil, TeachingReport};
+use super::{Look, Pupil, TeachingReport};
 use crate::estimate::Estimate;
 use crate::figures::{Figure, Measured};
 
@@ -20,6 +20,15 @@ impl Measured for TeachingReport {
             add(pupil.name(), "share right", Curve::estimates(&curve.right));
             add(pupil.name(), "share that agrees with the exact posterior", Curve::estimates(&curve.agrees));
             add(pupil.name(), "divergence from the exact posterior, nats", Curve::estimates(&curve.divergence));
+        }
+        for (pupil, looks) in &self.on_the_way {
+            for Look { sequences, curve } in looks {
+                add(
+                    &format!("{} after {sequences} sequences", pupil.name()),
+                    "share right",
+                    Curve::estimates(&curve.right),
+                );
+            }
         }
         if let Some((_, curve)) = self.curves.first() {
             add("exact posterior", "share right", Curve::estimates(&curve.ceiling));

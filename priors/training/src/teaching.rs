@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::Adapter;
 use super::error::TrainingError;
-use super::flight::{FLIGHTS, Person, Round, Teacher, Tokenizer, Words, example, play};
+use super::flight::{FLIGHTS, Person, Round, Task, Teacher, Tokenizer, example, play};
 use super::loss::Example;
 use super::predict::predict;
 use super::train::{Control, Trained, TrainingSettings, train};
@@ -21,18 +21,20 @@ const HELD_OUT: f64 = 0.25;
 /// A teaching experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TeachingSettings {
-    /// How flights are put.
-    pub words: Words,
+    /// What is learned.
+    pub task: Task,
     /// Training sequences, each with a person drawn anew.
     pub sequences: usize,
     /// Rounds in a sequence; the model is asked after 0, 1, ... `rounds - 1` answers.
     pub rounds: usize,
-    /// Held-out people asked.
+    /// Held-out people asked; each again, with other flights, where a task has fewer.
     pub people: usize,
     /// Sequences with each of them.
     pub sequences_a_person: usize,
     /// Seed of people, flights and ties.
     pub seed: u64,
+    /// Training sequences from one examination to the next on the way; 0 for one at the end only.
+    pub look_every: usize,
     /// How to train.
     pub training: TrainingSettings,
 }
@@ -83,12 +85,12 @@ impl Curve {
 
 /// The training sequences of an experiment; only the targets depend on the teacher.
 pub fn lessons(settings: &TeachingSettings, teacher: Teacher, tokenizer: &dyn Tokenizer) -> Vec<Example> {
-    let (people, _) = Person::split(HELD_OUT, SPLIT_SEED);
+    let (people, _) = Person::split(&settings.task, HELD_OUT, SPLIT_SEED);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     (0..settings.sequences)
         .map(|_| {
             let person = &people[random.random_range(0..people.len())];
-            example(&play(person, settings.rounds, &mut random), teacher, settings.words, tokenizer)
+            example(&play(&settings.task, person, settings.rounds, &mut random), teacher, &settings.task, tokenizer)
         })
         .collect()
 }
@@ -117,18 +119,19 @@ pub fn examine(
     settings: &TeachingSettings,
     tokenizer: &dyn Tokenizer,
 ) -> Result<Curve, TrainingError> {
-    let (_, mut people) = Person::split(HELD_OUT, SPLIT_SEED);
+    let (_, mut people) = Person::split(&settings.task, HELD_OUT, SPLIT_SEED);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     random.set_stream(1);
     rand::seq::SliceRandom::shuffle(&mut people[..], &mut random);
-    people.truncate(settings.people);
+    // A small task has few people: then each is asked again, with other flights.
+    let people: Vec<Person> = people.iter().copied().cycle().take(settings.people).collect();
     let played: Vec<Vec<Round>> = people
         .iter()
         .flat_map(|p| std::iter::repeat_n(p, settings.sequences_a_person))
-        .map(|p| play(p, settings.rounds, &mut random))
+        .map(|p| play(&settings.task, p, settings.rounds, &mut random))
         .collect();
     let examples: Vec<Example> =
-        played.iter().map(|rounds| example(rounds, Teacher::Bayesian, settings.words, tokenizer)).collect();
+        played.iter().map(|rounds| example(rounds, Teacher::Bayesian, &settings.task, tokenizer)).collect();
     let read = predict(weights, adapter, &examples, settings.training.part_tokens, None)?;
 
     let empty = || vec![vec![0.0; people.len()]; settings.rounds];
@@ -159,6 +162,7 @@ fn best(p: &[f64; FLIGHTS]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::flight::Words;
     use super::super::shape::Architecture;
     use super::super::{LoraSettings, tiny};
     use super::*;
@@ -171,7 +175,8 @@ mod tests {
         let weights = Weights::load(&path).unwrap();
         let tokenizer = |text: &str| text.bytes().map(|b| u32::from(b.clamp(32, 127) - 32)).collect::<Vec<u32>>();
         let settings = TeachingSettings {
-            words: Words::Levels,
+            task: Task::published(Words::Levels),
+            look_every: 0,
             sequences: 24,
             rounds: 4,
             people: 30,

@@ -199,6 +199,20 @@ fn a_run_that_is_stopped_anywhere_resumes_to_the_same_bits() {
         let mut control = Control { checkpoint: Some(&path), ..Default::default() };
         assert_eq!(train(&weights, &examples(), &settings(), &mut control).unwrap(), whole, "stopped after {stop}");
     }
+    // Nor does what is kept of frozen lower layers show where a run was taken up, in any family.
+    for architecture in FAMILIES {
+        let weights = tiny_model(dir.path(), architecture);
+        let settings = TrainingSettings { lora: LoraSettings { top_layers: Some(1), ..settings().lora }, ..settings() };
+        let whole = train(&weights, &examples(), &settings, &mut Control::default()).unwrap();
+        for stop in [1, 4, 8] {
+            let path = dir.path().join(format!("{}.{stop}.top", architecture.name()));
+            let mut control = Control { checkpoint: Some(&path), stop_after: Some(stop), ..Default::default() };
+            train(&weights, &examples(), &settings, &mut control).unwrap();
+            let mut control = Control { checkpoint: Some(&path), ..Default::default() };
+            let resumed = train(&weights, &examples(), &settings, &mut control).unwrap();
+            assert_eq!(resumed, whole, "{architecture:?}, stopped after {stop}");
+        }
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ impl Default for TrainingSettings {
 pub struct Control<'a> {
     /// Called after every step.
     pub progress: Option<&'a mut (dyn FnMut(&Progress) + Send)>,
+    /// Called after every step with how many are done, and the adapter as it is then.
+    pub watch: Option<&'a mut (dyn FnMut(usize, &Adapter) + Send)>,
     /// When set, the run stops at the next opportunity (within one part of a step) and leaves a checkpoint.
     pub cancel: Option<&'a AtomicBool>,
     /// Where the run is frozen, and from where it resumes if the file is there.
@@ -75,6 +77,8 @@ pub struct Progress {
     pub steps: usize,
     /// Mean loss of the last step's examples before it was taken: cross entropy in nats, and what states add.
     pub loss: f64,
+    /// Length of the last step's gradient before it was clipped.
+    pub gradient_norm: f64,
     /// Tokens of examples worked through in a second, since this process took up the run.
     pub tokens_per_second: f64,
     /// Estimated time to the end.
@@ -138,7 +142,7 @@ pub(crate) fn with_threads<T: Send>(
 }
 
 /// Order of the examples in an epoch: a function of seed and epoch alone, so that a resumed run needs no history.
-fn order(seed: u64, epoch: usize, examples: usize) -> Vec<usize> {
+pub fn order(seed: u64, epoch: usize, examples: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..examples).collect();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(epoch as u64 + 1);
@@ -192,7 +196,7 @@ impl<'a> Run<'a> {
         let name = fingerprint(weights, examples, settings, &adapter)?;
         let moments = Moments::new(adapter.parameters.len());
         // As much again as the weights: well within the bound of four times the weights for the whole run.
-        let cache = HiddenCache::new(examples.len(), weights.bytes());
+        let cache = HiddenCache::new(examples, settings, weights.shape.width, weights.bytes());
         Ok(Self { weights, examples, settings, adapter, moments, losses: Vec::new(), name, cache })
     }
 
@@ -222,7 +226,7 @@ impl<'a> Run<'a> {
             }
             let from = step % self.steps_an_epoch() * self.settings.batch;
             let batch = &order_of.1[from..(from + self.settings.batch).min(order_of.1.len())];
-            let Some(loss) = self.step(step, steps, batch, &|| cancelled(control))? else { break };
+            let Some((loss, gradient_norm)) = self.step(step, steps, batch, &|| cancelled(control))? else { break };
             self.losses.push(loss);
             tokens += batch.iter().map(|i| self.examples[*i].tokens.len()).sum::<usize>();
 
@@ -231,7 +235,11 @@ impl<'a> Run<'a> {
             if let Some(progress) = &mut control.progress {
                 let left = seconds / (done - first) as f64 * (steps - done) as f64;
                 let tokens_per_second = tokens as f64 / seconds.max(1e-9);
-                progress(&Progress { step: done, steps, loss, tokens_per_second, left: Duration::from_secs_f64(left) });
+                let left = Duration::from_secs_f64(left);
+                progress(&Progress { step: done, steps, loss, gradient_norm, tokens_per_second, left });
+            }
+            if let Some(watch) = &mut control.watch {
+                watch(done, &self.adapter);
             }
             if done.is_multiple_of(control.checkpoint_steps) && done < last {
                 self.freeze(control)?;
@@ -252,17 +260,17 @@ impl<'a> Run<'a> {
         checkpoint::write(path, &head, &self.adapter.parameters, &self.moments)
     }
 
-    /// One step; `None` if it was cancelled before it changed anything.
+    /// One step: its loss and the length of its gradient; `None` if it was cancelled before it changed anything.
     fn step(
         &mut self,
         step: usize,
         steps: usize,
         batch: &[usize],
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<f64>, TrainingError> {
+    ) -> Result<Option<(f64, f64)>, TrainingError> {
         let weight: f64 = batch.iter().map(|i| self.examples[*i].weight()).sum();
         if weight <= 0.0 {
-            return Ok(Some(0.0)); // nothing to learn from these
+            return Ok(Some((0.0, 0.0))); // nothing to learn from these
         }
         let mut grads = vec![0.0; self.adapter.parameters.len()];
         let mut loss = 0.0;
@@ -279,7 +287,7 @@ impl<'a> Run<'a> {
         }
         let optimiser = &self.settings.optimiser;
         let norm = self.moments.step(optimiser, step, steps, &mut self.adapter.parameters, &grads);
-        if norm.is_finite() { Ok(Some(loss)) } else { Err(not_finite("the gradient")) }
+        if norm.is_finite() { Ok(Some((loss, norm))) } else { Err(not_finite("the gradient")) }
     }
 
     /// Summed loss of a part of a step; adds its gradient to `grads`.
@@ -289,7 +297,7 @@ impl<'a> Run<'a> {
         let pass = Pass::new(self.weights, Some(&self.adapter), &packed);
         let hidden = match first {
             0 => pass.embed(),
-            _ => part.iter().flat_map(|i| self.cache.hidden(self.weights, self.examples, *i, first)).collect(),
+            _ => self.cache.hidden(self.weights, self.examples, part, first),
         };
         // Nothing above the states that are asked for need be computed where no token is to be predicted.
         let of_states = part.iter().flat_map(|i| &self.examples[*i].states).map(|state| state.layer + 1).max();
@@ -367,28 +375,59 @@ fn fingerprint(
 }
 
 /// What the frozen lower layers make of each example, kept from one epoch to the next as long as there is room.
+///
+/// Examples are computed in groups, since a product of many rows is faster: a group is what the first epoch reads together.
+/// Which examples are kept, and in which group each is computed, is thus a function of the run's settings; what is kept does not
+/// depend on whether a run was resumed.
 struct HiddenCache {
     kept: Vec<Option<Vec<f32>>>,
-    bytes_left: usize,
+    groups: Vec<Vec<usize>>,
+    /// By example; none where there is no room to keep it.
+    group_of: Vec<Option<usize>>,
 }
 
 impl HiddenCache {
-    fn new(examples: usize, bytes_max: usize) -> Self {
-        Self { kept: vec![None; examples], bytes_left: bytes_max }
+    fn new(examples: &[Example], settings: &TrainingSettings, width: usize, bytes_max: usize) -> Self {
+        let mut left = bytes_max;
+        let order = order(settings.seed, 0, examples.len());
+        let mut group_of = vec![None; examples.len()];
+        let mut groups = Vec::new();
+        for part in order.chunks(settings.batch).flat_map(|batch| parts(examples, batch, settings.part_tokens)) {
+            let mut group = Vec::new();
+            for index in part {
+                if let Some(rest) = left.checked_sub(4 * width * examples[*index].tokens.len()) {
+                    left = rest;
+                    group_of[*index] = Some(groups.len());
+                    group.push(*index);
+                }
+            }
+            groups.push(group);
+        }
+        Self { kept: vec![None; examples.len()], groups, group_of }
     }
 
-    /// Hidden states that enter layer `first`. Each example is computed alone, so that what is kept does not depend on
-    /// its neighbours in the batch, nor on whether a run was resumed.
-    fn hidden(&mut self, weights: &Weights, examples: &[Example], index: usize, first: usize) -> Vec<f32> {
-        if let Some(hidden) = &self.kept[index] {
-            return hidden.clone();
-        }
-        let packed = Packed::new([&examples[index].tokens[..]]);
-        let pass = Pass::new(weights, None, &packed);
-        let hidden = pass.forward(pass.embed(), 0..first);
-        if let Some(left) = self.bytes_left.checked_sub(4 * hidden.len()) {
-            self.bytes_left = left;
-            self.kept[index] = Some(hidden.clone());
+    /// Hidden states of a part that enter layer `first`.
+    fn hidden(&mut self, weights: &Weights, examples: &[Example], part: &[usize], first: usize) -> Vec<f32> {
+        let compute = |these: &[usize]| {
+            let packed = Packed::new(these.iter().map(|i| &examples[*i].tokens[..]));
+            let pass = Pass::new(weights, None, &packed);
+            let hidden = pass.forward(pass.embed(), 0..first);
+            (packed.sequences, hidden)
+        };
+        let width = weights.shape.width;
+        let mut hidden = Vec::new();
+        for index in part {
+            let Some(group) = self.group_of[*index] else {
+                hidden.extend(compute(&[*index]).1);
+                continue;
+            };
+            if self.kept[*index].is_none() {
+                let (sequences, states) = compute(&self.groups[group]);
+                for (member, at) in self.groups[group].iter().zip(sequences) {
+                    self.kept[*member] = Some(states[at.start * width..at.end * width].to_vec());
+                }
+            }
+            hidden.extend(self.kept[*index].iter().flatten());
         }
         hidden
     }

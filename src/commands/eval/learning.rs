@@ -9,7 +9,7 @@ use credence_agent::opening::Opening;
 use credence_evals::teaching::{self, TeachingError};
 use credence_evals::tuning::{self, TuningError, TuningExperiment, TuningResult};
 use credence_priors::LanguageModel;
-use credence_training::flight::Words;
+use credence_training::flight::{Task, Words};
 use credence_training::teaching::TeachingSettings;
 use credence_training::{LoraSettings, OptimiserSettings, TrainingSettings, Weights};
 use credence_tuning::candidate::over_defaults;
@@ -110,8 +110,14 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
     if args.sequences == 0 || args.rounds == 0 || args.people < 2 {
         anyhow::bail!(WrongInput("there must be a sequence, a round and two held-out people".to_owned()));
     }
+    let words = match (args.levels, args.named) {
+        (true, _) => Words::Levels,
+        (false, true) => Words::Named,
+        (false, false) => Words::Full,
+    };
     let settings = TeachingSettings {
-        words: if args.levels { Words::Levels } else { Words::Full },
+        task: Task { features: args.features, flights: args.flights, words, dialogue: args.dialogue },
+        look_every: args.look_every,
         sequences: args.sequences,
         rounds: args.rounds,
         people: args.people,
@@ -119,7 +125,11 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
         seed: args.seed,
         training: TrainingSettings {
             lora: LoraSettings { top_layers: args.top_layers, ..LoraSettings::default() },
-            optimiser: OptimiserSettings { learning_rate: 1e-3, warmup_steps: 10, ..OptimiserSettings::default() },
+            optimiser: OptimiserSettings {
+                learning_rate: args.learning_rate,
+                warmup_steps: 10,
+                ..OptimiserSettings::default()
+            },
             epochs: args.epochs,
             seed: args.seed,
             ..TrainingSettings::default()
@@ -128,7 +138,10 @@ pub(super) fn teaching(global: &Global, args: &TeachingArgs) -> anyhow::Result<(
     let schema = schema(global, &args.model)?;
     let pulled = pull(global, &args.model.model)?;
     let handle = load(global, &pulled, &schema)?;
-    let tokenizer = |text: &str| -> Vec<u32> { handle.clone().tokenize(text).unwrap_or_default() };
+    let handle = std::sync::Mutex::new(handle);
+    let tokenizer = |text: &str| -> Vec<u32> {
+        handle.lock().ok().and_then(|mut handle| handle.tokenize(text).ok()).unwrap_or_default()
+    };
     let weights = Weights::load(&pulled.path)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&cancel);
