@@ -352,6 +352,7 @@ fn of_session(error: &SessionError) -> Option<u8> {
 fn of_home(error: &HomeError) -> Option<u8> {
     match error {
         HomeError::InUse(_) => Some(4),
+        HomeError::Fed { .. } => Some(3),
         HomeError::Files { .. } => Some(8),
         HomeError::Log(error) => of_log(error),
         HomeError::Gone { .. } => Some(5),

@@ -94,9 +94,9 @@ pub(crate) struct Copying {
     shard: u32,
     /// The last message of the copy.
     last: u64,
-    /// Bytes that are copied, and a hash of them.
+    /// Bytes that are copied, and a hash of them; none while the log is shorter.
     bytes: u64,
-    hash: blake3::Hasher,
+    hash: Option<blake3::Hasher>,
     /// How many erasures the log that is copied had.
     erasures: u64,
     /// Whether pieces may be there of a log before an erasure.
@@ -109,20 +109,21 @@ impl Copying {
     /// # Errors
     /// The copy is of another log.
     pub(crate) async fn begin(context: &Context, shard: u32, root: &Path, stand: Stand) -> Result<Self, ClusterError> {
-        let (context, hash, erasures) = (context.clone(), blake3::Hasher::new(), stand.erasures);
+        let (context, hash, erasures) = (context.clone(), Some(blake3::Hasher::new()), stand.erasures);
         let mut copying = Self { context, shard, last: 0, bytes: 0, hash, erasures, has_old: true };
         copying.find(root, stand).await?;
         Ok(copying)
     }
 
-    /// Finds how far the copy goes. A log that is shorter is not compared: it goes on by the stream first.
+    /// Finds how far the copy goes, and that the log is the one that was copied. A shorter log is compared by what both begin with: the
+    /// rest follows from the stream.
     async fn find(&mut self, root: &Path, stand: Stand) -> Result<(), ClusterError> {
         let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(DOING))?;
         let last = match stream.get_last_raw_message_by_subject(&subject(self.shard)).await {
             Ok(last) => last,
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
                 self.last = stream.cached_info().state.last_sequence;
-                (self.bytes, self.hash, self.erasures) = (0, blake3::Hasher::new(), stand.erasures);
+                (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
                 return Ok(());
             }
             Err(error) => return Err(refused(DOING)(error)),
@@ -131,7 +132,7 @@ impl Copying {
         (self.last, self.erasures) = (last.sequence, piece.erasures);
         if piece.erasures < stand.erasures {
             // Somebody was erased since: it begins anew, and what is there goes.
-            (self.bytes, self.hash, self.erasures) = (0, blake3::Hasher::new(), stand.erasures);
+            (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
             self.has_old = true;
             return Ok(());
         }
@@ -144,11 +145,25 @@ impl Copying {
         let mut file = File::open(&log).map_err(failed)?;
         let mut hash = blake3::Hasher::new();
         let read = io::copy(&mut (&mut file).take(piece.end), &mut hash).map_err(failed)?;
-        if read == piece.end && hash.finalize().to_hex().as_str() != piece.hash {
-            let why = format!("the copy of it differs somewhere in the first {} bytes", piece.end);
+        let is_same = match read == piece.end {
+            true => hash.finalize().to_hex().as_str() == piece.hash,
+            false => {
+                let first = stream.get_first_raw_message_by_subject(&subject(self.shard), 1).await;
+                let first = first.map_err(refused(DOING))?;
+                // One of before an erasure, which is about to be deleted, says nothing of this log.
+                let is_old = Piece::read(&first.headers)?.erasures < piece.erasures;
+                let first = first.payload;
+                let mut begins = vec![0; first.len().min(usize::try_from(read).unwrap_or(first.len()))];
+                file.rewind().and_then(|()| file.read_exact(&mut begins)).map_err(failed)?;
+                is_old || first.starts_with(&begins)
+            }
+        };
+        if !is_same {
+            let why = "the copy of it on the server is of another one".to_owned();
             return Err(ClusterError::OtherLog { path: root.to_owned(), shard: self.shard, why });
         }
-        (self.bytes, self.hash) = (piece.end, hash);
+        self.bytes = piece.end;
+        self.hash = (read == piece.end).then_some(hash);
         Ok(())
     }
 
@@ -167,11 +182,15 @@ impl Copying {
         let failed = |source| ClusterError::Files { doing: "read", path: log.clone(), source };
         let mut file = File::open(&log).map_err(failed)?;
         let end = file.metadata().map_err(failed)?.len();
+        if self.hash.is_none() && end >= self.bytes {
+            self.find(root, stand).await?;
+        }
+        let Some(known) = &mut self.hash else { return Ok(()) };
         file.seek(SeekFrom::Start(self.bytes)).map_err(failed)?;
         while self.bytes < end {
             let mut piece = vec![0; PIECE.min(usize::try_from(end - self.bytes).unwrap_or(PIECE))];
             file.read_exact(&mut piece).map_err(failed)?;
-            let mut hash = self.hash.clone();
+            let mut hash = known.clone();
             hash.update(&piece);
             let after = self.bytes + piece.len() as u64;
             let message = PublishMessage::build()
@@ -184,7 +203,7 @@ impl Copying {
                 .payload(piece.into());
             let sent = self.context.send_publish(subject(self.shard), message).await.map_err(refused(DOING))?;
             match sent.await {
-                Ok(taken) => (self.last, self.bytes, self.hash) = (taken.sequence, after, hash),
+                Ok(taken) => (self.last, self.bytes, *known) = (taken.sequence, after, hash),
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     return self.find(root, stand).await;
                 }

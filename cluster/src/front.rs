@@ -102,6 +102,8 @@ pub struct Front {
     key: NameKey,
     come: Receiver<Result<Delivered, ClusterError>>,
     follow: Option<(Follow, Sender<Result<Delivered, ClusterError>>)>,
+    /// Whether the server was not there when something was put into the stream last: then nobody is kept waiting for it.
+    is_away: bool,
 }
 
 impl Front {
@@ -119,7 +121,7 @@ impl Front {
         let (context, home, follow, slots) = runtime.block_on(Self::opened(server, shard, root))?;
         let key = NameKey::of(home.state().header().map_or("", |header| &header.log_id));
         let (give, come) = channel();
-        Ok((Self { runtime, context, shard, slots, key, come, follow: Some((follow, give)) }, home))
+        Ok((Self { runtime, context, shard, slots, key, come, follow: Some((follow, give)), is_away: false }, home))
     }
 
     async fn opened(
@@ -250,7 +252,10 @@ impl Front {
         let says = held.into_iter().map(|Entry { time, record, .. }| Said { time, record }).collect();
         let message = Message { form: FORM, schema, says, lease: None, erase: None };
         let bytes = serde_json::to_vec(&message).map_err(|error| NotTaken::Refused(error.to_string()))?;
-        let sequence = self.runtime.block_on(self.taken(subject, bytes, last))?;
+        let patience = if self.is_away { Duration::ZERO } else { PATIENCE };
+        let taken = self.runtime.block_on(self.taken(subject, bytes, last, patience));
+        self.is_away = matches!(taken, Err(NotTaken::Away | NotTaken::Silent));
+        let sequence = taken?;
         receive(home, At { shard: self.shard, sequence, time }, fence, records, None)?;
         home.release()?;
         Ok(true)
@@ -275,7 +280,7 @@ impl Front {
     }
 
     /// The number that the stream gave it, which is the one after `last`.
-    async fn taken(&self, subject: String, bytes: Vec<u8>, last: u64) -> Result<u64, NotTaken> {
+    async fn taken(&self, subject: String, bytes: Vec<u8>, last: u64, patience: Duration) -> Result<u64, NotTaken> {
         // One number for one piece of work at one place: sent again, the stream has it once.
         let id = blake3::Hasher::new().update(&last.to_le_bytes()).update(&bytes).finalize().to_hex()[..32].to_owned();
         let bytes = PublishMessage::build().payload(bytes.into());
@@ -299,7 +304,7 @@ impl Front {
                     Err(_) => was_sent = true,
                 }
             }
-            if since.elapsed() >= PATIENCE {
+            if since.elapsed() >= patience {
                 return Err(if was_sent { NotTaken::Silent } else { NotTaken::Away });
             }
             sleep(Duration::from_millis(100)).await;

@@ -78,7 +78,7 @@ pub enum ClusterError {
         source: std::io::Error,
     },
     /// The stream refused or did not answer.
-    #[error("failed to {doing}: {why} (is JetStream on? `nats-server -js`)")]
+    #[error("failed to {doing}: {why}{}", hint(why))]
     Stream {
         /// What was done.
         doing: &'static str,
@@ -167,6 +167,13 @@ pub enum ClusterError {
 /// Why something is not done to shards.
 fn not_done(doing: &'static str, why: impl Into<String>) -> ClusterError {
     ClusterError::Shards { doing, why: why.into() }
+}
+
+/// What there is to do, where nothing answers that a server with JetStream would.
+fn hint(why: &str) -> &'static str {
+    let is_silent =
+        ["no responders", "timed out", "not enabled", "no stream found"].iter().any(|sign| why.contains(sign));
+    if is_silent { " (is JetStream on? `nats-server -js`)" } else { "" }
 }
 
 /// What fails in the stream while something is done.

@@ -1,4 +1,4 @@
-//! A shard's writers against a real server.
+//! A shard's writers and front ends against a real server.
 
 #[path = "../../tests/nats/mod.rs"]
 mod nats;
@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use credence_cluster::Server;
 use credence_cluster::evidence::{FORM, Message, NameKey, Said};
+use credence_cluster::front::{Front, NotTaken, shards};
 use credence_cluster::shard::{News, Shard, open, publish, write};
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{Hash, PersonId};
 use credence_memory::sample::{choice, described, header, id};
 use credence_memory::{Home, Record};
 use jiff::Timestamp;
@@ -66,7 +67,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
         .expect("it wrote");
     assert!(since.elapsed() < Duration::from_secs(10), "another writer takes over within ten seconds");
     for said in told.iter().flat_map(|message| &message.says) {
-        one.append(said.time, said.record.clone()).expect("it fits");
+        one.note(said.time, said.record.clone()).expect("it fits");
     }
     let text = std::fs::read(elsewhere.path().join("evidence/log.jsonl")).expect("the second log");
     assert!(text.starts_with(&std::fs::read(&log).expect("the first log")), "one log is the beginning of the other");
@@ -74,4 +75,117 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     assert_eq!(home.state().person(&ada).map(|p| p.evidence().len()), Some(60));
     let [shard, one] = [&mut home, &mut one].map(|home| home.believe(&ada).expect("a belief").digest());
     assert_eq!(shard, one);
+}
+
+/// Says something at a front end: it waits in the home, and goes into the stream.
+fn say(front: &mut Front, home: &mut Home, records: Vec<Record>) -> Result<bool, NotTaken> {
+    home.hold().expect("it holds");
+    for record in records {
+        home.note(Timestamp::UNIX_EPOCH, record).expect("it fits");
+    }
+    let taken = front.publish(home);
+    if taken.is_err() {
+        home.let_go().expect("it lets go");
+    }
+    taken
+}
+
+#[track_caller]
+fn catches_up(front: &mut Front, home: &mut Home) -> usize {
+    let since = Instant::now();
+    loop {
+        let came = front.catch_up(home).expect("it follows");
+        if came.messages > 0 {
+            return came.messages;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "nothing comes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
+    let Some(nats) = Nats::start() else { return };
+    let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().expect("a folder")).collect();
+    let shard = Shard { number: 1, of: 1 };
+    drop(Home::create(dirs[0].path(), Timestamp::UNIX_EPOCH, header("shard")).expect("a home"));
+    let writes = || runtime.block_on(write(&server, shard, dirs[0].path(), "writer", Some(Duration::ZERO), &|_| {}));
+    writes().expect("it begins the shard");
+    assert_eq!(shards(&server).expect("the server"), [1]);
+    let (mut one, mut home) = Front::open(&server, 1, dirs[1].path()).expect("a front end");
+    let (mut other, mut there) = Front::open(&server, 1, dirs[2].path()).expect("another one");
+    one.listen(|| {});
+    other.listen(|| {});
+    assert!(say(&mut one, &mut home, vec![described(0), described(1)]).expect("it is taken"));
+    assert!(!say(&mut one, &mut home, vec![]).expect("there is nothing to take"));
+
+    // Another front end that does not know of it yet is overtaken; what it says then has the same numbers everywhere.
+    let choices = |n| vec![choice("ada", 0, 1, Some(n))];
+    let early = say(&mut other, &mut there, vec![described(0), described(1)]);
+    assert!(matches!(early, Err(NotTaken::Overtaken)), "{early:?}");
+    assert!(there.state().descriptions().is_empty());
+    assert_eq!(catches_up(&mut other, &mut there), 1);
+    assert!(say(&mut other, &mut there, choices(0)).expect("it is taken"));
+    assert_eq!(catches_up(&mut one, &mut home), 1);
+    assert_eq!(home.head(), there.head());
+
+    // A full stream refuses what is new.
+    let context = runtime.block_on(open(&server, 1)).expect("the streams");
+    let limit = |messages: i64| {
+        runtime.block_on(async {
+            let mut stream = context.get_stream("CREDENCE_SHARD_1").await.expect("the stream");
+            let config = stream.info().await.expect("it says so").config.clone();
+            let config = async_nats::jetstream::stream::Config { max_messages: messages, ..config };
+            context.update_stream(config).await.expect("the server takes it");
+        });
+    };
+    limit(3);
+    let head = home.head();
+    match say(&mut one, &mut home, choices(1)) {
+        Err(NotTaken::Refused(why)) => assert!(why.contains("maximum messages exceeded"), "{why}"),
+        other => panic!("it is full: {other:?}"),
+    }
+    assert_eq!((home.head(), home.state().person(&id("ada")).map(|p| p.evidence().len())), (head, Some(1)));
+    limit(-1);
+    assert!(say(&mut one, &mut home, choices(1)).expect("it is taken"));
+    let large = (2..8_000).map(described).collect();
+    match say(&mut one, &mut home, large) {
+        Err(NotTaken::Refused(why)) => assert!(why.contains("payload"), "{why}"),
+        other => panic!("it is too large: {other:?}"),
+    }
+
+    // What others put there: of another schema it is refused in every log alike; of a newer form it stops whoever is older.
+    let (key, ada) = (one.key().clone(), id("ada"));
+    let schema = header("x").schema_hash;
+    let foreign = Message { form: FORM, schema: Hash::of(b"another"), says: vec![], lease: None };
+    runtime.block_on(publish(&context, &key, &ada, "foreign", &foreign)).expect("the stream has it");
+    assert_eq!(catches_up(&mut one, &mut home), 1);
+    writes().expect("it goes on");
+    let (written, _) = Home::open(dirs[0].path()).expect("the shard's home");
+    assert!(written.state().message_received(1).expect("messages").fence > 0);
+    drop(written);
+    let last = home.state().message_received(1).expect("messages");
+    assert_eq!(last.refused.as_deref(), Some("it is of another value schema"));
+    let newer = Message { form: FORM + 1, schema, says: vec![], lease: None };
+    runtime.block_on(publish(&context, &key, &ada, "newer", &newer)).expect("the stream has it");
+    let since = Instant::now();
+    let stopped = loop {
+        match one.catch_up(&mut home) {
+            Ok(_) => assert!(since.elapsed() < Duration::from_secs(20), "it goes on"),
+            Err(error) => break error.to_string(),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(stopped.contains("use a newer version"), "{stopped}");
+    let stopped = writes().expect_err("it is older").to_string();
+    assert!(stopped.contains("use a newer version"), "{stopped}");
+
+    // A home of another log is not the shard's.
+    let stranger = tempfile::tempdir().expect("a folder");
+    drop(Home::create(stranger.path(), Timestamp::UNIX_EPOCH, header("another")).expect("a home"));
+    let refused = runtime.block_on(write(&server, shard, stranger.path(), "stranger", None, &|_| {}));
+    let refused = refused.expect_err("another log").to_string();
+    assert!(refused.contains("is not the one of shard 1"), "{refused}");
 }

@@ -24,13 +24,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Service:
-    def __init__(self, command, home, port):
-        self.command, self.home, self.port = command, home, port
+    def __init__(self, command, home, port, stream):
+        self.command, self.home, self.port, self.stream = command, home, port, stream
         self.up = asyncio.Event()
         self.cpu_before = 0.0
 
     async def start(self):
         arguments = [self.command, "--home", self.home, "serve", "--listen", f"127.0.0.1:{self.port}"]
+        arguments += ["--stream", self.stream] if self.stream else []
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         line = await asyncio.get_running_loop().run_in_executor(None, self.process.stdout.readline)
         self.token = re.search(r"token=(\w+)", line).group(1)
@@ -141,7 +142,7 @@ class Load:
 
 
 async def run(args):
-    service = Service(args.command, args.home, args.port)
+    service = Service(args.command, args.home, args.port, args.stream)
     await service.start()
     owner = Client(service)
     empty = service.memory_mb("VmRSS")
@@ -167,7 +168,7 @@ async def run(args):
     await asyncio.gather(*people)
     memory, peak = service.memory_mb("VmRSS"), service.memory_mb("VmHWM")
     stopping = service.stop()
-    verified = subprocess.run([args.command, "--home", args.home, "evidence", "verify"], capture_output=True, text=True)
+    verified = subprocess.run([args.command, "--home", args.home + "/shard-1" * bool(args.stream), "evidence", "verify"], capture_output=True, text=True)
     seconds = sorted(load.seconds)
     at = lambda q: round(1e3 * seconds[min(len(seconds) - 1, int(q * len(seconds)))]) if seconds else None
     evidence = re.search(r"(\d+) of them evidence", verified.stdout)
@@ -191,6 +192,7 @@ def main():
     parser.add_argument("--ramp", type=float, default=20.0, help="seconds within which everybody joins")
     parser.add_argument("--kill-after", type=float)
     parser.add_argument("--port", type=int, default=7979)
+    parser.add_argument("--stream", help="be a front end of the one shard on this NATS server (credence shard write runs already)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -31,6 +31,8 @@ pub struct Home {
     since_snapshot: u32,
     /// Whether records are written ahead of being synced.
     ahead: bool,
+    /// Whether what is written comes from a stream.
+    fed: bool,
     /// Dropped last, so that no other process opens the store before this one has closed it.
     _lock: Held,
 }
@@ -88,6 +90,14 @@ pub enum HomeError {
     /// Another process has it.
     #[error("another process is using {}: end it, or choose another home", .0.display())]
     InUse(PathBuf),
+    /// Its records come from a stream, and from nowhere else.
+    #[error(
+        "this home follows shard {shard} of a stream: say it at a front end of the shard (credence serve --stream)"
+    )]
+    Fed {
+        /// The shard.
+        shard: u32,
+    },
     /// The file system refuses.
     #[error("failed to {operation} {}", path.display())]
     Files {
@@ -217,7 +227,16 @@ impl Home {
             Some(store) if !matches!(store.head(), Ok(None)) => store.rebuild(&paths.store(), Unusable::OtherLog).0,
             store => store,
         };
-        let mut home = Self { paths, store, writer, state: State::new(), since_snapshot: 0, ahead: false, _lock: lock };
+        let mut home = Self {
+            paths,
+            store,
+            writer,
+            state: State::new(),
+            since_snapshot: 0,
+            ahead: false,
+            fed: false,
+            _lock: lock,
+        };
         home.append(time, Record::LogOpened(header))?;
         Ok(home)
     }
@@ -243,7 +262,9 @@ impl Home {
         let (paths, lock) = locked_with_a_log(root)?;
         let cut = |source| HomeError::Files { operation: "cut off the end of", path: paths.log(), source };
         cut_after_last_message(&paths.log()).map_err(cut)?;
-        Self::open_locked(paths, lock)
+        let (mut home, report) = Self::open_locked(paths, lock)?;
+        home.fed = true;
+        Ok((home, report))
     }
 
     fn open_locked(paths: Paths, lock: Held) -> Result<(Self, OpenReport), HomeError> {
@@ -270,7 +291,7 @@ impl Home {
             Condition::Rebuilt(Unusable::AheadOfLog(seq)) => lost.max(Some(*seq)),
             _ => lost,
         };
-        let mut home = Self { paths, store, writer, state, since_snapshot: 0, ahead: false, _lock: lock };
+        let mut home = Self { paths, store, writer, state, since_snapshot: 0, ahead: false, fed: false, _lock: lock };
         home.note_head();
         // What a crash, or a full disk, left out.
         if let Some(time) = last {
@@ -279,12 +300,22 @@ impl Home {
         Ok((home, OpenReport { torn, store: condition, lost }))
     }
 
+    /// That a home which follows a stream gets nothing from elsewhere: it would differ from all others that do.
+    fn may_write(&mut self, record: Option<&Record>) -> Result<(), HomeError> {
+        self.fed |= matches!(record, Some(Record::MessageReceived(_)));
+        match self.state.first_shard() {
+            Some(shard) if !self.fed => Err(HomeError::Fed { shard }),
+            _ => Ok(()),
+        }
+    }
+
     /// Appends a record: checked, learned from, written and synced, in this order, then done. After [`Home::write_ahead`] it is not
     /// synced.
     ///
     /// # Errors
     /// The record does not fit, or could not be written: neither the log nor the state has it.
     pub fn append(&mut self, time: Timestamp, record: Record) -> Result<(Entry, Applied), HomeError> {
+        self.may_write(Some(&record))?;
         if let Some(from) = record.evidence_origin() {
             self.believe(&from.person)?;
         }
@@ -313,6 +344,7 @@ impl Home {
     /// # Errors
     /// As [`Home::append`].
     pub fn note(&mut self, time: Timestamp, record: Record) -> Result<Entry, HomeError> {
+        self.may_write(Some(&record))?;
         self.state.may_follow(&record)?;
         let entry = match self.ahead {
             true => self.writer.append_unsynced(time, record)?,
@@ -450,6 +482,7 @@ impl Home {
     /// # Errors
     /// The log cannot be written. Then it holds none of the records, and the state is as before.
     pub fn commit(&mut self, draft: Draft) -> Result<(), HomeError> {
+        self.may_write(None)?;
         let Draft { state, batch, last } = draft;
         self.writer.commit(batch)?;
         self.state = state;

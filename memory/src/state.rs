@@ -729,6 +729,11 @@ impl State {
         &self.decisions
     }
 
+    /// A shard whose messages came in, where there is one.
+    pub fn first_shard(&self) -> Option<u32> {
+        self.received.keys().next().copied()
+    }
+
     /// The last message that was received of a shard's stream.
     pub fn message_received(&self, shard: u32) -> Option<&MessageReceived> {
         self.received.get(&shard)

@@ -547,6 +547,7 @@ impl From<HomeError> for Problem {
     fn from(error: HomeError) -> Self {
         match error {
             HomeError::State(error) => error.into(),
+            error @ HomeError::Fed { .. } => Self::conflict(chain(&error)),
             HomeError::Log(LogError::Changed { how }) => Self::changed(chain(&error), how.loses_records()),
             // The log could not be written: nothing was acknowledged, and what was before stands.
             error @ (HomeError::Log(_) | HomeError::Files { .. }) => Self::disk(chain(&error)),

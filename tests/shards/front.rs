@@ -35,13 +35,14 @@ fn answers_go_on_while_writers_are_paused_and_servers_away_and_all_logs_have_the
     // Another front end has the same session, by the same number, and goes on with it.
     let path = format!("/api/v1/sessions/{}", turn["session"].as_str().unwrap());
     let there = (0..100).map(|_| other.get(&path)).find(|answer| {
-        let is_there = answer.status == 200 && answer.ok()["question"] == turn["question"];
+        let is_there = answer.status == 200 && answer.ok()["question"]["number"] == turn["question"]["number"];
         if !is_there {
             std::thread::sleep(Duration::from_millis(20));
         }
         is_there
     });
-    let turn = answers(&other, there.expect("it follows").ok(), 2);
+    let there = there.unwrap_or_else(|| panic!("it follows: {} {}", turn["question"], other.get(&path).text));
+    let turn = answers(&other, there.ok(), 2);
 
     // The writer does not stand between a person and the next question. What it missed it takes in when it goes on; another one has the
     // shard then, by a greater number, and nothing that the first appends can differ.

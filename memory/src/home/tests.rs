@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::ids::PersonId;
+use crate::record::MessageReceived;
 use crate::sample::{Scribe, alternative, choice, described, id, retraction, verdict};
 
 fn time(n: u64) -> Timestamp {
@@ -491,4 +492,73 @@ fn a_log_behind_a_link_is_rewritten_where_it_is() {
     assert_eq!(fs::read_dir(&disk).unwrap().count(), 1);
     home.append(time(500), choice("bob", 0, 1, Some(0))).unwrap();
     assert_eq!(fs::read(&log).unwrap(), fs::read(&place).unwrap());
+}
+
+#[test]
+fn what_is_held_within_what_is_held_is_released_to_it_or_forgotten_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    home.write_ahead();
+    let log = || fs::read(Paths::of(dir.path()).log()).unwrap();
+    let (before, text) = (home.head(), log());
+    let said = |n| choice("bob", 0, 1, Some(n));
+    home.hold().unwrap();
+    home.append(time(100), said(0)).unwrap();
+    home.hold().unwrap();
+    home.append(time(200), said(1)).unwrap();
+    home.release().unwrap();
+    let outer = home.head();
+    home.hold().unwrap();
+    home.append(time(300), said(0)).unwrap();
+    home.let_go().unwrap();
+    assert_eq!((home.head(), home.state().head()), (outer, outer));
+    // Many at once wait with the rest.
+    let mut draft = home.draft();
+    draft.push(time(400), said(1)).unwrap();
+    home.commit(draft).unwrap();
+    let held = home.held().unwrap();
+    assert_eq!(held.iter().map(|entry| entry.time).collect::<Vec<_>>(), [time(100), time(200), time(400)]);
+    assert_eq!(log(), text, "nothing is written yet");
+    let end = home.head();
+    home.release().unwrap();
+    drop(home);
+    let (mut home, _) = Home::open(dir.path()).unwrap();
+    assert_eq!((home.head(), home.head().0.0), (end, before.0.0 + 3));
+    home.write_ahead();
+    home.hold().unwrap();
+    home.hold().unwrap();
+    home.append(time(500), said(0)).unwrap();
+    home.release().unwrap();
+    home.let_go().unwrap();
+    assert_eq!((home.head(), home.state().head()), (end, end));
+}
+
+#[test]
+fn a_home_that_follows_a_stream_takes_nothing_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = lived_in(dir.path());
+    let received = |sequence| {
+        let received = MessageReceived { shard: 3, sequence, fence: 1, records: 0, refused: None };
+        Record::MessageReceived(received)
+    };
+    home.note(time(100), received(1)).unwrap();
+    home.append(time(200), choice("bob", 0, 1, Some(0))).unwrap();
+    home.note(time(200), received(2)).unwrap();
+    let head = home.head();
+    drop(home);
+    let (mut home, _) = Home::open(dir.path()).unwrap();
+    let error = home.append(time(300), choice("bob", 0, 1, Some(1))).unwrap_err();
+    assert!(error.to_string().contains("follows shard 3 of a stream"), "{error}");
+    assert!(home.note(time(300), choice("bob", 0, 1, Some(1))).is_err());
+    let mut draft = home.draft();
+    draft.push(time(300), choice("bob", 0, 1, Some(1))).unwrap();
+    assert!(home.commit(draft).is_err());
+    assert_eq!((home.head(), home.state().head()), (head, head));
+    drop(home);
+    let (mut home, _) = Home::open_fed(dir.path()).unwrap();
+    home.note(time(300), choice("bob", 0, 1, Some(1))).unwrap();
+    drop(home);
+    // Its message did not come.
+    let (home, _) = Home::open_fed(dir.path()).unwrap();
+    assert_eq!(home.head(), head);
 }
