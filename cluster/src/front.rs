@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::connection::State as Connection;
 use async_nats::jetstream::Context;
@@ -100,6 +100,8 @@ pub struct Front {
     shard: u32,
     slots: Vec<u32>,
     key: NameKey,
+    /// A name that no other front end has, nor this one when it is started again.
+    name: String,
     come: Receiver<Result<Delivered, ClusterError>>,
     follow: Option<(Follow, Sender<Result<Delivered, ClusterError>>)>,
     /// Whether the server was not there when something was put into the stream last: then nobody is kept waiting for it.
@@ -120,8 +122,12 @@ impl Front {
             .map_err(refused("start the threads of the stream"))?;
         let (context, home, follow, slots) = runtime.block_on(Self::opened(server, shard, root))?;
         let key = NameKey::of(home.state().header().map_or("", |header| &header.log_id));
+        let name = format!("{} {} {:?}", root.display(), std::process::id(), SystemTime::now());
         let (give, come) = channel();
-        Ok((Self { runtime, context, shard, slots, key, come, follow: Some((follow, give)), is_away: false }, home))
+        Ok((
+            Self { runtime, context, shard, slots, key, name, come, follow: Some((follow, give)), is_away: false },
+            home,
+        ))
     }
 
     async fn opened(
@@ -281,8 +287,14 @@ impl Front {
 
     /// The number that the stream gave it, which is the one after `last`.
     async fn taken(&self, subject: String, bytes: Vec<u8>, last: u64, patience: Duration) -> Result<u64, NotTaken> {
-        // One number for one piece of work at one place: sent again, the stream has it once.
-        let id = blake3::Hasher::new().update(&last.to_le_bytes()).update(&bytes).finalize().to_hex()[..32].to_owned();
+        // One name for one piece of work of one front end at one place: sent again, the stream has it once.
+        let id = blake3::Hasher::new()
+            .update(self.name.as_bytes())
+            .update(&last.to_le_bytes())
+            .update(&bytes)
+            .finalize()
+            .to_hex()[..32]
+            .to_owned();
         let bytes = PublishMessage::build().payload(bytes.into());
         let message = bytes.message_id(&id).expected_last_sequence(last).expected_stream(name(self.shard));
         let since = Instant::now();
