@@ -203,7 +203,13 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     match error.downcast_ref() {
         Some(ConsolidationError::NoHeader | ConsolidationError::TooFew(_)) => return Some(3),
         Some(ConsolidationError::Population(error)) => return of_population(error),
-        Some(ConsolidationError::Message { .. } | ConsolidationError::Key(_)) | None => {}
+        Some(
+            ConsolidationError::Message { .. }
+            | ConsolidationError::Key(_)
+            | ConsolidationError::Otherwise
+            | ConsolidationError::Twice(_),
+        )
+        | None => {}
     }
     if let Some(error) = error.downcast_ref() {
         return of_population(error);

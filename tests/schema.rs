@@ -3,6 +3,7 @@
 
 mod described;
 mod logs;
+mod nats;
 mod served;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::sync::Mutex;
 use credence_agent::bank::{Bank, BankQuestion};
 use described::{fits, schema};
 use logs::done;
+use nats::Nats;
 use serde_json::{Value, json};
 use served::{model_with_words, tiny_model};
 use tempfile::TempDir;
@@ -22,6 +24,8 @@ const CHOICES: &str = "person,first,second,chosen\nxi,walk,cycle,first\nyo,walk,
 /// Commands that need more than this test has: weights that learn for an hour, or a model that holds long texts.
 const ELSEWHERE: [&str; 6] =
     ["eval organisms", "eval pressure", "eval system-one", "eval teaching", "eval tuning", "tune import"];
+/// Commands that need a NATS server.
+const WITH_NATS: [&str; 3] = ["shard erase", "shard move", "shard population"];
 /// Commands that need data which do not ship.
 const WITH_DATA: [&str; 3] = ["eval kidney", "eval polis", "eval start"];
 
@@ -427,11 +431,72 @@ fn of_data() -> BTreeSet<String> {
     bench.held()
 }
 
+/// Shards over a server of their own, where there is one.
+fn of_shards() -> BTreeSet<String> {
+    let Some(nats) = Nats::start() else { return WITH_NATS.map(str::to_owned).into() };
+    let bench = Bench::new();
+    logs::two_people(&bench.home());
+    let on = ["--on", &*nats.url];
+    let writer = |shard: &'static str, home: PathBuf| {
+        let on = nats.url.clone();
+        Writing::begin(move || {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_credence"));
+            command.args(["shard", "write", "--shard", shard, "--on", &on, "--home"]).arg(&home);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command
+        })
+    };
+    let _first = writer("1/1", bench.home());
+    let since = std::time::Instant::now();
+    while bench.run(&[&["shard", "population", "--patience", "5"][..], &on].concat(), "").2 != 0 {
+        assert!(since.elapsed().as_secs() < 60, "the writer does not begin");
+    }
+    let learned = bench.prints("shard population", &on);
+    assert_eq!(learned[0]["people"], 2, "{learned:?}");
+    let moved = bench.prints("shard move", &[&["--from", "1", "--to", "2"][..], &on].concat());
+    assert_eq!(moved[0]["is_new"], true, "{moved:?}");
+    let _second = writer("2/2", bench.dir.path().join("other"));
+    let gone = bench.prints("shard erase", &[&["--person", "bob", "--yes-erase", "bob"][..], &on].concat());
+    assert!(gone[0]["evidence"] == 1 && gone[0]["populations"] == json!([learned[0]["fit"]]), "{gone:?}");
+    bench.held()
+}
+
+/// A process that runs until the test ends, and again where it ends before.
+struct Writing(std::sync::Arc<std::sync::atomic::AtomicBool>, Option<std::thread::JoinHandle<()>>);
+
+impl Writing {
+    fn begin(command: impl Fn() -> std::process::Command + Send + 'static) -> Self {
+        let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let seen = ended.clone();
+        let thread = std::thread::spawn(move || {
+            while !seen.load(std::sync::atomic::Ordering::SeqCst) {
+                let mut child = command().spawn().unwrap();
+                while child.try_wait().unwrap().is_none() {
+                    if seen.load(std::sync::atomic::Ordering::SeqCst) {
+                        child.kill().unwrap();
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                }
+            }
+        });
+        Self(ended, Some(thread))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.1.take().map(std::thread::JoinHandle::join);
+    }
+}
+
 #[test]
 fn commands_print_what_their_schemas_say() {
     // Two at a time: copies of llama.cpp on the same cores spin against each other.
-    let parts: [&[fn() -> BTreeSet<String>]; 2] =
-        [&[of_a_model, of_a_person], &[of_states, of_tuning, of_agents, of_simulations, of_many_people, of_data]];
+    let parts: [&[fn() -> BTreeSet<String>]; 2] = [
+        &[of_a_model, of_a_person],
+        &[of_states, of_tuning, of_agents, of_simulations, of_many_people, of_shards, of_data],
+    ];
     let held: BTreeSet<String> = std::thread::scope(|scope| {
         let running = parts.map(|parts| scope.spawn(|| parts.iter().flat_map(|part| part()).collect::<Vec<_>>()));
         running.into_iter().flat_map(|parts| parts.join().unwrap()).collect()

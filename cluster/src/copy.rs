@@ -15,6 +15,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{Context, stream};
 use credence_memory::home::{HomeError, Paths};
 use credence_memory::record::Record;
+use credence_memory::state::State;
 use tokio_stream::StreamExt;
 
 use crate::{ClusterError, Server, refused};
@@ -24,6 +25,8 @@ const PIECE: usize = 256 << 10;
 const FROM: &str = "Credence-From";
 const END: &str = "Credence-End";
 const HASH: &str = "Credence-Hash";
+const ERASURES: &str = "Credence-Erasures";
+const MESSAGE: &str = "Credence-Message";
 const DOING: &str = "copy the log of the shard";
 
 fn name(number: u32) -> String {
@@ -46,8 +49,26 @@ pub(crate) async fn open(context: &Context, server: &Server, number: u32) -> Res
     context.get_or_create_stream(config).await.map_err(refused("open the copy of a log")).map(drop)
 }
 
+/// How far a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// How many erasures it had: each makes another log of it.
+    erasures: u64,
+    /// The last message of the shard that it has.
+    message: u64,
+}
+
+impl Stand {
+    pub(crate) fn of(state: &State, shard: u32) -> Self {
+        let message = state.message_received(shard).map_or(0, |last| last.sequence);
+        Self { erasures: state.erasures(), message }
+    }
+}
+
 /// Where a piece stands, by its headers.
 struct Piece {
+    erasures: u64,
+    message: u64,
     from: u64,
     end: u64,
     hash: String,
@@ -58,7 +79,10 @@ impl Piece {
         let one = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
         let number = |name: &str| one(name).and_then(|value| value.parse().ok());
         match (number(FROM), number(END), one(HASH)) {
-            (Some(from), Some(end), Some(hash)) => Ok(Self { from, end, hash }),
+            (Some(from), Some(end), Some(hash)) => {
+                let (erasures, message) = (number(ERASURES).unwrap_or(0), number(MESSAGE).unwrap_or(0));
+                Ok(Self { from, end, hash, erasures, message })
+            }
             _ => Err(refused(DOING)("a piece of it does not say where it belongs")),
         }
     }
@@ -73,6 +97,10 @@ pub(crate) struct Copying {
     /// Bytes that are copied, and a hash of them; none while the log is shorter.
     bytes: u64,
     hash: Option<blake3::Hasher>,
+    /// How many erasures the log that is copied had.
+    erasures: u64,
+    /// Whether pieces may be there of a log before an erasure.
+    has_old: bool,
 }
 
 impl Copying {
@@ -80,23 +108,38 @@ impl Copying {
     ///
     /// # Errors
     /// The copy is of another log.
-    pub(crate) async fn begin(context: &Context, shard: u32, root: &Path) -> Result<Self, ClusterError> {
-        let mut copying =
-            Self { context: context.clone(), shard, last: 0, bytes: 0, hash: Some(blake3::Hasher::new()) };
-        copying.find(root).await?;
+    pub(crate) async fn begin(context: &Context, shard: u32, root: &Path, stand: Stand) -> Result<Self, ClusterError> {
+        let (context, hash, erasures) = (context.clone(), Some(blake3::Hasher::new()), stand.erasures);
+        let mut copying = Self { context, shard, last: 0, bytes: 0, hash, erasures, has_old: true };
+        copying.find(root, stand).await?;
         Ok(copying)
     }
 
     /// Finds how far the copy goes, and that the log is the one that was copied. A shorter log is compared by what both begin with: the
     /// rest follows from the stream.
-    async fn find(&mut self, root: &Path) -> Result<(), ClusterError> {
+    async fn find(&mut self, root: &Path, stand: Stand) -> Result<(), ClusterError> {
         let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(DOING))?;
         let last = match stream.get_last_raw_message_by_subject(&subject(self.shard)).await {
             Ok(last) => last,
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                self.last = stream.cached_info().state.last_sequence;
+                (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
+                return Ok(());
+            }
             Err(error) => return Err(refused(DOING)(error)),
         };
         let piece = Piece::read(&last.headers)?;
+        (self.last, self.erasures) = (last.sequence, piece.erasures);
+        if piece.erasures < stand.erasures {
+            // Somebody was erased since: it begins anew, and what is there goes.
+            (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
+            self.has_old = true;
+            return Ok(());
+        }
+        if piece.erasures > stand.erasures {
+            // The log is behind: it goes on by the stream first.
+            return Ok(());
+        }
         let log = Paths::of(root).log();
         let failed = |source| ClusterError::Files { doing: "read", path: log.clone(), source };
         let mut file = File::open(&log).map_err(failed)?;
@@ -106,17 +149,20 @@ impl Copying {
             true => hash.finalize().to_hex().as_str() == piece.hash,
             false => {
                 let first = stream.get_first_raw_message_by_subject(&subject(self.shard), 1).await;
-                let first = first.map_err(refused(DOING))?.payload;
+                let first = first.map_err(refused(DOING))?;
+                // One of before an erasure, which is about to be deleted, says nothing of this log.
+                let is_old = Piece::read(&first.headers)?.erasures < piece.erasures;
+                let first = first.payload;
                 let mut begins = vec![0; first.len().min(usize::try_from(read).unwrap_or(first.len()))];
                 file.rewind().and_then(|()| file.read_exact(&mut begins)).map_err(failed)?;
-                first.starts_with(&begins)
+                is_old || first.starts_with(&begins)
             }
         };
         if !is_same {
             let why = "the copy of it on the server is of another one".to_owned();
             return Err(ClusterError::OtherLog { path: root.to_owned(), shard: self.shard, why });
         }
-        (self.last, self.bytes) = (last.sequence, piece.end);
+        self.bytes = piece.end;
         self.hash = (read == piece.end).then_some(hash);
         Ok(())
     }
@@ -125,13 +171,19 @@ impl Copying {
     ///
     /// # Errors
     /// The server, or the log's file. Where another writer was first, that is found out and it is done the next time.
-    pub(crate) async fn bring_up_to_date(&mut self, root: &Path) -> Result<(), ClusterError> {
+    pub(crate) async fn bring_up_to_date(&mut self, root: &Path, stand: Stand) -> Result<(), ClusterError> {
+        if self.erasures != stand.erasures {
+            self.find(root, stand).await?;
+            if self.erasures != stand.erasures {
+                return Ok(());
+            }
+        }
         let log = Paths::of(root).log();
         let failed = |source| ClusterError::Files { doing: "read", path: log.clone(), source };
         let mut file = File::open(&log).map_err(failed)?;
         let end = file.metadata().map_err(failed)?.len();
         if self.hash.is_none() && end >= self.bytes {
-            self.find(root).await?;
+            self.find(root, stand).await?;
         }
         let Some(known) = &mut self.hash else { return Ok(()) };
         file.seek(SeekFrom::Start(self.bytes)).map_err(failed)?;
@@ -145,17 +197,53 @@ impl Copying {
                 .header(FROM, self.bytes.to_string().as_str())
                 .header(END, after.to_string().as_str())
                 .header(HASH, hash.finalize().to_hex().as_str())
+                .header(ERASURES, stand.erasures.to_string().as_str())
+                .header(MESSAGE, stand.message.to_string().as_str())
                 .expected_last_sequence(self.last)
                 .payload(piece.into());
             let sent = self.context.send_publish(subject(self.shard), message).await.map_err(refused(DOING))?;
             match sent.await {
                 Ok(taken) => (self.last, self.bytes, *known) = (taken.sequence, after, hash),
-                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => return self.find(root).await,
+                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                    return self.find(root, stand).await;
+                }
                 Err(error) => return Err(refused(DOING)(error)),
             }
         }
+        if std::mem::take(&mut self.has_old) {
+            self.delete_old().await.inspect_err(|_| self.has_old = true)?;
+        }
         Ok(())
     }
+
+    /// Deletes the pieces of the log that was there before an erasure: the server overwrites them.
+    async fn delete_old(&self) -> Result<(), ClusterError> {
+        let doing = "delete the copy of the log before an erasure";
+        loop {
+            let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(doing))?;
+            let state = &stream.cached_info().state;
+            if state.messages == 0 {
+                return Ok(());
+            }
+            let first = stream.get_raw_message(state.first_sequence).await.map_err(refused(doing))?;
+            if Piece::read(&first.headers)?.erasures >= self.erasures {
+                return Ok(());
+            }
+            stream.delete_message(state.first_sequence).await.map_err(refused(doing))?;
+        }
+    }
+}
+
+/// Whether the copy of a shard's log has this message, and nothing of a log before the last erasure.
+pub(crate) async fn has_message(context: &Context, shard: u32, sequence: u64) -> Result<bool, ClusterError> {
+    let stream = context.get_stream(name(shard)).await.map_err(refused(DOING))?;
+    let state = &stream.cached_info().state;
+    if state.messages == 0 {
+        return Ok(false);
+    }
+    let one = async |at: u64| Piece::read(&stream.get_raw_message(at).await.map_err(refused(DOING))?.headers);
+    let (first, last) = (one(state.first_sequence).await?, one(state.last_sequence).await?);
+    Ok(last.message >= sequence && first.erasures == last.erasures)
 }
 
 /// Puts the copy of a shard's log in the place of a home's log. Says whether there is one.
@@ -184,7 +272,7 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&beside).map_err(failed("create"))?;
-    let (mut bytes, mut hash) = (0, blake3::Hasher::new());
+    let (mut bytes, mut hash, mut is_begun) = (0, blake3::Hasher::new(), false);
     while waiting > 0 {
         let fetch = consumer.fetch().max_messages(32).expires(Duration::from_secs(2));
         let mut pieces = fetch.messages().await.map_err(refused(doing))?;
@@ -195,7 +283,12 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
             if piece.from == 0 {
                 // The log was begun anew, as after an erasure.
                 file.set_len(0).and_then(|()| file.rewind()).map_err(failed("write"))?;
-                (bytes, hash) = (0, blake3::Hasher::new());
+                (bytes, hash, is_begun) = (0, blake3::Hasher::new(), true);
+            }
+            if !is_begun {
+                // The rest of a log before an erasure, which is being deleted.
+                came += 1;
+                continue;
             }
             hash.update(&message.payload);
             let end = bytes + message.payload.len() as u64;

@@ -5,9 +5,13 @@
 //! log. A log is a function of what it began with and of its stream: whoever follows has the same bytes, so that records have the same
 //! numbers everywhere. Each message is named in the log by its number, so one that is delivered again is noticed there.
 
+use std::collections::BTreeSet;
+
+use credence_memory::erase::{EraseError, Erasure};
 use credence_memory::ids::{Hash, PersonId};
-use credence_memory::record::{MessageReceived, Record};
-use credence_memory::{Home, HomeError};
+use credence_memory::record::{AlternativeDescribed, MessageReceived, Record};
+use credence_memory::state::State;
+use credence_memory::{Home, HomeError, LogError, StateError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +26,7 @@ pub const SLOTS: u32 = 64;
 pub struct NameKey([u8; 32]);
 
 /// Where a person's messages go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// From 0 to [`SLOTS`].
     pub slot: u32,
@@ -71,6 +75,25 @@ pub struct Message {
     /// A writer took the lease of the shard, with this number: it has the shard from here on. Such a message says nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<u64>,
+    /// Somebody is erased from the log. Such a message says nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase: Option<Erase>,
+}
+
+/// Somebody is erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// Number of the erasure.
+    pub number: u64,
+    /// Who, by the hash of the name.
+    pub place: Place,
+    /// Populations that were learned from them, by the numbers of their fits.
+    pub fits: BTreeSet<u64>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub time: Timestamp,
 }
 
 /// One record of a message.
@@ -135,6 +158,8 @@ pub enum Taken {
     Records(u64),
     /// A writer has the shard from here on, by the lease of this number.
     Lease(u64),
+    /// Somebody was erased, if they were here: the log is another one since.
+    Erased,
     /// No records were; the log says why.
     Refused(String),
     /// It was in the log already.
@@ -162,12 +187,17 @@ pub fn take(home: &mut Home, at: At, message: Result<&Message, &str>) -> Result<
             return Ok(Taken::Lease(*lease));
         }
         Ok(Message { lease: Some(lease), .. }) => format!("lease {lease} is over: lease {fence} came before it"),
+        Ok(Message { erase: Some(erase), .. }) => {
+            erased(home, at, fence, erase)?;
+            return Ok(Taken::Erased);
+        }
+        Ok(message) if elsewhere(home, message).is_some() => elsewhere(home, message).unwrap_or_default(),
         Ok(message) => {
             home.hold()?;
             match append(home, at, fence, message) {
-                Ok(()) => {
+                Ok(records) => {
                     home.release()?;
-                    return Ok(Taken::Records(message.says.len() as u64));
+                    return Ok(Taken::Records(records));
                 }
                 Err(error) => {
                     home.let_go()?;
@@ -185,12 +215,71 @@ pub fn take(home: &mut Home, at: At, message: Result<&Message, &str>) -> Result<
     Ok(Taken::Refused(refused))
 }
 
-fn append(home: &mut Home, at: At, fence: u64, message: &Message) -> Result<(), HomeError> {
+fn append(home: &mut Home, at: At, fence: u64, message: &Message) -> Result<u64, HomeError> {
+    let (mut records, mut has_joined) = (0, false);
+    let moves = message.says.iter().any(|said| matches!(said.record, Record::PeopleJoined(_)));
     for said in &message.says {
-        home.note(said.time, said.record.clone())?;
+        let record = match &said.record {
+            // Somebody else may have described it here as fully, or more so.
+            Record::AlternativeDescribed(d) if moves && is_described(home.state(), d) => continue,
+            record if has_joined => {
+                let seq = home.state().head().0.next();
+                let illegal = |source| HomeError::State(StateError::Illegal { seq, source });
+                home.state().renumbered(record.clone()).map_err(illegal)?
+            }
+            record => record.clone(),
+        };
+        has_joined |= matches!(record, Record::PeopleJoined(_));
+        home.note(said.time, record)?;
+        records += 1;
     }
     let at = At { time: message.time().unwrap_or(at.time), ..at };
-    receive(home, at, fence, message.says.len() as u64, None)
+    receive(home, at, fence, records, None)?;
+    Ok(records)
+}
+
+/// Whether an alternative is described as fully already, or otherwise.
+fn is_described(state: &State, described: &AlternativeDescribed) -> bool {
+    state.description(&described.alternative).is_some_and(|here| here == described)
+        || state.refuses(&Record::AlternativeDescribed(described.clone())).is_some()
+}
+
+/// Why a message is about people whom another shard has: their slot has left.
+fn elsewhere(home: &Home, message: &Message) -> Option<String> {
+    let state = home.state();
+    let left = state.slots_left();
+    if left.is_empty() || message.says.iter().any(|said| matches!(said.record, Record::PeopleJoined(_))) {
+        return None;
+    }
+    let key = NameKey::of(&state.header()?.log_id);
+    let slots = message.says.iter().filter_map(|said| Some(key.place(state.whose(&said.record)?).slot));
+    slots
+        .filter_map(|slot| Some((slot, left.get(&slot)?)))
+        .next()
+        .map(|(slot, to)| format!("it is of slot {slot}, which shard {to} has now"))
+}
+
+/// Erases somebody, and says in the same piece that the message was received.
+fn erased(home: &mut Home, at: At, fence: u64, erase: &Erase) -> Result<(), HomeError> {
+    let state = home.state();
+    let key = NameKey::of(state.header().map_or("", |header| &header.log_id));
+    let left = state.people_left().values().flat_map(|left| &left.people);
+    let person = state.people().keys().chain(left).find(|person| key.place(person) == erase.place).cloned();
+    let failed = |error| match error {
+        EraseError::Home(error) => error,
+        EraseError::File { path, source } => HomeError::Files { operation: "remove", path, source },
+        EraseError::NoSuchPerson(_) | EraseError::NotConfirmed { .. } | EraseError::Outdated => {
+            HomeError::Log(LogError::Empty)
+        }
+    };
+    let erasure = Erasure::over_shards(home, person.as_ref(), &erase.fits).map_err(failed)?;
+    if erasure.is_empty() {
+        return receive(home, At { time: erase.time, ..at }, fence, 0, None);
+    }
+    let At { shard, sequence, .. } = at;
+    let received = MessageReceived { shard, sequence, fence, records: 1, refused: None };
+    let last = Some(Record::MessageReceived(received));
+    erasure.carry_out_ending(home, erase.time, &erase.reason, false, Vec::new(), last).map_err(failed).map(drop)
 }
 
 /// Says in the log that a message was received, after what it says.
@@ -211,11 +300,13 @@ pub fn receive(
 mod tests {
     use super::*;
 
+    use credence_memory::ids::Seq;
+    use credence_memory::record::{PeopleJoined, PeopleLeft};
     use credence_memory::sample::{choice, described, header, id};
 
     fn message(home: &Home, records: Vec<Record>) -> Message {
         let says = records.into_iter().map(|record| Said { time: Timestamp::UNIX_EPOCH, record }).collect();
-        Message { form: FORM, schema: home.state().header().unwrap().schema_hash, says, lease: None }
+        Message { form: FORM, schema: home.state().header().unwrap().schema_hash, says, lease: None, erase: None }
     }
 
     #[test]
@@ -325,5 +416,92 @@ mod tests {
         assert!(matches!(Message::read(&bytes), Err(Unreadable::Newer(2))));
         assert!(matches!(Message::read(b"{}"), Err(Unreadable::Foreign(_))));
         assert_eq!(Message::read(&serde_json::to_vec(&half).unwrap()).unwrap(), half);
+    }
+
+    #[test]
+    fn whoever_left_is_taken_no_more_until_they_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("shard")).unwrap();
+        home.write_ahead();
+        let said = message(&home, vec![described(0), described(1), choice("ada", 0, 1, Some(0))]);
+        take(&mut home, at(1, 1), Ok(&said)).unwrap();
+        let slot = NameKey::of("shard").place(&id("ada")).slot;
+        let left = PeopleLeft { number: 3, to: 2, slots: vec![slot], sequence: 1, people: vec![id("ada")] };
+        let left = message(&home, vec![Record::PeopleLeft(left)]);
+        assert_eq!(take(&mut home, at(1, 2), Ok(&left)).unwrap(), Taken::Records(1));
+        assert!(matches!(take(&mut home, at(1, 3), Ok(&left)).unwrap(), Taken::Refused(_)), "a move takes place once");
+        let more = message(&home, vec![choice("ada", 0, 1, Some(1))]);
+        let refused = take(&mut home, at(1, 4), Ok(&more)).unwrap();
+        assert_eq!(refused, Taken::Refused(format!("it is of slot {slot}, which shard 2 has now")));
+        assert!(home.state().person(&id("ada")).is_none());
+        // They come back with what they had, which refers to records by the numbers of another log.
+        let joined = PeopleJoined {
+            number: 4,
+            from: 2,
+            slots: vec![slot],
+            piece: 1,
+            pieces: 1,
+            under: home.state().epoch().unwrap().formed_under(),
+            fit: None,
+            people: vec![id("ada")],
+            parts: vec![None],
+            numbers: vec![Seq(91), Seq(92)],
+            learned: Vec::new(),
+        };
+        let back = |target: u64| {
+            let records = [described(0), Record::PeopleJoined(joined.clone()), choice("ada", 0, 1, Some(0))];
+            let withdrawn = credence_memory::sample::retraction(target);
+            records.into_iter().chain([withdrawn]).collect::<Vec<_>>()
+        };
+        let [wrong, right] = [90, 91].map(|target| message(&home, back(target)));
+        let wrong = take(&mut home, at(1, 5), Ok(&wrong)).unwrap();
+        assert!(matches!(wrong, Taken::Refused(why) if why.contains("record of those who moved")));
+        assert_eq!(
+            take(&mut home, at(1, 6), Ok(&right)).unwrap(),
+            Taken::Records(3),
+            "the description is here already"
+        );
+        let ada = home.state().person(&id("ada")).unwrap();
+        assert_eq!((ada.evidence().len(), ada.retracted().len()), (0, 1));
+        assert_eq!(take(&mut home, at(1, 7), Ok(&more)).unwrap(), Taken::Records(1));
+    }
+
+    #[test]
+    fn an_erasure_makes_the_same_log_of_every_home_that_follows() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let mut homes = folders.each_ref().map(|dir| {
+            let mut home = Home::create(dir.path(), Timestamp::UNIX_EPOCH, header("shard")).unwrap();
+            home.write_ahead();
+            home
+        });
+        let said = message(&homes[0], vec![described(0), described(1), choice("ada", 0, 1, Some(0))]);
+        let other = message(&homes[0], vec![choice("bob", 0, 1, Some(0))]);
+        let erase = Erase {
+            number: 5,
+            place: NameKey::of("shard").place(&id("ada")),
+            fits: BTreeSet::new(),
+            reason: "asked".into(),
+            time: Timestamp::UNIX_EPOCH,
+        };
+        let erase = Message { erase: Some(erase), ..message(&homes[0], vec![]) };
+        assert!(!serde_json::to_string(&erase).unwrap().contains("ada"), "no name is in it");
+        for home in &mut homes {
+            take(home, at(1, 1), Ok(&said)).unwrap();
+            take(home, at(1, 2), Ok(&other)).unwrap();
+        }
+        let [mut home, mut second] = homes;
+        assert_eq!(take(&mut home, at(1, 3), Ok(&erase)).unwrap(), Taken::Erased);
+        drop(home);
+        // Nothing of it is lost by a restart, and delivered again it does nothing.
+        let (mut home, _) = Home::open_fed(folders[0].path()).unwrap();
+        home.write_ahead();
+        assert_eq!(take(&mut home, at(1, 3), Ok(&erase)).unwrap(), Taken::Again);
+        assert_eq!((home.state().erasures(), home.state().person(&id("ada")).is_none()), (1, true));
+        take(&mut second, at(1, 3), Ok(&erase)).unwrap();
+        assert_eq!(home.head(), second.head());
+        assert_eq!(home.state().person(&id("bob")).unwrap().evidence().len(), 1);
+        assert!(!std::fs::read_to_string(home.paths().log()).unwrap().contains("ada"));
+        assert_eq!(take(&mut home, at(1, 4), Ok(&erase)).unwrap(), Taken::Erased, "there is nobody any more");
+        assert_eq!(home.state().erasures(), 1);
     }
 }

@@ -4,6 +4,7 @@
 //! So what is acknowledged follows, in every home of the shard, from exactly what it followed from here, with the same record
 //! numbers, and is refused nowhere. Where another front end was first, the work is taken back: it is done again on what is there then.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 
-use crate::evidence::{At, FORM, Message, NameKey, Said, receive};
+use crate::evidence::{At, FORM, Message, NameKey, Place, Said, receive};
 use crate::follow::{Delivered, Follow};
 use crate::shard::{self, name, subject};
 use crate::{ClusterError, Server, refused};
@@ -65,6 +66,8 @@ pub struct Came {
     pub people: Vec<PersonId>,
     /// Whether something came that may be about anybody.
     pub of_all: bool,
+    /// Whether somebody was erased: the log is another one since.
+    pub erased: bool,
 }
 
 /// The shards that there are.
@@ -222,6 +225,8 @@ impl Front {
             }
             came.messages += 1;
             if let Ok(message) = delivered.read()? {
+                came.erased |= message.erase.is_some();
+                came.of_all |= message.erase.is_some();
                 for said in &message.says {
                     match home.state().whose(&said.record) {
                         Some(person) => came.people.push(person.clone()),
@@ -251,7 +256,7 @@ impl Front {
         let schema = home.state().header().map_or(Hash::ZERO, |header| header.schema_hash);
         let records = held.len() as u64;
         let says = held.into_iter().map(|Entry { time, record, .. }| Said { time, record }).collect();
-        let message = Message { form: FORM, schema, says, lease: None };
+        let message = Message { form: FORM, schema, says, lease: None, erase: None };
         let bytes = serde_json::to_vec(&message).map_err(|error| NotTaken::Refused(error.to_string()))?;
         let patience = if self.is_away { Duration::ZERO } else { PATIENCE };
         let taken = self.runtime.block_on(self.taken(subject, bytes, last, patience));
@@ -264,15 +269,19 @@ impl Front {
 
     /// Where it belongs: to the one person whose it is, or to the shard.
     fn subject(&self, state: &State, held: &[Entry]) -> Result<String, NotTaken> {
-        let mut people = held.iter().filter_map(|entry| state.whose(&entry.record));
-        let Some(person) = people.next() else { return Ok(subject(self.shard)) };
-        if people.any(|other| other != person) {
-            return Ok(subject(self.shard));
+        let places: BTreeSet<Place> =
+            held.iter().filter_map(|entry| Some(self.key.place(state.whose(&entry.record)?))).collect();
+        // Slots come and go with the log; those that came may be used from when the stream takes them.
+        let is_here = |slot: &u32| {
+            !state.slots_left().contains_key(slot) && (self.slots.contains(slot) || state.slots_joined().contains(slot))
+        };
+        if let Some(other) = places.iter().find(|place| !is_here(&place.slot)) {
+            return Err(NotTaken::Elsewhere { slot: other.slot });
         }
-        let place = self.key.place(person);
-        match self.slots.contains(&place.slot) {
-            true => Ok(place.subject()),
-            false => Err(NotTaken::Elsewhere { slot: place.slot }),
+        let mut places = places.into_iter();
+        match (places.next(), places.next()) {
+            (Some(place), None) => Ok(place.subject()),
+            _ => Ok(subject(self.shard)),
         }
     }
 

@@ -26,12 +26,17 @@ use async_nats::jetstream::{Context, stream};
 use credence_evals::experiment::{ExperimentError, Provenance};
 use credence_evals::results::ResultsError;
 
+pub mod control;
 pub mod copy;
+pub mod erasing;
 pub mod evidence;
 pub mod follow;
 pub mod front;
 pub mod grid;
 pub mod lease;
+pub mod moving;
+pub mod population;
+mod replica;
 pub mod shard;
 pub mod worker;
 
@@ -134,6 +139,20 @@ pub enum ClusterError {
         /// Why.
         source: std::io::Error,
     },
+    /// What is done to several shards.
+    #[error("failed to {doing}: {why}")]
+    Shards {
+        /// What was done.
+        doing: &'static str,
+        /// Why it was not.
+        why: String,
+    },
+    /// Something that was cut off, and is to be finished first.
+    #[error("{what} is not finished: begin it again, which does what is missing")]
+    Unfinished {
+        /// What.
+        what: String,
+    },
     /// The home of a shard.
     #[error(transparent)]
     Home(#[from] credence_memory::HomeError),
@@ -143,6 +162,11 @@ pub enum ClusterError {
     /// The folder of results.
     #[error(transparent)]
     Results(#[from] ResultsError),
+}
+
+/// Why something is not done to shards.
+fn not_done(doing: &'static str, why: impl Into<String>) -> ClusterError {
+    ClusterError::Shards { doing, why: why.into() }
 }
 
 /// What there is to do, where nothing answers that a server with JetStream would.

@@ -9,6 +9,7 @@
 //! All who follow a shard fold the same messages to the same bytes. The writer is the one of them who syncs, copies the log and says in
 //! the stream, with the number of its lease, that it has the shard; the others stand by, and are as far as it is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -21,10 +22,12 @@ use credence_memory::home::Paths;
 use credence_memory::ids::PersonId;
 use tokio::time::{Instant, sleep};
 
-use crate::copy::{self, Copying};
+use crate::control::{shards, slots_of};
+use crate::copy::{self, Copying, Stand};
 use crate::evidence::{FORM, Message, NameKey, SLOTS, Taken, slots, take};
 use crate::follow::{Delivered, Follow};
 use crate::lease::{self, Candidate, Standing};
+use crate::population::Part;
 use crate::{ClusterError, Server, refused};
 
 pub use crate::lease::LEASE;
@@ -72,8 +75,14 @@ impl fmt::Display for Shard {
 /// No server, or it refuses.
 pub async fn open(server: &Server, of: u32) -> Result<Context, ClusterError> {
     let context = server.context().await?;
+    // Slots that were moved stay where they are.
+    let mut taken = BTreeSet::new();
+    for number in shards(&context).await? {
+        taken.extend(slots_of(&context, number).await?.0);
+    }
     for number in 1..=of {
-        let of_people = slots(number, of).map(|slot| format!("credence.people.{slot}.*"));
+        let free = slots(number, of).filter(|slot| !taken.contains(slot));
+        let of_people = free.map(|slot| format!("credence.people.{slot}.*"));
         let config = stream::Config {
             name: name(number),
             subjects: of_people.chain([subject(number)]).collect(),
@@ -178,7 +187,7 @@ pub(crate) fn fold(home: &mut Home, batch: &[Delivered]) -> Result<Option<u64>, 
         match take(home, delivered.at, read.as_ref().map_err(String::as_str))? {
             Taken::Lease(fence) => lease = Some(fence),
             Taken::Refused(why) => tracing::warn!(message = delivered.at.sequence, "a message was refused: {why}"),
-            Taken::Records(_) | Taken::Again => {}
+            Taken::Records(_) | Taken::Again | Taken::Erased => {}
         }
     }
     Ok(lease)
@@ -202,6 +211,7 @@ struct Writer<'a> {
     follow: Follow,
     candidate: Candidate,
     copying: Copying,
+    population: Part,
     /// When the lease was last said in the stream, and the log last copied.
     said: Option<Instant>,
     copied: Instant,
@@ -231,7 +241,8 @@ pub async fn write(
     let mut writer = Writer {
         follow: Follow::after(context.clone(), shard.number, last(&home, shard.number)),
         candidate: Candidate::new(&context, shard.number, writer).await?,
-        copying: Copying::begin(&context, shard.number, root).await?,
+        copying: Copying::begin(&context, shard.number, root, Stand::of(home.state(), shard.number)).await?,
+        population: Part::new(&context, server, shard.number).await?,
         said: None,
         copied: Instant::now(),
         shard: shard.number,
@@ -316,30 +327,35 @@ impl Writer<'_> {
         if has && self.copied.elapsed() >= COPIED {
             self.copy().await?;
         }
+        if has {
+            self.population.look(self.home.state()).await?;
+        }
         Ok((!batch.is_empty(), has))
     }
 
     /// Says in the stream who has the shard.
     async fn say(&self, lease: u64) -> Result<(), ClusterError> {
         let Some(header) = self.home.state().header() else { return Ok(()) };
-        let message = Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: Some(lease) };
+        let message =
+            Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: Some(lease), erase: None };
         send(&self.context, subject(self.shard), &format!("lease {} {lease}", self.shard), &message).await
     }
 
     async fn copy(&mut self) -> Result<(), ClusterError> {
         self.copied = Instant::now();
-        self.copying.bring_up_to_date(self.root).await
+        self.copying.bring_up_to_date(self.root, Stand::of(self.home.state(), self.shard)).await
     }
 
     /// The same with a log made anew from its copy, which has what the stream has not any more.
     async fn rebuilt(self) -> Result<Self, ClusterError> {
-        let Self { context, shard, root, home, candidate, tell, .. } = self;
+        let Self { context, shard, root, home, candidate, population, tell, .. } = self;
         drop(home);
         copy::fetch(&context, shard, root).await?;
         let (home, _) = self::home(&context, shard, [], root).await?;
         tell(News::Rebuilt);
         let follow = Follow::after(context.clone(), shard, last(&home, shard));
-        let copying = Copying::begin(&context, shard, root).await?;
-        Ok(Self { context, shard, root, home, follow, candidate, copying, said: None, copied: Instant::now(), tell })
+        let copying = Copying::begin(&context, shard, root, Stand::of(home.state(), shard)).await?;
+        let (said, copied) = (None, Instant::now());
+        Ok(Self { context, shard, root, home, follow, candidate, copying, population, said, copied, tell })
     }
 }

@@ -29,7 +29,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     let key = NameKey::of("shard");
     let say = async |n: usize, records: Vec<Record>| {
         let says = records.into_iter().map(|record| Said { time: now, record }).collect();
-        let message = Message { form: FORM, schema, says, lease: None };
+        let message = Message { form: FORM, schema, says, lease: None, erase: None };
         // Twice, as a front end does that does not know what became of the first.
         for _ in 0..2 {
             publish(&context, &key, &ada, &n.to_string(), &message).await.expect("the stream has it");

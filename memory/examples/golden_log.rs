@@ -1,11 +1,13 @@
 //! Prints a golden log of this format: `cargo run --release -p credence-memory --example golden_log -- every-kind`, `at-work`,
-//! `approvals`, `calls`, `library`, `motives`, `conclusions` or `streams`.
+//! `approvals`, `calls`, `library`, `motives`, `conclusions`, `streams` or `moves`.
 //!
 //! Only when a format is made, or a kind is added to one that was never released: from then on it is only ever read.
 
 use std::io::{self, Write};
 
-use credence_memory::sample::{Scribe, approvals, at_work, calls, conclusions, every_kind, library, motives, streams};
+use credence_memory::sample::{
+    Scribe, approvals, at_work, calls, conclusions, every_kind, library, motives, moves, streams,
+};
 
 fn main() -> io::Result<()> {
     let scribe = match std::env::args().nth(1).as_deref() {
@@ -45,9 +47,14 @@ fn main() -> io::Result<()> {
             streams(&mut scribe);
             scribe
         }
+        Some("moves") => {
+            let mut scribe = Scribe::begun();
+            moves(&mut scribe);
+            scribe
+        }
         _ => {
             return Err(io::Error::other(
-                "which: every-kind, at-work, approvals, calls, library, motives, conclusions or streams?",
+                "which: every-kind, at-work, approvals, calls, library, motives, conclusions, streams or moves?",
             ));
         }
     };

@@ -28,7 +28,8 @@ use crate::text::{self, without_name};
 /// What erasing a person would remove. Nothing happens until [`Erasure::carry_out`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
-    person: PersonId,
+    /// Nobody where only populations go that were learned from somebody in another shard.
+    person: Option<PersonId>,
     records: BTreeSet<Seq>,
     evidence: u64,
     descriptions: BTreeSet<Seq>,
@@ -128,10 +129,22 @@ impl Erasure {
     /// # Errors
     /// The log has nothing about this person, or it cannot be read.
     pub fn of(home: &Home, person: &PersonId) -> Result<Self, EraseError> {
-        if home.state().person(person).is_none() {
+        Self::over_shards(home, Some(person), &BTreeSet::new())
+    }
+
+    /// As [`Erasure::of`], and of populations that were learned from a person of another shard, by the numbers of their fits, with the
+    /// digests of beliefs that were recorded under them. Without a person, these alone.
+    ///
+    /// # Errors
+    /// As [`Erasure::of`].
+    pub fn over_shards(home: &Home, person: Option<&PersonId>, fits: &BTreeSet<u64>) -> Result<Self, EraseError> {
+        if let Some(person) = person
+            && home.state().person(person).is_none()
+            && !home.state().has_left(person)
+        {
             return Err(EraseError::NoSuchPerson(person.to_string()));
         }
-        let touched = |a: &&Adapter| !a.absorbed.runs(person).is_empty();
+        let touched = |a: &&Adapter| person.is_some_and(|person| !a.absorbed.runs(person).is_empty());
         let adapters: Vec<&Adapter> = home.state().generations().adapters().filter(touched).collect();
         let generations: BTreeSet<AdapterGeneration> = adapters.iter().map(|a| a.trained.generation).collect();
         let files = adapters.iter().map(|a| a.trained.adapter_path.clone()).collect();
@@ -160,7 +173,7 @@ impl Erasure {
                 records.insert(entry.seq);
                 continue;
             }
-            let is_theirs = owned.claims(person, &entry, &records);
+            let is_theirs = owned.of_fit(&entry, fits) || person.is_some_and(|p| owned.claims(p, &entry, &records));
             match &entry.record {
                 Record::PopulationConsolidated(_) => population = is_theirs.then_some(entry.seq),
                 Record::CollectiveDecisionMade(_) => decisions_for_several += u64::from(is_theirs),
@@ -177,8 +190,8 @@ impl Erasure {
         let alternatives = descriptions.iter().map(|(_, a)| *a).filter(only_theirs).collect();
         let descriptions = descriptions.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
         let marks = marks.iter().filter(|(_, a)| only_theirs(a)).map(|(seq, _)| *seq).collect();
-        let trainings = trainings::of(&home.paths().training(), person, &generations);
-        let (person, head) = (person.clone(), home.state().head().0);
+        let trainings = person.map_or_else(Vec::new, |p| trainings::of(&home.paths().training(), p, &generations));
+        let (person, head) = (person.cloned(), home.state().head().0);
         Ok(Self {
             person,
             records,
@@ -196,9 +209,9 @@ impl Erasure {
         })
     }
 
-    /// Whose.
-    pub fn person(&self) -> &PersonId {
-        &self.person
+    /// Whether there is anything to erase.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.person.is_none()
     }
 
     /// Number of records that would be emptied, descriptions not counted.
@@ -257,12 +270,30 @@ impl Erasure {
         time: Timestamp,
         reason: &str,
         delete_artefacts: bool,
-        mut unreached: Vec<String>,
+        unreached: Vec<String>,
     ) -> Result<PersonErased, EraseError> {
-        if text::name(confirmation) != self.person.as_str() {
-            let (expected, given) = (self.person.to_string(), confirmation.to_owned());
+        let name = self.name().to_owned();
+        if text::name(confirmation) != name {
+            let (expected, given) = (name, confirmation.to_owned());
             return Err(EraseError::NotConfirmed { expected, given });
         }
+        self.carry_out_ending(home, time, reason, delete_artefacts, unreached, None)
+    }
+
+    /// As [`Erasure::carry_out`], confirmed elsewhere; `last` stands behind all of it in the new log, in one piece with it.
+    ///
+    /// # Errors
+    /// As [`Erasure::carry_out`].
+    pub fn carry_out_ending(
+        self,
+        home: &mut Home,
+        time: Timestamp,
+        reason: &str,
+        delete_artefacts: bool,
+        mut unreached: Vec<String>,
+        last: Option<Record>,
+    ) -> Result<PersonErased, EraseError> {
+        let name = self.name().to_owned();
         if self.head != home.state().head().0 {
             return Err(EraseError::Outdated);
         }
@@ -276,7 +307,7 @@ impl Erasure {
                 continue;
             }
             let record = self.without_traces(entry.record);
-            if traces::bears(&record, self.person.as_str()) {
+            if !name.is_empty() && traces::bears(&record, &name) {
                 bearing.push(format!("{} of record {} bears the name", record.kind(), entry.seq));
             }
             kept.push((entry.time, record));
@@ -302,15 +333,25 @@ impl Erasure {
             unreached,
             generations: self.generations.iter().copied().collect(),
         };
-        let nameless = |text: &String| without_name(text, self.person.as_str(), traces::ERASED);
+        let nameless = |text: &String| self.nameless(text);
         let tombstone = PersonErased {
             reason: nameless(&told.reason),
             unreached: told.unreached.iter().map(nameless).collect(),
             ..told.clone()
         };
         kept.push((time, Record::PersonErased(tombstone)));
+        kept.extend(last.map(|record| (time, record)));
         home.rewrite(kept)?;
         Ok(told)
+    }
+
+    /// The name that must be given once more; empty where nobody is erased.
+    fn name(&self) -> &str {
+        self.person.as_ref().map_or("", PersonId::as_str)
+    }
+
+    fn nameless(&self, text: &str) -> String {
+        self.person.as_ref().map_or_else(|| text.to_owned(), |p| without_name(text, p.as_str(), traces::ERASED))
     }
 
     /// Removes the adapters' files, and the folders of trainings that saw the person.
@@ -340,9 +381,16 @@ impl Erasure {
                 r.judgement.retain(|generation, _| !self.generations.contains(&AdapterGeneration(*generation)));
             }
             Record::JudgementsRead(r) => r.judgements.retain(|alternative, _| !self.alternatives.contains(alternative)),
-            Record::Exported(r) => r.path = without_name(&r.path, self.person.as_str(), traces::ERASED),
-            Record::BriefingAdded(r) => r.source = without_name(&r.source, self.person.as_str(), traces::ERASED),
-            Record::DocumentAdded(r) => r.source = without_name(&r.source, self.person.as_str(), traces::ERASED),
+            Record::Exported(r) => r.path = self.nameless(&r.path),
+            Record::BriefingAdded(r) => r.source = self.nameless(&r.source),
+            Record::DocumentAdded(r) => r.source = self.nameless(&r.source),
+            Record::PeopleLeft(r) => r.people.retain(|person| Some(person) != self.person.as_ref()),
+            Record::PeopleJoined(r) => {
+                let is_theirs = |person: &PersonId| Some(person) == self.person.as_ref();
+                let mut theirs = r.people.iter().map(is_theirs);
+                r.parts.retain(|_| !theirs.next().unwrap_or(false));
+                r.people.retain(|person| !is_theirs(person));
+            }
             _ => {}
         }
         record
@@ -389,9 +437,26 @@ struct Owned {
     tasks: BTreeSet<TaskId>,
     /// Whether others were believed under a population that contains the person.
     population: bool,
+    /// Fits of such populations, where they are over several shards.
+    fits: BTreeSet<u64>,
 }
 
 impl Owned {
+    /// Whether it rests on a population that goes with somebody of another shard.
+    fn of_fit(&mut self, entry: &Entry, fits: &BTreeSet<u64>) -> bool {
+        match &entry.record {
+            Record::PopulationConsolidated(r) => {
+                let goes = r.across.is_some_and(|across| fits.contains(&across.fit));
+                self.population |= goes;
+                goes
+            }
+            // What withdraws a population that goes would withdraw nothing.
+            Record::PopulationWithdrawn(r) => fits.contains(&r.fit) || self.fits.contains(&r.fit),
+            Record::BeliefRecorded(_) => self.population,
+            _ => false,
+        }
+    }
+
     fn claims(&mut self, person: &PersonId, entry: &Entry, records: &BTreeSet<Seq>) -> bool {
         if let Some(from) = entry.record.evidence_origin() {
             return from.person == *person;
@@ -426,6 +491,7 @@ impl Owned {
             Record::PopulationConsolidated(r) => {
                 let theirs = r.parts.iter().any(|part| part.people.contains(person));
                 self.population |= theirs;
+                self.fits.extend(r.across.filter(|_| theirs).map(|across| across.fit));
                 theirs
             }
             Record::WordsRead(r) => r.person == *person,
@@ -466,6 +532,9 @@ impl Owned {
             | Record::DocumentAdded(_)
             | Record::DocumentDropped(_)
             | Record::MessageReceived(_)
+            | Record::PeopleLeft(_)
+            | Record::PeopleJoined(_)
+            | Record::PopulationWithdrawn(_)
             | Record::Erased(_)
             | Record::PersonErased(_) => false,
         }

@@ -49,6 +49,7 @@ pub mod ledger;
 pub mod library;
 pub mod lock;
 pub mod log;
+pub mod moving;
 pub mod number;
 pub mod observation;
 pub mod population;

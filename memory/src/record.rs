@@ -19,7 +19,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::ids::AlternativeId;
+use crate::ids::{AlternativeId, Seq};
 
 pub use adapters::{
     AdapterOrigin, AdapterPromoted, AdapterRolledBack, AdapterStale, AdapterTrained, GateJudged, GateTest, GateVerdict,
@@ -44,10 +44,10 @@ pub use opening::{
     ModelRecord, Origin, PackNamed, PriorElicited, PublishedPrior,
 };
 pub use people::{
-    CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart,
-    QuarantineSet, Subject,
+    AcrossShards, CollectiveDecisionMade, PopulationComponent, PopulationConsolidated, PopulationMoments,
+    PopulationPart, QuarantineSet, Subject,
 };
-pub use streams::MessageReceived;
+pub use streams::{MessageReceived, PeopleJoined, PeopleLeft, PopulationWithdrawn};
 pub use tasks::{ActionTaken, AlternativesProposed, DecisionMade, Outcome, Reason, StopRequested, TaskGiven};
 pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
@@ -162,6 +162,12 @@ pub enum Record {
     ConclusionChecked(ConclusionChecked),
     /// A message of a shard's stream came into the log: the records before it are its.
     MessageReceived(MessageReceived),
+    /// People left for the log of another shard.
+    PeopleLeft(PeopleLeft),
+    /// People came from the log of another shard: the records that follow are theirs.
+    PeopleJoined(PeopleJoined),
+    /// A population over several shards holds no longer.
+    PopulationWithdrawn(PopulationWithdrawn),
 }
 
 impl Record {
@@ -189,7 +195,37 @@ impl Record {
 
     /// Whether it speaks of people whom earlier records brought in, without being evidence of anybody.
     pub fn is_about_others(&self) -> bool {
-        matches!(self, Record::PopulationConsolidated(_) | Record::QuarantineSet(_))
+        matches!(
+            self,
+            Record::PopulationConsolidated(_)
+                | Record::PopulationWithdrawn(_)
+                | Record::QuarantineSet(_)
+                | Record::PeopleLeft(_)
+                | Record::PeopleJoined(_)
+        )
+    }
+
+    /// Every number of another record that it holds, to be changed.
+    pub fn references_mut(&mut self) -> Vec<&mut Seq> {
+        match self {
+            Record::Retracted(r) => vec![&mut r.target],
+            Record::BeliefRecorded(r) => vec![&mut r.through],
+            Record::DecisionMade(r) => {
+                let reasons = r.reasons.iter_mut().flat_map(|reason| &mut reason.evidence);
+                reasons.chain(&mut r.deliberations).chain(&mut r.motives).collect()
+            }
+            Record::ReadingAnswered(r) => vec![&mut r.read],
+            Record::ConsequenceChecked(r) => vec![&mut r.deliberated],
+            Record::ConclusionChecked(r) => {
+                let [first, second] = &mut r.deliberated;
+                vec![&mut r.choice, first, second]
+            }
+            Record::CallBegun(r) => r.decision.iter_mut().collect(),
+            Record::CallEnded(r) => vec![&mut r.call],
+            Record::OutcomeReported(r) => vec![&mut r.of],
+            Record::MotiveRead(r) => r.deliberated.iter_mut().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// As [`Record::evidence_origin`], to be changed.

@@ -9,6 +9,7 @@ mod conclusions;
 mod every_kind;
 mod library;
 mod motives;
+mod moves;
 mod people;
 mod streams;
 
@@ -39,6 +40,7 @@ pub use conclusions::{conclusions, deliberation};
 pub use every_kind::every_kind;
 pub use library::{library, library_document};
 pub use motives::{motive_read, motives};
+pub use moves::moves;
 pub use streams::streams;
 
 /// A header: two values, care and honesty, one text feature, the default settings.

@@ -10,6 +10,7 @@ mod generations;
 mod illegal;
 mod library;
 mod motives;
+mod moving;
 mod person;
 mod population;
 #[cfg(test)]
@@ -32,13 +33,14 @@ use crate::log::Entry;
 use crate::observation::{Features, resolve};
 use crate::record::{
     ActionTaken, AlternativeDescribed, BriefingAdded, ChoiceMade, ConclusionChecked, DecisionMade, Imported, LogOpened,
-    MessageReceived, MotiveRead, PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded, SessionStarted,
-    Subject, TaskGiven,
+    MessageReceived, MotiveRead, PeopleLeft, PriorElicited, RankingGiven, RatingGiven, Record, SessionEnded,
+    SessionStarted, Subject, TaskGiven,
 };
 
 pub use calls::Call;
 pub use generations::{Adapter, Generations, InForce};
 pub use illegal::{ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX, LINEAGE_MAX};
+pub use moving::Joining;
 pub(crate) use person::fold;
 pub use person::{Asked, Person};
 pub use population::{Population, Received};
@@ -149,6 +151,16 @@ pub struct State {
     motives: BTreeMap<Seq, MotiveRead>,
     /// The last message received of each shard.
     received: BTreeMap<u32, MessageReceived>,
+    /// Who left for other shards, by the number of the move.
+    left: BTreeMap<u64, PeopleLeft>,
+    joining: Option<Joining>,
+    slots_left: BTreeMap<u32, u32>,
+    slots_joined: BTreeSet<u32>,
+    /// The last fit of a population over shards.
+    fitted: u64,
+    erasures: u64,
+    /// The last record that may have ended a population.
+    unsettled: Option<Seq>,
 }
 
 /// Why a record cannot follow.
@@ -264,6 +276,9 @@ impl State {
                 let description = |i| if i == *replaced { described } else { self.latest(i) };
                 self.refolded(epoch, description, None).map_err(believe)?
             }
+            Change::Joined { anew: Some(epoch), .. } => {
+                self.refolded(epoch, |i| self.latest(i), None).map_err(believe)?
+            }
             Change::Judgements { described, anew: Some(epoch), .. } => {
                 let description = |i| described.get(&i).unwrap_or_else(|| self.latest(i));
                 self.refolded(epoch, description, None).map_err(believe)?
@@ -275,6 +290,8 @@ impl State {
             | Change::Judgements { .. }
             | Change::Quarantine { .. }
             | Change::Approvals { .. }
+            | Change::Left { .. }
+            | Change::Joined { .. }
             | Change::Note => Vec::new(),
         };
         Ok(Prepared { change, beliefs, surprise })
@@ -338,7 +355,7 @@ impl State {
     }
 
     /// Why a record could not be the next one, in words; nothing if it could.
-    pub(crate) fn refuses(&self, record: &Record) -> Option<String> {
+    pub fn refuses(&self, record: &Record) -> Option<String> {
         match self.plan(self.head().0.next(), record).err()? {
             StateError::Illegal { source, .. } => Some(source.to_string()),
             other => Some(other.to_string()),
@@ -387,6 +404,9 @@ impl State {
 
     fn change(&mut self, entry: &Entry, change: Change) {
         let touched = (entry.seq, entry.hash);
+        if Self::unsettles(&entry.record) {
+            self.unsettled = Some(entry.seq);
+        }
         match change {
             Change::Header(header) => {
                 let settings = Arc::new(header.belief.clone());
@@ -396,6 +416,9 @@ impl State {
                 self.header = Some(header);
             }
             Change::Epoch { epoch, elicited } => {
+                if let Record::PopulationConsolidated(r) = &entry.record {
+                    self.fitted = r.across.map_or(self.fitted, |across| across.fit);
+                }
                 if let Some(elicited) = elicited {
                     self.elicited = Some(elicited);
                 }
@@ -467,6 +490,16 @@ impl State {
             Change::Library { library, epoch } => {
                 self.library = library;
                 self.begin_epoch(Some(epoch), touched);
+            }
+            Change::Left { left, people } => self.take_leave(left, &people),
+            Change::Joined { joining, slots, population, anew } => {
+                self.slots_left.retain(|slot, _| !slots.contains(slot));
+                self.slots_joined.extend(&slots);
+                self.joining = Some(joining);
+                if let (Some(epoch), Some(last)) = (population, self.epochs.last_mut()) {
+                    *last = epoch;
+                }
+                self.begin_epoch(anew, touched);
             }
             Change::Note => self.note_down(entry),
         }
@@ -540,12 +573,18 @@ impl State {
             | Record::AdapterRolledBack(_)
             | Record::AdapterStale(_)
             | Record::PopulationConsolidated(_)
+            | Record::PopulationWithdrawn(_)
+            | Record::PeopleLeft(_)
+            | Record::PeopleJoined(_)
             | Record::QuarantineSet(_)
             | Record::ApprovalsDeclared(_)
             | Record::ApprovalNoted(_)
             | Record::DocumentAdded(_)
             | Record::DocumentDropped(_) => {}
-            Record::PersonErased(r) => self.generations.reserve(&r.generations),
+            Record::PersonErased(r) => {
+                self.erasures += 1;
+                self.generations.reserve(&r.generations);
+            }
             Record::CollectiveDecisionMade(r) => {
                 for person in &r.people {
                     self.people.entry(person.clone()).or_default();

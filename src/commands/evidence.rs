@@ -372,6 +372,18 @@ pub(crate) fn outline(state: &State, record: &Record) -> String {
             None => format!("message {} of shard {}, {} records", r.sequence, r.shard, r.records),
             Some(why) => format!("message {} of shard {} was refused: {}", r.sequence, r.shard, brief(why)),
         },
+        Record::PeopleLeft(r) => {
+            format!("move {}: {} people in {} slots left for shard {}", r.number, r.people.len(), r.slots.len(), r.to)
+        }
+        Record::PeopleJoined(r) => format!(
+            "move {}, piece {} of {}: {} records of people from shard {}",
+            r.number,
+            r.piece,
+            r.pieces,
+            r.numbers.len(),
+            r.from
+        ),
+        Record::PopulationWithdrawn(r) => format!("fit {}: {}", r.fit, brief(&r.reason)),
         Record::PersonErased(r) => format!("{} records of one person emptied: {}", r.records, brief(&r.reason)),
         Record::AdapterTrained(r) => {
             format!(

@@ -31,6 +31,9 @@ use super::replay::compare::ComparisonJson;
 use super::replay::follow::NewsJson;
 use super::replay::print::ReplayJson;
 use super::replay::strategy::{QuestionJson, StrategiesJson};
+use super::shard::erase::ErasedEverywhereJson;
+use super::shard::r#move::MovedJson;
+use super::shard::population::PopulationOverShardsJson;
 use super::tune::status::StatusJson;
 use super::tune::work::{CandidateJson, WaitJson};
 use super::values::SheetView;
@@ -75,7 +78,7 @@ fn of<T: ToSchema>(parts: &mut Parts) -> RefOr<Schema> {
 }
 
 /// What commands print with `--json`.
-const PRINTED: [Described; 76] = [
+const PRINTED: [Described; 80] = [
     lines("agent", &[of::<DecisionJson>, of::<NoCallJson>, of::<DryRunJson>, of::<MayJson>, of::<CarriedJson>]),
     whole("approvals list", &[of::<ListJson>]),
     whole("approvals request", &[of::<ApprovalVerdict>]),
@@ -149,6 +152,9 @@ const PRINTED: [Described; 76] = [
     whole("sae show", &[of::<sae::AutoencoderJson>, of::<sae::EntryJson>, of::<sae::LabelledJson>]),
     whole("sae train", &[of::<sae::TrainedJson>]),
     lines("session", &[of::<Shown>]),
+    whole("shard erase", &[of::<ErasedEverywhereJson>]),
+    whole("shard move", &[of::<MovedJson>]),
+    whole("shard population", &[of::<PopulationOverShardsJson>]),
     lines("tell", &[of::<tell::AskedJson>, of::<tell::ReadingJson>]),
     whole("tune import", &[of::<CandidateJson>]),
     whole("tune run", &[of::<CandidateJson>, of::<WaitJson>]),

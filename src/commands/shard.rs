@@ -1,5 +1,8 @@
 //! `credence shard`: people past one machine. A shard is some of the people, with one stream and one log. One file a subcommand.
 
+pub(crate) mod erase;
+pub(crate) mod r#move;
+pub(crate) mod population;
 mod write;
 
 use std::path::PathBuf;
@@ -15,6 +18,12 @@ use crate::cli::Global;
 pub(crate) enum ShardCommand {
     /// Write a shard's log from its stream, until stopped; stand by where another writer has the shard
     Write(write::WriteArgs),
+    /// Learn one population from the people of all shards; each person then receives what was learned without them
+    Population(population::PopulationArgs),
+    /// Move slots, with the people in them, from one shard to another, or split a shard
+    Move(r#move::MoveArgs),
+    /// Erase a person from all shards: logs, their copies, and streams
+    Erase(erase::ShardEraseArgs),
 }
 
 /// Where the streams are, and how to be let in.
@@ -42,10 +51,28 @@ impl ServerArgs {
     }
 }
 
+/// Where logs are read for a while.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Folder in which the logs of shards are read meanwhile, and removed again [default: one of its own for temporary files]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+impl WorkArgs {
+    fn folder(&self) -> PathBuf {
+        let own = || std::env::temp_dir().join(format!("credence-shards-{}", std::process::id()));
+        self.work.clone().unwrap_or_else(own)
+    }
+}
+
 /// Runs `credence shard ...`.
 pub(crate) fn run(global: &Global, command: ShardCommand) -> anyhow::Result<()> {
     match command {
         ShardCommand::Write(args) => write::run(global, &args),
+        ShardCommand::Population(args) => population::run(&args),
+        ShardCommand::Move(args) => r#move::run(&args),
+        ShardCommand::Erase(args) => erase::run(&args),
     }
 }
 

@@ -245,6 +245,10 @@ impl Desk {
         if came.of_all {
             self.held.clear();
         }
+        if came.erased {
+            // What was given for a key may have words of theirs.
+            self.done.forget_all();
+        }
         came.people.iter().for_each(|person| self.forget_sessions_of(person));
         self.home.hold()?;
         let heard = work(self);

@@ -211,6 +211,18 @@ impl Done {
         self.known.retain(|_, line| line.seq <= seq);
         self.order.retain(|key| self.known.contains_key(key));
     }
+
+    /// Forgets everything, as somebody was erased whose words may be in it.
+    pub(super) fn forget_all(&mut self) {
+        self.known.clear();
+        self.order.clear();
+        let removed = self.file.as_ref().map_or(Ok(()), fs::remove_file);
+        if let Err(error) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "what was given for keys could not be removed, and goes when the service is started again");
+        }
+    }
 }
 
 /// A line as it stands in the file.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Nats {
     servers: Vec<Server>,
     pub(crate) url: String,
-    _store: tempfile::TempDir,
+    pub(crate) store: tempfile::TempDir,
 }
 
 struct Server {
@@ -84,7 +84,7 @@ impl Nats {
             Server { child: None, port: *port, arguments }
         };
         let mut servers: Vec<Server> = ports.iter().enumerate().map(server).collect();
-        servers.iter_mut().all(Server::start).then_some(Self { servers, url, _store: store })
+        servers.iter_mut().all(Server::start).then_some(Self { servers, url, store })
     }
 
     /// How many there are.

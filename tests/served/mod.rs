@@ -263,6 +263,11 @@ impl Service {
         panic!("it did not stop within four seconds");
     }
 
+    /// Whether its process has not ended.
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|ended| ended.is_none()))
+    }
+
     /// What ends its process at once, for another thread.
     pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
         let process = self.process();

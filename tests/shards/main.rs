@@ -109,8 +109,14 @@ pub(crate) fn log(home: &Path) -> Vec<u8> {
 #[track_caller]
 pub(crate) fn becomes(home: &Path, other: &Path) {
     let since = Instant::now();
-    while log(home) != log(other) {
-        assert!(since.elapsed() < Duration::from_secs(20), "{} and {} differ", home.display(), other.display());
+    loop {
+        let (here, there) = (log(home), log(other));
+        if here == there {
+            return;
+        }
+        let same = here.iter().zip(&there).take_while(|(a, b)| a == b).count();
+        let lengths = (here.len(), there.len());
+        assert!(since.elapsed() < Duration::from_secs(30), "of {lengths:?} bytes the first {same} are the same");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

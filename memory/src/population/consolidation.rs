@@ -4,20 +4,22 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::PopulationError;
-use super::components::{Component, consolidate};
+use super::components::{Component, Consolidated, consolidate};
 use super::factor::{EvidenceFactor, reference};
 use super::influence::source_weights;
 use super::prior::{Contribution, learn, parts, pulls};
 use crate::belief::symmetric::diagonal;
 use crate::belief::{BeliefError, Observation};
 use crate::evidence::{DescriptionIndex, Evidence};
-use crate::ids::{Hash, PersonId, SourceId};
+use crate::ids::{Hash, PersonId, Seq, SourceId};
 use crate::number::Finite;
 use crate::observation::resolve;
-use crate::record::{PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart, Subject};
+use crate::record::{
+    AcrossShards, PopulationComponent, PopulationConsolidated, PopulationMoments, PopulationPart, Subject,
+};
 use crate::state::{Person, Population, State};
 use crate::store::Store;
 
@@ -33,6 +35,12 @@ pub enum ConsolidationError {
     /// Options out of range.
     #[error(transparent)]
     Population(#[from] PopulationError),
+    /// Logs that cannot be learned from together.
+    #[error("the messages were made under different settings, values or priors: all logs must have been begun alike")]
+    Otherwise,
+    /// Somebody who would count twice.
+    #[error("{0} is in two logs")]
+    Twice(PersonId),
     /// A message could not be made.
     #[error("the evidence of {person} cannot be made into a message")]
     Message {
@@ -129,64 +137,81 @@ fn consolidated_from(
     store: Option<&Store>,
     on_progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<PopulationConsolidated, ConsolidationError> {
-    let gathered = Gathered::from(state, source_cap, counts, store, on_progress)?;
-    let Gathered { people, variances, sources, .. } = &gathered;
-    let messages: Vec<&EvidenceFactor> = gathered.messages.iter().collect();
-    let weigh = |places: &[usize]| {
-        let sources: Vec<&SourceId> = places.iter().map(|i| &sources[*i]).collect();
-        // The cap was in range when all were weighed.
-        source_weights(&sources, source_cap).unwrap_or_else(|_| vec![1.0; places.len()])
-    };
-    let (part_of, count) = parts(people.len());
-    let mut learned = 0;
-    let found = consolidate(&messages, &weigh, variances, &mut || {
-        learned += 1;
-        on_progress(Progress::Learned(learned, count + 1));
-    });
-    let mut dealt: Vec<Vec<PersonId>> = vec![Vec::new(); count];
-    for (id, part) in people.iter().zip(part_of) {
-        dealt[part].push(id.clone());
-    }
-    let parts = dealt.into_iter().zip(&found.without);
-    let parts = parts.map(|(people, without)| Ok(PopulationPart { people, without: recorded(without)? }));
-    Ok(PopulationConsolidated {
-        through: state.head().0,
-        parts: parts.collect::<Result<_, PopulationError>>()?,
-        all: recorded(&found.all)?,
-        source_cap: Finite::new(source_cap).map_err(|_| PopulationError::Number { what: "the source cap" })?,
-    })
+    let messages = Messages::counting(state, counts, store, on_progress)?;
+    let through = messages.through;
+    Fit::of([messages], source_cap, on_progress)?.record(through, |_| true, None)
 }
 
-/// Components as they are recorded.
-fn recorded(components: &[Component]) -> Result<PopulationMoments, PopulationError> {
-    let numbers = |v: &[f64]| Finite::vector(v).map_err(|_| PopulationError::Number { what: "a population's moment" });
-    let one = |Component { mass, moments }: &Component| {
-        let mass = Finite::new(*mass).map_err(|_| PopulationError::Number { what: "a component's mass" })?;
-        Ok(PopulationComponent { mass, mean: numbers(&moments.mean)?, covariance: numbers(&moments.covariance)? })
-    };
-    let mut all = components.iter().map(one).collect::<Result<Vec<_>, PopulationError>>()?;
-    let PopulationComponent { mean, covariance, .. } = all.remove(0);
-    Ok(PopulationMoments { mean, covariance, further: all })
-}
-
-/// Everybody's message, and what it counts for.
-struct Gathered {
-    people: Vec<PersonId>,
-    sources: Vec<SourceId>,
-    messages: Vec<EvidenceFactor>,
-    weights: Vec<f64>,
+/// What the people of one log contribute: a message each, one person's size, in the order of their names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Messages {
+    /// The last record that could be in them.
+    pub through: Seq,
+    /// Hash of the value schema.
+    pub schema: Hash,
+    /// Hash of what they were made under, which is the same in logs that can be learned from together.
+    pub under: Hash,
+    /// Reference variances of the weights.
     variances: Vec<f64>,
+    people: Vec<PersonMessage>,
 }
 
-impl Gathered {
-    fn contributions(&self) -> Vec<Contribution<'_>> {
-        let pairs = self.messages.iter().zip(&self.weights);
-        pairs.map(|(message, &weight)| Contribution { message, weight }).collect()
+/// What one person contributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PersonMessage {
+    person: PersonId,
+    /// The source that most of their evidence came through.
+    source: SourceId,
+    message: EvidenceFactor,
+}
+
+impl Messages {
+    /// Messages of everybody in a state whose evidence counts for others. Those of people whose evidence has not changed are taken
+    /// from `store`, where there is one, under a hash of everything they depend on.
+    ///
+    /// # Errors
+    /// The state has no header, or evidence that belief refuses.
+    pub fn of(
+        state: &State,
+        store: Option<&Store>,
+        on_progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self, ConsolidationError> {
+        Self::counting(state, &|_, _| true, store, on_progress)
     }
 
-    fn from(
+    /// How many people.
+    pub fn people(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Whose they are.
+    pub fn names(&self) -> impl Iterator<Item = &PersonId> {
+        self.people.iter().map(|person| &person.person)
+    }
+
+    /// As bytes, to be read back to the bit.
+    ///
+    /// # Errors
+    /// They cannot be written down.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ConsolidationError> {
+        postcard::to_stdvec(self).map_err(|e| ConsolidationError::Key(e.to_string()))
+    }
+
+    /// From [`Messages::to_bytes`].
+    ///
+    /// # Errors
+    /// These are others.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConsolidationError> {
+        let read: Self = postcard::from_bytes(bytes).map_err(|e| ConsolidationError::Key(e.to_string()))?;
+        let (d, packed) = (read.variances.len(), read.variances.len() * (read.variances.len() + 1) / 2);
+        match read.people.iter().find(|p| p.message.shift.len() != d || p.message.precision.len() != packed) {
+            None => Ok(read),
+            Some(of) => Err(ConsolidationError::Key(format!("the message of {} is of another size", of.person))),
+        }
+    }
+
+    fn counting(
         state: &State,
-        source_cap: f64,
         counts: &Counts<'_>,
         store: Option<&Store>,
         on_progress: &(dyn Fn(Progress) + Sync),
@@ -199,9 +224,6 @@ impl Gathered {
             .map(|(id, person, _)| (id, given(id, person)))
             .filter_map(|(id, given)| main_source(given.iter().copied()).map(|source| (id, given, source)))
             .collect();
-        if people.len() < 2 {
-            return Err(ConsolidationError::TooFew(people.len()));
-        }
         let base = reference(&epoch.priors)?;
         let variances: Vec<f64> = diagonal(&base.locations[0].covariance).collect();
         // Their inverses, and products of those with what is learned, have to be numbers.
@@ -236,9 +258,134 @@ impl Gathered {
                 Ok(message)
             })
             .collect::<Result<_, ConsolidationError>>()?;
-        let sources: Vec<SourceId> = people.iter().map(|(_, _, source)| source.clone()).collect();
+        let people = people.into_iter().zip(messages);
+        let people = people
+            .map(|((person, _, source), message)| PersonMessage { person: person.clone(), source, message })
+            .collect();
+        let layout = serde_json::to_vec(&(epoch.layout.values(), epoch.layout.attributes()));
+        let layout = layout.map_err(|e| ConsolidationError::Key(e.to_string()))?;
+        let under = Hash::of_parts("credence messages under 1", [purpose.as_slice(), layout.as_slice()]);
+        let schema = state.header().map_or(Hash::ZERO, |header| header.schema_hash);
+        Ok(Self { through: state.head().0, schema, under, variances, people })
+    }
+}
+
+/// What was learned from the people of one log or of several: the same bits whichever logs they are in.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// Everyone by name, with the part that they are of.
+    part_of: Vec<(PersonId, usize)>,
+    found: Consolidated,
+    source_cap: f64,
+}
+
+impl Fit {
+    /// Learns from the people of all these logs, in the order of their names.
+    ///
+    /// # Errors
+    /// Fewer than two people, somebody in two logs, logs whose messages were made under other settings or priors, or a source cap out of
+    /// range.
+    pub fn of(
+        logs: impl IntoIterator<Item = Messages>,
+        source_cap: f64,
+        on_progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self, ConsolidationError> {
+        let gathered = Gathered::of(logs, source_cap)?;
+        let Gathered { people, variances, sources, .. } = &gathered;
+        let messages: Vec<&EvidenceFactor> = gathered.messages.iter().collect();
+        let weigh = |places: &[usize]| {
+            let sources: Vec<&SourceId> = places.iter().map(|i| &sources[*i]).collect();
+            // The cap was in range when all were weighed.
+            source_weights(&sources, source_cap).unwrap_or_else(|_| vec![1.0; places.len()])
+        };
+        let (part_of, count) = parts(people.len());
+        let mut learned = 0;
+        let found = consolidate(&messages, &weigh, variances, &mut || {
+            learned += 1;
+            on_progress(Progress::Learned(learned, count + 1));
+        });
+        let part_of = gathered.people.into_iter().zip(part_of).collect();
+        Ok(Self { part_of, found, source_cap })
+    }
+
+    /// How many people it was learned from.
+    pub fn people(&self) -> usize {
+        self.part_of.len()
+    }
+
+    /// Its record in the log that has the people of whom `is_here` is true; `fit` is its number, where there are several logs.
+    ///
+    /// # Errors
+    /// A number in it is not finite.
+    pub fn record(
+        &self,
+        through: Seq,
+        is_here: impl Fn(&PersonId) -> bool,
+        fit: Option<u64>,
+    ) -> Result<PopulationConsolidated, ConsolidationError> {
+        let mut dealt: Vec<Vec<PersonId>> = vec![Vec::new(); self.found.without.len()];
+        for (id, part) in self.part_of.iter().filter(|(id, _)| is_here(id)) {
+            dealt[*part].push(id.clone());
+        }
+        let parts = dealt.into_iter().zip(&self.found.without);
+        let parts = parts.map(|(people, without)| Ok(PopulationPart { people, without: recorded(without)? }));
+        Ok(PopulationConsolidated {
+            through,
+            parts: parts.collect::<Result<_, PopulationError>>()?,
+            all: recorded(&self.found.all)?,
+            across: fit.map(|fit| AcrossShards { fit, people: self.people() as u64 }),
+            source_cap: Finite::new(self.source_cap).map_err(|_| PopulationError::Number { what: "the source cap" })?,
+        })
+    }
+}
+
+/// Components as they are recorded.
+fn recorded(components: &[Component]) -> Result<PopulationMoments, PopulationError> {
+    let numbers = |v: &[f64]| Finite::vector(v).map_err(|_| PopulationError::Number { what: "a population's moment" });
+    let one = |Component { mass, moments }: &Component| {
+        let mass = Finite::new(*mass).map_err(|_| PopulationError::Number { what: "a component's mass" })?;
+        Ok(PopulationComponent { mass, mean: numbers(&moments.mean)?, covariance: numbers(&moments.covariance)? })
+    };
+    let mut all = components.iter().map(one).collect::<Result<Vec<_>, PopulationError>>()?;
+    let PopulationComponent { mean, covariance, .. } = all.remove(0);
+    Ok(PopulationMoments { mean, covariance, further: all })
+}
+
+/// Everybody's message, and what it counts for.
+struct Gathered {
+    people: Vec<PersonId>,
+    sources: Vec<SourceId>,
+    messages: Vec<EvidenceFactor>,
+    weights: Vec<f64>,
+    variances: Vec<f64>,
+}
+
+impl Gathered {
+    fn contributions(&self) -> Vec<Contribution<'_>> {
+        let pairs = self.messages.iter().zip(&self.weights);
+        pairs.map(|(message, &weight)| Contribution { message, weight }).collect()
+    }
+
+    /// Everybody of these logs, in the order of their names.
+    fn of(logs: impl IntoIterator<Item = Messages>, source_cap: f64) -> Result<Self, ConsolidationError> {
+        let (mut made_under, mut variances, mut all) = (None, Vec::new(), Vec::new());
+        for log in logs {
+            if *made_under.get_or_insert(log.under) != log.under {
+                return Err(ConsolidationError::Otherwise);
+            }
+            variances = log.variances;
+            all.extend(log.people);
+        }
+        if all.len() < 2 {
+            return Err(ConsolidationError::TooFew(all.len()));
+        }
+        all.sort_by(|a, b| a.person.cmp(&b.person));
+        if let Some(twice) = all.windows(2).find(|pair| pair[0].person == pair[1].person) {
+            return Err(ConsolidationError::Twice(twice[0].person.clone()));
+        }
+        let sources: Vec<SourceId> = all.iter().map(|p| p.source.clone()).collect();
         let weights = source_weights(&sources, source_cap)?;
-        let people = people.into_iter().map(|(id, _, _)| id.clone()).collect();
+        let (people, messages) = all.into_iter().map(|p| (p.person, p.message)).unzip();
         Ok(Self { people, sources, messages, weights, variances })
     }
 }
@@ -288,7 +435,7 @@ pub fn influence_of(
     source_cap: f64,
     store: Option<&Store>,
 ) -> Result<InfluenceReport, ConsolidationError> {
-    let gathered = Gathered::from(state, source_cap, &|_, _| true, store, &|_| ())?;
+    let gathered = Gathered::of([Messages::of(state, store, &|_| ())?], source_cap)?;
     let contributions = gathered.contributions();
     let all = learn(&contributions, &gathered.variances);
     let n = gathered.people.len();

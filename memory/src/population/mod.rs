@@ -21,8 +21,8 @@ pub use components::{
     COMPONENTS_MAX, COMPONENTS_PEOPLE_MIN, Component, Consolidated, advantage, consolidate, learn_components,
 };
 pub use consolidation::{
-    ConsolidationError, Counts, InfluenceReport, PersonInfluence, Progress, SourceInfluence, consolidated,
-    counted_people, counts_for_others, influence_of, learned_from,
+    ConsolidationError, Counts, Fit, InfluenceReport, Messages, PersonInfluence, Progress, SourceInfluence,
+    consolidated, counted_people, counts_for_others, influence_of, learned_from,
 };
 pub use factor::{EvidenceFactor, reference};
 pub use groups::{GroupNumber, GroupOptions, Groups, Sure, groups};

@@ -72,6 +72,20 @@ pub struct PopulationConsolidated {
     pub all: PopulationMoments,
     /// The share of all people that one source counted for at most.
     pub source_cap: Finite,
+    /// Where it was learned from the people of several shards, of whom this log has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub across: Option<AcrossShards>,
+}
+
+/// What a population over several shards was learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AcrossShards {
+    /// Number of the fit: numbers grow, and all shards have the same.
+    pub fit: u64,
+    /// People of all shards that it was learned from.
+    pub people: u64,
 }
 
 /// Whose evidence is left out.

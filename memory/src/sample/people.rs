@@ -23,6 +23,7 @@ pub(super) fn ada_and_bob(scribe: &mut Scribe) {
         through: scribe.state.head().0,
         parts: vec![part("ada", 0.5), part("bob", 0.75)],
         all: moments(0.625),
+        across: None,
         source_cap: Finite::new(0.25).expect("a finite number"),
     }));
     scribe.record_belief("bob");

@@ -1,6 +1,6 @@
 //! Calls and outcomes, as state: which acts were carried out, how it ended, and what was reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use credence_approvals::{ApprovalRecord, Request};
 
@@ -31,6 +31,18 @@ pub(super) struct Calls {
     /// The call of each act that was carried out.
     of_act: BTreeMap<(PersonId, u64), Seq>,
     reported: BTreeMap<Seq, Vec<(Seq, OutcomeReported)>>,
+}
+
+impl Calls {
+    /// Forgets what is of people who left.
+    pub(super) fn take_leave(&mut self, people: &BTreeSet<PersonId>) {
+        self.begun.retain(|_, call| !people.contains(&call.begun.person));
+        self.acts.retain(|(owner, _), _| !people.contains(owner));
+        self.of_act.retain(|(owner, _), _| !people.contains(owner));
+        for reported in self.reported.values_mut() {
+            reported.retain(|(_, outcome)| !people.contains(&outcome.person));
+        }
+    }
 }
 
 impl State {

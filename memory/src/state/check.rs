@@ -16,7 +16,7 @@ use crate::observation::{Features, graded_key};
 use crate::population::{COMPONENTS_MAX, PARTS_MAX};
 use crate::record::{
     AlternativeDescribed, AttributesDeclared, ChoiceMade, CollectiveDecisionMade, DecisionMade, FeatureSource,
-    ImportanceStated, LogOpened, MessageReceived, Origin, Outcome, PopulationConsolidated, PriorElicited,
+    ImportanceStated, LogOpened, MessageReceived, Origin, Outcome, PeopleLeft, PopulationConsolidated, PriorElicited,
     QuarantineSet, QuestionAsked, QuestionKind, RankingGiven, RatingGiven, Record, Subject,
 };
 
@@ -25,7 +25,7 @@ use super::illegal::{
     ALTERNATIVES_MAX, FEATURE_MAX, FEATURES_MAX, Illegal, LEVELS_MAX, between, bounded, count, distinct, not_negative,
     positive, same_question,
 };
-use super::{Epoch, Population, State, StateError, beside_the_point};
+use super::{Epoch, Joining, Population, State, StateError, beside_the_point};
 
 /// That a rating is one of its levels, and that there may be so many.
 pub(super) fn is_one_of_its_levels(r: &RatingGiven) -> Result<(), Illegal> {
@@ -87,6 +87,20 @@ pub(super) enum Change {
     Library {
         library: Arc<Library>,
         epoch: Arc<Epoch>,
+    },
+    /// People left for another shard.
+    Left {
+        left: PeopleLeft,
+        people: BTreeSet<PersonId>,
+    },
+    /// People came from another shard.
+    Joined {
+        joining: Joining,
+        slots: Vec<u32>,
+        /// The same epoch, with their parts in its population.
+        population: Option<Arc<Epoch>>,
+        /// The epoch that begins where the population cannot hold with them.
+        anew: Option<Arc<Epoch>>,
     },
     Note,
 }
@@ -247,6 +261,9 @@ impl State {
             Record::DocumentDropped(r) => self.document_dropped(seq, epoch, r),
             Record::MotiveRead(r) => self.motive_read(r).map(|()| Change::Note),
             Record::MessageReceived(r) => self.received(r).map(|()| Change::Note),
+            Record::PeopleLeft(r) => self.people_left_change(epoch, r),
+            Record::PeopleJoined(r) => self.people_joined(seq, epoch, r),
+            Record::PopulationWithdrawn(r) => self.population_withdrawn(seq, epoch, r),
         }
     }
 
@@ -403,6 +420,7 @@ impl State {
         if r.through >= seq {
             return Err(Illegal::NotBefore(r.through));
         }
+        self.still_holds(r)?;
         between("parts of a population", r.parts.len(), 2, PARTS_MAX)?;
         let mut seen = BTreeSet::new();
         for person in r.parts.iter().flat_map(|part| &part.people) {
@@ -585,7 +603,7 @@ impl State {
             if person.evidence().binary_search_by_key(&target, |e| e.seq).is_ok() {
                 let generations = self.generations.without(target);
                 let anew = self.epochs.last().and_then(|epoch| {
-                    let received = epoch.population.as_ref().is_some_and(|p| p.has(id) && target <= p.through());
+                    let received = epoch.population.as_ref().is_some_and(|p| p.has_record(id, target));
                     let under = generations.as_ref().and_then(|next| self.epoch_under(seq, epoch, next));
                     let mut anew = match under {
                         Some(anew) => (*anew).clone(),

@@ -295,6 +295,30 @@ pub enum Illegal {
         /// The record.
         withdrawn: Seq,
     },
+    /// Moved already, or out of turn.
+    #[error("move {number} is in the log already, or its piece is not the next one")]
+    MovedBefore {
+        /// The move.
+        number: u64,
+    },
+    /// Belief is formed otherwise in the log that people come from.
+    #[error("belief is formed under another prior, other settings or other features in the log that they come from")]
+    OtherPrior,
+    /// Adapters are of one log.
+    #[error("an adapter is in force, which names records of this log only: `credence tune rollback` takes it back")]
+    AdaptersInForce,
+    /// A population that what came since may have ended.
+    #[error("the population was learned before record {since}, which may have ended it: learn it again")]
+    LearnedBefore {
+        /// What came since.
+        since: Seq,
+    },
+    /// A fit of a population after a later one.
+    #[error("fit {fit} of the population is in the log already, or a later one is")]
+    FittedBefore {
+        /// The fit.
+        fit: u64,
+    },
     /// No reason where one is needed.
     #[error("a reason must be stated")]
     NoReason,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::belief::{Location, LocationName};
 use crate::ids::{PersonId, Seq};
 use crate::number::Finite;
-use crate::record::{PopulationConsolidated, PopulationMoments};
+use crate::record::{AcrossShards, PopulationConsolidated, PopulationMoments};
 
 /// A consolidated population.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,10 @@ pub struct Population {
     part_of: HashMap<PersonId, usize>,
     without: Vec<Received>,
     all: Received,
+    /// Where it was learned from several shards, the number of the fit and how many people all of them have.
+    across: Option<AcrossShards>,
+    /// Records that it was learned from and that came later, with people of another shard: first and last of each run, in order.
+    joined: Vec<(Seq, Seq)>,
 }
 
 /// What a person receives from others: a prior location for each component of the population.
@@ -49,7 +53,22 @@ impl Population {
             part_of,
             without: record.parts.iter().map(|p| Received::new(&p.without)).collect(),
             all: Received::new(&record.all),
+            across: record.across,
+            joined: Vec::new(),
         }
+    }
+
+    /// With people who came from another shard, each with their part, and runs of their records that it was learned from.
+    pub(super) fn joined_by(
+        &self,
+        people: impl Iterator<Item = (PersonId, u32)>,
+        records: impl Iterator<Item = (Seq, Seq)>,
+    ) -> Self {
+        let mut with = self.clone();
+        let known = people.filter(|(_, part)| (*part as usize) < self.without.len());
+        with.part_of.extend(known.map(|(person, part)| (person, part as usize)));
+        with.joined.extend(records);
+        with
     }
 
     /// The record it stands in.
@@ -62,9 +81,24 @@ impl Population {
         self.through
     }
 
-    /// How many people it was learned from.
+    /// How many people it was learned from, those of other shards too.
     pub fn people(&self) -> usize {
-        self.part_of.len()
+        self.across.map_or(self.part_of.len(), |across| usize::try_from(across.people).unwrap_or(usize::MAX))
+    }
+
+    /// The number of the fit, where it was learned from several shards.
+    pub fn fit(&self) -> Option<u64> {
+        self.across.map(|across| across.fit)
+    }
+
+    /// How many parts the people were dealt into.
+    pub fn parts(&self) -> usize {
+        self.without.len()
+    }
+
+    /// The part that a person is of, from 0; nothing for somebody it was not learned from.
+    pub fn part_of(&self, person: &PersonId) -> Option<usize> {
+        self.part_of.get(person).copied()
     }
 
     /// The prior locations that a person receives. They never contain evidence of theirs.
@@ -82,10 +116,17 @@ impl Population {
         self.part_of.contains_key(person)
     }
 
+    /// Whether it was learned from this record of a person.
+    pub fn has_record(&self, person: &PersonId, seq: Seq) -> bool {
+        let at = self.joined.partition_point(|(_, last)| *last < seq);
+        let is_joined = self.joined.get(at).is_some_and(|(first, _)| *first <= seq);
+        (seq <= self.through || is_joined) && self.has(person)
+    }
+
     /// Whether a record of `from` is in what `to` receives: the ledger's question.
     pub fn carries(&self, seq: Seq, from: &PersonId, to: &PersonId) -> bool {
         let part = |person| self.part_of.get(person);
-        seq <= self.through && part(from).is_some_and(|from| part(to) != Some(from))
+        self.has_record(from, seq) && part(from).is_some_and(|from| part(to) != Some(from))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::log::Reader;
 use crate::record::{ActOutcome, Ending};
-use crate::sample::{alternative, approvals, at_work, calls, conclusions, id, library, motives, streams};
+use crate::sample::{alternative, approvals, at_work, calls, conclusions, id, library, motives, moves, streams};
 
 fn golden(name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -43,7 +43,7 @@ fn a_record_of_every_kind_is_still_read() {
     let name = "format-1-every-kind.jsonl";
     let replay = read(name);
     assert_eq!(evidence(&replay), [("ada", 8), ("bob", 6)]);
-    let others = ["approvals", "calls", "library", "motives", "conclusions", "streams"]
+    let others = ["approvals", "calls", "library", "motives", "conclusions", "streams", "moves"]
         .map(|name| format!("format-1-{name}.jsonl"));
     let logs = std::iter::once(name.to_owned()).chain(others).map(|name| golden(&name)).collect::<Vec<_>>();
     let entries = logs.iter().flat_map(|log| Reader::new(log.as_slice()));
@@ -158,4 +158,21 @@ fn what_a_stream_brought_is_still_written_and_read() {
     assert!(refused(5, 9).contains("in the log already") && refused(2, 9).contains("in the log already"));
     assert!(refused(6, 8).contains("lease 8 is over"));
     assert_eq!((refused(6, 9), refused(8, 12)), (String::new(), String::new()));
+}
+
+/// Likewise people who moved between shards, and what was learned over them.
+#[test]
+fn people_who_moved_are_still_written_and_read() {
+    let name = "format-1-moves.jsonl";
+    let mut scribe = Scribe::begun();
+    moves(&mut scribe);
+    assert!(scribe.bytes() == golden(name), "a record of format 1 would be written otherwise");
+    let replay = super::replay(golden(name).as_slice(), &Options { verify: true, ..Options::default() }).unwrap();
+    assert_eq!(evidence(&read(name)), [("bob", 1)], "ada left, and bob withdrew one of his two answers");
+    assert_eq!(replay.disagreements().count(), 0);
+    assert!(replay.state.has_left(&id("ada")) && replay.state.population().is_none());
+    // Each piece is taken once, and nobody is here twice.
+    let left = replay.state.people_left()[&12].clone();
+    let refused = |record| replay.state.refuses(&record).unwrap_or_default();
+    assert!(refused(Record::PeopleLeft(left)).contains("move 12"));
 }

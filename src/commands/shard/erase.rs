@@ -1,0 +1,76 @@
+//! `credence shard erase`: a person erased from all shards, and not by accident.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use credence_cluster::erasing::erase;
+use credence_memory::ids::PersonId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ServerArgs, WorkArgs, runtime};
+use crate::exit::WrongInput;
+use crate::surroundings::{say, say_json};
+
+/// Options of `credence shard erase`.
+#[derive(Debug, Args)]
+pub(crate) struct ShardEraseArgs {
+    /// Person to erase
+    #[arg(long, value_name = "NAME")]
+    person: String,
+    /// The name again, to confirm
+    #[arg(long, value_name = "NAME")]
+    yes_erase: String,
+    /// Why; it stays in the logs
+    #[arg(long, value_name = "TEXT", default_value = "asked for by the person")]
+    reason: String,
+    /// Seconds that the writers may take to copy their logs anew
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
+    #[command(flatten)]
+    work: WorkArgs,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What is gone, as `credence shard erase --json` tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErasedEverywhereJson {
+    /// Number of the erasure.
+    number: u64,
+    /// Pieces of evidence that are gone from the logs.
+    evidence: usize,
+    /// Messages that are gone from the streams.
+    messages: usize,
+    /// Populations that were learned from the person too, which are gone from all shards, by the numbers of their fits.
+    populations: Vec<u64>,
+}
+
+/// Erases.
+pub(super) fn run(args: &ShardEraseArgs) -> anyhow::Result<()> {
+    let person = PersonId::new(&args.person)
+        .with_context(|| WrongInput(format!("{:?} cannot be a person's name", args.person)))?;
+    let (server, folder, patience) = (args.server.server(), args.work.folder(), Duration::from_secs(args.patience));
+    let erasing = erase(&server, &person, &args.yes_erase, &args.reason, &folder, patience);
+    let gone = runtime()?.block_on(erasing)?;
+    let evidence = gone.evidence.values().sum();
+    if args.json {
+        let populations = gone.fits.into_iter().collect();
+        let (number, messages) = (gone.number, gone.messages);
+        return say_json(&ErasedEverywhereJson { number, evidence, messages, populations });
+    }
+    say(format!(
+        "Erased: {evidence} pieces of evidence from the logs of {} shards, and {} messages from their streams. Homes that follow a shard \
+         erase them when they next run; backups are out of reach.",
+        gone.evidence.len(),
+        gone.messages
+    ))?;
+    if !gone.fits.is_empty() {
+        say("What was learned from them with others is gone everywhere: credence shard population learns it again.")?;
+    }
+    Ok(())
+}
