@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use axum::Router;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access::{Role, Tokens, cookie};
+use super::limits::InTime;
 use super::problem::Problem;
 use super::{App, BODY_MAX};
 use crate::exit::WrongInput;
@@ -262,10 +264,15 @@ async fn to_shard(State(map): State<Arc<Map>>, request: Request, next: Next) -> 
     let (mut parts, body) = request.into_parts();
     let is_small = parts.method == Method::POST && !parts.uri.path().contains("/import");
     let (known, body) = match is_small {
-        true => match to_bytes(body, BODY_MAX).await {
-            Ok(bytes) => (bytes.clone(), Body::from(bytes)),
-            Err(_) => return Problem::too_large(format!("a request has at most {BODY_MAX} bytes")).into_response(),
-        },
+        true => {
+            // What each service checks before it reads anything is checked after this.
+            let (body, is_late) = InTime::of(parts.uri.path(), body);
+            match to_bytes(body, BODY_MAX).await {
+                Ok(bytes) => (bytes.clone(), Body::from(bytes)),
+                Err(_) if is_late.load(Ordering::SeqCst) => return Problem::too_slow().into_response(),
+                Err(_) => return Problem::too_large(format!("a request has at most {BODY_MAX} bytes")).into_response(),
+            }
+        }
         false => (Bytes::new(), body),
     };
     let shard = map.shard(&parts, &known);
