@@ -308,7 +308,8 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
             Err(_) => cut += 1,
         }
     };
-    assert!(gone.messages > 0 && cut > 0, "{gone:?}, cut off {cut} times");
+    // What was deleted before it was cut off for the last time is counted there.
+    assert!(cut > 0 && !gone.fits.is_empty(), "{gone:?}, cut off {cut} times");
     let erasure = Erasure::of(&shards.one, &id(name)).expect("they are there");
     erasure.carry_out(&mut shards.one, name, Timestamp::UNIX_EPOCH, "asked for", false, Vec::new()).expect("erased");
     // The server removes files of streams that were emptied a moment later.

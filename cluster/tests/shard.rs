@@ -159,7 +159,7 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     // What others put there: of another schema it is refused in every log alike; of a newer form it stops whoever is older.
     let (key, ada) = (one.key().clone(), id("ada"));
     let schema = header("x").schema_hash;
-    let foreign = Message { form: FORM, schema: Hash::of(b"another"), says: vec![], lease: None };
+    let foreign = Message { form: FORM, schema: Hash::of(b"another"), says: vec![], lease: None, erase: None };
     runtime.block_on(publish(&context, &key, &ada, "foreign", &foreign)).expect("the stream has it");
     assert_eq!(catches_up(&mut one, &mut home), 1);
     writes().expect("it goes on");
@@ -168,7 +168,7 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     drop(written);
     let last = home.state().message_received(1).expect("messages");
     assert_eq!(last.refused.as_deref(), Some("it is of another value schema"));
-    let newer = Message { form: FORM + 1, schema, says: vec![], lease: None };
+    let newer = Message { form: FORM + 1, schema, says: vec![], lease: None, erase: None };
     runtime.block_on(publish(&context, &key, &ada, "newer", &newer)).expect("the stream has it");
     let since = Instant::now();
     let stopped = loop {
