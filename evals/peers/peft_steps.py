@@ -3,7 +3,7 @@
     cargo build --release --workspace --example training_steps
     credence tune export DIR --everyone
     target/release/examples/training_steps MODEL.gguf DIR/examples.jsonl SEED RUN
-    python evals/peers/peft_steps.py MODEL.gguf DIR/examples.jsonl RUN [float32|float64]
+    python evals/peers/peft_steps.py MODEL.gguf DIR/examples.jsonl RUN [float32|float64] [steps]
 
 RUN holds this project's start, order, losses and adapters. PEFT begins with that start and follows that order.
 """
@@ -18,6 +18,7 @@ from peft import LoraConfig, get_peft_model
 from peft_speed import load
 from peft_time_to_loss import RATE, batch_loss, held_out_loss, rate
 
+LOOK = int(sys.argv[5]) if len(sys.argv) > 5 else 60
 NAMES = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
          "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down"}
 
@@ -81,16 +82,14 @@ def main():
         if step in (1, 2, 5, 20, 60):
             theirs = adapter(f"{run}/{step}.gguf", model.config)
             far, worst = furthest(model, theirs)
-            print(f"step {step}: loss {float(loss / weight):.6f}, ours {said['loss']:.6f}; gradient norm {norm:.5f}, ours"
-                  f" {said['gradient_norm']:.5f}; tensors differ by at most {far:.2e} of their length ({worst});"
-                  f" held-out loss {held_out_loss(model, held_out):.5f}", end="", flush=True)
+            print(f"step {step}: loss {loss.item() / weight:.6f}, ours {said['loss']:.6f}; gradient norm {norm:.5f}, ours"
+                  f" {said['gradient_norm']:.5f}; tensors differ by at most {far:.2e} of their length ({worst})", flush=True)
+        if step == LOOK:
+            lost = held_out_loss(model, held_out)
             with torch.no_grad():
-                mine = [p.clone() for p in trained]
                 for key, parameter in parameters(model):
                     parameter.copy_(theirs[key])
-                print(f", ours {held_out_loss(model, held_out):.5f}", flush=True)
-                for parameter, kept in zip(trained, mine):
-                    parameter.copy_(kept)
+            return print(f"held-out loss {lost:.5f}, with our tensors {held_out_loss(model, held_out):.5f}")
 
 
 if __name__ == "__main__":

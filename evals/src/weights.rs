@@ -61,7 +61,7 @@ pub struct WeightsOptions {
     pub spread: f64,
     /// How far what they have in common is the published worth of values; the rest is random.
     pub sense: f64,
-    /// Adapters, each taught in its own way.
+    /// Adapters, each taught in its own way; where there are none, the model's own judgement is not read either.
     pub taught: Vec<Taught>,
     /// Seed of every draw.
     pub seed: u64,
@@ -209,18 +209,22 @@ pub fn run(
         })
         .collect();
 
-    let nobody: Vec<Lesson> = unseen.iter().map(|pair| lesson(pair, 0.5, 1.0)).collect();
-    let examined = Prompts::of(nobody, taken)?;
-    let untaught = examined.read(taken.weights, None)?;
     let mut ways: Vec<(String, Vec<&[f64]>)> = vec![
         ("the published order".into(), vec![&published]),
-        ("the model's judgement, untaught".into(), vec![&untaught.judgement, &untaught.pair]),
+        ("the population's weights alone".into(), vec![&by_states]),
         (POPULATION.into(), vec![&by_states, &published]),
-        (
+        ("the population, unseen acts keyed (ceiling)".into(), vec![&by_keys]),
+    ];
+    let nobody = if options.taught.is_empty() { &[][..] } else { &unseen[..] };
+    let examined = Prompts::of(nobody.iter().map(|pair| lesson(pair, 0.5, 1.0)).collect(), taken)?;
+    let untaught = examined.read(taken.weights, None)?;
+    if !options.taught.is_empty() {
+        ways.push(("the model's judgement, untaught".into(), vec![&untaught.judgement, &untaught.pair]));
+        ways.push((
             "the population and the judgement, untaught".into(),
             vec![&by_states, &published, &untaught.judgement, &untaught.pair],
-        ),
-    ];
+        ));
+    }
     let mut judged = Vec::new();
     for taught in &options.taught {
         let lessons = keyed[..taught.lessons].iter().map(|pair| {
@@ -264,7 +268,6 @@ pub fn run(
             vec![&by_states, &published, &read.judgement, &read.pair],
         ));
     }
-    ways.push(("the population, unseen acts keyed (ceiling)".into(), vec![&by_keys]));
     Ok(WeightsReport {
         model: taken.model.describe().name,
         options: options.clone(),

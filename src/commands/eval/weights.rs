@@ -31,6 +31,9 @@ pub(crate) struct WeightsArgs {
     /// were asked, those beyond them keyed acts that nobody was asked about
     #[arg(long, value_name = "LESSONS,LAYERS,EPOCHS", value_parser = taught, default_values = ["200,10,4", "800,10,1"])]
     pub(crate) taught: Vec<Taught>,
+    /// No adapter, and no judgement of the model's: what the population's prior is worth
+    #[arg(long, conflicts_with = "taught")]
+    pub(crate) population_only: bool,
     /// People who answer
     #[arg(long, value_name = "N", default_value_t = 110, value_parser = count::<2, 100_000>)]
     pub(crate) people: usize,
@@ -88,7 +91,7 @@ pub(super) fn run(global: &Global, args: &WeightsArgs) -> anyhow::Result<()> {
         signal: 2.5,
         spread: args.spread,
         sense: args.sense,
-        taught: args.taught.clone(),
+        taught: if args.population_only { Vec::new() } else { args.taught.clone() },
         seed: args.seed,
     };
     std::fs::create_dir_all(&args.out).with_context(|| format!("failed to make {}", args.out.display()))?;
