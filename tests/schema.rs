@@ -322,8 +322,8 @@ fn of_a_model() -> BTreeSet<String> {
     bench.prints_by_model("eval unseen", &["--simulated", "4", "--answers", "4"]);
     let (few, out) =
         (["--people", "3", "--answers", "4", "--questions", "8", "--newcomers", "3"], bench.dir.path().join("weights"));
-    let taught = ["--taught", "8,2,1", "--out", out.to_str().unwrap()];
-    bench.prints_by_model("eval weights", &[&few[..], &taught].concat());
+    let untaught = ["--population-only", "--out", out.to_str().unwrap()];
+    bench.prints_by_model("eval weights", &[&few[..], &untaught].concat());
     bench.prints_by_model("eval library", &[]);
     bench.prints_by_model("eval flight-model", &["--people", "2", "--held-out", "2", "--answered", "0,1"]);
     let pack = pack_with_pairs(&bench);
@@ -457,7 +457,8 @@ fn of_shards() -> BTreeSet<String> {
     assert_eq!(moved[0]["is_new"], true, "{moved:?}");
     let _second = writer("2/2", bench.dir.path().join("other"));
     let gone = bench.prints("shard erase", &[&["--person", "bob", "--yes-erase", "bob"][..], &on].concat());
-    assert!(gone[0]["evidence"] == 1 && gone[0]["populations"] == json!([learned[0]["fit"]]), "{gone:?}");
+    let populations = gone[0]["populations"].as_array().unwrap();
+    assert!(gone[0]["evidence"] == 1 && populations.contains(&learned[0]["fit"]), "{gone:?}");
     bench.held()
 }
 

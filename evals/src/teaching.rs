@@ -77,6 +77,7 @@ pub struct Look {
     /// Training sequences until then.
     pub sequences: usize,
     /// What the pupil predicted.
+    #[schema(inline)]
     pub curve: Curve,
 }
 
