@@ -83,7 +83,7 @@ pub(crate) async fn bucket(context: &Context, server: &Server) -> Result<kv::Sto
         allow_rollup: true,
         ..Default::default()
     };
-    context.get_or_create_stream(config).await.map_err(refused(doing))?;
+    crate::made(context, config, doing).await?;
     context.get_key_value(SHARDS).await.map_err(refused(doing))
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn open(context: &Context, server: &Server, number: u32) -> Res
         discard: stream::DiscardPolicy::New,
         ..Default::default()
     };
-    context.get_or_create_stream(config).await.map_err(refused("open the copy of a log")).map(drop)
+    crate::made(context, config, "open the copy of a log").await.map(drop)
 }
 
 /// How far a log is.

@@ -27,7 +27,7 @@ pub(crate) async fn open(context: &Context, server: &Server) -> Result<(), Clust
         allow_rollup: true,
         ..Default::default()
     };
-    context.get_or_create_stream(leases).await.map_err(refused("open the leases")).map(drop)
+    crate::made(context, leases, "open the leases").await.map(drop)
 }
 
 /// What a look at the lease showed.

@@ -181,6 +181,26 @@ fn refused<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> ClusterEr
     move |error| ClusterError::Stream { doing, why: error.to_string() }
 }
 
+/// The stream of this configuration, made where it is not there yet.
+///
+/// Where two make one at the same moment, the server tells one of them that subjects overlap: then it is there a moment later.
+async fn made(context: &Context, config: stream::Config, doing: &'static str) -> Result<stream::Stream, ClusterError> {
+    const ATTEMPTS: u32 = 10;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match context.get_or_create_stream(config.clone()).await {
+            Err(error) if attempt < ATTEMPTS && error.to_string().contains(OVERLAPS) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            made => return made.map_err(refused(doing)),
+        }
+    }
+}
+
+/// What the server says of a stream whose subjects another one has.
+const OVERLAPS: &str = "error code 10065";
+
 impl Server {
     /// A connection that is taken up again by itself whenever it breaks.
     async fn context(&self) -> Result<Context, ClusterError> {
@@ -214,8 +234,8 @@ impl Server {
             max_messages_per_subject: 1,
             ..common
         };
-        context.get_or_create_stream(cells).await.map_err(refused("open the stream of cells"))?;
-        context.get_or_create_stream(runs).await.map_err(refused("open the stream of results"))?;
+        made(&context, cells, "open the stream of cells").await?;
+        made(&context, runs, "open the stream of results").await?;
         Ok(context)
     }
 }

@@ -275,7 +275,7 @@ async fn make(
         discard: stream::DiscardPolicy::New,
         ..Default::default()
     };
-    context.get_or_create_stream(config).await.map_err(refused(DOING))?;
+    crate::made(context, config, DOING).await?;
     copy::open(context, server, number).await?;
     let stand = copy::Stand::of(&State::new(), number);
     copy::Copying::begin(context, number, folder, stand).await?.bring_up_to_date(folder, stand).await?;

@@ -74,7 +74,7 @@ async fn stream(context: &Context, server: &Server) -> Result<stream::Stream, Cl
         discard: stream::DiscardPolicy::New,
         ..Default::default()
     };
-    context.get_or_create_stream(config).await.map_err(refused("open the stream of people's messages"))
+    crate::made(context, config, "open the stream of people's messages").await
 }
 
 /// What a shard's writer does for populations.

@@ -91,7 +91,7 @@ pub async fn open(server: &Server, of: u32) -> Result<Context, ClusterError> {
             discard: stream::DiscardPolicy::New,
             ..Default::default()
         };
-        context.get_or_create_stream(config).await.map_err(refused("open the stream of a shard"))?;
+        crate::made(&context, config, "open the stream of a shard").await?;
         copy::open(&context, server, number).await?;
     }
     lease::open(&context, server).await?;

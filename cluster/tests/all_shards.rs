@@ -220,10 +220,10 @@ async fn slots_move_and_shards_split_however_often_that_is_cut_off() {
     assert!(!moving.is_empty(), "somebody moves");
     let folder = shards.folder.path().join("moving");
     let wanted = Wanted { from: 1, to: 2, slots: Some(half) };
-    let mut cut = 0;
+    let mut cut: i32 = 0;
     let moved = loop {
         // Cut off later and later, until it comes through.
-        let patience = Duration::from_millis(10 + 25 * cut);
+        let patience = Duration::from_millis(2).mul_f64(1.4_f64.powi(cut));
         match tokio::time::timeout(patience, move_slots(&shards.server, Some(&wanted), &folder)).await {
             Ok(moved) => break moved.expect("it is moved"),
             Err(_) => cut += 1,
