@@ -50,7 +50,7 @@ test-deps: deps
 
 deps:
 	@./scripts/install-deps.sh
-	@mkdir -p .cargo && ./scripts/cpu-features.sh
+	@mkdir -p .cargo && ./scripts/llama-settings.sh
 
 clean:
 	@$(CARGO) clean

@@ -63,7 +63,7 @@ mod tests {
         let error = check_against(["AVX2", "AVX512"].into_iter(), |name| name == "AVX2").err();
         let message = error.map(|error| error.to_string()).unwrap_or_default();
         assert!(message.contains("AVX2, AVX512; this one lacks AVX512"), "{message}");
-        assert!(message.contains("cpu-features.sh"), "{message}");
+        assert!(message.contains("llama-settings.sh"), "{message}");
     }
 
     #[test]

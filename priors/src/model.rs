@@ -427,7 +427,7 @@ pub enum ModelError {
     /// This processor lacks instructions that llama.cpp was compiled with.
     #[error(
         "this program was compiled for a processor with {}; this one lacks {}. \
-         Run scripts/cpu-features.sh on this machine and build again",
+         Run scripts/llama-settings.sh on this machine and build again",
         compiled.join(", "), missing.join(", ")
     )]
     Processor {

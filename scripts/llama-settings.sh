@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes .cargo/config.toml so that llama.cpp is compiled for the vector instructions this machine has, and no others.
+# Writes .cargo/config.toml so that llama.cpp is compiled for the vector instructions this machine has, and no others,
+# and without what is not used of it (scripts/llama.cmake).
 # One file rather than exported variables: a plain `cargo build` then agrees with `make` and nothing is compiled twice.
 # AMX stays off: quantised weights crashed in it. FILE is /proc/cpuinfo unless given (the tests give one).
 set -eu
@@ -8,8 +9,9 @@ out=${2:-.cargo/config.toml}
 has() { grep -m1 '^flags' "$cpuinfo" 2>/dev/null | grep -qw "$1"; }
 on_off() { if has "$1"; then echo ON; else echo OFF; fi; }
 {
-  echo '# Written by scripts/cpu-features.sh for this machine; not committed.'
+  echo '# Written by scripts/llama-settings.sh for this machine; not committed.'
   echo '[env]'
+  echo 'CMAKE_PROJECT_INCLUDE = { value = "scripts/llama.cmake", relative = true }'
   if grep -q '^flags' "$cpuinfo" 2>/dev/null; then
     for pair in SSE42:sse4_2 AVX:avx AVX2:avx2 FMA:fma F16C:f16c BMI2:bmi2; do
       echo "GGML_${pair%%:*} = \"$(on_off "${pair#*:}")\""
