@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 
-.PHONY: help session serve cluster cluster-stop test build lint deps test-deps clean
+.PHONY: help session serve cluster cluster-stop test build dist lint deps test-deps clean
 
 help:
 	@echo "make session   install what is missing, build, fetch the default model once, open a session"
@@ -10,6 +10,7 @@ help:
 	@echo "make cluster   three NATS servers, two shards and a front end on this machine; make cluster-stop stops them"
 	@echo "make test      install what is missing, build, run all tests"
 	@echo "make build     build only (target/release/credence)"
+	@echo "make dist      a smaller binary to hand on, slow to build (target/dist/credence)"
 	@echo "make lint      before a commit: formatting, clippy, and dependency rules where cargo-deny is installed"
 
 # ARGS reaches the command: make session ARGS="--person ada"
@@ -30,6 +31,10 @@ cluster-stop:
 
 build: deps
 	@$(CARGO) build --release --locked --bin credence
+
+dist: deps
+	@$(CARGO) build --profile dist --locked --bin credence
+	@echo "target/dist/credence: $$(($$(wc -c < target/dist/credence) / 1000000)) MB"
 
 # Test binaries run one after another: two copies of the model on the same cores spin against each other.
 test: test-deps

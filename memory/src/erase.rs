@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use crate::home::{Home, HomeError, Paths};
 use crate::ids::{AdapterGeneration, AlternativeId, Hash, PersonId, Seq, SessionId, TaskId};
 use crate::log::Entry;
-use crate::record::{Erased, PersonErased, QuarantineSet, Record, Subject};
+use crate::record::{Erased, PersonErased, QuarantineSet, Record, Subject, Whose};
 use crate::state::{Adapter, State};
 use crate::text::{self, without_name};
 
@@ -457,87 +457,34 @@ impl Owned {
         }
     }
 
+    /// Whether it is a person's, or one of several that it is of. Adapters were dealt with before, and what is described is dealt with by
+    /// who refers to it.
     fn claims(&mut self, person: &PersonId, entry: &Entry, records: &BTreeSet<Seq>) -> bool {
-        if let Some(from) = entry.record.evidence_origin() {
-            return from.person == *person;
-        }
-        match &entry.record {
-            Record::SessionStarted(r) => {
-                let theirs = r.person == *person;
-                if theirs {
-                    self.sessions.insert(r.session.clone());
-                }
-                theirs
+        let record = &entry.record;
+        let theirs = match record.whose() {
+            Whose::Person(whose) => whose == person,
+            Whose::Session(session) => self.sessions.contains(session),
+            Whose::Task(task) => self.tasks.contains(task),
+            Whose::Evidence(seq) => records.contains(&seq),
+            Whose::Several(people) => people.contains(&person),
+            Whose::Nobody => false,
+        };
+        match record {
+            Record::SessionStarted(r) if theirs => {
+                self.sessions.insert(r.session.clone());
             }
-            Record::TaskGiven(r) => {
-                let theirs = r.person == *person;
-                if theirs {
-                    self.tasks.insert(r.task.clone());
-                }
-                theirs
+            Record::TaskGiven(r) if theirs => {
+                self.tasks.insert(r.task.clone());
             }
-            Record::SessionEnded(r) => self.sessions.contains(&r.session),
-            Record::AlternativesProposed(r) => self.tasks.contains(&r.task),
-            Record::Retracted(r) => records.contains(&r.target),
-            Record::QuestionAsked(r) => r.person == *person,
-            Record::QuestionSkipped(r) => r.person == *person,
-            Record::BeliefRecorded(r) => r.person == *person || self.population,
-            Record::DecisionMade(r) => r.person == *person,
-            Record::ActionTaken(r) => r.person == *person,
-            Record::StopRequested(r) => r.person == *person,
-            Record::CollectiveDecisionMade(r) => r.people.contains(person),
-            Record::QuarantineSet(r) => r.subject == Subject::Person(person.clone()),
             // Its numbers were learned from the person; beliefs recorded under it are of a log that is no more.
-            Record::PopulationConsolidated(r) => {
-                let theirs = r.parts.iter().any(|part| part.people.contains(person));
-                self.population |= theirs;
-                self.fits.extend(r.across.filter(|_| theirs).map(|across| across.fit));
-                theirs
+            Record::PopulationConsolidated(r) if theirs => {
+                self.population = true;
+                self.fits.extend(r.across.map(|across| across.fit));
             }
-            Record::WordsRead(r) => r.person == *person,
-            Record::ReadingAnswered(r) => r.person == *person,
-            Record::Deliberated(r) => r.person == *person,
-            Record::ConsequenceChecked(r) => r.person == *person,
-            Record::ConclusionChecked(r) => r.person == *person,
-            Record::AlternativesStruck(r) => self.tasks.contains(&r.task),
-            Record::ApprovalsDeclared(r) => r.person == *person,
-            Record::ApprovalNoted(r) => r.person == *person,
-            Record::CallBegun(r) => r.person == *person,
-            Record::CallEnded(r) => r.person == *person,
-            Record::OutcomeReported(r) => r.person == *person,
-            Record::MotiveRead(r) => r.person == *person,
-            // Evidence and adapters were dealt with above; alternatives by who refers to them; the rest is of no one person.
-            Record::ChoiceMade(_)
-            | Record::RankingGiven(_)
-            | Record::VerdictGiven(_)
-            | Record::RatingGiven(_)
-            | Record::CorrectionMade(_)
-            | Record::DemonstrationGiven(_)
-            | Record::ImportanceStated(_)
-            | Record::AlternativeDescribed(_)
-            | Record::AdapterTrained(_)
-            | Record::JudgementsRead(_)
-            | Record::GateJudged(_)
-            | Record::AdapterPromoted(_)
-            | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_)
-            | Record::LogOpened(_)
-            | Record::ConfigurationChanged(_)
-            | Record::PriorElicited(_)
-            | Record::AttributesDeclared(_)
-            | Record::Imported(_)
-            | Record::Exported(_)
-            | Record::BriefingAdded(_)
-            | Record::BriefingDropped(_)
-            | Record::DocumentAdded(_)
-            | Record::DocumentDropped(_)
-            | Record::MessageReceived(_)
-            | Record::PeopleLeft(_)
-            | Record::PeopleJoined(_)
-            | Record::PopulationWithdrawn(_)
-            | Record::Erased(_)
-            | Record::PersonErased(_) => false,
+            Record::BeliefRecorded(_) => return theirs || self.population,
+            _ => {}
         }
+        theirs
     }
 }
 

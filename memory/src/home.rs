@@ -1,5 +1,6 @@
 //! A home: one directory with one log, what follows from it, and the lock that keeps it to one writer.
 
+mod fed;
 #[cfg(test)]
 mod tests;
 
@@ -253,20 +254,6 @@ impl Home {
         Self::open_locked(paths, lock)
     }
 
-    /// Opens a home that a stream feeds ([`Record::MessageReceived`]). What stands after the last message is of one that was not
-    /// received whole: it is cut off, since the stream has it.
-    ///
-    /// # Errors
-    /// As for [`Home::open`].
-    pub fn open_fed(root: &Path) -> Result<(Self, OpenReport), HomeError> {
-        let (paths, lock) = locked_with_a_log(root)?;
-        let cut = |source| HomeError::Files { operation: "cut off the end of", path: paths.log(), source };
-        cut_after_last_message(&paths.log()).map_err(cut)?;
-        let (mut home, report) = Self::open_locked(paths, lock)?;
-        home.fed = true;
-        Ok((home, report))
-    }
-
     fn open_locked(paths: Paths, lock: Held) -> Result<(Self, OpenReport), HomeError> {
         let lost = paths.lost();
         let (store, mut condition) = open_store(&paths);
@@ -298,15 +285,6 @@ impl Home {
             home.tell_stale(time);
         }
         Ok((home, OpenReport { torn, store: condition, lost }))
-    }
-
-    /// That a home which follows a stream gets nothing from elsewhere: it would differ from all others that do.
-    fn may_write(&mut self, record: Option<&Record>) -> Result<(), HomeError> {
-        self.fed |= matches!(record, Some(Record::MessageReceived(_)));
-        match self.state.first_shard() {
-            Some(shard) if !self.fed => Err(HomeError::Fed { shard }),
-            _ => Ok(()),
-        }
     }
 
     /// Appends a record: checked, learned from, written and synced, in this order, then done. After [`Home::write_ahead`] it is not
@@ -670,35 +648,6 @@ fn locked_with_a_log(root: &Path) -> Result<(Paths, Held), HomeError> {
     }
     let lock = locked(&paths)?;
     Ok((paths, lock))
-}
-
-/// Cuts off what stands after the last message of a stream; a log without one stays as it is.
-fn cut_after_last_message(log: &Path) -> io::Result<()> {
-    /// A line begins with its number and time: its kind stands within so many bytes.
-    const KIND_WITHIN: usize = 96;
-    let file = OpenOptions::new().read(true).write(true).open(log)?;
-    let mut lines = BufReader::with_capacity(1 << 18, &file);
-    let (mut line, mut at, mut end) = (Vec::new(), 0, None);
-    loop {
-        line.clear();
-        let bytes = lines.read_until(b'\n', &mut line)? as u64;
-        if bytes == 0 {
-            break;
-        }
-        at += bytes;
-        let beginning = String::from_utf8_lossy(&line[..line.len().min(KIND_WITHIN)]);
-        if line.ends_with(b"\n") && beginning.contains("\"kind\":\"MessageReceived\"") {
-            end = Some(at);
-        }
-    }
-    match end {
-        Some(end) if end < at => {
-            tracing::warn!(bytes = at - end, "the log's end was of a message that had not come whole, and is cut off");
-            file.set_len(end)?;
-            file.sync_data()
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The number of the last whole line of a log, read from its end.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::ids::{PersonId, Seq, SessionId, TaskId};
 use crate::log::{Entry, LogError};
-use crate::record::{PeopleJoined, QuarantineSet, Record, Subject};
+use crate::record::{PeopleJoined, Record, Whose};
 use crate::state::{State, StateError};
 
 /// Why people cannot be moved.
@@ -166,7 +166,7 @@ impl Leaving {
     }
 }
 
-/// Whose records are, by way of what they name.
+/// Whose records are, by way of what the log said before them.
 #[derive(Default)]
 struct Owners {
     sessions: BTreeMap<SessionId, PersonId>,
@@ -175,78 +175,34 @@ struct Owners {
 }
 
 impl Owners {
-    /// The one person that a record is of and moves with. What is of several or of none stays, and so do digests of beliefs, which are
-    /// checks of the log that they stand in.
+    /// The one person that a record is of and moves with. What is of several or of none stays.
     fn owner(&mut self, entry: &Entry) -> Option<PersonId> {
-        if let Some(from) = entry.record.evidence_origin() {
-            self.evidence.insert(entry.seq, from.person.clone());
-            return Some(from.person.clone());
+        let record = &entry.record;
+        // Digests of beliefs are checks of the log that they stand in: they stay with it.
+        if matches!(record, Record::BeliefRecorded(_)) {
+            return None;
         }
-        match &entry.record {
+        let owner = match record.whose() {
+            Whose::Person(person) => Some(person),
+            Whose::Session(session) => self.sessions.get(session),
+            Whose::Task(task) => self.tasks.get(task),
+            Whose::Evidence(seq) => self.evidence.get(&seq),
+            Whose::Several(_) | Whose::Nobody => None,
+        };
+        let owner = owner?.clone();
+        match record {
             Record::SessionStarted(r) => {
-                self.sessions.insert(r.session.clone(), r.person.clone());
-                Some(r.person.clone())
+                self.sessions.insert(r.session.clone(), owner.clone());
             }
             Record::TaskGiven(r) => {
-                self.tasks.insert(r.task.clone(), r.person.clone());
-                Some(r.person.clone())
+                self.tasks.insert(r.task.clone(), owner.clone());
             }
-            Record::SessionEnded(r) => self.sessions.get(&r.session).cloned(),
-            Record::AlternativesProposed(r) => self.tasks.get(&r.task).cloned(),
-            Record::AlternativesStruck(r) => self.tasks.get(&r.task).cloned(),
-            Record::Retracted(r) => self.evidence.get(&r.target).cloned(),
-            Record::QuestionAsked(r) => Some(r.person.clone()),
-            Record::QuestionSkipped(r) => Some(r.person.clone()),
-            Record::DecisionMade(r) => Some(r.person.clone()),
-            Record::ActionTaken(r) => Some(r.person.clone()),
-            Record::StopRequested(r) => Some(r.person.clone()),
-            Record::WordsRead(r) => Some(r.person.clone()),
-            Record::ReadingAnswered(r) => Some(r.person.clone()),
-            Record::Deliberated(r) => Some(r.person.clone()),
-            Record::ConsequenceChecked(r) => Some(r.person.clone()),
-            Record::ConclusionChecked(r) => Some(r.person.clone()),
-            Record::ApprovalsDeclared(r) => Some(r.person.clone()),
-            Record::ApprovalNoted(r) => Some(r.person.clone()),
-            Record::CallBegun(r) => Some(r.person.clone()),
-            Record::CallEnded(r) => Some(r.person.clone()),
-            Record::OutcomeReported(r) => Some(r.person.clone()),
-            Record::MotiveRead(r) => Some(r.person.clone()),
-            Record::QuarantineSet(QuarantineSet { subject: Subject::Person(person), .. }) => Some(person.clone()),
-            Record::QuarantineSet(_)
-            | Record::BeliefRecorded(_)
-            | Record::CollectiveDecisionMade(_)
-            | Record::ChoiceMade(_)
-            | Record::RankingGiven(_)
-            | Record::VerdictGiven(_)
-            | Record::RatingGiven(_)
-            | Record::CorrectionMade(_)
-            | Record::DemonstrationGiven(_)
-            | Record::ImportanceStated(_)
-            | Record::AlternativeDescribed(_)
-            | Record::AdapterTrained(_)
-            | Record::JudgementsRead(_)
-            | Record::GateJudged(_)
-            | Record::AdapterPromoted(_)
-            | Record::AdapterRolledBack(_)
-            | Record::AdapterStale(_)
-            | Record::LogOpened(_)
-            | Record::ConfigurationChanged(_)
-            | Record::PriorElicited(_)
-            | Record::AttributesDeclared(_)
-            | Record::Imported(_)
-            | Record::Exported(_)
-            | Record::BriefingAdded(_)
-            | Record::BriefingDropped(_)
-            | Record::DocumentAdded(_)
-            | Record::DocumentDropped(_)
-            | Record::MessageReceived(_)
-            | Record::PopulationConsolidated(_)
-            | Record::PopulationWithdrawn(_)
-            | Record::PeopleLeft(_)
-            | Record::PeopleJoined(_)
-            | Record::Erased(_)
-            | Record::PersonErased(_) => None,
+            record if record.evidence_origin().is_some() => {
+                self.evidence.insert(entry.seq, owner.clone());
+            }
+            _ => {}
         }
+        Some(owner)
     }
 }
 
@@ -255,7 +211,7 @@ mod tests {
     use super::*;
     use crate::population::{Fit, Messages, SOURCE_CAP, consolidated};
     use crate::record::{PeopleLeft, Verdict};
-    use crate::sample::{Scribe, choice, id, prior, retraction, verdict};
+    use crate::sample::{Scribe, choice, every_kind, id, prior, retraction, verdict};
 
     const PEOPLE: [&str; 7] = ["ada", "bob", "carl", "dora", "eve", "finn", "gerd"];
 
@@ -450,5 +406,25 @@ mod tests {
         assert_eq!(shards[2].state.population().and_then(|held| held.fit()), Some(10));
         assert_eq!(shards[2].state.person(&id("dora")).unwrap().retracted().len(), 1);
         expect_alike(&one, &shards);
+    }
+
+    #[test]
+    fn all_that_the_state_says_is_a_persons_moves_with_them_but_for_digests() {
+        let scribe = every_kind();
+        for person in ["ada", "bob"].map(id) {
+            let (mut state, mut theirs) = (State::new(), Vec::new());
+            for entry in scribe.entries() {
+                let moves = state.whose(&entry.record) == Some(&person);
+                state.note(&entry).unwrap();
+                if moves && !matches!(entry.record, Record::BeliefRecorded(_)) {
+                    theirs.push(entry);
+                }
+            }
+            let kinds: BTreeSet<&str> = theirs.iter().map(|entry| entry.record.kind()).collect();
+            let by_way_of = ["SessionEnded", "AlternativesProposed", "AlternativesStruck", "Retracted"];
+            assert!(person != id("ada") || by_way_of.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+            let leaving = Leaving::of(scribe.entries().into_iter().map(Ok), |who| *who == person, 1).unwrap();
+            assert_eq!(leaving.entries.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), theirs, "{person}");
+        }
     }
 }

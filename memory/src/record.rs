@@ -14,6 +14,7 @@ mod opening;
 mod people;
 mod streams;
 mod tasks;
+mod whose;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,7 @@ pub use people::{
 };
 pub use streams::{MessageReceived, PeopleJoined, PeopleLeft, PopulationWithdrawn};
 pub use tasks::{ActionTaken, AlternativesProposed, DecisionMade, Outcome, Reason, StopRequested, TaskGiven};
+pub use whose::Whose;
 pub use words::{Condition, ReadRow, ReadingAnswered, ReadingVerdict, Scope, WordsRead};
 
 /// One fact. The variant's name is the `kind` on disk, its content the `payload`. This list is the only one of all kinds.

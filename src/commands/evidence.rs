@@ -15,7 +15,7 @@ use credence_approvals::ApprovalRecord;
 use credence_memory::home::Paths;
 use credence_memory::ids::{PersonId, Seq};
 use credence_memory::log::{Entry, Reader, Tail};
-use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted};
+use credence_memory::record::{BeliefRecorded, ReadingVerdict, Record, Retracted, Whose};
 use credence_memory::state::State;
 use credence_memory::text;
 use serde::Serialize;
@@ -266,31 +266,12 @@ pub(crate) fn is_withdrawn(state: &State, seq: Seq) -> bool {
     state.people().values().any(|person| person.retracted().iter().any(|(_, evidence)| evidence.seq == seq))
 }
 
-/// Whom a record is about, if it is about someone.
+/// Whom a record names as the one that it is about, if it does. That somebody is left out is said to those who look after people.
 pub(crate) fn about(record: &Record) -> Option<&str> {
-    let person = match record {
-        Record::SessionStarted(r) => &r.person,
-        Record::QuestionAsked(r) => &r.person,
-        Record::QuestionSkipped(r) => &r.person,
-        Record::BeliefRecorded(r) => &r.person,
-        Record::TaskGiven(r) => &r.person,
-        Record::DecisionMade(r) => &r.person,
-        Record::ActionTaken(r) => &r.person,
-        Record::StopRequested(r) => &r.person,
-        Record::WordsRead(r) => &r.person,
-        Record::ReadingAnswered(r) => &r.person,
-        Record::Deliberated(r) => &r.person,
-        Record::ConsequenceChecked(r) => &r.person,
-        Record::ConclusionChecked(r) => &r.person,
-        Record::ApprovalsDeclared(r) => &r.person,
-        Record::ApprovalNoted(r) => &r.person,
-        Record::CallBegun(r) => &r.person,
-        Record::CallEnded(r) => &r.person,
-        Record::OutcomeReported(r) => &r.person,
-        Record::MotiveRead(r) => &r.person,
-        record => &record.evidence_origin()?.person,
-    };
-    Some(person.as_str())
+    match record.whose() {
+        Whose::Person(person) if !matches!(record, Record::QuarantineSet(_)) => Some(person.as_str()),
+        _ => None,
+    }
 }
 
 /// Whether a record is shown without `--all`: evidence, withdrawals, decisions and what was done.

@@ -6,7 +6,7 @@ use super::*;
 use crate::number::Finite;
 use crate::population::{SOURCE_CAP, consolidated};
 use crate::record::{LogOpened, PopulationComponent, TaskGiven};
-use crate::sample::{choice, described, id, retraction};
+use crate::sample::{choice, described, every_kind, id, retraction};
 
 fn time(n: i64) -> Timestamp {
     Timestamp::from_millisecond(n).unwrap()
@@ -81,6 +81,37 @@ fn nothing_of_the_person_is_left_and_nobody_else_changes() {
     }
     let (mut home, _) = Home::open(dir.path()).unwrap();
     assert_eq!(home.believe(&id("bob")).unwrap().digest(), live);
+}
+
+#[test]
+fn all_that_the_state_says_is_the_persons_goes_and_of_what_is_others_only_digests() {
+    let scribe = every_kind();
+    let dir = tempfile::tempdir().unwrap();
+    let log = Paths::of(dir.path()).log();
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(log, scribe.bytes()).unwrap();
+    let (home, _) = Home::open(dir.path()).unwrap();
+    let erasure = Erasure::of(&home, &id("ada")).unwrap();
+    let (mut state, mut kinds) = (State::new(), BTreeSet::new());
+    for entry in scribe.entries() {
+        let (goes, record) = (erasure.records.contains(&entry.seq), &entry.record);
+        match state.whose(record) {
+            Some(person) if *person == id("ada") => {
+                assert!(goes, "{} of record {}", record.kind(), entry.seq);
+                kinds.insert(record.kind());
+            }
+            Some(_) => assert!(!goes || matches!(record, Record::BeliefRecorded(_)), "record {}", entry.seq),
+            None => {
+                let of_several =
+                    matches!(record, Record::CollectiveDecisionMade(_) | Record::PopulationConsolidated(_));
+                assert!(goes || !of_several, "{} of record {}", record.kind(), entry.seq);
+            }
+        }
+        state.note(&entry).unwrap();
+    }
+    for by_way_of in ["SessionEnded", "AlternativesProposed", "AlternativesStruck", "Retracted"] {
+        assert!(kinds.contains(by_way_of), "{kinds:?}");
+    }
 }
 
 /// Adapters that absorbed something of the person go as if they had never been; others stay.
