@@ -45,6 +45,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("eval approvals", &["--owners", "1", "--acts", "5"]),
     ("eval calibration", &["--simulations", "4", "--answers", "2", "--dimension", "2"]),
     ("eval flight", &["--people", "2", "--pool", "4"]),
+    ("eval recovery", &["--number", "1", "--answers", "1", "--minutes", "0.1", "--quick"]),
+    ("eval viewpoints", &["--readers", "2", "--answers", "1", "--works", "1", "--verdicts", "1"]),
     ("evidence erase", &["--person", "nobody at all"]),
     ("tell", &["honesty matters", "--person", "ada"]),
 ];

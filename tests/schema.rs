@@ -317,7 +317,9 @@ fn of_a_model() -> BTreeSet<String> {
     bench.prints_by_model("prior show", &[]);
     bench.prints_by_model("prior show", &["--check"]);
     bench.prints("prior compare", &[&model, &model]);
-    bench.prints_by_model("eval pairs", &["--learned-only"]);
+    let two = "{\"situation\": \"It rains.\", \"better\": \"share the umbrella\", \"worse\": \"run off with it\"}\n\
+               {\"situation\": \"It snows.\", \"better\": \"clear the path\", \"worse\": \"throw stones\"}\n";
+    bench.prints_by_model("eval pairs", &["--pairs", &bench.file("two.jsonl", two)]);
     bench.prints_by_model("eval validity", &["--by-value"]);
     bench.prints_by_model("eval unseen", &["--simulated", "4", "--answers", "4"]);
     let (few, out) =

@@ -110,14 +110,14 @@ def main():
         runs["PEFT"].append(told([sys.executable, __file__, "--peft", *settings]))
         for name in runs:
             curve, peak = runs[name][-1]
-            print(f"seed {seed}, {name}, {peak:.0f} MB: " + "  ".join(f"{n}: {l:.4f} ({s:.0f} s)" for n, s, l in curve), flush=True)
+            print(f"seed {seed}, {name}, {peak:.0f} MB: " + "  ".join(f"{n}: {l:.4f} ({s:.1f} s)" for n, s, l in curve), flush=True)
     lowest = [min(loss for _, _, loss in curve) for name in runs for curve, _ in runs[name]]
     for target in (max(lowest), statistics.median(lowest)):
         for name, these in runs.items():
             times = sorted(next((s for _, s, loss in curve if loss <= target), float("inf")) for curve, _ in these)
             per_step = statistics.median(curve[-1][1] / curve[-1][0] for curve, _ in these)
-            print(f"to {target:.4f}, {name}: median {statistics.median(times):.0f} s, 90th percentile"
-                  f" {times[-(-9 * len(times) // 10) - 1]:.0f} s, reached by {sum(t < float('inf') for t in times)} of {len(times)};"
+            print(f"to {target:.4f}, {name}: median {statistics.median(times):.1f} s, 90th percentile"
+                  f" {times[-(-9 * len(times) // 10) - 1]:.1f} s, reached by {sum(t < float('inf') for t in times)} of {len(times)};"
                   f" {per_step:.2f} s a step; peak {max(peak for _, peak in these):.0f} MB")
     for name, these in runs.items():
         last = [curve[-1][2] for curve, _ in these]

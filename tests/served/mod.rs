@@ -104,12 +104,13 @@ pub(crate) fn model_with_words(folder: &Path) -> PathBuf {
     use credence_training::{Architecture, tiny};
     let ValueSchema { values, judgements, .. } = ValueSchema::embedded();
     let poles = values.iter().flat_map(|v| &v.poles).chain(judgements.iter().flat_map(|j| &j.poles)).flatten();
+    let poles = poles.filter_map(|words| words.split(' ').next()).map(str::to_owned);
     // A word is put together from the left, so all that it begins with are tokens too.
-    let beginnings = |word: &String| {
-        let word: Vec<char> = format!("\u{2581}{}", word.split(' ').next().unwrap_or_default()).chars().collect();
+    let beginnings = |word: String| {
+        let word: Vec<char> = format!("\u{2581}{word}").chars().collect();
         (2..=word.len()).map(move |n| word[..n].iter().collect::<String>()).collect::<Vec<_>>()
     };
-    let tokens: BTreeSet<String> = poles.flat_map(beginnings).collect();
+    let tokens: BTreeSet<String> = poles.chain(common_words()).flat_map(beginnings).collect();
     let tokens = tokens.into_iter().map(|token| (token, 1)).collect();
     let template = "{% for m in messages %}{{ '[' + m.role + ']' + m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
     let path = folder.join("tiny.gguf");
@@ -117,6 +118,18 @@ pub(crate) fn model_with_words(folder: &Path) -> PathBuf {
     tiny::write_with(&path, Architecture::Llama, 1, Some(&words)).unwrap();
     with_long_context(&path);
     path
+}
+
+/// Words that the built-in questions use ten times or more: with a token each, reading thousands of acts takes seconds.
+fn common_words() -> impl Iterator<Item = String> {
+    let mut times = std::collections::BTreeMap::<String, usize>::new();
+    for question in credence_agent::bank::Bank::built_in().questions {
+        let texts = question.alternatives.iter().map(|a| &*a.text).chain([&*question.situation]);
+        for word in texts.flat_map(|text| text.split(|c: char| !c.is_ascii_lowercase())).filter(|w| !w.is_empty()) {
+            *times.entry(word.to_owned()).or_default() += 1;
+        }
+    }
+    times.into_iter().filter(|(_, times)| *times >= 10).map(|(word, _)| word)
 }
 
 /// Has a model file say that its context is long: a word is many of its tokens.
