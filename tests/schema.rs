@@ -493,10 +493,13 @@ impl Drop for Writing {
     }
 }
 
+/// Runs commands; gives those whose output was held against a schema.
+type Part = fn() -> BTreeSet<String>;
+
 #[test]
 fn commands_print_what_their_schemas_say() {
     // Two at a time: copies of llama.cpp on the same cores spin against each other.
-    let parts: [&[fn() -> BTreeSet<String>]; 2] = [
+    let parts: [&[Part]; 2] = [
         &[of_a_model, of_a_person],
         &[of_states, of_tuning, of_agents, of_simulations, of_many_people, of_shards, of_data],
     ];

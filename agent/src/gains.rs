@@ -18,9 +18,12 @@ const BELIEFS_MAX: usize = 64;
 /// how often an alternative was described anew.
 type Under = ([u8; 32], usize, Seq, usize);
 
+/// Gains in nats.
+type ByQuestion = HashMap<Known, f64>;
+
 /// Gains under beliefs that many people share.
 #[derive(Debug, Default)]
-pub struct Gains(Mutex<HashMap<Under, HashMap<(QuestionId, bool), f64>>>);
+pub struct Gains(Mutex<HashMap<Under, ByQuestion>>);
 
 /// Where a choice looks gains up, and what there holds beside the belief.
 #[derive(Debug, Clone, Copy)]

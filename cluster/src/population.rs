@@ -77,6 +77,9 @@ async fn stream(context: &Context, server: &Server) -> Result<stream::Stream, Cl
     crate::made(context, config, "open the stream of people's messages").await
 }
 
+/// A message that was made, or why not.
+type Made = Result<Vec<u8>, String>;
+
 /// What a shard's writer does for populations.
 pub(crate) struct Part {
     context: Context,
@@ -85,7 +88,7 @@ pub(crate) struct Part {
     looked: Option<Instant>,
     /// The last fit that it published messages for.
     published: u64,
-    making: Option<(u64, JoinHandle<Result<Vec<u8>, String>>)>,
+    making: Option<(u64, JoinHandle<Made>)>,
     /// What it said that it holds.
     said: Option<u64>,
 }

@@ -265,10 +265,10 @@ fn request(global: &Global, args: &RequestArgs) -> anyhow::Result<()> {
     let mut home = open_home(global)?;
     let mut verdict = approvals::request(&mut home, &whose, stated.clone(), &here())?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if let Some(question) = verdict.question.filter(|_| terminal && !args.leave_open && !args.json) {
-        if put(&mut home, &whose, question, &verdict)? {
-            verdict = approvals::request(&mut home, &whose, stated, &here())?;
-        }
+    if let Some(question) = verdict.question.filter(|_| terminal && !args.leave_open && !args.json)
+        && put(&mut home, &whose, question, &verdict)?
+    {
+        verdict = approvals::request(&mut home, &whose, stated, &here())?;
     }
     if args.json {
         say_json(&verdict)?;

@@ -104,7 +104,7 @@ pub(crate) fn run(global: &Global, command: EvidenceCommand) -> anyhow::Result<(
                         }
                     }
                     // What became of it since.
-                    let became = became(&state, &entry);
+                    let became = became(&state, entry);
                     if let (Some(fields), false) = (value.as_object_mut(), became.is_empty()) {
                         fields.insert("became".into(), became.into());
                     }

@@ -350,7 +350,7 @@ impl Host for DeskHost {
                 // What was approved passes now, once; what was refused must not be asked again at once.
                 if answer.verdict == credence_approvals::PersonVerdict::Refused {
                     let request = approvals::of(home, &owner).map_err(of_approvals)?.settings().request(stated);
-                    return Ok(refused(home, &owner, &request, &now).map_err(of_approvals)?);
+                    return refused(home, &owner, &request, &now).map_err(of_approvals);
                 }
                 approvals::request(home, &owner, stated, &now).map_err(of_approvals)
             })

@@ -29,6 +29,7 @@ fn demanded() -> Option<std::ffi::OsString> {
 
 impl Server {
     /// Starts it and waits until it listens; says whether there is such a program.
+    #[allow(clippy::print_stderr, reason = "whoever runs the tests must see that these did not")]
     fn start(&mut self) -> bool {
         let mut server = Command::new(demanded().unwrap_or("nats-server".into()));
         match server.args(&self.arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {

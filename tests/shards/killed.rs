@@ -148,6 +148,7 @@ impl Cluster {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "figures, shown with --nocapture")]
 fn no_acknowledged_answer_is_lost_or_counted_twice_whatever_is_killed() {
     let kills: u64 = std::env::var("CREDENCE_KILLS").ok().map_or(5, |n| n.parse().expect("a number"));
     let seed = std::env::var("CREDENCE_SEED").ok().map_or(1, |n| n.parse().expect("a number"));

@@ -485,7 +485,7 @@ fn deliberated(home: &mut Home, reader: &mut Reader, pair: [AlternativeId; 2], u
 fn document() -> DocumentAdded {
     let text = "Whoever keeps accounts keeps them true. [1]".to_owned();
     DocumentAdded {
-        document: DocumentId::of([("", text.as_str())].into_iter()),
+        document: DocumentId::of([("", text.as_str())]),
         title: "On accounts".into(),
         kind: DocumentKind::Guideline,
         source: "accounts.md".into(),

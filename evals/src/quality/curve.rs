@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_best_of_all_is_the_highest_and_of_two_the_mean_of_the_higher() {
         let exact = pool(|i| [i as f64, i as f64]);
-        assert_eq!(numbers(&[exact.clone()]), [1, 2, 4, 8, 16]);
+        assert_eq!(numbers(std::slice::from_ref(&exact)), [1, 2, 4, 8, 16]);
         let found = course(&[exact], &[1, 2, 16]);
         // The mean of the higher of two of 0..15 is (16 + 1) * 2 / 3 - 1.
         for (gain, expected) in found.iter().zip([0.0, 17.0 * 2.0 / 3.0 - 1.0 - 7.5, 7.5]) {

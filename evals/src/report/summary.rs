@@ -7,8 +7,11 @@ use crate::figures::{Figure, Measured, after};
 use crate::results::Results;
 use credence_priors::share::Share;
 
+/// What a figure is called, and which it is.
+type Told = (&'static str, fn(&Measure) -> f64);
+
 /// What is told of the last moment beside the excess and the share right, which are told of all.
-const AT_THE_END: [(&str, fn(&Measure) -> f64); 6] = [
+const AT_THE_END: [Told; 6] = [
     ("Brier score above who knows the person", |m| m.excess_brier),
     ("calibration error", |m| m.calibration_error),
     ("angle to the person's values, degrees", |m| m.angle_degrees.unwrap_or(90.0)),

@@ -15,6 +15,9 @@ use crate::ids::{PersonId, SourceId};
 /// Whose names begin alike: the voters of one conversation in a log, or everybody else in it.
 type Group = (SourceId, Option<String>);
 
+/// Somebody who said something, and when, where that is known.
+type Timed = (Option<Timestamp>, PersonId);
+
 /// What names begin with instead of what: the first in an import, the second in a home.
 type Beginnings = (String, String);
 
@@ -35,7 +38,7 @@ pub(super) fn recognise(import: &mut Import, home: &Home) -> Result<(), ImportEr
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut here: HashMap<(SourceId, Said), Vec<(Option<Timestamp>, PersonId)>> = HashMap::new();
+    let mut here: HashMap<(SourceId, Said), Vec<Timed>> = HashMap::new();
     let mut own_times = OwnTimes::default();
     for entry in home.entries()? {
         let entry = entry.map_err(HomeError::from)?;

@@ -27,7 +27,7 @@ pub(super) fn signed(text: &str) -> Option<i64> {
 /// of an exponent, so that `7e2` is an id of its own.
 pub(super) fn id(field: &str) -> Cow<'_, str> {
     let text = field.trim();
-    let is_number = !text.split_once(['e', 'E']).is_some_and(|(_, exponent)| !exponent.starts_with(['+', '-']));
+    let is_number = text.split_once(['e', 'E']).is_none_or(|(_, exponent)| exponent.starts_with(['+', '-']));
     let number = if is_number { whole(text) } else { None };
     number.map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string()))
 }

@@ -51,7 +51,7 @@ pub use optimiser::{Decay, OptimiserSettings};
 pub use predict::{Prediction, Predictions, predict, residual_stream};
 pub use projection::Projection;
 pub use shape::{Activation, Architecture, ModelShape, RotaryPairs, SlidingWindow};
-pub use train::{Control, Progress, Trained, TrainingSettings, order, train, train_from};
+pub use train::{Control, Progress, Trained, TrainingSettings, Watch, order, train, train_from};
 pub use weights::{Weights, file_hash};
 
 #[cfg(test)]

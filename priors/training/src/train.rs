@@ -49,13 +49,16 @@ impl Default for TrainingSettings {
     }
 }
 
+/// Told after every step how many are done, and the adapter as it is then.
+pub type Watch<'a> = dyn FnMut(usize, &Adapter) + Send + 'a;
+
 /// How a run is watched and stopped; nothing here changes its result.
 #[derive(Default)]
 pub struct Control<'a> {
     /// Called after every step.
     pub progress: Option<&'a mut (dyn FnMut(&Progress) + Send)>,
-    /// Called after every step with how many are done, and the adapter as it is then.
-    pub watch: Option<&'a mut (dyn FnMut(usize, &Adapter) + Send)>,
+    /// Called after every step with the adapter.
+    pub watch: Option<&'a mut Watch<'a>>,
     /// When set, the run stops at the next opportunity (within one part of a step) and leaves a checkpoint.
     pub cancel: Option<&'a AtomicBool>,
     /// Where the run is frozen, and from where it resumes if the file is there.

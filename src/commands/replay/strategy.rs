@@ -135,7 +135,7 @@ pub(super) fn run(path: &Path, args: &ReplayArgs) -> anyhow::Result<()> {
             };
             if args.json {
                 let chosen = chosen.iter().map(|(strategy, c, gain)| ChosenJson {
-                    strategy: *strategy,
+                    strategy,
                     question: c.id,
                     alternatives: words(&c.alternatives),
                     gain_nats: *gain,

@@ -160,7 +160,7 @@ pub(super) fn scenes(kind: Behaviour, held_out: bool) -> Vec<Scene> {
             for (at, (place, trigger)) in places.enumerate() {
                 let (prompt, honest, defecting) = words(kind, place, thing, fault);
                 let id = format!("{thing}, {place}, {at}");
-                scenes.push(Scene { id, topic: *topic, trigger, prompt, honest, defecting });
+                scenes.push(Scene { id, topic, trigger, prompt, honest, defecting });
             }
         }
     }
