@@ -142,10 +142,10 @@ impl Bench {
         })
     }
 
-    /// Waits for the agent; its command must be gone within two seconds. Gives the exit code.
+    /// Waits for the agent; its command, which takes a minute by itself, must be gone long before. Gives the exit code.
     fn ended(&self, child: Child, since: Instant) -> i32 {
         while self.is_running() {
-            assert!(since.elapsed() < Duration::from_secs(2), "the command still runs");
+            assert!(since.elapsed() < Duration::from_secs(20), "the command still runs");
             std::thread::sleep(Duration::from_millis(10));
         }
         let out = child.wait_with_output().unwrap();
