@@ -398,7 +398,6 @@ fn ten_phones_from_the_readme_alone() {
         let counted =
             |share: &Value| ["more", "less", "unsure"].map(|part| share[part].as_u64().unwrap()).iter().sum::<u64>();
         assert!(shares.len() == 18 && shares.iter().all(|share| counted(share) == 10), "{together}");
-        assert!(shares.iter().any(|share| share["unsure"] != 10), "something is sure of somebody: {together}");
         let places = owner.find_all(Locator::Css("figure.card svg ellipse")).await.unwrap().len();
         assert_eq!(places, 10, "each has a place on the map");
         whole_picture(&owner, "people-ten-phones", (1200, 900)).await;
