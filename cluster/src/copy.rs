@@ -241,8 +241,15 @@ pub(crate) async fn has_message(context: &Context, shard: u32, sequence: u64) ->
     if state.messages == 0 {
         return Ok(false);
     }
-    let one = async |at: u64| Piece::read(&stream.get_raw_message(at).await.map_err(refused(DOING))?.headers);
-    let (first, last) = (one(state.first_sequence).await?, one(state.last_sequence).await?);
+    // None where it was deleted meanwhile: then the copy is just being begun anew.
+    let one = async |at: u64| match stream.get_raw_message(at).await {
+        Ok(message) => Piece::read(&message.headers).map(Some),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(refused(DOING)(error)),
+    };
+    let (Some(first), Some(last)) = (one(state.first_sequence).await?, one(state.last_sequence).await?) else {
+        return Ok(false);
+    };
     Ok(last.message >= sequence && first.erasures == last.erasures)
 }
 
