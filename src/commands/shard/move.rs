@@ -14,13 +14,13 @@ use crate::surroundings::{say, say_json};
 #[derive(Debug, Args)]
 pub(crate) struct MoveArgs {
     /// The shard that the slots leave
-    #[arg(long, value_name = "K", required_unless_present = "go_on")]
+    #[arg(long, value_name = "K", required_unless_present = "go_on", value_parser = clap::value_parser!(u32).range(1..=64))]
     from: Option<u32>,
-    /// The shard that they come to; one that is not there yet is made
-    #[arg(long, value_name = "K", required_unless_present = "go_on")]
+    /// The shard that they come to, 1 to 64; one that is not there yet is made
+    #[arg(long, value_name = "K", required_unless_present = "go_on", value_parser = clap::value_parser!(u32).range(1..=64))]
     to: Option<u32>,
     /// The slots, 0 to 63 [default: half of those that the shard has]
-    #[arg(long, value_delimiter = ',', value_name = "SLOTS", value_parser = clap::value_parser!(u32).range(0..64))]
+    #[arg(long, value_delimiter = ',', value_name = "SLOTS", value_parser = clap::value_parser!(u32).range(0..=63))]
     slots: Vec<u32>,
     /// Go on with a move that was cut off
     #[arg(long = "continue", conflicts_with_all = ["from", "to", "slots"])]
