@@ -443,10 +443,29 @@ pub(crate) fn open_log(path: &Path) -> anyhow::Result<File> {
     }
     open_regular(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
-            WrongInput(format!("there is no evidence log at {}; `credence session` begins one", path.display())).into()
+            let fronts = path.ancestors().nth(2).map(logs_of_shards).unwrap_or_default();
+            let what = match fronts.first() {
+                Some(first) => format!(
+                    "this is the home of a front end, with a log for each shard: give --home {}",
+                    first.display()
+                ),
+                None => "`credence session` begins one".to_owned(),
+            };
+            WrongInput(format!("there is no evidence log at {}; {what}", path.display())).into()
         }
         _ => anyhow::Error::new(e).context(format!("failed to open the log {}", path.display())),
     })
+}
+
+/// The homes that a front end follows shards in.
+fn logs_of_shards(home: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_of_shard = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shard-")) && Paths::of(path).has_log()
+    };
+    let mut found: Vec<PathBuf> = folders.filter(is_of_shard).collect();
+    found.sort();
+    found
 }
 
 /// The state of the home's log, read without opening the home: a session may go on meanwhile. Beliefs are formed when they

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use credence_cluster::Server;
 use credence_cluster::front::Front;
-use credence_cluster::shard::{Shard, open, write};
+use credence_cluster::shard::{Shard, Writing, open, write};
 use credence_memory::Home;
 use credence_memory::home::Paths;
 use credence_memory::sample::{choice, described, header};
@@ -56,8 +56,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let context = runtime.block_on(open(&server, 1))?;
     let written = runtime.spawn(async move {
-        let shard = Shard { number: 1, of: 1 };
-        write(&writer, shard, &writers_home, "writer", Some(Duration::from_secs(2)), &|_| {}).await
+        let shard = Shard { number: 1, of: Some(1) };
+        write(&writer, Writing::new(shard, &writers_home, "writer"), Some(Duration::from_secs(2)), &|_| {}).await
     });
     std::thread::sleep(Duration::from_secs(1));
     let (mut front, mut home) = Front::open(&server, 1, dirs[2].path())?;

@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | bucket `credence-shards`, `work` | a move or an erasure that is not finished; whoever goes on with it does what is missing |
+//! | bucket `credence-shards`, `begun` | with which log the shards of this server began, and among how many slots were dealt then |
 //! | bucket `credence-shards`, `population` | the population that is being learned, or was learned last |
 //! | stream `CREDENCE_POPULATION` | people's messages, while a population is learned |
 //!
@@ -21,10 +22,43 @@ use tokio_stream::StreamExt;
 
 use crate::evidence::{Message, Place};
 use crate::shard::{name, subject};
-use crate::{ClusterError, Server, refused};
+use crate::{ClusterError, Server, copy, refused};
 
 const SHARDS: &str = "credence-shards";
 const WORK: &str = "work";
+const BEGUN: &str = "begun";
+
+/// With what the shards of a server began: the first writer says it, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Begun {
+    /// A hash of the id of the log that all of them began with.
+    pub(crate) log: String,
+    /// Among how many shards the slots were dealt.
+    pub(crate) shards: u32,
+}
+
+impl Begun {
+    /// As the log of this id says it, with so many shards.
+    pub(crate) fn with(log_id: &str, shards: u32) -> Self {
+        Self {
+            log: blake3::Hash::from_bytes(blake3::derive_key("credence shards began with 1", log_id.as_bytes()))
+                .to_hex()
+                .to_string(),
+            shards,
+        }
+    }
+}
+
+/// With what the shards began; none where nobody has begun them.
+pub(crate) async fn begun(bucket: &kv::Store) -> Result<Option<Begun>, ClusterError> {
+    entry(bucket, BEGUN).await.map(|(begun, _)| begun)
+}
+
+/// Says with what they begin, where nobody has said it yet.
+pub(crate) async fn say_begun(bucket: &kv::Store, begun: &Begun) -> Result<(), ClusterError> {
+    put(bucket, BEGUN, begun, 0).await.map(drop)
+}
 
 /// What is not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,13 +94,20 @@ impl Work {
         Self::Erase { slot: place.slot, person: place.person, fits, reason }
     }
 
-    /// In words, for whoever has to finish it.
-    pub fn in_words(&self) -> String {
-        match self {
-            Self::None => "nothing".to_owned(),
-            Self::Move { from, to, slots } => format!("the move of {} slots from shard {from} to {to}", slots.len()),
-            Self::Erase { .. } => "an erasure".to_owned(),
-        }
+    /// Why nothing else is begun.
+    pub(crate) fn unfinished(&self) -> ClusterError {
+        let (what, next) = match self {
+            Self::None => ("what somebody else began at this moment".to_owned(), "try again"),
+            Self::Move { from, to, slots } => (
+                format!("the move of {} slots from shard {from} to {to}", slots.len()),
+                "credence shard move --continue does what is missing",
+            ),
+            Self::Erase { slot, reason, .. } => (
+                format!("the erasure of somebody in slot {slot} ({reason})"),
+                "credence shard erase --continue does what is missing",
+            ),
+        };
+        ClusterError::Unfinished { what, next }
     }
 }
 
@@ -131,10 +172,9 @@ pub(crate) async fn begin(bucket: &kv::Store, wanted: &Work) -> Result<u64, Clus
         return Ok(revision);
     }
     if found != Work::None {
-        return Err(ClusterError::Unfinished { what: found.in_words() });
+        return Err(found.unfinished());
     }
-    let busy = || ClusterError::Unfinished { what: "what somebody else began at this moment".to_owned() };
-    put(bucket, WORK, wanted, revision).await?.ok_or_else(busy)
+    put(bucket, WORK, wanted, revision).await?.ok_or_else(|| Work::None.unfinished())
 }
 
 /// That work is done.
@@ -153,6 +193,17 @@ pub(crate) async fn shards(context: &Context) -> Result<Vec<u32>, ClusterError> 
     }
     shards.sort_unstable();
     Ok(shards)
+}
+
+/// Numbers of the shards that have a log. One that no writer ever had has none, and nobody's evidence.
+pub(crate) async fn shards_with_logs(context: &Context) -> Result<Vec<u32>, ClusterError> {
+    let mut with_logs = Vec::new();
+    for number in shards(context).await? {
+        if copy::is_there(context, number).await? {
+            with_logs.push(number);
+        }
+    }
+    Ok(with_logs)
 }
 
 /// Whether nobody ever said anything in a shard, and it has no slots: it is not there, or was not made whole.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
-use async_nats::jetstream::{Context, stream};
+use async_nats::jetstream::{Context, ErrorCode, stream};
 use credence_memory::home::{HomeError, Paths};
 use credence_memory::record::Record;
 use credence_memory::state::State;
@@ -253,13 +253,30 @@ pub(crate) async fn has_message(context: &Context, shard: u32, sequence: u64) ->
     Ok(last.message >= sequence && first.erasures == last.erasures)
 }
 
+/// The stream of a shard's copy; none where nobody has made it.
+async fn found(context: &Context, shard: u32, doing: &'static str) -> Result<Option<stream::Stream>, ClusterError> {
+    match context.get_stream(name(shard)).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            _ => Err(refused(doing)(error)),
+        },
+    }
+}
+
+/// Whether there is a copy of a shard's log: a writer makes it as soon as the shard has one.
+pub(crate) async fn is_there(context: &Context, shard: u32) -> Result<bool, ClusterError> {
+    let stream = found(context, shard, "look for the copy of the log").await?;
+    Ok(stream.is_some_and(|stream| stream.cached_info().state.last_sequence > 0))
+}
+
 /// Puts the copy of a shard's log in the place of a home's log. Says whether there is one.
 ///
 /// # Errors
 /// It is not whole, or the file cannot be written.
 pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<bool, ClusterError> {
     let doing = "fetch the copy of the log";
-    let stream = context.get_stream(name(shard)).await.map_err(refused(doing))?;
+    let Some(stream) = found(context, shard, doing).await? else { return Ok(false) };
     let config = pull::Config { ack_policy: AckPolicy::None, memory_storage: true, ..Default::default() };
     let consumer = stream.create_consumer(config).await.map_err(refused(doing))?;
     let mut waiting = consumer.cached_info().num_pending;
@@ -315,9 +332,25 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
     drop(file);
     // What follows from another log goes: it is made again.
     let paths = Paths::of(root);
-    let _ = (fs::remove_dir_all(paths.store()), fs::remove_file(paths.head()));
+    remove_derived(&paths);
     fs::rename(&beside, &log).map_err(failed("put in its place"))?;
     Ok(true)
+}
+
+/// Removes what follows from a home's log.
+fn remove_derived(paths: &Paths) {
+    let _ = (fs::remove_dir_all(paths.store()), fs::remove_file(paths.head()));
+}
+
+/// Removes the log of a home that was begun for nothing: another one has begun.
+///
+/// # Errors
+/// The file cannot be removed.
+pub(crate) fn remove(root: &Path) -> Result<(), ClusterError> {
+    let paths = Paths::of(root);
+    remove_derived(&paths);
+    let log = paths.log();
+    fs::remove_file(&log).map_err(|source| ClusterError::Files { doing: "remove", path: log, source })
 }
 
 /// Puts what another shard's log began with in the place of a home's log: all shards begin with the same. Says whether there is one.

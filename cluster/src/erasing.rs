@@ -12,13 +12,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use credence_memory::ids::PersonId;
 use credence_memory::record::Record;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::control::{Work, begin, bucket, finish, shards, tell, work};
+use crate::control::{Work, begin, bucket, finish, shards_with_logs, tell, work};
 use crate::evidence::{Erase, FORM, Message, NameKey, Place};
 use crate::replica::Replica;
 use crate::shard::{name, subject};
@@ -39,64 +40,97 @@ pub struct Gone {
     pub messages: usize,
 }
 
-/// Erases a person. `folder` is where the logs are read, and is emptied again. `confirmation` must be the name once more.
+/// Whom to erase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// Somebody of this name.
+    Named {
+        /// The name.
+        person: &'a PersonId,
+        /// The name once more.
+        confirmation: &'a str,
+    },
+    /// Whose erasure was cut off: it goes on.
+    Unfinished,
+}
+
+/// Erases a person. `folder` is where the logs are read, and is emptied again.
 ///
 /// # Errors
-/// Nobody of this name in any shard; `confirmation` is another; no server; something else is not finished; a writer that is not running.
+/// Nobody of this name in any shard; the confirmation is another; no server; something else is not finished, or nothing is where an
+/// erasure is to go on; a writer that is not running.
 pub async fn erase(
     server: &Server,
-    person: &PersonId,
-    confirmation: &str,
+    whom: Whom<'_>,
     reason: &str,
     folder: &Path,
     patience: Duration,
 ) -> Result<Gone, ClusterError> {
-    if credence_memory::text::name(confirmation) != person.as_str() {
-        let why = format!(
-            "nothing was erased: to confirm, the name {person:?} must be given again",
-            person = person.as_str()
-        );
+    if let Whom::Named { person, confirmation } = whom
+        && credence_memory::text::name(confirmation) != person.as_str()
+    {
+        let why = format!("nothing was erased: to confirm, the name {:?} must be given again", person.as_str());
         return Err(not_done(DOING, why));
     }
     let context = server.context().await?;
     let bucket = bucket(&context, server).await?;
-    let all = shards(&context).await?;
-    let (mut replicas, mut evidence, mut fits) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-    let mut is_known = false;
+    let all = shards_with_logs(&context).await?;
+    let mut replicas = BTreeMap::new();
     for shard in &all {
         let mut replica = Replica::open(&context, *shard, &folder.join(format!("shard-{shard}"))).await?;
         replica.catch_up().await?;
-        let state = replica.home.state();
-        is_known |= state.person(person).is_some() || state.has_left(person);
-        evidence.insert(*shard, state.person(person).map_or(0, |known| known.evidence().len()));
-        for entry in replica.home.entries()? {
-            let entry = entry.map_err(credence_memory::HomeError::from)?;
-            if let Record::PopulationConsolidated(r) = entry.record
-                && r.parts.iter().any(|part| part.people.contains(person))
-            {
-                fits.extend(r.across.map(|across| across.fit));
-            }
-        }
         replicas.insert(*shard, replica);
     }
     let header = replicas.values().find_map(|replica| replica.home.state().header().cloned());
     let header = header.ok_or_else(|| not_done(DOING, "there are no shards"))?;
-    let place = NameKey::of(&header.log_id).place(person);
+    let key = NameKey::of(&header.log_id);
     let (unfinished, begun) = work(&bucket).await?;
-    let number = match unfinished {
+    let place = match (whom, &unfinished) {
+        (Whom::Named { person, .. }, _) => key.place(person),
+        (Whom::Unfinished, Work::Erase { slot, person, .. }) => Place { slot: *slot, person: person.clone() },
+        (Whom::Unfinished, Work::None) => return Err(not_done(DOING, "no erasure was cut off")),
+        (Whom::Unfinished, other) => return Err(other.unfinished()),
+    };
+    // In a log as long as it is not rewritten, and in the streams until the end.
+    let person = match whom {
+        Whom::Named { person, .. } => Some(person.clone()),
+        Whom::Unfinished => match replicas.values().find_map(|replica| of_place(replica, &key, &place)) {
+            None => named(&context, &all, &key, &place).await?,
+            found => found,
+        },
+    };
+    let (mut is_known, mut evidence, mut fits) = (false, BTreeMap::new(), BTreeSet::new());
+    for (shard, replica) in &replicas {
+        let state = replica.home.state();
+        is_known |= of_place(replica, &key, &place).is_some();
+        let known = person.as_ref().and_then(|person| state.person(person));
+        evidence.insert(*shard, known.map_or(0, |known| known.evidence().len()));
+        for entry in replica.home.entries()? {
+            let entry = entry.map_err(credence_memory::HomeError::from)?;
+            if let Record::PopulationConsolidated(r) = entry.record
+                && person.as_ref().is_some_and(|person| r.parts.iter().any(|part| part.people.contains(person)))
+            {
+                fits.extend(r.across.map(|across| across.fit));
+            }
+        }
+    }
+    let (number, reason) = match unfinished {
         // Where some logs have done it already, the populations are known from before.
-        Work::Erase { slot, person: hash, fits: of, .. } if (slot, &hash) == (place.slot, &place.person) => {
+        Work::Erase { slot, person: hash, fits: of, reason } if (slot, &hash) == (place.slot, &place.person) => {
             fits.extend(of);
-            begun
+            (begun, reason)
         }
         other if other == Work::None && is_known => {
-            begin(&bucket, &Work::erase(place.clone(), fits.clone(), reason.to_owned())).await?
+            let wanted = Work::erase(place.clone(), fits.clone(), reason.to_owned());
+            (begin(&bucket, &wanted).await?, reason.to_owned())
         }
-        Work::None => return Err(not_done(DOING, format!("no shard has a person {:?}", person.as_str()))),
-        other => return Err(ClusterError::Unfinished { what: other.in_words() }),
+        Work::None => {
+            let name = person.as_ref().map_or("", PersonId::as_str);
+            return Err(not_done(DOING, format!("no shard has a person {name:?}")));
+        }
+        other => return Err(other.unfinished()),
     };
-    let told =
-        Erase { number, place: place.clone(), fits: fits.clone(), reason: reason.to_owned(), time: Timestamp::now() };
+    let told = Erase { number, place: place.clone(), fits: fits.clone(), reason, time: Timestamp::now() };
     let mut at = BTreeMap::new();
     for (shard, replica) in &mut replicas {
         let erase = Some(told.clone());
@@ -109,15 +143,17 @@ pub async fn erase(
     let waiting = copied(&context, &at, patience).await?;
     if !waiting.is_empty() {
         let shards: Vec<String> = waiting.iter().map(u32::to_string).collect();
+        let (writers, have) =
+            if shards.len() == 1 { ("the writer of shard", "has") } else { ("the writers of shards", "have") };
         let why = format!(
-            "the writer of shard {} has not copied its log anew yet: start it, and erase again to go on",
+            "{writers} {} {have} not copied the log anew yet: see that they run, and erase again to go on",
             shards.join(", ")
         );
         return Err(not_done(DOING, why));
     }
     let mut messages = 0;
     for (shard, sequence) in &at {
-        messages += delete(&context, *shard, *sequence, &place, person).await?;
+        messages += delete(&context, *shard, *sequence, &place, person.as_ref()).await?;
     }
     finish(&bucket, number).await?;
     replicas.into_values().for_each(Replica::remove);
@@ -148,43 +184,97 @@ async fn delete(
     shard: u32,
     until: u64,
     place: &Place,
-    person: &PersonId,
+    person: Option<&PersonId>,
 ) -> Result<usize, ClusterError> {
-    let stream = context.get_stream(name(shard)).await.map_err(refused(DOING))?;
-    let mut theirs = BTreeSet::new();
-    for (theirs_alone, subject) in [(true, place.subject()), (false, subject(shard))] {
-        // Not by a consumer: a stream that a slot has left has its messages still, and takes no consumer of them.
-        let mut next = 1;
-        while next < until {
-            let message = match stream.raw_message_builder().sequence(next).next_by_subject(&subject).send().await {
-                Ok(message) => message,
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
-                Err(error) => return Err(refused(DOING)(error)),
-            };
-            if message.sequence < until && (theirs_alone || bears(&message.payload, person)) {
-                theirs.insert(message.sequence);
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    let stream = each(context, shard, until, &place.subject(), |sequence, _| own.push(sequence)).await?;
+    if let Some(person) = person {
+        let bears = |said: &str| {
+            let name = person.as_str();
+            credence_memory::text::name(said) == name || !credence_memory::text::mentions(said, name).is_empty()
+        };
+        each(context, shard, until, &subject(shard), |sequence, payload| {
+            if texts(payload).iter().any(|said| bears(said)) {
+                others.push(sequence);
             }
-            next = message.sequence + 1;
-        }
+        })
+        .await?;
     }
-    for sequence in &theirs {
+    // Their own come last: they say who it is, if this is cut off.
+    for sequence in others.iter().chain(&own) {
         // The server overwrites what it deletes so.
         stream.delete_message(*sequence).await.map_err(refused(DOING))?;
     }
-    Ok(theirs.len())
+    Ok(others.len() + own.len())
 }
 
-/// Whether a message has the name somewhere, as a value or within one.
-fn bears(payload: &[u8], person: &PersonId) -> bool {
-    fn within(value: &serde_json::Value, name: &str) -> bool {
+/// Looks at each message of a subject before `until`. Not by a consumer: a stream that a slot has left has its messages still, and takes
+/// no consumer of them.
+async fn each(
+    context: &Context,
+    shard: u32,
+    until: u64,
+    subject: &str,
+    mut look: impl FnMut(u64, &[u8]),
+) -> Result<Stream, ClusterError> {
+    let stream = context.get_stream(name(shard)).await.map_err(refused(DOING))?;
+    let mut next = 1;
+    while next < until {
+        let message = match stream.raw_message_builder().sequence(next).next_by_subject(subject).send().await {
+            Ok(message) => message,
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
+            Err(error) => return Err(refused(DOING)(error)),
+        };
+        if message.sequence < until {
+            look(message.sequence, &message.payload);
+        }
+        next = message.sequence + 1;
+    }
+    Ok(stream)
+}
+
+/// All texts in a message.
+fn texts(payload: &[u8]) -> Vec<String> {
+    fn add(value: Value, all: &mut Vec<String>) {
         match value {
-            serde_json::Value::String(said) => {
-                credence_memory::text::name(said) == name || !credence_memory::text::mentions(said, name).is_empty()
-            }
-            serde_json::Value::Array(list) => list.iter().any(|value| within(value, name)),
-            serde_json::Value::Object(map) => map.values().any(|value| within(value, name)),
-            _ => false,
+            Value::String(said) => all.push(said),
+            Value::Array(list) => list.into_iter().for_each(|value| add(value, all)),
+            Value::Object(map) => map.into_iter().for_each(|(_, value)| add(value, all)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-    serde_json::from_slice(payload).is_ok_and(|value| within(&value, person.as_str()))
+    let mut all = Vec::new();
+    if let Ok(value) = serde_json::from_slice(payload) {
+        add(value, &mut all);
+    }
+    all
+}
+
+/// Who has this place, of those that a log knows.
+fn of_place(replica: &Replica, key: &NameKey, place: &Place) -> Option<PersonId> {
+    let state = replica.home.state();
+    let left = state.people_left().values().flat_map(|left| &left.people);
+    state.people().keys().chain(left).find(|person| key.place(person) == *place).cloned()
+}
+
+/// Who has this place, by what the streams still have.
+async fn named(
+    context: &Context,
+    shards: &[u32],
+    key: &NameKey,
+    place: &Place,
+) -> Result<Option<PersonId>, ClusterError> {
+    let mut found = None;
+    for shard in shards {
+        for subject in [place.subject(), subject(*shard)] {
+            let look = |_: u64, payload: &[u8]| {
+                if found.is_none() {
+                    let people = texts(payload).into_iter().filter_map(|said| PersonId::new(&said).ok());
+                    found = people.into_iter().find(|person| key.place(person) == *place);
+                }
+            };
+            each(context, *shard, u64::MAX, &subject, look).await?;
+        }
+    }
+    Ok(found)
 }

@@ -4,9 +4,10 @@
 //! So what is acknowledged follows, in every home of the shard, from exactly what it followed from here, with the same record
 //! numbers, and is refused nowhere. Where another front end was first, the work is taken back: it is done again on what is there then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::connection::State as Connection;
@@ -19,8 +20,8 @@ use credence_memory::state::State;
 use credence_memory::{Home, Record};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
-use tokio_stream::StreamExt;
 
+use crate::control;
 use crate::evidence::{At, FORM, Message, NameKey, Place, Said, receive};
 use crate::follow::{Delivered, Follow};
 use crate::shard::{self, name, subject};
@@ -42,6 +43,8 @@ pub enum NotTaken {
     Elsewhere {
         /// The person's slot.
         slot: u32,
+        /// The shard that it left for, if it was here.
+        to: Option<u32>,
     },
     /// The server was not there: it has nothing of it.
     #[error("the stream's server cannot be reached")]
@@ -70,27 +73,56 @@ pub struct Came {
     pub erased: bool,
 }
 
+/// The slots that a front end's shard has now, for whoever hands requests on.
+#[derive(Debug, Clone, Default)]
+pub struct Slots(Arc<RwLock<Dealt>>);
+
+#[derive(Debug, Default)]
+struct Dealt {
+    here: BTreeSet<u32>,
+    left: BTreeMap<u32, u32>,
+}
+
+impl Slots {
+    /// Whether the shard has this one.
+    pub fn has(&self, slot: u32) -> bool {
+        self.0.read().is_ok_and(|dealt| dealt.here.contains(&slot))
+    }
+
+    /// The shard that this one left for, if it was here.
+    pub fn left_for(&self, slot: u32) -> Option<u32> {
+        self.0.read().ok()?.left.get(&slot).copied()
+    }
+
+    /// Slots come and go with the log; those that came may be used from when the stream takes them.
+    fn are(&self, dealt: &BTreeSet<u32>, state: &State) {
+        let left = state.slots_left();
+        let here = dealt.union(state.slots_joined()).copied().filter(|slot| !left.contains_key(slot)).collect();
+        if let Ok(mut now) = self.0.write() {
+            *now = Dealt { here, left: left.clone() };
+        }
+    }
+}
+
+/// A front end's connection to the server.
+#[derive(Clone)]
+pub struct Link(async_nats::Client);
+
+impl Link {
+    /// Whether the server is there.
+    pub fn is_up(&self) -> bool {
+        self.0.connection_state() == Connection::Connected
+    }
+}
+
 /// The shards that there are.
 ///
 /// # Errors
 /// No server.
 pub fn shards(server: &Server) -> Result<Vec<u32>, ClusterError> {
     let doing = "find the shards";
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(refused("start looking for shards"))?;
-    runtime.block_on(async {
-        let context = server.context().await?;
-        let mut names = context.stream_names();
-        let mut found = Vec::new();
-        while let Some(name) = names.next().await {
-            let name = name.map_err(refused(doing))?;
-            found.extend(name.strip_prefix("CREDENCE_SHARD_").and_then(|number| number.parse::<u32>().ok()));
-        }
-        found.sort_unstable();
-        Ok(found)
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused(doing))?;
+    runtime.block_on(async { control::shards(&server.context().await?).await })
 }
 
 /// A front end's way to the stream. It has threads of its own, and is used by the one thread that has the home.
@@ -98,7 +130,9 @@ pub struct Front {
     runtime: Runtime,
     context: Context,
     shard: u32,
-    slots: Vec<u32>,
+    /// The slots that the stream took when this began.
+    dealt: BTreeSet<u32>,
+    slots: Slots,
     key: NameKey,
     /// A name that no other front end has, nor this one when it is started again.
     name: String,
@@ -120,26 +154,22 @@ impl Front {
             .enable_all()
             .build()
             .map_err(refused("start the threads of the stream"))?;
-        let (context, home, follow, slots) = runtime.block_on(Self::opened(server, shard, root))?;
+        let (context, home, follow, dealt) = runtime.block_on(Self::opened(server, shard, root))?;
         let key = NameKey::of(home.state().header().map_or("", |header| &header.log_id));
         let name = format!("{} {} {:?}", root.display(), std::process::id(), SystemTime::now());
         let (give, come) = channel();
-        Ok((
-            Self { runtime, context, shard, slots, key, name, come, follow: Some((follow, give)), is_away: false },
-            home,
-        ))
+        let (slots, follow) = (Slots::default(), Some((follow, give)));
+        slots.are(&dealt, home.state());
+        Ok((Self { runtime, context, shard, dealt, slots, key, name, come, follow, is_away: false }, home))
     }
 
     async fn opened(
         server: &Server,
         number: u32,
         root: &Path,
-    ) -> Result<(Context, Home, Follow, Vec<u32>), ClusterError> {
+    ) -> Result<(Context, Home, Follow, BTreeSet<u32>), ClusterError> {
         let context = server.context().await?;
-        let doing = "find the stream of the shard";
-        let stream = context.get_stream(name(number)).await.map_err(refused(doing))?;
-        let slot = |subject: &String| subject.strip_prefix("credence.people.")?.split('.').next()?.parse().ok();
-        let slots = stream.cached_info().config.subjects.iter().filter_map(slot).collect();
+        let (dealt, _) = control::slots_of(&context, number).await?;
         let mut is_rebuilt = false;
         loop {
             let (mut home, is_new) = shard::home(&context, number, [], root).await?;
@@ -155,9 +185,9 @@ impl Front {
             };
             match caught_up.await {
                 Ok(()) if end == 0 => {
-                    return Err(refused(doing)("no writer has had it yet: start credence shard write first"));
+                    return Err(ClusterError::NoLog { shard: number });
                 }
-                Ok(()) => return Ok((context, home, follow, slots)),
+                Ok(()) => return Ok((context, home, follow, dealt)),
                 // The stream has not any more what this home missed; the copy has.
                 Err(ClusterError::Gap { .. }) if !is_rebuilt => {
                     drop(home);
@@ -174,9 +204,14 @@ impl Front {
         self.shard
     }
 
-    /// Its slots.
-    pub fn slots(&self) -> &[u32] {
-        &self.slots
+    /// Its slots, now and later.
+    pub fn slots(&self) -> Slots {
+        self.slots.clone()
+    }
+
+    /// Its connection to the server.
+    pub fn link(&self) -> Link {
+        Link(self.context.client())
     }
 
     /// What hashes of names are made with.
@@ -236,6 +271,9 @@ impl Front {
             }
             shard::fold(home, std::slice::from_ref(&delivered))?;
         }
+        if came.of_all {
+            self.slots.are(&self.dealt, home.state());
+        }
         Ok(came)
     }
 
@@ -271,12 +309,8 @@ impl Front {
     fn subject(&self, state: &State, held: &[Entry]) -> Result<String, NotTaken> {
         let places: BTreeSet<Place> =
             held.iter().filter_map(|entry| Some(self.key.place(state.whose(&entry.record)?))).collect();
-        // Slots come and go with the log; those that came may be used from when the stream takes them.
-        let is_here = |slot: &u32| {
-            !state.slots_left().contains_key(slot) && (self.slots.contains(slot) || state.slots_joined().contains(slot))
-        };
-        if let Some(other) = places.iter().find(|place| !is_here(&place.slot)) {
-            return Err(NotTaken::Elsewhere { slot: other.slot });
+        if let Some(Place { slot, .. }) = places.iter().find(|place| !self.slots.has(place.slot)) {
+            return Err(NotTaken::Elsewhere { slot: *slot, to: self.slots.left_for(*slot) });
         }
         let mut places = places.into_iter();
         match (places.next(), places.next()) {
@@ -301,7 +335,7 @@ impl Front {
         // Whether the server may have got it.
         let mut was_sent = false;
         loop {
-            if self.context.client().connection_state() == Connection::Connected {
+            if self.link().is_up() {
                 match timeout(ATTEMPT, self.sent(subject.clone(), message.clone())).await {
                     Ok(Ok(sequence)) => return Ok(sequence),
                     Ok(Err(error)) => match error.kind() {

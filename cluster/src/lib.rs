@@ -62,12 +62,12 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// No server.
-    #[error("there is no NATS server at {url}, or it does not let us in")]
+    #[error("there is no NATS server at {url}, or it does not let us in: {why}")]
     Connect {
         /// Its address.
         url: String,
         /// Why.
-        source: async_nats::ConnectError,
+        why: String,
     },
     /// A file of credentials.
     #[error("failed to read the credentials {}", path.display())]
@@ -114,7 +114,9 @@ pub enum ClusterError {
         next: u64,
     },
     /// A shard that nobody has begun.
-    #[error("shard {shard} has no log yet: neither a home here nor a copy on the server")]
+    #[error(
+        "shard {shard} has no log yet, neither in a home here nor as a copy on the server: start its writer first (credence shard write)"
+    )]
     NoLog {
         /// The shard.
         shard: u32,
@@ -148,10 +150,12 @@ pub enum ClusterError {
         why: String,
     },
     /// Something that was cut off, and is to be finished first.
-    #[error("{what} is not finished: begin it again, which does what is missing")]
+    #[error("{what} is not finished: {next}")]
     Unfinished {
         /// What.
         what: String,
+        /// What finishes it.
+        next: &'static str,
     },
     /// The home of a shard.
     #[error(transparent)]
@@ -213,7 +217,9 @@ impl Server {
             options = options.add_root_certificates(path.clone());
         }
         let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
-        let failed = |source| ClusterError::Connect { url: self.url.clone(), source };
+        // What it was caused by is in what it says already.
+        let failed =
+            |error: async_nats::ConnectError| ClusterError::Connect { url: self.url.clone(), why: error.to_string() };
         let client = options.connect(addresses).await.map_err(failed)?;
         Ok(ContextBuilder::new().timeout(PATIENCE).build(client))
     }

@@ -78,7 +78,7 @@ pub async fn move_slots(server: &Server, wanted: Option<&Wanted>, folder: &Path)
         (Work::Move { from, to, slots }, wanted) => {
             let same = |w: &Wanted| w.from == from && w.to == to && w.slots.as_ref().is_none_or(|s| *s == slots);
             if wanted.is_some_and(|wanted| !same(wanted)) {
-                return Err(ClusterError::Unfinished { what: Work::Move { from, to, slots }.in_words() });
+                return Err(Work::Move { from, to, slots }.unfinished());
             }
             (from, to, slots, Some(number))
         }
@@ -94,7 +94,7 @@ pub async fn move_slots(server: &Server, wanted: Option<&Wanted>, folder: &Path)
             (wanted.from, wanted.to, slots, None)
         }
         (Work::None, None) => return Err(not_done(DOING, "no move was cut off")),
-        (other @ Work::Erase { .. }, _) => return Err(ClusterError::Unfinished { what: other.in_words() }),
+        (other @ Work::Erase { .. }, _) => return Err(other.unfinished()),
     };
     let is_new = is_unused(&context, to).await?;
     let mut there = Replica::open(&context, from, &folder.join(format!("shard-{from}"))).await?;

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::control::{bucket, entry, put, shards, tell, work};
+use crate::control::{bucket, entry, put, shards_with_logs, tell, work};
 use crate::evidence::{FORM, Message, Said};
 use crate::{ClusterError, Server, not_done, refused};
 
@@ -182,7 +182,7 @@ impl Part {
         let reason = format!("something that is in it was withdrawn in shard {}", self.shard);
         let record = Record::PopulationWithdrawn(PopulationWithdrawn { fit, reason });
         let message = about_all(header.schema_hash, record);
-        for shard in shards(&self.context).await?.into_iter().filter(|shard| *shard != self.shard) {
+        for shard in shards_with_logs(&self.context).await?.into_iter().filter(|shard| *shard != self.shard) {
             tell(&self.context, shard, &format!("withdrawn {fit} {shard}"), &message, None).await?;
         }
         let told = Asked::Withdrawn { fit, by: self.shard, told: true };
@@ -236,10 +236,10 @@ pub async fn learn(
     let bucket = bucket(&context, server).await?;
     let (unfinished, _) = work(&bucket).await?;
     if unfinished != crate::control::Work::None {
-        return Err(ClusterError::Unfinished { what: unfinished.in_words() });
+        return Err(unfinished.unfinished());
     }
     let stream = stream(&context, server).await?;
-    let all = shards(&context).await?;
+    let all = shards_with_logs(&context).await?;
     if all.is_empty() {
         return Err(not_done(doing, "there are no shards: credence shard write makes them"));
     }

@@ -17,18 +17,18 @@ use std::time::Duration;
 
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Context, stream};
-use credence_memory::Home;
 use credence_memory::home::Paths;
-use credence_memory::ids::PersonId;
+use credence_memory::ids::{Hash, PersonId};
+use credence_memory::{Home, HomeError};
 use tokio::time::{Instant, sleep};
 
-use crate::control::{shards, slots_of};
+use crate::control::{self, Begun, bucket, shards, slots_of};
 use crate::copy::{self, Copying, Stand};
 use crate::evidence::{FORM, Message, NameKey, SLOTS, Taken, slots, take};
 use crate::follow::{Delivered, Follow};
 use crate::lease::{self, Candidate, Standing};
 use crate::population::Part;
-use crate::{ClusterError, Server, refused};
+use crate::{ClusterError, Server, not_done, refused};
 
 pub use crate::lease::LEASE;
 
@@ -37,35 +37,45 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How often the log's copy is brought up to date, and how often a lease is said again that does not stand in the stream yet.
 const COPIED: Duration = Duration::from_secs(1);
 
-/// A shard: which one, of how many, both from 1.
+/// A shard, as a writer is told which one is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which.
+    /// Which, from 1.
     pub number: u32,
-    /// Of how many, where streams are made anew.
-    pub of: u32,
+    /// Among how many slots are dealt, which the first writer must say.
+    pub of: Option<u32>,
 }
 
 /// A text that names no shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no shard: give it as K/N with 1 <= K <= N <= {SLOTS}, such as 2/8 for the second of eight")]
+#[error(
+    "{0:?} is no shard: give it as K/N with 1 <= K <= N <= {SLOTS}, such as 2/8 for the second of eight, or as K where it is there already"
+)]
 pub struct NotAShard(String);
 
 impl FromStr for Shard {
     type Err = NotAShard;
 
     fn from_str(text: &str) -> Result<Self, NotAShard> {
-        let parts = text.split_once('/').and_then(|(k, n)| Some((k.trim().parse().ok()?, n.trim().parse().ok()?)));
-        match parts {
-            Some((number, of)) if (1..=of).contains(&number) && of <= SLOTS => Ok(Self { number, of }),
-            _ => Err(NotAShard(text.to_owned())),
+        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| NotAShard(text.to_owned()));
+        let not = |_| NotAShard(text.to_owned());
+        let (number, of) = match text.split_once('/') {
+            Some((k, n)) => (number(k).map_err(not)?, Some(number(n).map_err(not)?)),
+            None => (number(text)?, None),
+        };
+        match (1..=of.unwrap_or(SLOTS)).contains(&number) && of.is_none_or(|of| of <= SLOTS) {
+            true => Ok(Self { number, of }),
+            false => Err(NotAShard(text.to_owned())),
         }
     }
 }
 
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.number, self.of)
+        match self.of {
+            Some(of) => write!(f, "{}/{of}", self.number),
+            None => write!(f, "{}", self.number),
+        }
     }
 }
 
@@ -75,10 +85,15 @@ impl fmt::Display for Shard {
 /// No server, or it refuses.
 pub async fn open(server: &Server, of: u32) -> Result<Context, ClusterError> {
     let context = server.context().await?;
+    make_streams(&context, server, of).await?;
+    Ok(context)
+}
+
+async fn make_streams(context: &Context, server: &Server, of: u32) -> Result<(), ClusterError> {
     // Slots that were moved stay where they are.
     let mut taken = BTreeSet::new();
-    for number in shards(&context).await? {
-        taken.extend(slots_of(&context, number).await?.0);
+    for number in shards(context).await? {
+        taken.extend(slots_of(context, number).await?.0);
     }
     for number in 1..=of {
         let free = slots(number, of).filter(|slot| !taken.contains(slot));
@@ -91,11 +106,10 @@ pub async fn open(server: &Server, of: u32) -> Result<Context, ClusterError> {
             discard: stream::DiscardPolicy::New,
             ..Default::default()
         };
-        crate::made(&context, config, "open the stream of a shard").await?;
-        copy::open(&context, server, number).await?;
+        crate::made(context, config, "open the stream of a shard").await?;
+        copy::open(context, server, number).await?;
     }
-    lease::open(&context, server).await?;
-    Ok(context)
+    lease::open(context, server).await
 }
 
 /// The stream of a shard.
@@ -145,6 +159,8 @@ pub enum News {
     Back,
     /// The log was made anew from its copy.
     Rebuilt,
+    /// Another writer has begun the shards, and no copy of its log has come yet.
+    WaitsForACopy,
 }
 
 /// Opens the home of a shard: the one that is there, or one made from the copy of the log; says which. A shard that has no log yet begins
@@ -167,6 +183,10 @@ pub(crate) async fn home(
         return Err(ClusterError::NoLog { shard: number });
     }
     let (mut home, opened) = Home::open_fed(root)?;
+    if let Some(other) = home.state().shards_followed().find(|followed| *followed != number) {
+        let why = format!("it follows shard {other}");
+        return Err(ClusterError::OtherLog { path: root.to_owned(), shard: number, why });
+    }
     opened.notices().iter().for_each(|notice| tracing::warn!("{notice}"));
     home.write_ahead();
     Ok((home, is_new))
@@ -218,29 +238,58 @@ struct Writer<'a> {
     tell: &'a (dyn Fn(News) + Send + Sync),
 }
 
-/// Follows a shard into the home at `root`, and writes it whenever no other writer has it, until nothing came for `idle` while it had
-/// the shard. A home that is not there is made from the copy of the log. A server that goes away is waited for.
+/// Who writes which shard, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Writing<'a> {
+    /// The shard.
+    pub shard: Shard,
+    /// The home.
+    pub root: &'a Path,
+    /// A name of the writer, for whoever looks at the leases.
+    pub writer: &'a str,
+    /// Hash of the value schema that the shard is to have, if one was asked for.
+    pub schema: Option<Hash>,
+    /// Whether the home was begun for this, so that nothing is lost where another writer has begun the shards meanwhile.
+    pub is_begun_here: bool,
+}
+
+impl<'a> Writing<'a> {
+    /// A writer of this name with a home that is there, or is made from the copy of the log.
+    pub fn new(shard: Shard, root: &'a Path, writer: &'a str) -> Self {
+        Self { shard, root, writer, schema: None, is_begun_here: false }
+    }
+}
+
+/// Follows a shard into a home, and writes it whenever no other writer has it, until nothing came for `idle` while it had the shard. A
+/// home that is not there is made from the copy of the log. A server that goes away is waited for.
 ///
 /// # Errors
-/// No server at the beginning, a home that cannot be written or is of another log, or a message that a newer program wrote: it
-/// stays in the stream.
+/// No server at the beginning; a shard that is not there, or of another number than there are; a home that cannot be written or is of
+/// another log; or a message that a newer program wrote: it stays in the stream.
 pub async fn write(
     server: &Server,
-    shard: Shard,
-    root: &Path,
-    writer: &str,
+    writing: Writing<'_>,
     idle: Option<Duration>,
     tell: &(dyn Fn(News) + Send + Sync),
 ) -> Result<(), ClusterError> {
-    let context = open(server, shard.of).await?;
-    let others = (1..=shard.of).filter(|other| *other != shard.number);
-    let (home, is_new) = home(&context, shard.number, others, root).await?;
+    let (shard, root) = (writing.shard, writing.root);
+    let context = server.context().await?;
+    let (home, is_new) = begin(&context, server, writing, tell).await?;
     if is_new {
         tell(News::Rebuilt);
     }
+    let follow = Follow::after(context.clone(), shard.number, last(&home, shard.number));
+    let (end, here) = (follow.end().await?, last(&home, shard.number));
+    if here > end {
+        let why = format!(
+            "it has message {here}, and the stream ends with message {end}: it is of another server, or the server has lost what it had not \
+             written to its disk"
+        );
+        return Err(ClusterError::OtherLog { path: root.to_owned(), shard: shard.number, why });
+    }
     let mut writer = Writer {
-        follow: Follow::after(context.clone(), shard.number, last(&home, shard.number)),
-        candidate: Candidate::new(&context, shard.number, writer).await?,
+        follow,
+        candidate: Candidate::new(&context, shard.number, writing.writer).await?,
         copying: Copying::begin(&context, shard.number, root, Stand::of(home.state(), shard.number)).await?,
         population: Part::new(&context, server, shard.number).await?,
         said: None,
@@ -256,15 +305,15 @@ pub async fn write(
     let mut quiet = Instant::now();
     let (mut is_away, mut stands_by) = (false, false);
     loop {
-        let has = match writer.step().await {
-            Ok((came, has)) => {
+        let Stepped { has, waits, .. } = match writer.step().await {
+            Ok(stepped) => {
                 if std::mem::take(&mut is_away) {
                     tell(News::Back);
                 }
-                if came || !has {
+                if stepped.came || !stepped.has {
                     quiet = Instant::now();
                 }
-                has
+                stepped
             }
             Err(error @ ClusterError::Stream { .. }) => {
                 if !std::mem::replace(&mut is_away, true) {
@@ -279,7 +328,7 @@ pub async fn write(
             }
             Err(error) => return Err(error),
         };
-        if !has && !std::mem::replace(&mut stands_by, true) {
+        if waits && !std::mem::replace(&mut stands_by, true) {
             tell(News::StandsBy);
         }
         stands_by &= !has;
@@ -290,9 +339,111 @@ pub async fn write(
     }
 }
 
+/// The home of a writer, and whether it was made from the copy of the log. The shards begin here, where they have not begun.
+async fn begin(
+    context: &Context,
+    server: &Server,
+    writing: Writing<'_>,
+    tell: &(dyn Fn(News) + Send + Sync),
+) -> Result<(Home, bool), ClusterError> {
+    let (shard, root) = (writing.shard, writing.root);
+    let other_log = |why: String| ClusterError::OtherLog { path: root.to_owned(), shard: shard.number, why };
+    let bucket = bucket(context, server).await?;
+    let (mut is_begun_here, mut waits) = (writing.is_begun_here, false);
+    loop {
+        let begun = control::begun(&bucket).await?;
+        let of = dealt(context, shard, begun.as_ref()).await?;
+        let others = (1..=of).filter(|other| *other != shard.number);
+        let (home, is_new) = match home(context, shard.number, others, root).await {
+            Err(ClusterError::NoLog { .. }) if begun.is_some() => {
+                if !std::mem::replace(&mut waits, true) {
+                    tell(News::WaitsForACopy);
+                }
+                sleep(PATIENCE).await;
+                continue;
+            }
+            home => home?,
+        };
+        let Some(header) = home.state().header() else { return Err(ClusterError::NoLog { shard: shard.number }) };
+        if writing.schema.is_some_and(|schema| schema != header.schema_hash) {
+            return Err(other_log("it is of another value schema than the one that was given".into()));
+        }
+        if of > 1 && home.state().shards_followed().next().is_none() && has_evidence(&home)? {
+            let why = "it has people's evidence, who are of one shard only: begin with 1/1, and split it";
+            return Err(other_log(why.into()));
+        }
+        let ours = Begun::with(&header.log_id, of);
+        match begun {
+            Some(begun) if begun.log == ours.log => {
+                // Those that a move made have streams already, and one that a writer did not live to make is made now.
+                make_streams(context, server, begun.shards).await?;
+                return Ok((home, is_new));
+            }
+            Some(_) if is_begun_here => {
+                drop(home);
+                copy::remove(root)?;
+                is_begun_here = false;
+            }
+            Some(_) => return Err(other_log("the shards on this server began with another".into())),
+            // Where another writer was first, that is found out the next time around.
+            None => control::say_begun(&bucket, &ours).await?,
+        }
+    }
+}
+
+fn has_evidence(home: &Home) -> Result<bool, ClusterError> {
+    for entry in home.entries()? {
+        if entry.map_err(HomeError::from)?.record.evidence_origin().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Among how many shards slots are dealt, or were when the shards began.
+async fn dealt(context: &Context, shard: Shard, begun: Option<&Begun>) -> Result<u32, ClusterError> {
+    let doing = "write a shard";
+    let Some(Begun { shards: dealt, .. }) = begun else {
+        let unsaid = || {
+            not_done(
+                doing,
+                format!("no shard has begun on this server: say of how many it is, such as --shard {}/2", shard.number),
+            )
+        };
+        return shard.of.ok_or_else(unsaid);
+    };
+    let there = shards(context).await?;
+    let list = || there.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    if shard.number > *dealt && !there.contains(&shard.number) {
+        let why = format!("there is no shard {}; there are: {}; credence shard move makes more", shard.number, list());
+        return Err(not_done(doing, why));
+    }
+    match shard.of {
+        Some(of) if of != *dealt && of as usize != there.len() => {
+            let why = format!(
+                "there are not {of} shards on this server, but: {}. give --shard {} for the one that is there; credence shard move makes more",
+                list(),
+                shard.number
+            );
+            Err(not_done(doing, why))
+        }
+        _ => Ok(*dealt),
+    }
+}
+
+/// What came of a look at the stream.
+struct Stepped {
+    /// Whether something came.
+    came: bool,
+    /// Whether this is the writer.
+    has: bool,
+    /// Whether another one is.
+    waits: bool,
+}
+
 impl Writer<'_> {
-    /// Folds what came, looks after the lease, and copies the log. Says whether something came, and whether this is the writer.
-    async fn step(&mut self) -> Result<(bool, bool), ClusterError> {
+    /// Folds what came, looks after the lease, and copies the log.
+    async fn step(&mut self) -> Result<Stepped, ClusterError> {
         let batch = self.follow.next(PATIENCE).await?;
         let lease = fold(&mut self.home, &batch)?;
         sync(&mut self.home)?;
@@ -302,7 +453,8 @@ impl Writer<'_> {
             self.candidate.lost();
             (self.tell)(News::Deposed);
         }
-        match self.candidate.look().await? {
+        let standing = self.candidate.look().await?;
+        match standing {
             Standing::Took(_) => self.said = None,
             Standing::Lost => (self.tell)(News::Deposed),
             Standing::Waits | Standing::Has(_) => {}
@@ -330,7 +482,7 @@ impl Writer<'_> {
         if has {
             self.population.look(self.home.state()).await?;
         }
-        Ok((!batch.is_empty(), has))
+        Ok(Stepped { came: !batch.is_empty(), has, waits: standing == Standing::Waits })
     }
 
     /// Says in the stream who has the shard.

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::Context;
 use credence_cluster::Server;
-use credence_cluster::erasing::erase;
+use credence_cluster::erasing::{Whom, erase};
 use credence_cluster::evidence::{FORM, Message, NameKey, Said};
 use credence_cluster::moving::{Wanted, move_slots};
 use credence_cluster::population::learn;
-use credence_cluster::shard::{News, Shard, open, publish, write};
+use credence_cluster::shard::{News, Shard, Writing, open, publish, write};
 use credence_memory::erase::Erasure;
 use credence_memory::home::Paths;
 use credence_memory::ids::PersonId;
@@ -75,7 +75,8 @@ impl Shards {
         let (server, root) = (self.server.clone(), self.root(number));
         self.writers.push(tokio::spawn(async move {
             let quiet = |_: News| {};
-            let written = write(&server, Shard { number, of }, &root, "test", None, &quiet).await;
+            let writing = Writing::new(Shard { number, of: Some(of) }, &root, "test");
+            let written = write(&server, writing, None, &quiet).await;
             panic!("it writes until it is ended: {written:?}");
         }));
     }
@@ -295,15 +296,27 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
     let places = [shards.nats.store.path().to_owned(), shards.root(1), shards.root(2)];
     let all_have = |places: &[PathBuf], words: &str| places.iter().all(|place| !bearing(place, words).is_empty());
     shards.until("it is everywhere", |_| all_have(&places, name) && all_have(&places, MARKER)).await;
-    let other = erase(&shards.server, &id(name), "Quentin", "asked", &work, PATIENCE).await.expect_err("not confirmed");
+    let (whom, nobody) = (id(name), id("nobody"));
+    let named = |person, confirmation| Whom::Named { person, confirmation };
+    let server = shards.server.clone();
+    let erased = async |whom: Whom<'_>| erase(&server, whom, "asked for", &work, PATIENCE).await;
+    let other = erased(named(&whom, "Quentin")).await.expect_err("not confirmed");
     assert!(other.to_string().contains("must be given again"), "{other}");
-    let nobody = erase(&shards.server, &id("nobody"), "nobody", "asked", &work, PATIENCE).await.expect_err("nobody");
+    let nobody = erased(named(&nobody, "nobody")).await.expect_err("nobody");
     assert!(nobody.to_string().contains("no shard has"), "{nobody}");
-    let (mut cut, whom) = (0, id(name));
+    let none = erased(Whom::Unfinished).await.expect_err("nothing was cut off");
+    assert!(none.to_string().contains("no erasure was cut off"), "{none}");
+    // With the name, and without: whose it is, is found by the hash.
+    let mut cut = 0;
     let gone = loop {
         let patience = Duration::from_millis(100 + 200 * cut);
-        let erasing = erase(&shards.server, &whom, name, "asked for", &work, PATIENCE);
-        match tokio::time::timeout(patience, erasing).await {
+        let is_begun = move_slots(&server, None, &work)
+            .await
+            .expect_err("no move")
+            .to_string()
+            .contains("the erasure of somebody");
+        let whom = if is_begun { Whom::Unfinished } else { named(&whom, name) };
+        match tokio::time::timeout(patience, erased(whom)).await {
             Ok(gone) => break gone.expect("it is erased"),
             Err(_) => cut += 1,
         }
@@ -331,7 +344,8 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
     // Somebody who begins with the copy alone has the same log.
     let elsewhere = shards.folder.path().join("elsewhere");
     let quiet = |_: News| {};
-    let follows = write(&shards.server, Shard { number: 1, of: 2 }, &elsewhere, "second", None, &quiet);
+    let writing = Writing::new(Shard { number: 1, of: None }, &elsewhere, "second");
+    let follows = write(&shards.server, writing, None, &quiet);
     let _ = tokio::time::timeout(Duration::from_secs(2), follows).await;
     let logs = [&elsewhere, &shards.root(1)].map(|root| std::fs::read(Paths::of(root).log()).expect("a log"));
     assert!(!logs[0].is_empty() && (logs[1].starts_with(&logs[0]) || logs[0].starts_with(&logs[1])), "one log");

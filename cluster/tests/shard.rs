@@ -3,12 +3,15 @@
 #[path = "../../tests/nats/mod.rs"]
 mod nats;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use credence_cluster::Server;
-use credence_cluster::evidence::{FORM, Message, NameKey, Said};
+use credence_cluster::erasing::{Whom, erase};
+use credence_cluster::evidence::{FORM, Message, NameKey, Said, slots};
 use credence_cluster::front::{Front, NotTaken, shards};
-use credence_cluster::shard::{News, Shard, open, publish, write};
+use credence_cluster::shard::{News, Shard, Writing, open, publish, write};
+use credence_memory::home::Paths;
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::sample::{choice, described, header, id};
 use credence_memory::{Home, Record};
@@ -40,7 +43,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     for n in 1..=10 {
         told.push(say(n, vec![choice("ada", 0, 1, Some(n % 2))]).await);
     }
-    let shard = Shard { number: 1, of: 1 };
+    let shard = Shard { number: 1, of: Some(1) };
     let quiet = |_: News| {};
     // A writer that is ended in the middle, with its lease.
     let log = dir.path().join("evidence/log.jsonl");
@@ -52,7 +55,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
         }
     };
     tokio::select! {
-        ended = write(&server, shard, dir.path(), "first", None, &quiet) => panic!("it goes on until it is ended: {ended:?}"),
+        ended = write(&server, Writing::new(shard, dir.path(), "first"), None, &quiet) => panic!("it goes on until it is ended: {ended:?}"),
         () = began => {}
     }
     assert!(taken() > 1, "it had begun");
@@ -62,7 +65,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     }
     // One on another machine, with nothing but the server.
     let elsewhere = tempfile::tempdir().expect("a folder");
-    write(&server, shard, elsewhere.path(), "second", Some(Duration::from_millis(600)), &quiet)
+    write(&server, Writing::new(shard, elsewhere.path(), "second"), Some(Duration::from_millis(600)), &quiet)
         .await
         .expect("it wrote");
     assert!(since.elapsed() < Duration::from_secs(10), "another writer takes over within ten seconds");
@@ -109,9 +112,11 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().expect("a folder")).collect();
-    let shard = Shard { number: 1, of: 1 };
+    let shard = Shard { number: 1, of: Some(1) };
     drop(Home::create(dirs[0].path(), Timestamp::UNIX_EPOCH, header("shard")).expect("a home"));
-    let writes = || runtime.block_on(write(&server, shard, dirs[0].path(), "writer", Some(Duration::ZERO), &|_| {}));
+    let writes = || {
+        runtime.block_on(write(&server, Writing::new(shard, dirs[0].path(), "writer"), Some(Duration::ZERO), &|_| {}))
+    };
     writes().expect("it begins the shard");
     assert_eq!(shards(&server).expect("the server"), [1]);
     let (mut one, mut home) = Front::open(&server, 1, dirs[1].path()).expect("a front end");
@@ -185,7 +190,110 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     // A home of another log is not the shard's.
     let stranger = tempfile::tempdir().expect("a folder");
     drop(Home::create(stranger.path(), Timestamp::UNIX_EPOCH, header("another")).expect("a home"));
-    let refused = runtime.block_on(write(&server, shard, stranger.path(), "stranger", None, &|_| {}));
+    let refused = runtime.block_on(write(&server, Writing::new(shard, stranger.path(), "stranger"), None, &|_| {}));
     let refused = refused.expect_err("another log").to_string();
     assert!(refused.contains("is not the one of shard 1"), "{refused}");
+}
+
+/// A home of a shard's writer that begins with this log, and where it is.
+fn begun(log_id: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    drop(Home::create(dir.path(), Timestamp::UNIX_EPOCH, header(log_id)).expect("a home"));
+    dir
+}
+
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let log = Paths::of(folder).log();
+    let bytes = std::fs::read(&log).expect("a log");
+    vec![(log, bytes)]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_begin_once_and_a_writer_has_its_own_home() {
+    let Some(nats) = Nats::start() else { return };
+    let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
+    let quiet = |_: News| {};
+    // Until it has the shard, and nothing comes.
+    let once = Some(Duration::from_millis(100));
+    let of = |number, of| Shard { number, of };
+    let refused = async |shard: Shard, root: &Path| {
+        let written = write(&server, Writing::new(shard, root, "wrong"), once, &quiet).await;
+        written.err().unwrap_or_else(|| panic!("{shard} was not refused")).to_string()
+    };
+    let unsaid = refused(of(1, None), begun("none").path()).await;
+    assert!(unsaid.contains("say of how many"), "{unsaid}");
+    // A log with somebody in it is of one shard.
+    let told = begun("told");
+    let (mut home, _) = Home::open(told.path()).expect("a home");
+    for record in [described(0), described(1), choice("ada", 0, 1, Some(0))] {
+        home.append(Timestamp::UNIX_EPOCH, record).expect("it fits");
+    }
+    drop(home);
+    let several = refused(of(1, Some(2)), told.path()).await;
+    assert!(several.contains("begin with 1/1"), "{several}");
+
+    // Two writers that begin at the same moment begin the same shards.
+    let (one, two) = (begun("one"), begun("two"));
+    let writing = |shard, root| Writing { is_begun_here: true, ..Writing::new(shard, root, "at once") };
+    let (first, second) = tokio::join!(
+        write(&server, writing(of(1, Some(2)), one.path()), once, &quiet),
+        write(&server, writing(of(2, Some(2)), two.path()), once, &quiet),
+    );
+    first.and(second).expect("both write");
+    let [first, second] = [&one, &two].map(|dir| Home::open(dir.path()).expect("a home").0.state().header().cloned());
+    assert_eq!(first, second);
+
+    // One that was not begun for this keeps what it has, and so does one of another shard.
+    let stranger = begun("three");
+    let another = refused(of(2, Some(2)), stranger.path()).await;
+    assert!(another.contains("the shards on this server began with another"), "{another}");
+    let context = open(&server, 2).await.expect("the streams");
+    let leases = context.get_key_value("credence-leases").await.expect("the leases");
+    let lease = leases.entry("shard-1").await.expect("a lease").map(|entry| entry.revision);
+    let before = [files(two.path()), files(stranger.path())];
+    let other = refused(of(1, Some(2)), two.path()).await;
+    assert!(other.contains("it follows shard 2"), "{other}");
+    assert_eq!([files(two.path()), files(stranger.path())], before);
+    assert_eq!(leases.entry("shard-1").await.expect("a lease").map(|entry| entry.revision), lease, "it took no lease");
+    let other = tokio::task::block_in_place(|| Front::open(&server, 1, two.path())).err().expect("it is of shard 2");
+    assert!(other.to_string().contains("it follows shard 2"), "{other}");
+
+    // A wrong number makes nothing.
+    for (shard, says) in
+        [(of(3, Some(3)), "no shard 3"), (of(1, Some(3)), "there are not 3"), (of(3, None), "no shard 3")]
+    {
+        let wrong = refused(shard, one.path()).await;
+        assert!(wrong.contains(says), "{wrong}");
+    }
+    assert_eq!(tokio::task::block_in_place(|| shards(&server)).expect("the server"), [1, 2]);
+    write(&server, Writing::new(of(1, None), one.path(), "one"), once, &quiet).await.expect("it is there");
+    let schema = Some(Hash::of(b"another"));
+    let another =
+        write(&server, Writing { schema, ..Writing::new(of(1, None), one.path(), "one") }, once, &quiet).await;
+    assert!(another.expect_err("another schema").to_string().contains("another value schema"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_nobody_ever_wrote_holds_no_erasure_up() {
+    let Some(nats) = Nats::start() else { return };
+    let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
+    let (dir, work) = (begun("one"), tempfile::tempdir().expect("a folder"));
+    let quiet = |_: News| {};
+    let (key, ada) = (NameKey::of("one"), id("ada"));
+    // Ada is of a shard that is written; the other is not.
+    let number = if slots(1, 2).any(|slot| slot == key.place(&ada).slot) { 1 } else { 2 };
+    let shard = Shard { number, of: Some(2) };
+    write(&server, Writing::new(shard, dir.path(), "writer"), Some(Duration::ZERO), &quiet).await.expect("it begins");
+    let context = open(&server, 2).await.expect("the streams");
+    let records = [described(0), described(1), choice("ada", 0, 1, Some(0))];
+    let says = records.into_iter().map(|record| Said { time: Timestamp::UNIX_EPOCH, record }).collect();
+    let message = Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None };
+    publish(&context, &key, &ada, "said", &message).await.expect("the stream has it");
+    let whom = Whom::Named { person: &ada, confirmation: "ada" };
+    let erasing = erase(&server, whom, "asked for", work.path(), Duration::from_secs(30));
+    let gone = tokio::select! {
+        written = write(&server, Writing::new(shard, dir.path(), "writer"), None, &quiet) => panic!("it goes on: {written:?}"),
+        gone = erasing => gone.expect("she is erased"),
+    };
+    assert_eq!((gone.evidence.into_iter().collect::<Vec<_>>(), gone.messages), (vec![(number, 1)], 1));
 }

@@ -729,9 +729,9 @@ impl State {
         &self.decisions
     }
 
-    /// A shard whose messages came in, where there is one.
-    pub fn first_shard(&self) -> Option<u32> {
-        self.received.keys().next().copied()
+    /// Shards whose messages came in: one, or none, in a home that nothing went wrong with.
+    pub fn shards_followed(&self) -> impl Iterator<Item = u32> {
+        self.received.keys().copied()
     }
 
     /// The last message that was received of a shard's stream.

@@ -386,6 +386,17 @@ struct Health {
     status: &'static str,
     /// The last record of the log, for those who see everybody.
     head: Option<u64>,
+    /// At a front end, whether the server of the stream is there: while it is away, nothing that people say is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<StreamIs>,
+}
+
+/// How a front end's server of the stream is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StreamIs {
+    Connected,
+    Away,
 }
 
 /// Whether the service answers.
@@ -394,7 +405,8 @@ struct Health {
 async fn health(State(app): State<App>, caller: Result<Caller, Problem>) -> Result<Json<Health>, Problem> {
     let head = app.desk.run(|desk| desk.home.state().head().0.0).await?;
     let sees = caller.is_ok_and(|caller| caller.sees_everybody());
-    Ok(Json(Health { status: "ok", head: sees.then_some(head) }))
+    let stream = app.link.as_ref().map(|link| if link.is_up() { StreamIs::Connected } else { StreamIs::Away });
+    Ok(Json(Health { status: "ok", head: sees.then_some(head), stream }))
 }
 
 /// The document, for those who ask for it.

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use clap::Args;
 use credence_cluster::Server;
 use credence_cluster::evidence::NameKey;
-use credence_cluster::front::{Front, NotTaken, shards};
+use credence_cluster::front::{Front, NotTaken, Slots, shards};
 use credence_memory::home::Home;
 use credence_memory::ids::{Hash, PersonId};
 use credence_priors::schema::ValueSchema;
@@ -97,10 +97,7 @@ impl From<NotTaken> for Problem {
     fn from(error: NotTaken) -> Self {
         match error {
             NotTaken::Overtaken => Self::overtaken(),
-            NotTaken::Elsewhere { slot } => Self::conflict(format!(
-                "this person's answers go to another shard (slot {slot}), which this front end does not have: nothing was recorded; ask one \
-                 that has it"
-            )),
+            NotTaken::Elsewhere { slot, to } => Self::elsewhere(slot, to),
             NotTaken::Away => Self::stream(
                 "stream-away",
                 "the server of the stream cannot be reached, so this was not taken: neither it nor this front end has it. Answers that were \
@@ -122,13 +119,34 @@ impl From<NotTaken> for Problem {
     }
 }
 
+impl Problem {
+    /// What a person says belongs to a shard that this front end does not have, or whose slots are just being moved.
+    fn elsewhere(slot: u32, to: Option<u32>) -> Self {
+        let shard = to.map_or_else(|| "another shard".to_owned(), |to| format!("shard {to} now"));
+        Self::conflict(format!(
+            "this person's answers go to {shard} (slot {slot}), which this front end does not have: nothing was recorded. Ask one that has \
+             it; if the shard was made after this one was started, start it again"
+        ))
+    }
+
+    /// A person's slot is on its way between two shards that this front end has.
+    fn moving(slot: u32, to: u32) -> Self {
+        Self::stream(
+            "slot-moving",
+            &format!(
+                "this person's slot ({slot}) is being moved to shard {to}: nothing was recorded. Send it again in a few seconds"
+            ),
+        )
+    }
+}
+
 /// How often a piece of work is done again on what came first.
 const TRIES: usize = 8;
 
 /// Does again what something else overtook: nothing of it was recorded. Only what is one piece of work is done again.
 pub(super) async fn again(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_one_piece = |path: &str| path.starts_with("/api/v1/sessions") || path.starts_with("/session");
-    if !app.is_front || request.method() != Method::POST || !is_one_piece(request.uri().path()) {
+    if app.link.is_none() || request.method() != Method::POST || !is_one_piece(request.uri().path()) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
@@ -163,7 +181,7 @@ pub(super) struct Map {
     tokens: Arc<Tokens>,
     key: NameKey,
     /// Each shard with its slots; the first is for what is of nobody alone.
-    shards: Vec<(u32, Vec<u32>)>,
+    shards: Vec<(u32, Slots)>,
 }
 
 impl Map {
@@ -172,16 +190,26 @@ impl Map {
         let key = opened.first().context("a front end has a shard")?.front.key().clone();
         if opened.iter().any(|one| *one.front.key() != key) {
             anyhow::bail!(WrongInput(
-                "the shards on this server began with different logs: they are not of one population".into()
+                "the shards on this server began with different logs, so they are not of one population: remove all streams whose names begin \
+                 with CREDENCE_ or KV_credence from the server and begin again, with one writer first"
+                    .into()
             ));
         }
-        let shards = opened.iter().map(|one| (one.front.shard(), one.front.slots().to_vec())).collect();
+        let shards = opened.iter().map(|one| (one.front.shard(), one.front.slots())).collect();
         Ok(Self { tokens, key, shards })
     }
 
-    fn shard_of(&self, person: &str) -> Option<u32> {
+    /// The shard that has a person, or why none here has; nothing where this is nobody's name.
+    fn shard_of(&self, person: &str) -> Option<Result<u32, Problem>> {
         let slot = self.key.place(&PersonId::new(person.trim()).ok()?).slot;
-        self.shards.iter().find(|(_, slots)| slots.contains(&slot)).map(|(shard, _)| *shard)
+        if let Some((shard, _)) = self.shards.iter().find(|(_, slots)| slots.has(slot)) {
+            return Some(Ok(*shard));
+        }
+        let to = self.shards.iter().find_map(|(_, slots)| slots.left_for(slot));
+        Some(Err(match to.filter(|to| self.has(*to).is_some()) {
+            Some(to) => Problem::moving(slot, to),
+            None => Problem::elsewhere(slot, to),
+        }))
     }
 
     fn has(&self, shard: u32) -> Option<u32> {
@@ -189,7 +217,7 @@ impl Map {
     }
 
     /// Whose shard a request is for.
-    fn shard(&self, parts: &Parts, body: &[u8]) -> u32 {
+    fn shard(&self, parts: &Parts, body: &[u8]) -> Result<u32, Problem> {
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         let token = bearer.and_then(|v| v.strip_prefix("Bearer ")).map(|v| v.trim().to_owned());
         let caller = token.or_else(|| cookie(&parts.headers)).and_then(|token| self.tokens.caller(&token));
@@ -198,8 +226,10 @@ impl Map {
         let named = named.or_else(|| in_body(parts, body));
         let chosen =
             || in_query(&parts.uri, "shard").or_else(|| in_cookie(parts)).and_then(|n| self.has(n.parse().ok()?));
-        let found = named.and_then(|person| self.shard_of(&person)).or_else(chosen);
-        found.unwrap_or_else(|| self.shards.first().map_or(1, |(shard, _)| *shard))
+        match named.and_then(|person| self.shard_of(&person)) {
+            Some(found) => found,
+            None => Ok(chosen().or_else(|| Some(self.shards.first()?.0)).unwrap_or(1)),
+        }
     }
 }
 
@@ -275,7 +305,10 @@ async fn to_shard(State(map): State<Arc<Map>>, request: Request, next: Next) -> 
         }
         false => (Bytes::new(), body),
     };
-    let shard = map.shard(&parts, &known);
+    let shard = match map.shard(&parts, &known) {
+        Ok(shard) => shard,
+        Err(problem) => return problem.into_response(),
+    };
     let chosen = in_query(&parts.uri, "shard").and_then(|n| map.has(n.parse().ok()?));
     // No handler knows of shards.
     let rest = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("shard="));

@@ -45,6 +45,7 @@ use clap::Args;
 use credence_agent::askable::Askable;
 use credence_agent::decide::Bars;
 use credence_agent::words::{self, Listener};
+use credence_cluster::front::Link;
 use credence_mcp::{AnswerAt, HttpOptions, Principal, streamable_http_service};
 use credence_memory::home::{Home, Paths};
 use credence_memory::ids::{Hash, PersonId};
@@ -149,8 +150,8 @@ pub(crate) struct Shared {
     home: PathBuf,
     askable: Arc<Askable>,
     tokens: Arc<Tokens>,
-    /// Whether this is a front end: what is recorded is in a stream.
-    is_front: bool,
+    /// At a front end, whose records are in a stream, the connection to its server.
+    link: Option<Link>,
     rates: Rates,
     /// Streams of events, by the tokens that hold them.
     streams: Held<Hash>,
@@ -190,6 +191,7 @@ struct Seat {
     desk: DeskHandle,
     askable: Arc<Askable>,
     reads: Vec<(String, String)>,
+    link: Option<Link>,
 }
 
 /// Runs `credence serve`.
@@ -228,6 +230,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         let askable = Arc::new(Askable::new(bank.clone(), home.state())?);
         let no_model = || Err("the service reads sentences by its grammar, without a model".into());
         let listener = Listener::new(&schema, words::Reader::Plain, Arc::new(no_model));
+        let link = match &keeps {
+            Keeps::Stream(front) => Some(front.link()),
+            Keeps::Disk => None,
+        };
         let stop = handle.clone();
         // Without its desk the service is of no use: it stops, and says so by the thread's result.
         let on_end = move || stop.graceful_shutdown(Some(STOPPING));
@@ -235,7 +241,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
         let (desk, thread) =
             DeskHandle::start(home, keeps, done, Arc::clone(&askable), listener, names.clone(), on_end)?;
         threads.push(thread);
-        seats.push(Seat { root, shard, desk, askable, reads });
+        seats.push(Seat { root, shard, desk, askable, reads, link });
     }
     let agents_of = person(&PersonArgs { person: args.agents_of.clone() }).ok();
     let (for_agents, with, shared) = (global.clone(), args.model.clone(), loaded.clone());
@@ -245,7 +251,8 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     let writer = Arc::new(writer);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
-        let socket = std::net::TcpListener::bind(args.listen).with_context(|| format!("failed to listen on {}", args.listen))?;
+        let socket = std::net::TcpListener::bind(args.listen)
+            .with_context(|| format!("failed to listen on {}: choose another address with --listen", args.listen))?;
         socket.set_nonblocking(true)?;
         let at = socket.local_addr()?;
         let known = hosts(at, &args.name, args.behind_proxy);
@@ -280,7 +287,8 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
             home: seat.root,
             askable: seat.askable,
             tokens: Arc::clone(&tokens),
-            is_front,
+
+            link: seat.link,
             rates: Rates::default(),
             streams: Held::default(),
             answered: Answered::default(),

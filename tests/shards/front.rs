@@ -1,6 +1,7 @@
 //! Front ends and writers: what is answered, who takes over, and what is told when the stream is away.
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -64,6 +65,7 @@ fn answers_go_on_while_writers_are_paused_and_servers_away_and_all_logs_have_the
     let refused = other.post(&said_at, &said);
     assert!(matches!(refused.problem().as_str(), "stream-away" | "stream-silent"), "{}", refused.text);
     assert_eq!(refused.status, 503);
+    assert_eq!(other.get("/health").ok()["stream"], "away");
     nats.again(0);
     let turn = (0..100).find_map(|_| {
         let answer = other.post(&said_at, &said);
@@ -112,6 +114,54 @@ fn a_front_end_of_two_shards_hands_everybody_to_theirs() {
     becomes(second_home.path(), &front_home.path().join("shard-2"));
     let unknown = front.get("/api/v1/sessions/nobody-3");
     assert_eq!(unknown.status, 404);
+
+    // Whoever moves goes on at the same front end.
+    let moves = |to: &str| {
+        let moved = Command::new(env!("CARGO_BIN_EXE_credence"))
+            .args(["shard", "move", "--on", &nats.url, "--from", "1", "--to", to, "--json"])
+            .output()
+            .expect("it moves them");
+        assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+        let moved: Value = serde_json::from_slice(&moved.stdout).expect("what was moved");
+        moved["people"].as_u64().expect("how many") as usize
+    };
+    let moved = moves("2");
+    assert!(moved > 0, "somebody moves");
+    for person in &people {
+        let since = Instant::now();
+        loop {
+            let begun = front.post("/api/v1/sessions", &json!({ "person": person }));
+            let said = (begun.status == 200).then(|| say(&front, &begun.ok(), 1));
+            if said.as_ref().is_some_and(|said| said.status == 200 && said.ok()["answers"] == 2) {
+                break;
+            }
+            let problem = said.unwrap_or(begun);
+            assert_eq!(problem.problem(), "slot-moving", "{}", problem.text);
+            assert!(since.elapsed() < Duration::from_secs(10), "{person} goes on");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert_eq!((counts("1"), counts("2")), (one - moved, two + moved));
+    becomes(first_home.path(), &front_home.path().join("shard-1"));
+    becomes(second_home.path(), &front_home.path().join("shard-2"));
+    // A shard that is made meanwhile is not known to it, and it says so.
+    let left = one - moved;
+    let gone = moves("3");
+    let refused = people.iter().map(|person| front.post("/api/v1/sessions", &json!({ "person": person })));
+    let refused: Vec<_> = refused.filter(|answer| answer.status != 200).collect();
+    assert!(gone <= left && refused.len() <= gone);
+    for answer in &refused {
+        assert!(answer.status == 409 && answer.text.contains("shard 3 now"), "{}", answer.text);
+    }
+    // A log of its own is in each folder of its home.
+    let list = Command::new(env!("CARGO_BIN_EXE_credence"))
+        .arg("--home")
+        .arg(front_home.path())
+        .args(["evidence", "list"])
+        .output();
+    let told = String::from_utf8(list.expect("it runs").stderr).expect("text");
+    assert!(told.contains("home of a front end") && told.contains("shard-1"), "{told}");
+    assert_eq!(front.get("/health").ok()["stream"], "connected");
 }
 
 fn empty() -> tempfile::TempDir {

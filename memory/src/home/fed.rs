@@ -25,7 +25,7 @@ impl Home {
     /// That a home which follows a stream gets nothing from elsewhere: it would differ from all others that do.
     pub(super) fn may_write(&mut self, record: Option<&Record>) -> Result<(), HomeError> {
         self.fed |= matches!(record, Some(Record::MessageReceived(_)));
-        match self.state.first_shard() {
+        match self.state.shards_followed().next() {
             Some(shard) if !self.fed => Err(HomeError::Fed { shard }),
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use credence_cluster::erasing::erase;
+use credence_cluster::erasing::{Whom, erase};
 use credence_memory::ids::PersonId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,11 +17,14 @@ use crate::surroundings::{say, say_json};
 #[derive(Debug, Args)]
 pub(crate) struct ShardEraseArgs {
     /// Person to erase
-    #[arg(long, value_name = "NAME")]
-    person: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "go_on", requires = "yes_erase")]
+    person: Option<String>,
     /// The name again, to confirm
     #[arg(long, value_name = "NAME")]
-    yes_erase: String,
+    yes_erase: Option<String>,
+    /// Go on with an erasure that was cut off
+    #[arg(long = "continue", conflicts_with_all = ["person", "yes_erase", "reason"])]
+    go_on: bool,
     /// Why; it stays in the logs
     #[arg(long, value_name = "TEXT", default_value = "asked for by the person")]
     reason: String,
@@ -52,10 +55,17 @@ pub(crate) struct ErasedEverywhereJson {
 
 /// Erases.
 pub(super) fn run(args: &ShardEraseArgs) -> anyhow::Result<()> {
-    let person = PersonId::new(&args.person)
-        .with_context(|| WrongInput(format!("{:?} cannot be a person's name", args.person)))?;
+    let person = args
+        .person
+        .as_ref()
+        .map(|name| PersonId::new(name).with_context(|| WrongInput(format!("{name:?} cannot be a person's name"))));
+    let person = person.transpose()?;
+    let whom = match (&person, &args.yes_erase) {
+        (Some(person), Some(confirmation)) => Whom::Named { person, confirmation },
+        _ => Whom::Unfinished,
+    };
     let (server, folder, patience) = (args.server.server(), args.work.folder(), Duration::from_secs(args.patience));
-    let erasing = erase(&server, &person, &args.yes_erase, &args.reason, &folder, patience);
+    let erasing = erase(&server, whom, &args.reason, &folder, patience);
     let gone = runtime()?.block_on(erasing)?;
     let evidence = gone.evidence.values().sum();
     if args.json {

@@ -87,7 +87,10 @@ pub(super) fn run(args: &MoveArgs) -> anyhow::Result<()> {
         moved.refused_for.as_secs_f64()
     ))?;
     if moved.is_new {
-        say(format!("Shard {} is new: credence shard write --shard {}/{} writes it.", moved.to, moved.to, moved.to))?;
+        say(format!(
+            "Shard {} is new: credence shard write --shard {} writes it. Front ends that run do not know it until they are started again.",
+            moved.to, moved.to
+        ))?;
     }
     Ok(())
 }

@@ -2,23 +2,24 @@
 
 use clap::Args;
 use credence_cluster::ClusterError;
-use credence_cluster::shard::{News, Shard, write};
+use credence_cluster::shard::{News, Shard, Writing, write};
+use credence_memory::ids::Hash;
 use tokio::sync::oneshot;
 
 use super::{ServerArgs, runtime, shard};
 use crate::cli::{Global, ModelArgs};
 use crate::signals;
-use crate::surroundings::{Loaded, home, now, opening_with, say};
+use crate::surroundings::{Loaded, home, now, opening_with, say, schema};
 
 /// Options of `credence shard write`.
 #[derive(Debug, Args)]
 pub(crate) struct WriteArgs {
-    /// Which shard, of how many: 2/8 is the second of eight
-    #[arg(long, value_name = "K/N", value_parser = shard)]
+    /// Which shard, of how many: 2/8 is the second of eight; 2 alone where it is there already
+    #[arg(long, value_name = "K[/N]", value_parser = shard)]
     shard: Shard,
     #[command(flatten)]
     server: ServerArgs,
-    /// The model and schema, for a shard that is begun here.
+    /// The model and schema, for a shard that is begun here. A shard that is there already must have the same schema.
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -42,12 +43,16 @@ pub(super) fn run(global: &Global, args: &WriteArgs) -> anyhow::Result<()> {
     let tell = |news: News| {
         let text = match news {
             News::StandsBy => {
-                "Another writer has the shard: this one follows, and takes over when that one ends.".to_owned()
+                "Another writer has the shard, or had it until a few seconds ago: this one follows, and takes over when that one is gone."
+                    .to_owned()
             }
             News::Writes(fence) => format!("This writer has the shard (lease {fence})."),
             News::Deposed => "Another writer has the shard now: this one stands by.".to_owned(),
             News::Away(why) => format!("The server does not answer, and is waited for: {why}"),
             News::Back => "The server is back.".to_owned(),
+            News::WaitsForACopy => {
+                "Another writer has begun the shards, and its log has not been copied yet: this one waits for it.".to_owned()
+            }
             News::Rebuilt => "The log was made from its copy on the server.".to_owned(),
         };
         if let Err(error) = say(text) {
@@ -55,19 +60,22 @@ pub(super) fn run(global: &Global, args: &WriteArgs) -> anyhow::Result<()> {
         }
     };
     let runtime = runtime()?;
-    let mut writes = || {
+    let mut writes = |writing| {
         runtime.block_on(async {
             tokio::select! {
                 _ = &mut stopped => Ok(()),
-                written = write(&server, args.shard, &root, &name, None, &tell) => written,
+                written = write(&server, writing, None, &tell) => written,
             }
         })
     };
-    match writes() {
+    let wanted = (args.model.schema.is_some() || args.model.pack.is_some()).then(|| schema(global, &args.model));
+    let wanted = wanted.transpose()?.map(|schema| Hash::of(schema.hash().as_bytes()));
+    let writing = Writing { schema: wanted, ..Writing::new(args.shard, &root, &name) };
+    match writes(writing) {
         Err(ClusterError::NoLog { .. }) => {
-            say("Nobody has begun this shard: it begins here.")?;
+            say("Nobody has begun the shards: they begin here.")?;
             drop(opening_with(global, &args.model, &Loaded::default())?.open(&root, now(), &mut |_| {})?);
-            Ok(writes()?)
+            Ok(writes(Writing { is_begun_here: true, ..writing })?)
         }
         written => Ok(written?),
     }
