@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{Context, stream};
+use async_nats::jetstream::stream::DeleteMessageErrorKind;
+use async_nats::jetstream::{Context, ErrorCode, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_stream::StreamExt;
@@ -193,6 +194,29 @@ pub(crate) async fn shards(context: &Context) -> Result<Vec<u32>, ClusterError> 
     }
     shards.sort_unstable();
     Ok(shards)
+}
+
+/// Shards in words.
+pub(crate) fn listed(shards: &[u32]) -> String {
+    match shards {
+        [] => "none".to_owned(),
+        shards => shards.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Deletes a message so that the server overwrites it; one that is not there is deleted.
+pub(crate) async fn delete(stream: &stream::Stream, sequence: u64, doing: &'static str) -> Result<(), ClusterError> {
+    match stream.delete_message(sequence).await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            DeleteMessageErrorKind::JetStream(why)
+                if matches!(why.error_code(), ErrorCode::NO_MESSAGE_FOUND | ErrorCode::SEQUENCE_NOT_FOUND) =>
+            {
+                Ok(())
+            }
+            _ => Err(refused(doing)(error)),
+        },
+    }
 }
 
 /// Numbers of the shards that have a log. One that no writer ever had has none, and nobody's evidence.

@@ -10,15 +10,15 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{LastRawMessageError, LastRawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode, stream};
 use credence_memory::home::{HomeError, Paths};
 use credence_memory::record::Record;
 use credence_memory::state::State;
 use tokio_stream::StreamExt;
 
-use crate::{ClusterError, Server, refused};
+use crate::{ClusterError, Server, control, refused};
 
 /// Bytes of a piece, at most: a server takes messages of a megabyte.
 const PIECE: usize = 256 << 10;
@@ -219,38 +219,41 @@ impl Copying {
     /// Deletes the pieces of the log that was there before an erasure: the server overwrites them.
     async fn delete_old(&self) -> Result<(), ClusterError> {
         let doing = "delete the copy of the log before an erasure";
-        loop {
-            let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(doing))?;
-            let state = &stream.cached_info().state;
-            if state.messages == 0 {
-                return Ok(());
-            }
-            let first = stream.get_raw_message(state.first_sequence).await.map_err(refused(doing))?;
+        let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(doing))?;
+        let mut next = 1;
+        // By what is there, not by the numbers that the server gives of first and last: killed while it deletes, it may not know them.
+        while let Some(first) = one(stream.get_first_raw_message_by_subject(&subject(self.shard), next).await, doing)? {
             if Piece::read(&first.headers)?.erasures >= self.erasures {
                 return Ok(());
             }
-            stream.delete_message(state.first_sequence).await.map_err(refused(doing))?;
+            control::delete(&stream, first.sequence, doing).await?;
+            next = first.sequence + 1;
         }
+        Ok(())
     }
 }
 
 /// Whether the copy of a shard's log has this message, and nothing of a log before the last erasure.
 pub(crate) async fn has_message(context: &Context, shard: u32, sequence: u64) -> Result<bool, ClusterError> {
     let stream = context.get_stream(name(shard)).await.map_err(refused(DOING))?;
-    let state = &stream.cached_info().state;
-    if state.messages == 0 {
-        return Ok(false);
-    }
-    // None where it was deleted meanwhile: then the copy is just being begun anew.
-    let one = async |at: u64| match stream.get_raw_message(at).await {
-        Ok(message) => Piece::read(&message.headers).map(Some),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(refused(DOING)(error)),
-    };
-    let (Some(first), Some(last)) = (one(state.first_sequence).await?, one(state.last_sequence).await?) else {
-        return Ok(false);
-    };
+    let subject = subject(shard);
+    let first = one(stream.get_first_raw_message_by_subject(&subject, 1).await, DOING)?;
+    let last = one(stream.get_last_raw_message_by_subject(&subject).await, DOING)?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(false) };
+    let (first, last) = (Piece::read(&first.headers)?, Piece::read(&last.headers)?);
     Ok(last.message >= sequence && first.erasures == last.erasures)
+}
+
+/// A message that was asked for; none where there is none.
+fn one(
+    asked: Result<StreamMessage, LastRawMessageError>,
+    doing: &'static str,
+) -> Result<Option<StreamMessage>, ClusterError> {
+    match asked {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(refused(doing)(error)),
+    }
 }
 
 /// The stream of a shard's copy; none where nobody has made it.
@@ -279,10 +282,9 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
     let Some(stream) = found(context, shard, doing).await? else { return Ok(false) };
     let config = pull::Config { ack_policy: AckPolicy::None, memory_storage: true, ..Default::default() };
     let consumer = stream.create_consumer(config).await.map_err(refused(doing))?;
-    let mut waiting = consumer.cached_info().num_pending;
-    if waiting == 0 {
-        return Ok(false);
-    }
+    // Pieces of an older log may be counted that are not there any more: the last one is what tells the end.
+    let last = one(stream.get_last_raw_message_by_subject(&subject(shard)).await, doing)?;
+    let Some(StreamMessage { sequence: last, .. }) = last else { return Ok(false) };
     let log = Paths::of(root).log();
     let beside = log.with_extension("copy");
     let failed = |doing| {
@@ -297,12 +299,14 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&beside).map_err(failed("create"))?;
     let (mut bytes, mut hash, mut is_begun) = (0, blake3::Hasher::new(), false);
-    while waiting > 0 {
+    let mut came = 0;
+    while came < last {
         let fetch = consumer.fetch().max_messages(32).expires(Duration::from_secs(2));
         let mut pieces = fetch.messages().await.map_err(refused(doing))?;
-        let mut came = 0;
+        let before = came;
         while let Some(message) = pieces.next().await {
             let message = message.map_err(refused(doing))?;
+            came = message.info().map_err(refused(doing))?.stream_sequence;
             let piece = Piece::read(message.headers.as_ref().unwrap_or(&HeaderMap::new()))?;
             if piece.from == 0 {
                 // The log was begun anew, as after an erasure.
@@ -311,7 +315,6 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
             }
             if !is_begun {
                 // The rest of a log before an erasure, which is being deleted.
-                came += 1;
                 continue;
             }
             hash.update(&message.payload);
@@ -321,12 +324,15 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
             }
             file.write_all(&message.payload).map_err(failed("write"))?;
             bytes = end;
-            came += 1;
         }
-        if came == 0 {
-            return Err(refused(doing)(format!("it ends after {bytes} bytes, and {waiting} pieces are missing")));
+        if came == before {
+            return Err(refused(doing)(format!(
+                "after {bytes} bytes nothing comes, and its last piece is not there yet"
+            )));
         }
-        waiting = waiting.saturating_sub(came);
+    }
+    if !is_begun {
+        return Err(refused(doing)("its beginning is not there: it is just being copied anew"));
     }
     file.sync_data().map_err(failed("sync"))?;
     drop(file);

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::control::{Work, begin, bucket, finish, shards_with_logs, tell, work};
+use crate::control::{self, Work, begin, bucket, finish, shards_with_logs, tell, work};
 use crate::evidence::{Erase, FORM, Message, NameKey, Place};
 use crate::replica::Replica;
 use crate::shard::{name, subject};
@@ -151,6 +151,8 @@ pub async fn erase(
         );
         return Err(not_done(DOING, why));
     }
+    // What was made of people before and came a moment later: from here on nobody makes anything of theirs.
+    population::clear(&context, server).await?;
     let mut messages = 0;
     for (shard, sequence) in &at {
         messages += delete(&context, *shard, *sequence, &place, person.as_ref()).await?;
@@ -202,8 +204,7 @@ async fn delete(
     }
     // Their own come last: they say who it is, if this is cut off.
     for sequence in others.iter().chain(&own) {
-        // The server overwrites what it deletes so.
-        stream.delete_message(*sequence).await.map_err(refused(DOING))?;
+        control::delete(&stream, *sequence, DOING).await?;
     }
     Ok(others.len() + own.len())
 }

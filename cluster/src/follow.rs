@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{Context, Message as Raw};
+use credence_memory::state::State;
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
 
 use crate::evidence::{At, Message, Unreadable};
@@ -16,6 +18,8 @@ use crate::{ClusterError, refused};
 const BATCH: usize = 256;
 /// A server that says nothing for twice as long is taken to be away.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How long a stream may be shorter than the log before it is taken to be another one.
+const DOUBT: Duration = Duration::from_secs(10);
 const DOING: &str = "follow the stream of the shard";
 
 /// A message of the stream.
@@ -54,15 +58,49 @@ pub(crate) struct Follow {
     shard: u32,
     /// The number of the next one.
     next: u64,
+    /// When the one before it was said, in milliseconds: what tells it from another of the same number.
+    time: Option<i64>,
+    /// Since when the stream seems to be shorter than the log.
+    doubted: Option<Instant>,
     messages: Option<pull::Stream>,
     /// Whether nothing was delivered yet since the server was asked.
     is_fresh: bool,
 }
 
 impl Follow {
-    /// Follows from the message after `last`.
-    pub(crate) fn after(context: Context, shard: u32, last: u64) -> Self {
-        Self { context, shard, next: last + 1, messages: None, is_fresh: true }
+    /// Follows from the message after the last one that a log has.
+    pub(crate) fn after(context: Context, shard: u32, state: &State) -> Self {
+        let next = state.message_received(shard).map_or(0, |last| last.sequence) + 1;
+        let time = state.message_time(shard).map(|time| time.as_millisecond());
+        Self { context, shard, next, time, doubted: None, messages: None, is_fresh: true }
+    }
+
+    /// That the stream has the last message that the log has: it may be another stream since, where the server lost what it had taken.
+    ///
+    /// # Errors
+    /// [`ClusterError::OtherStream`]; the server.
+    pub(crate) async fn confirm(&self) -> Result<(), ClusterError> {
+        let (shard, last) = (self.shard, self.next - 1);
+        let Some(time) = self.time else { return Ok(()) };
+        let stream = self.context.get_stream(name(shard)).await.map_err(refused(DOING))?;
+        let end = stream.cached_info().state.last_sequence;
+        if end < last {
+            return Err(ClusterError::OtherStream { shard, last, why: format!("the stream ends with message {end}") });
+        }
+        let message = match stream.get_raw_message(last).await {
+            Ok(message) => message,
+            // What was erased cannot be told from what was never there.
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
+            Err(error) => return Err(refused(DOING)(error)),
+        };
+        // A log has the time of what is said, of an erasure, or the server's own, as the case may be.
+        let said = Message::read(&message.payload).ok();
+        let said = said.and_then(|said| said.time().or_else(|| said.erase.map(|erase| erase.time)));
+        let published = i64::try_from(message.time.unix_timestamp_nanos() / 1_000_000).ok();
+        if said.map(|time| time.as_millisecond()) == Some(time) || published == Some(time) {
+            return Ok(());
+        }
+        Err(ClusterError::OtherStream { shard, last, why: "the stream has another one of this number".into() })
     }
 
     /// The last message in the stream; 0 where there is none.
@@ -102,6 +140,7 @@ impl Follow {
             }
             if sequence == self.next {
                 self.next += 1;
+                self.time = Some(delivered.at.time.as_millisecond());
                 batch.push(delivered);
             }
             self.is_fresh = false;
@@ -119,13 +158,20 @@ impl Follow {
 
     async fn ask(&mut self) -> Result<pull::Stream, ClusterError> {
         let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(DOING))?;
-        let state = &stream.cached_info().state;
-        let (last, end) = (self.next - 1, state.last_sequence);
-        if end < last {
-            return Err(refused(DOING)(format!("the log has message {last}, and the stream ends with {end}")));
+        let is_behind = stream.cached_info().state.last_sequence < self.next - 1;
+        match self.confirm().await {
+            Ok(()) => self.doubted = None,
+            // Servers of a cluster that have just come back may know less for a moment.
+            Err(error @ ClusterError::OtherStream { .. })
+                if is_behind && self.doubted.get_or_insert_with(Instant::now).elapsed() < DOUBT =>
+            {
+                return Err(refused(DOING)(error));
+            }
+            Err(error) => return Err(error),
         }
-        if state.first_sequence > self.next {
-            return Err(ClusterError::Gap { shard: self.shard, last, next: state.first_sequence });
+        let first = stream.cached_info().state.first_sequence;
+        if first > self.next {
+            return Err(ClusterError::Gap { shard: self.shard, last: self.next - 1, next: first });
         }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },

@@ -46,6 +46,9 @@ pub enum NotTaken {
         /// The shard that it left for, if it was here.
         to: Option<u32>,
     },
+    /// Another shard has just taken the person's slot.
+    #[error("the person's slot is being moved to another shard")]
+    Moving,
     /// The server was not there: it has nothing of it.
     #[error("the stream's server cannot be reached")]
     Away,
@@ -175,7 +178,8 @@ impl Front {
             let (mut home, is_new) = shard::home(&context, number, [], root).await?;
             is_rebuilt |= is_new;
             let last = |home: &Home| home.state().message_received(number).map_or(0, |last| last.sequence);
-            let mut follow = Follow::after(context.clone(), number, last(&home));
+            let mut follow = Follow::after(context.clone(), number, home.state());
+            follow.confirm().await?;
             let end = follow.end().await?;
             let caught_up = async {
                 while last(&home) < end {
@@ -344,6 +348,9 @@ impl Front {
                         PublishErrorKind::MaxPayloadExceeded => return Err(NotTaken::Refused(in_full(&error))),
                         // Nobody listens there: not at this moment, or not any more.
                         PublishErrorKind::StreamNotFound => {}
+                        PublishErrorKind::Other if in_full(&error).contains(OTHER_STREAM) => {
+                            return Err(NotTaken::Moving);
+                        }
                         PublishErrorKind::Other => return Err(NotTaken::Refused(in_full(&error))),
                         _ => was_sent = true,
                     },
@@ -376,6 +383,9 @@ impl Front {
         }
     }
 }
+
+/// What the server says where another stream has the subject.
+const OTHER_STREAM: &str = "error code 10060";
 
 /// An error with what the server said.
 fn in_full(error: &PublishError) -> String {

@@ -113,6 +113,19 @@ pub enum ClusterError {
         /// The next one in the stream.
         next: u64,
     },
+    /// The stream does not go on from what a log has.
+    #[error(
+        "the log has message {last} of shard {shard}, and {why}: the server has lost what it had taken, or this home is of another server; \
+         nothing is appended"
+    )]
+    OtherStream {
+        /// The shard.
+        shard: u32,
+        /// The last message in the log.
+        last: u64,
+        /// What the stream has instead.
+        why: String,
+    },
     /// A shard that nobody has begun.
     #[error(
         "shard {shard} has no log yet, neither in a home here nor as a copy on the server: start its writer first (credence shard write)"

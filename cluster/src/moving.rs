@@ -21,7 +21,7 @@ use credence_memory::{Home, HomeError};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::control::{Work, begin, bucket, finish, is_unused, shards, slots_of, take_slots, tell, work};
+use crate::control::{Work, begin, bucket, finish, is_unused, listed, shards, slots_of, take_slots, tell, work};
 use crate::evidence::{At, FORM, Message, NameKey, Said, Taken, take};
 use crate::replica::Replica;
 use crate::shard::{name, subject};
@@ -85,9 +85,7 @@ pub async fn move_slots(server: &Server, wanted: Option<&Wanted>, folder: &Path)
         (Work::None, Some(wanted)) => {
             let all = shards(&context).await?;
             if !all.contains(&wanted.from) {
-                let all: Vec<String> = all.iter().map(u32::to_string).collect();
-                let there = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-                return Err(not_done(DOING, format!("there is no shard {}; there are: {there}", wanted.from)));
+                return Err(not_done(DOING, format!("there is no shard {}; there are: {}", wanted.from, listed(&all))));
             }
             let (has, _) = slots_of(&context, wanted.from).await?;
             let slots = chosen(wanted, &has)?;

@@ -44,6 +44,8 @@ const LOOKED: Duration = Duration::from_millis(500);
 pub(crate) enum Asked {
     /// Shards are to publish their people's messages.
     Messages,
+    /// Nobody waits for the messages any more.
+    GivenUp,
     /// The result is in the stream of every shard, in the message of this number.
     Told {
         /// Number of the fit.
@@ -88,7 +90,8 @@ pub(crate) struct Part {
     looked: Option<Instant>,
     /// The last fit that it published messages for.
     published: u64,
-    making: Option<(u64, JoinHandle<Made>)>,
+    /// The fit that messages are made for, and how many erasures the log had then.
+    making: Option<(u64, u64, JoinHandle<Made>)>,
     /// What it said that it holds.
     said: Option<u64>,
 }
@@ -106,13 +109,23 @@ impl Part {
     /// # Errors
     /// The server.
     pub(crate) async fn look(&mut self, state: &State) -> Result<(), ClusterError> {
-        if let Some((fit, making)) = self.making.take_if(|(_, making)| making.is_finished()) {
+        if let Some((fit, erasures, making)) = self.making.take_if(|(.., making)| making.is_finished()) {
             let made = making.await.map_err(refused("make people's messages"))?;
+            let is_wanted =
+                matches!(entry(&self.bucket, KEY).await?, (Some(Asked::Messages), revision) if revision == fit);
             match made {
-                Ok(bytes) => self.publish(fit, &bytes).await?,
-                Err(why) => tracing::warn!("people's messages could not be made: {why}"),
+                // Somebody was erased meanwhile, who may be in them: they are made again.
+                Ok(_) if erasures != state.erasures() => {}
+                Ok(bytes) if is_wanted => {
+                    self.publish(fit, &bytes).await?;
+                    self.published = fit;
+                }
+                Ok(_) => self.published = fit,
+                Err(why) => {
+                    tracing::warn!("people's messages could not be made: {why}");
+                    self.published = fit;
+                }
             }
-            self.published = fit;
         }
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOKED) {
             return Ok(());
@@ -123,14 +136,14 @@ impl Part {
             None => {}
             Some(Asked::Messages) if revision > self.published && self.making.is_none() => {
                 // Belief of nobody is needed, and the log may grow meanwhile: they say up to where they go.
-                let state = state.clone();
+                let (state, erasures) = (state.clone(), state.erasures());
                 let make = move || {
                     let made = Messages::of(&state, None, &|_| ()).and_then(|messages| messages.to_bytes());
                     made.map_err(|error| error.to_string())
                 };
-                self.making = Some((revision, tokio::task::spawn_blocking(make)));
+                self.making = Some((revision, erasures, tokio::task::spawn_blocking(make)));
             }
-            Some(Asked::Messages) => {}
+            Some(Asked::Messages | Asked::GivenUp) => {}
             Some(Asked::Told { fit, at }) => self.holds(state, fit, &at, revision).await?,
             Some(Asked::Withdrawn { fit, by, told: false }) if by == self.shard => {
                 self.withdraw(state, fit, revision).await?;
@@ -261,6 +274,7 @@ pub async fn learn(
         let silent: Vec<String> = all.iter().filter(|n| !came.contains_key(n)).map(u32::to_string).collect();
         if !silent.is_empty() && since.elapsed() >= patience {
             let why = format!("no messages came from shard {}: is its writer running?", silent.join(", "));
+            clear(&context, server).await?;
             return Err(not_done(doing, why));
         }
         if !silent.is_empty() {
@@ -329,8 +343,12 @@ async fn fetched(stream: &stream::Stream, fit: u64, shard: u32) -> Result<Option
     Messages::from_bytes(&bytes).map(Some).map_err(refused(doing))
 }
 
-/// Removes messages that a fit which was cut off has left.
+/// Gives up a fit that was cut off, and removes the messages that it has left.
 pub(crate) async fn clear(context: &Context, server: &Server) -> Result<(), ClusterError> {
+    let bucket = bucket(context, server).await?;
+    if let (Some(Asked::Messages), revision) = entry(&bucket, KEY).await? {
+        put(&bucket, KEY, &Asked::GivenUp, revision).await?;
+    }
     let stream = stream(context, server).await?;
     stream.purge().await.map_err(refused("remove people's messages")).map(drop)
 }

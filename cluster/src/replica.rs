@@ -28,7 +28,8 @@ impl Replica {
     /// No copy of the log, or no server.
     pub(crate) async fn open(context: &Context, shard: u32, root: &Path) -> Result<Self, ClusterError> {
         let (home, _) = shard::home(context, shard, [], root).await?;
-        let follow = Follow::after(context.clone(), shard, last(&home, shard));
+        let follow = Follow::after(context.clone(), shard, home.state());
+        follow.confirm().await?;
         Ok(Self { home, follow, context: context.clone(), shard, root: root.to_owned() })
     }
 
@@ -71,7 +72,7 @@ impl Replica {
         let _ = std::fs::remove_dir_all(&beside);
         copy::fetch(&self.context, self.shard, &beside).await?;
         let (home, _) = shard::home(&self.context, self.shard, [], &beside).await?;
-        self.follow = Follow::after(self.context.clone(), self.shard, last(&home, self.shard));
+        self.follow = Follow::after(self.context.clone(), self.shard, home.state());
         self.home = home;
         let _ = std::fs::remove_dir_all(std::mem::replace(&mut self.root, beside));
         Ok(())

@@ -19,12 +19,12 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Context, stream};
 use credence_memory::home::Paths;
 use credence_memory::ids::{Hash, PersonId};
-use credence_memory::{Home, HomeError};
+use credence_memory::{Home, HomeError, Record};
 use tokio::time::{Instant, sleep};
 
-use crate::control::{self, Begun, bucket, shards, slots_of};
+use crate::control::{self, Begun, bucket, listed, shards, slots_of};
 use crate::copy::{self, Copying, Stand};
-use crate::evidence::{FORM, Message, NameKey, SLOTS, Taken, slots, take};
+use crate::evidence::{FORM, Message, NameKey, SLOTS, Said, Taken, slots, take};
 use crate::follow::{Delivered, Follow};
 use crate::lease::{self, Candidate, Standing};
 use crate::population::Part;
@@ -34,6 +34,7 @@ pub use crate::lease::LEASE;
 
 /// How long one look at the stream waits.
 const PATIENCE: Duration = Duration::from_millis(250);
+const DOING: &str = "write a shard";
 /// How often the log's copy is brought up to date, and how often a lease is said again that does not stand in the stream yet.
 const COPIED: Duration = Duration::from_secs(1);
 
@@ -192,10 +193,6 @@ pub(crate) async fn home(
     Ok((home, is_new))
 }
 
-fn last(home: &Home, number: u32) -> u64 {
-    home.state().message_received(number).map_or(0, |last| last.sequence)
-}
-
 /// Folds what was delivered; says which lease has the shard since, if that changed.
 ///
 /// # Errors
@@ -206,11 +203,17 @@ pub(crate) fn fold(home: &mut Home, batch: &[Delivered]) -> Result<Option<u64>, 
         let read = delivered.read()?;
         match take(home, delivered.at, read.as_ref().map_err(String::as_str))? {
             Taken::Lease(fence) => lease = Some(fence),
+            // A population that an erasure has ended already.
+            Taken::Refused(why) if read.as_ref().is_ok_and(is_withdrawal) => tracing::debug!("{why}"),
             Taken::Refused(why) => tracing::warn!(message = delivered.at.sequence, "a message was refused: {why}"),
             Taken::Records(_) | Taken::Again | Taken::Erased => {}
         }
     }
     Ok(lease)
+}
+
+fn is_withdrawal(message: &Message) -> bool {
+    matches!(message.says.as_slice(), [Said { record: Record::PopulationWithdrawn(_), .. }])
 }
 
 fn sync(home: &mut Home) -> Result<(), ClusterError> {
@@ -278,15 +281,9 @@ pub async fn write(
     if is_new {
         tell(News::Rebuilt);
     }
-    let follow = Follow::after(context.clone(), shard.number, last(&home, shard.number));
-    let (end, here) = (follow.end().await?, last(&home, shard.number));
-    if here > end {
-        let why = format!(
-            "it has message {here}, and the stream ends with message {end}: it is of another server, or the server has lost what it had not \
-             written to its disk"
-        );
-        return Err(ClusterError::OtherLog { path: root.to_owned(), shard: shard.number, why });
-    }
+    let follow = Follow::after(context.clone(), shard.number, home.state());
+    // Before anything of this log is copied.
+    follow.confirm().await?;
     let mut writer = Writer {
         follow,
         candidate: Candidate::new(&context, shard.number, writing.writer).await?,
@@ -366,7 +363,9 @@ async fn begin(
         };
         let Some(header) = home.state().header() else { return Err(ClusterError::NoLog { shard: shard.number }) };
         if writing.schema.is_some_and(|schema| schema != header.schema_hash) {
-            return Err(other_log("it is of another value schema than the one that was given".into()));
+            let why =
+                "it has another value schema than the one that was given: a shard keeps the one that it began with";
+            return Err(not_done(DOING, why));
         }
         if of > 1 && home.state().shards_followed().next().is_none() && has_evidence(&home)? {
             let why = "it has people's evidence, who are of one shard only: begin with 1/1, and split it";
@@ -384,7 +383,15 @@ async fn begin(
                 copy::remove(root)?;
                 is_begun_here = false;
             }
-            Some(_) => return Err(other_log("the shards on this server began with another".into())),
+            Some(_) => {
+                let why = "the shards on this server began with another: give another home (an empty one is made from the copy of the log)";
+                return Err(other_log(why.into()));
+            }
+            None if home.state().shards_followed().next().is_some()
+                && !shards(context).await?.contains(&shard.number) =>
+            {
+                return Err(other_log("it follows a shard of another server, and none has begun on this one".into()));
+            }
             // Where another writer was first, that is found out the next time around.
             None => control::say_begun(&bucket, &ours).await?,
         }
@@ -402,30 +409,25 @@ fn has_evidence(home: &Home) -> Result<bool, ClusterError> {
 
 /// Among how many shards slots are dealt, or were when the shards began.
 async fn dealt(context: &Context, shard: Shard, begun: Option<&Begun>) -> Result<u32, ClusterError> {
-    let doing = "write a shard";
     let Some(Begun { shards: dealt, .. }) = begun else {
-        let unsaid = || {
-            not_done(
-                doing,
-                format!("no shard has begun on this server: say of how many it is, such as --shard {}/2", shard.number),
-            )
-        };
+        let unsaid =
+            || not_done(DOING, "no shard has begun on this server: say of how many it is, such as --shard 1/2");
         return shard.of.ok_or_else(unsaid);
     };
     let there = shards(context).await?;
-    let list = || there.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     if shard.number > *dealt && !there.contains(&shard.number) {
-        let why = format!("there is no shard {}; there are: {}; credence shard move makes more", shard.number, list());
-        return Err(not_done(doing, why));
+        let why =
+            format!("there is no shard {}: there are {}; credence shard move makes more", shard.number, listed(&there));
+        return Err(not_done(DOING, why));
     }
     match shard.of {
         Some(of) if of != *dealt && of as usize != there.len() => {
             let why = format!(
-                "there are not {of} shards on this server, but: {}. give --shard {} for the one that is there; credence shard move makes more",
-                list(),
+                "slots were dealt among {dealt} shards on this server, not {of}; there are {}: give --shard {} for the one that is there",
+                listed(&there),
                 shard.number
             );
-            Err(not_done(doing, why))
+            Err(not_done(DOING, why))
         }
         _ => Ok(*dealt),
     }
@@ -505,7 +507,8 @@ impl Writer<'_> {
         copy::fetch(&context, shard, root).await?;
         let (home, _) = self::home(&context, shard, [], root).await?;
         tell(News::Rebuilt);
-        let follow = Follow::after(context.clone(), shard, last(&home, shard));
+        let follow = Follow::after(context.clone(), shard, home.state());
+        follow.confirm().await?;
         let copying = Copying::begin(&context, shard, root, Stand::of(home.state(), shard)).await?;
         let (said, copied) = (None, Instant::now());
         Ok(Self { context, shard, root, home, follow, candidate, copying, population, said, copied, tell })

@@ -11,6 +11,7 @@ use credence_cluster::erasing::{Whom, erase};
 use credence_cluster::evidence::{FORM, Message, NameKey, Said, slots};
 use credence_cluster::front::{Front, NotTaken, shards};
 use credence_cluster::shard::{News, Shard, Writing, open, publish, write};
+use credence_memory::erase::Erasure;
 use credence_memory::home::Paths;
 use credence_memory::ids::{Hash, PersonId};
 use credence_memory::sample::{choice, described, header, id};
@@ -260,7 +261,7 @@ async fn shards_begin_once_and_a_writer_has_its_own_home() {
 
     // A wrong number makes nothing.
     for (shard, says) in
-        [(of(3, Some(3)), "no shard 3"), (of(1, Some(3)), "there are not 3"), (of(3, None), "no shard 3")]
+        [(of(3, Some(3)), "no shard 3"), (of(1, Some(3)), "dealt among 2"), (of(3, None), "no shard 3")]
     {
         let wrong = refused(shard, one.path()).await;
         assert!(wrong.contains(says), "{wrong}");
@@ -271,6 +272,82 @@ async fn shards_begin_once_and_a_writer_has_its_own_home() {
     let another =
         write(&server, Writing { schema, ..Writing::new(of(1, None), one.path(), "one") }, once, &quiet).await;
     assert!(another.expect_err("another schema").to_string().contains("another value schema"));
+
+    // On another server, where none has begun, a home that follows a shard begins nothing; an empty one does.
+    let Some(elsewhere) = Nats::start() else { return };
+    let server = Server { url: elsewhere.url.clone(), ..server };
+    let follows = write(&server, Writing::new(of(1, Some(2)), one.path(), "one"), once, &quiet).await;
+    assert!(follows.expect_err("it is refused").to_string().contains("none has begun on this one"));
+    let new = begun("new");
+    write(&server, Writing::new(of(1, Some(2)), new.path(), "new"), once, &quiet).await.expect("they begin");
+}
+
+fn copied(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copied(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).expect("a copy")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_more_than_a_server_that_lost_something_appends_nothing() {
+    let Some(mut nats) = Nats::start() else { return };
+    let server = Server { url: nats.url.clone(), credentials: None, ca: None, replicas: 1 };
+    let (dir, front, backup) =
+        (begun("one"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let quiet = |_: News| {};
+    let (key, ada) = (NameKey::of("one"), id("ada"));
+    let shard = Shard { number: 1, of: Some(1) };
+    let follows =
+        || write(&server, Writing::new(shard, dir.path(), "writer"), Some(Duration::from_millis(300)), &quiet);
+    let say = async |n: usize| {
+        let context = open(&server, 1).await.expect("the streams");
+        let records = [described(0), described(1), choice("ada", 0, 1, Some(0))];
+        let says = records.into_iter().map(|record| Said { time: Timestamp::now(), record }).collect();
+        let message = Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None };
+        publish(&context, &key, &ada, &n.to_string(), &message).await.expect("the stream has it");
+    };
+    follows().await.expect("it begins");
+    let store = nats.store.path().to_owned();
+    nats.kill(0);
+    copied(&store, backup.path());
+    nats.again(0);
+    say(1).await;
+    say(2).await;
+    follows().await.expect("it follows");
+    tokio::task::block_in_place(|| drop(Front::open(&server, 1, front.path()).expect("a front end")));
+    let before = [dir.path(), front.path()].map(files);
+    // An old backup is put back: the last two messages are gone, and others come in their place.
+    nats.kill(0);
+    std::fs::remove_dir_all(store.join("0")).expect("it is gone");
+    copied(backup.path(), &store);
+    nats.again(0);
+    let front_end =
+        || tokio::task::block_in_place(|| Front::open(&server, 1, front.path())).err().map(|e| e.to_string());
+    let shorter = follows().await.expect_err("it has less").to_string();
+    assert!(shorter.contains("the stream ends with message"), "{shorter}");
+    assert!(front_end().is_some_and(|told| told.contains("the stream ends with message")));
+    for n in 3..9 {
+        say(n).await;
+    }
+    let another = follows().await.expect_err("it is another").to_string();
+    assert!(another.contains("another one of this number"), "{another}");
+    assert!(front_end().is_some_and(|told| told.contains("another one of this number")));
+    assert_eq!([dir.path(), front.path()].map(files), before);
+    // An empty home has what the server has.
+    let fresh = tempfile::tempdir().expect("a folder");
+    write(&server, Writing::new(shard, fresh.path(), "fresh"), Some(Duration::from_millis(300)), &quiet)
+        .await
+        .expect("it follows");
+    let (home, _) = Home::open(fresh.path()).expect("a home");
+    assert_eq!(home.state().person(&ada).map(|person| person.evidence().len()), Some(6));
+    // Nobody is erased from one home alone.
+    let alone = Erasure::of(&home, &ada).expect_err("others would differ").to_string();
+    assert!(alone.contains("credence shard erase"), "{alone}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -127,8 +127,11 @@ impl Erasure {
     /// Works out what would be removed.
     ///
     /// # Errors
-    /// The log has nothing about this person, or it cannot be read.
+    /// The log has nothing about this person, or it cannot be read; or the home follows a shard, and all others that do would differ.
     pub fn of(home: &Home, person: &PersonId) -> Result<Self, EraseError> {
+        if let Some(shard) = home.state().shards_followed().next() {
+            return Err(HomeError::Fed { shard }.into());
+        }
         Self::over_shards(home, Some(person), &BTreeSet::new())
     }
 

@@ -90,7 +90,8 @@ pub enum HomeError {
     InUse(PathBuf),
     /// Its records come from a stream, and from nowhere else.
     #[error(
-        "this home follows shard {shard} of a stream: say it at a front end of the shard (credence serve --stream)"
+        "this home follows shard {shard} of a stream: say it at a front end of the shard (credence serve --stream); to erase a person, use \
+         credence shard erase"
     )]
     Fed {
         /// The shard.

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use credence_approvals::Approvals;
+use jiff::Timestamp;
 use rayon::prelude::*;
 
 use crate::belief::{BeliefError, Mixture, Priors, Settings, Surprise};
@@ -150,7 +151,7 @@ pub struct State {
     library: Arc<Library>,
     motives: BTreeMap<Seq, MotiveRead>,
     /// The last message received of each shard.
-    received: BTreeMap<u32, MessageReceived>,
+    received: BTreeMap<u32, (MessageReceived, Timestamp)>,
     /// Who left for other shards, by the number of the move.
     left: BTreeMap<u64, PeopleLeft>,
     joining: Option<Joining>,
@@ -603,7 +604,7 @@ impl State {
                 self.motives.insert(seq, r.clone());
             }
             Record::MessageReceived(r) => {
-                self.received.insert(r.shard, r.clone());
+                self.received.insert(r.shard, (r.clone(), entry.time));
             }
         }
     }
@@ -736,7 +737,12 @@ impl State {
 
     /// The last message that was received of a shard's stream.
     pub fn message_received(&self, shard: u32) -> Option<&MessageReceived> {
-        self.received.get(&shard)
+        self.received.get(&shard).map(|(last, _)| last)
+    }
+
+    /// The time that the log gives that message.
+    pub fn message_time(&self, shard: u32) -> Option<Timestamp> {
+        self.received.get(&shard).map(|(_, time)| *time)
     }
 
     /// All imports, in the order of the log.

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
@@ -25,6 +26,7 @@ use credence_memory::ids::{Hash, PersonId};
 use credence_priors::schema::ValueSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::access::{Role, Tokens, cookie};
 use super::limits::InTime;
@@ -98,6 +100,7 @@ impl From<NotTaken> for Problem {
         match error {
             NotTaken::Overtaken => Self::overtaken(),
             NotTaken::Elsewhere { slot, to } => Self::elsewhere(slot, to),
+            NotTaken::Moving => Self::moving(),
             NotTaken::Away => Self::stream(
                 "stream-away",
                 "the server of the stream cannot be reached, so this was not taken: neither it nor this front end has it. Answers that were \
@@ -129,19 +132,19 @@ impl Problem {
         ))
     }
 
-    /// A person's slot is on its way between two shards that this front end has.
-    fn moving(slot: u32, to: u32) -> Self {
-        Self::stream(
-            "slot-moving",
-            &format!(
-                "this person's slot ({slot}) is being moved to shard {to}: nothing was recorded. Send it again in a few seconds"
-            ),
-        )
+    /// A person's slot is on its way to another shard.
+    fn moving() -> Self {
+        let detail =
+            "this person is just being moved to another shard: nothing was recorded. Send it again in a few seconds";
+        Self::stream(MOVING, detail)
     }
 }
 
 /// How often a piece of work is done again on what came first.
 const TRIES: usize = 8;
+const MOVING: &str = "slot-moving";
+/// How long a person's move to another shard is waited for.
+const MOVED: Duration = Duration::from_secs(5);
 
 /// Does again what something else overtook: nothing of it was recorded. Only what is one piece of work is done again.
 pub(super) async fn again(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -205,9 +208,14 @@ impl Map {
         if let Some((shard, _)) = self.shards.iter().find(|(_, slots)| slots.has(slot)) {
             return Some(Ok(*shard));
         }
-        let to = self.shards.iter().find_map(|(_, slots)| slots.left_for(slot));
+        // It may have been moved on, more than once.
+        let left = |shard: u32| self.shards.iter().find(|(known, _)| *known == shard)?.1.left_for(slot);
+        let mut to = self.shards.iter().find_map(|(_, slots)| slots.left_for(slot));
+        for _ in &self.shards {
+            to = to.and_then(|to| left(to).or(Some(to)));
+        }
         Some(Err(match to.filter(|to| self.has(*to).is_some()) {
-            Some(to) => Problem::moving(slot, to),
+            Some(_) => Problem::moving(),
             None => Problem::elsewhere(slot, to),
         }))
     }
@@ -291,25 +299,47 @@ pub(super) fn dispatch(map: Map, shards: Vec<(u32, Router)>) -> Router {
 }
 
 async fn to_shard(State(map): State<Arc<Map>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let is_small = parts.method == Method::POST && !parts.uri.path().contains("/import");
     let (known, body) = match is_small {
         true => {
             // What each service checks before it reads anything is checked after this.
             let (body, is_late) = InTime::of(parts.uri.path(), body);
             match to_bytes(body, BODY_MAX).await {
-                Ok(bytes) => (bytes.clone(), Body::from(bytes)),
+                Ok(bytes) => (bytes, Body::empty()),
                 Err(_) if is_late.load(Ordering::SeqCst) => return Problem::too_slow().into_response(),
                 Err(_) => return Problem::too_large(format!("a request has at most {BODY_MAX} bytes")).into_response(),
             }
         }
         false => (Bytes::new(), body),
     };
-    let shard = match map.shard(&parts, &known) {
-        Ok(shard) => shard,
-        Err(problem) => return problem.into_response(),
+    // What can be sent again waits until a move is over.
+    let is_whole = is_small || matches!(parts.method, Method::GET | Method::HEAD);
+    let (since, mut body) = (Instant::now(), Some(body));
+    let mut response = loop {
+        let body = if is_whole { Body::from(known.clone()) } else { body.take().unwrap_or_default() };
+        let response = match map.shard(&parts, &known) {
+            Ok(shard) => handed(shard, &parts, body, next.clone()).await,
+            Err(problem) => problem.into_response(),
+        };
+        let is_moving = response.extensions().get::<Problem>().is_some_and(|problem| problem.code == MOVING);
+        if !is_moving || !is_whole || since.elapsed() >= MOVED {
+            break response;
+        }
+        sleep(Duration::from_millis(100)).await;
     };
     let chosen = in_query(&parts.uri, "shard").and_then(|n| map.has(n.parse().ok()?));
+    if let Some(chosen) = chosen
+        && let Ok(value) = HeaderValue::from_str(&format!("{CHOSEN}={chosen}; HttpOnly; SameSite=Lax; Path=/"))
+    {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+/// What a shard's own service says.
+async fn handed(shard: u32, parts: &Parts, body: Body, next: Next) -> Response {
+    let mut parts = parts.clone();
     // No handler knows of shards.
     let rest = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("shard="));
     let rest = rest.filter(|pair| !pair.is_empty()).collect::<Vec<_>>().join("&");
@@ -318,11 +348,5 @@ async fn to_shard(State(map): State<Arc<Map>>, request: Request, next: Next) -> 
         Ok(uri) => parts.uri = uri,
         Err(_) => return Problem::malformed("the address is too long").into_response(),
     }
-    let mut response = next.run(Request::from_parts(parts, body)).await;
-    if let Some(chosen) = chosen
-        && let Ok(value) = HeaderValue::from_str(&format!("{CHOSEN}={chosen}; HttpOnly; SameSite=Lax; Path=/"))
-    {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-    response
+    next.run(Request::from_parts(parts, body)).await
 }

@@ -269,7 +269,7 @@ impl State {
 
     /// That no message counts twice, and that a writer whose lease is over writes nothing.
     fn received(&self, r: &MessageReceived) -> Result<(), Illegal> {
-        let Some(last) = self.received.get(&r.shard) else { return Ok(()) };
+        let Some(last) = self.message_received(r.shard) else { return Ok(()) };
         if r.sequence <= last.sequence {
             return Err(Illegal::ReceivedBefore { sequence: r.sequence, last: last.sequence });
         }

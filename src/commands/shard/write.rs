@@ -51,7 +51,9 @@ pub(super) fn run(global: &Global, args: &WriteArgs) -> anyhow::Result<()> {
             News::Away(why) => format!("The server does not answer, and is waited for: {why}"),
             News::Back => "The server is back.".to_owned(),
             News::WaitsForACopy => {
-                "Another writer has begun the shards, and its log has not been copied yet: this one waits for it.".to_owned()
+                "Another writer has begun the shards, and its log has not been copied yet: this one waits for it. If that writer's home is \
+                 gone, remove all streams whose names begin with CREDENCE_ or KV_credence from the server, and begin again."
+                    .to_owned()
             }
             News::Rebuilt => "The log was made from its copy on the server.".to_owned(),
         };
