@@ -10,7 +10,7 @@ help:
 	@echo "make cluster   three NATS servers, two shards and a front end on this machine; make cluster-stop stops them"
 	@echo "make test      install what is missing, build, run all tests"
 	@echo "make build     build only (target/release/credence)"
-	@echo "make dist      a binary optimised for size (target/dist/credence): slow, and its size is not measured yet"
+	@echo "make dist      a binary of half the size (target/dist/credence), which takes several times as long to build"
 	@echo "make lint      before a commit: formatting, clippy, and dependency rules where cargo-deny is installed"
 
 # ARGS reaches the command: make session ARGS="--person ada"
