@@ -42,12 +42,8 @@ pub(crate) struct Begun {
 impl Begun {
     /// As the log of this id says it, with so many shards.
     pub(crate) fn with(log_id: &str, shards: u32) -> Self {
-        Self {
-            log: blake3::Hash::from_bytes(blake3::derive_key("credence shards began with 1", log_id.as_bytes()))
-                .to_hex()
-                .to_string(),
-            shards,
-        }
+        let log = blake3::derive_key("credence shards began with 1", log_id.as_bytes());
+        Self { log: blake3::Hash::from_bytes(log).to_hex().to_string(), shards }
     }
 }
 

@@ -58,15 +58,16 @@ impl FromStr for Shard {
     type Err = NotAShard;
 
     fn from_str(text: &str) -> Result<Self, NotAShard> {
-        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| NotAShard(text.to_owned()));
-        let not = |_| NotAShard(text.to_owned());
-        let (number, of) = match text.split_once('/') {
-            Some((k, n)) => (number(k).map_err(not)?, Some(number(n).map_err(not)?)),
-            None => (number(text)?, None),
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        let read = match text.split_once('/') {
+            Some((k, n)) => number(k).zip(number(n).map(Some)),
+            None => number(text).map(|number| (number, None)),
         };
-        match (1..=of.unwrap_or(SLOTS)).contains(&number) && of.is_none_or(|of| of <= SLOTS) {
-            true => Ok(Self { number, of }),
-            false => Err(NotAShard(text.to_owned())),
+        match read {
+            Some((number, of)) if number >= 1 && number <= of.unwrap_or(SLOTS) && of.unwrap_or(1) <= SLOTS => {
+                Ok(Self { number, of })
+            }
+            _ => Err(NotAShard(text.to_owned())),
         }
     }
 }
