@@ -14,8 +14,11 @@ use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{LastRawMessageError, LastRawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode, stream};
 use credence_memory::home::{HomeError, Paths};
+use credence_memory::ids::Seq;
+use credence_memory::log::Reader;
 use credence_memory::record::Record;
 use credence_memory::state::State;
+use jiff::Timestamp;
 use tokio_stream::StreamExt;
 
 use crate::{ClusterError, Server, control, refused};
@@ -338,9 +341,36 @@ pub(crate) async fn fetch(context: &Context, shard: u32, root: &Path) -> Result<
     drop(file);
     // What follows from another log goes: it is made again.
     let paths = Paths::of(root);
+    if paths.has_log() {
+        goes_on_from(&beside, &paths, shard).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    }
     remove_derived(&paths);
     fs::rename(&beside, &log).map_err(failed("put in its place"))?;
     Ok(true)
+}
+
+/// That a copy has the last message of a home's log, at the same place: else that log has what is nowhere else, and is kept.
+fn goes_on_from(copy: &Path, paths: &Paths, shard: u32) -> Result<(), ClusterError> {
+    let received = |reader: Reader<File>| -> Result<Vec<(Seq, Timestamp, u64)>, HomeError> {
+        let mut received = Vec::new();
+        for entry in reader {
+            let entry = entry?;
+            if let Record::MessageReceived(message) = entry.record {
+                received.push((entry.seq, entry.time, message.sequence));
+            }
+        }
+        Ok(received)
+    };
+    let failed = |source| ClusterError::Files { doing: "read", path: copy.to_owned(), source };
+    let here = received(paths.read_log()?)?;
+    let there = received(Reader::new(File::open(copy).map_err(failed)?))?;
+    match here.last() {
+        Some(last) if !there.contains(last) => {
+            let why = "the copy of the log has another one of this number, or none".to_owned();
+            Err(ClusterError::OtherStream { shard, last: last.2, why })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes what follows from a home's log.

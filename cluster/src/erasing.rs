@@ -134,7 +134,8 @@ pub async fn erase(
     let mut at = BTreeMap::new();
     for (shard, replica) in &mut replicas {
         let erase = Some(told.clone());
-        let message = Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: None, erase };
+        let message =
+            Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: None, erase, after: None };
         let sequence = tell(&context, *shard, &format!("erase {number} {shard}"), &message, None).await?;
         at.insert(*shard, sequence.unwrap_or(0));
         replica.catch_up().await?;

@@ -15,8 +15,8 @@ use credence_memory::{Home, HomeError, LogError, StateError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Form of messages that this build writes, and the newest that it reads.
-pub const FORM: u32 = 1;
+/// Form of messages that this build writes, and the newest that it reads. Messages of form 1 do not say what they were said after.
+pub const FORM: u32 = 2;
 
 /// Slots that people are dealt to; shards have slots, so that a shard can be split without dealing anew.
 pub const SLOTS: u32 = 64;
@@ -78,6 +78,10 @@ pub struct Message {
     /// Somebody is erased from the log. Such a message says nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erase: Option<Erase>,
+    /// Hash of the last record of the log that it was said on, by a front end: whoever follows has the same log there, or one of them is
+    /// another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Hash>,
 }
 
 /// Somebody is erased.
@@ -306,7 +310,14 @@ mod tests {
 
     fn message(home: &Home, records: Vec<Record>) -> Message {
         let says = records.into_iter().map(|record| Said { time: Timestamp::UNIX_EPOCH, record }).collect();
-        Message { form: FORM, schema: home.state().header().unwrap().schema_hash, says, lease: None, erase: None }
+        Message {
+            form: FORM,
+            schema: home.state().header().unwrap().schema_hash,
+            says,
+            lease: None,
+            erase: None,
+            after: None,
+        }
     }
 
     #[test]

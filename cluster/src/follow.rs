@@ -18,7 +18,7 @@ use crate::{ClusterError, refused};
 const BATCH: usize = 256;
 /// A server that says nothing for twice as long is taken to be away.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How long a stream may be shorter than the log before it is taken to be another one.
+/// How long a stream may seem to be another one before it is taken to be one.
 const DOUBT: Duration = Duration::from_secs(10);
 const DOING: &str = "follow the stream of the shard";
 
@@ -60,7 +60,7 @@ pub(crate) struct Follow {
     next: u64,
     /// When the one before it was said, in milliseconds: what tells it from another of the same number.
     time: Option<i64>,
-    /// Since when the stream seems to be shorter than the log.
+    /// Since when the stream seems to be another one.
     doubted: Option<Instant>,
     messages: Option<pull::Stream>,
     /// Whether nothing was delivered yet since the server was asked.
@@ -158,12 +158,11 @@ impl Follow {
 
     async fn ask(&mut self) -> Result<pull::Stream, ClusterError> {
         let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(DOING))?;
-        let is_behind = stream.cached_info().state.last_sequence < self.next - 1;
         match self.confirm().await {
             Ok(()) => self.doubted = None,
             // Servers of a cluster that have just come back may know less for a moment.
             Err(error @ ClusterError::OtherStream { .. })
-                if is_behind && self.doubted.get_or_insert_with(Instant::now).elapsed() < DOUBT =>
+                if self.doubted.get_or_insert_with(Instant::now).elapsed() < DOUBT =>
             {
                 return Err(refused(DOING)(error));
             }

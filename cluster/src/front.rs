@@ -100,7 +100,11 @@ impl Slots {
     /// Slots come and go with the log; those that came may be used from when the stream takes them.
     fn are(&self, dealt: &BTreeSet<u32>, state: &State) {
         let left = state.slots_left();
-        let here = dealt.union(state.slots_joined()).copied().filter(|slot| !left.contains_key(slot)).collect();
+        // Those of people who have not all come yet are on their way.
+        let coming = state.joining().filter(|joining| joining.piece < joining.pieces);
+        let is_here =
+            |slot: &u32| !left.contains_key(slot) && !coming.is_some_and(|joining| joining.slots.contains(slot));
+        let here = dealt.union(state.slots_joined()).copied().filter(is_here).collect();
         if let Ok(mut now) = self.0.write() {
             *now = Dealt { here, left: left.clone() };
         }
@@ -293,12 +297,12 @@ impl Front {
         }
         let (last, fence) =
             home.state().message_received(self.shard).map_or((0, 0), |last| (last.sequence, last.fence));
-        let time = held[0].time;
+        let (time, after) = (held[0].time, Some(held[0].prev));
         let subject = self.subject(home.state(), &held)?;
         let schema = home.state().header().map_or(Hash::ZERO, |header| header.schema_hash);
         let records = held.len() as u64;
         let says = held.into_iter().map(|Entry { time, record, .. }| Said { time, record }).collect();
-        let message = Message { form: FORM, schema, says, lease: None, erase: None };
+        let message = Message { form: FORM, schema, says, lease: None, erase: None, after };
         let bytes = serde_json::to_vec(&message).map_err(|error| NotTaken::Refused(error.to_string()))?;
         let patience = if self.is_away { Duration::ZERO } else { PATIENCE };
         let taken = self.runtime.block_on(self.taken(subject, bytes, last, patience));

@@ -191,7 +191,7 @@ fn leaving(there: &Replica, moves: impl Fn(&PersonId) -> bool, number: u64) -> R
 
 fn said(schema: Hash, says: Vec<(Timestamp, Record)>) -> Message {
     let says = says.into_iter().map(|(time, record)| Said { time, record }).collect();
-    Message { form: FORM, schema, says, lease: None, erase: None }
+    Message { form: FORM, schema, says, lease: None, erase: None, after: None }
 }
 
 fn message_of(schema: Hash, piece: &Piece) -> Message {

@@ -217,7 +217,7 @@ impl Part {
 
 fn about_all(schema: Hash, record: Record) -> Message {
     let says = vec![Said { time: Timestamp::now(), record }];
-    Message { form: FORM, schema, says, lease: None, erase: None }
+    Message { form: FORM, schema, says, lease: None, erase: None, after: None }
 }
 
 /// What came of a population over shards.

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::control::{self, Begun, bucket, listed, shards, slots_of};
 use crate::copy::{self, Copying, Stand};
-use crate::evidence::{FORM, Message, NameKey, SLOTS, Said, Taken, slots, take};
+use crate::evidence::{At, FORM, Message, NameKey, SLOTS, Said, Taken, slots, take};
 use crate::follow::{Delivered, Follow};
 use crate::lease::{self, Candidate, Standing};
 use crate::population::Part;
@@ -197,11 +197,20 @@ pub(crate) async fn home(
 /// Folds what was delivered; says which lease has the shard since, if that changed.
 ///
 /// # Errors
-/// The home cannot be written, or a newer program wrote a message.
+/// The home cannot be written, a newer program wrote a message, or one was said on another log.
 pub(crate) fn fold(home: &mut Home, batch: &[Delivered]) -> Result<Option<u64>, ClusterError> {
     let mut lease = None;
     for delivered in batch {
         let read = delivered.read()?;
+        let At { shard, sequence, .. } = delivered.at;
+        let last = home.state().message_received(shard).map_or(0, |last| last.sequence);
+        if let Ok(Message { after: Some(after), .. }) = &read
+            && sequence > last
+            && *after != home.head().1
+        {
+            let why = format!("message {sequence} was said on another log than this one");
+            return Err(ClusterError::OtherStream { shard, last, why });
+        }
         match take(home, delivered.at, read.as_ref().map_err(String::as_str))? {
             Taken::Lease(fence) => lease = Some(fence),
             // A population that an erasure has ended already.
@@ -491,8 +500,14 @@ impl Writer<'_> {
     /// Says in the stream who has the shard.
     async fn say(&self, lease: u64) -> Result<(), ClusterError> {
         let Some(header) = self.home.state().header() else { return Ok(()) };
-        let message =
-            Message { form: FORM, schema: header.schema_hash, says: Vec::new(), lease: Some(lease), erase: None };
+        let message = Message {
+            form: FORM,
+            schema: header.schema_hash,
+            says: Vec::new(),
+            lease: Some(lease),
+            erase: None,
+            after: None,
+        };
         send(&self.context, subject(self.shard), &format!("lease {} {lease}", self.shard), &message).await
     }
 

@@ -90,7 +90,7 @@ impl Shards {
     async fn tell(&mut self, person: &str, record: Record) {
         let says = vec![Said { time: Timestamp::UNIX_EPOCH, record }];
         let schema = header("x").schema_hash;
-        let message = Message { form: FORM, schema, says, lease: None, erase: None };
+        let message = Message { form: FORM, schema, says, lease: None, erase: None, after: None };
         self.said += 1;
         let said = format!("said {}", self.said);
         publish(&self.context, &self.key, &id(person), &said, &message).await.expect("the stream has it");

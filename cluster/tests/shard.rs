@@ -33,7 +33,7 @@ async fn a_writer_that_dies_is_followed_by_another_and_nothing_is_lost_or_counte
     let key = NameKey::of("shard");
     let say = async |n: usize, records: Vec<Record>| {
         let says = records.into_iter().map(|record| Said { time: now, record }).collect();
-        let message = Message { form: FORM, schema, says, lease: None, erase: None };
+        let message = Message { form: FORM, schema, says, lease: None, erase: None, after: None };
         // Twice, as a front end does that does not know what became of the first.
         for _ in 0..2 {
             publish(&context, &key, &ada, &n.to_string(), &message).await.expect("the stream has it");
@@ -165,7 +165,8 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     // What others put there: of another schema it is refused in every log alike; of a newer form it stops whoever is older.
     let (key, ada) = (one.key().clone(), id("ada"));
     let schema = header("x").schema_hash;
-    let foreign = Message { form: FORM, schema: Hash::of(b"another"), says: vec![], lease: None, erase: None };
+    let foreign =
+        Message { form: FORM, schema: Hash::of(b"another"), says: vec![], lease: None, erase: None, after: None };
     runtime.block_on(publish(&context, &key, &ada, "foreign", &foreign)).expect("the stream has it");
     assert_eq!(catches_up(&mut one, &mut home), 1);
     writes().expect("it goes on");
@@ -174,7 +175,7 @@ fn what_the_stream_does_not_take_is_told_and_nothing_of_it_stays() {
     drop(written);
     let last = home.state().message_received(1).expect("messages");
     assert_eq!(last.refused.as_deref(), Some("it is of another value schema"));
-    let newer = Message { form: FORM + 1, schema, says: vec![], lease: None, erase: None };
+    let newer = Message { form: FORM + 1, schema, says: vec![], lease: None, erase: None, after: None };
     runtime.block_on(publish(&context, &key, &ada, "newer", &newer)).expect("the stream has it");
     let since = Instant::now();
     let stopped = loop {
@@ -308,7 +309,8 @@ async fn whoever_has_more_than_a_server_that_lost_something_appends_nothing() {
         let context = open(&server, 1).await.expect("the streams");
         let records = [described(0), described(1), choice("ada", 0, 1, Some(0))];
         let says = records.into_iter().map(|record| Said { time: Timestamp::now(), record }).collect();
-        let message = Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None };
+        let message =
+            Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None, after: None };
         publish(&context, &key, &ada, &n.to_string(), &message).await.expect("the stream has it");
     };
     follows().await.expect("it begins");
@@ -348,6 +350,28 @@ async fn whoever_has_more_than_a_server_that_lost_something_appends_nothing() {
     // Nobody is erased from one home alone.
     let alone = Erasure::of(&home, &ada).expect_err("others would differ").to_string();
     assert!(alone.contains("credence shard erase"), "{alone}");
+    drop(home);
+    // Where the message in question was erased meanwhile, the copy of the log tells.
+    let (old, _) = Home::open(dir.path()).expect("a home");
+    let last = old.state().message_received(1).expect("messages").sequence;
+    drop(old);
+    let context = open(&server, 1).await.expect("the streams");
+    let stream = context.get_stream("CREDENCE_SHARD_1").await.expect("the stream");
+    for sequence in [last, last + 1] {
+        stream.delete_message(sequence).await.expect("it is deleted");
+    }
+    let hole = follows().await.expect_err("it is another").to_string();
+    assert!(hole.contains("the copy of the log has another one"), "{hole}");
+    assert_eq!([dir.path(), front.path()].map(files), before);
+    // What was said on another log stops whoever follows.
+    let after = Some(Hash::of(b"another log"));
+    let message =
+        Message { form: FORM, schema: header("x").schema_hash, says: vec![], lease: None, erase: None, after };
+    publish(&context, &key, &ada, "another", &message).await.expect("the stream has it");
+    let writing = Writing::new(shard, fresh.path(), "fresh");
+    let differs =
+        write(&server, writing, Some(Duration::from_secs(5)), &quiet).await.expect_err("it differs").to_string();
+    assert!(differs.contains("was said on another log"), "{differs}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -364,7 +388,7 @@ async fn a_shard_that_nobody_ever_wrote_holds_no_erasure_up() {
     let context = open(&server, 2).await.expect("the streams");
     let records = [described(0), described(1), choice("ada", 0, 1, Some(0))];
     let says = records.into_iter().map(|record| Said { time: Timestamp::UNIX_EPOCH, record }).collect();
-    let message = Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None };
+    let message = Message { form: FORM, schema: header("x").schema_hash, says, lease: None, erase: None, after: None };
     publish(&context, &key, &ada, "said", &message).await.expect("the stream has it");
     let whom = Whom::Named { person: &ada, confirmation: "ada" };
     let erasing = erase(&server, whom, "asked for", work.path(), Duration::from_secs(30));

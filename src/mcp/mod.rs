@@ -72,6 +72,6 @@ pub(crate) fn run(global: &Global, args: &McpArgs) -> anyhow::Result<()> {
     let served = runtime.block_on(serve_stdio(Arc::new(host), options)).context("the client's session ended badly");
     looking.abort();
     drop(runtime);
-    thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+    thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?.map_err(anyhow::Error::msg)?;
     served
 }

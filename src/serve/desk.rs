@@ -103,6 +103,9 @@ pub(crate) enum Keeps {
     Stream(Box<Front>),
 }
 
+/// The desk's thread, and why it ended before it was to.
+pub(crate) type Ends = std::thread::JoinHandle<Result<(), String>>;
+
 /// The way to the desk, for any number of handlers.
 #[derive(Clone)]
 pub(crate) struct DeskHandle {
@@ -121,7 +124,7 @@ impl DeskHandle {
         listener: Listener,
         names: BTreeMap<String, String>,
         on_end: impl FnOnce() + Send + 'static,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    ) -> std::io::Result<(Self, Ends)> {
         let (work, mut waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let (changed, _) = broadcast::channel(64);
         let handle = Self { work, changed: changed.clone() };
@@ -143,10 +146,10 @@ impl DeskHandle {
             let _told = OnEnd(Some(on_end));
             while let Some(work) = waiting.blocking_recv() {
                 if let Err(error) = desk.over_stream(&mut front, &changed, work) {
-                    tracing::error!("this front end cannot go on, and stops: {}", chain(&*error));
-                    break;
+                    return Err(format!("this front end cannot go on, and stops: {}", chain(&*error)));
                 }
             }
+            Ok(())
         })?;
         Ok((handle, thread))
     }
@@ -156,13 +159,15 @@ impl DeskHandle {
         mut desk: Desk,
         mut waiting: mpsc::Receiver<Work>,
         on_end: impl FnOnce() + Send + 'static,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    ) -> std::io::Result<(Self, Ends)> {
         let syncing = Syncing::start(handle.changed.clone())?;
         let thread = std::thread::Builder::new().name("desk".into()).spawn(move || {
             let _told = OnEnd(Some(on_end));
+            let mut ended = Ok(());
             while let Some(work) = waiting.blocking_recv() {
                 if let Err(error) = desk.settle(&syncing) {
-                    tracing::error!("the log cannot be relied on any more, so the service stops: {}", chain(&error));
+                    ended =
+                        Err(format!("the log cannot be relied on any more, so the service stops: {}", chain(&error)));
                     break;
                 }
                 let heard = work(&mut desk);
@@ -172,6 +177,7 @@ impl DeskHandle {
             if let Err(error) = desk.take_note(syncing.end()) {
                 tracing::error!("what could not be synced could not be taken back either: {}", chain(&error));
             }
+            ended
         })?;
         Ok((handle, thread))
     }

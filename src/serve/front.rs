@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use clap::Args;
@@ -30,7 +30,7 @@ use tokio::time::sleep;
 
 use super::access::{Role, Tokens, cookie};
 use super::limits::InTime;
-use super::problem::Problem;
+use super::problem::{ELSEWHERE, Problem};
 use super::{App, BODY_MAX};
 use crate::exit::WrongInput;
 
@@ -99,7 +99,7 @@ impl From<NotTaken> for Problem {
     fn from(error: NotTaken) -> Self {
         match error {
             NotTaken::Overtaken => Self::overtaken(),
-            NotTaken::Elsewhere { slot, to } => Self::elsewhere(slot, to),
+            NotTaken::Elsewhere { slot, to } => Self::of_another_shard(slot, to),
             NotTaken::Moving => Self::moving(),
             NotTaken::Away => Self::stream(
                 "stream-away",
@@ -124,9 +124,9 @@ impl From<NotTaken> for Problem {
 
 impl Problem {
     /// What a person says belongs to a shard that this front end does not have, or whose slots are just being moved.
-    fn elsewhere(slot: u32, to: Option<u32>) -> Self {
+    fn of_another_shard(slot: u32, to: Option<u32>) -> Self {
         let shard = to.map_or_else(|| "another shard".to_owned(), |to| format!("shard {to} now"));
-        Self::conflict(format!(
+        Self::elsewhere(format!(
             "this person's answers go to {shard} (slot {slot}), which this front end does not have: nothing was recorded. Ask one that has \
              it; if the shard was made after this one was started, start it again"
         ))
@@ -216,7 +216,7 @@ impl Map {
         }
         Some(Err(match to.filter(|to| self.has(*to).is_some()) {
             Some(_) => Problem::moving(),
-            None => Problem::elsewhere(slot, to),
+            None => Problem::of_another_shard(slot, to),
         }))
     }
 
@@ -318,11 +318,20 @@ async fn to_shard(State(map): State<Arc<Map>>, request: Request, next: Next) -> 
     let (since, mut body) = (Instant::now(), Some(body));
     let mut response = loop {
         let body = if is_whole { Body::from(known.clone()) } else { body.take().unwrap_or_default() };
-        let response = match map.shard(&parts, &known) {
+        let shard = map.shard(&parts, &known);
+        let had = shard.as_ref().ok().copied();
+        let response = match shard {
             Ok(shard) => handed(shard, &parts, body, next.clone()).await,
             Err(problem) => problem.into_response(),
         };
-        let is_moving = response.extensions().get::<Problem>().is_some_and(|problem| problem.code == MOVING);
+        let code = response.extensions().get::<Problem>().map(|problem| problem.code);
+        // Whoever moved while this was on its way is somewhere else now.
+        let has_moved = || map.shard(&parts, &known).ok() != had;
+        let is_moving = match code {
+            Some(MOVING) => true,
+            Some(ELSEWHERE) => had.is_some() && has_moved(),
+            _ => response.status() == StatusCode::NOT_FOUND && has_moved(),
+        };
         if !is_moving || !is_whole || since.elapsed() >= MOVED {
             break response;
         }

@@ -355,13 +355,16 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<()> {
     });
     drop(runtime);
     // The desk ends when nobody can come to it any more: everything is on the disk then.
+    let mut ended = Ok(());
     for thread in threads {
-        thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+        let this = thread.join().map_err(|_| anyhow::anyhow!("the desk's thread failed"))?;
+        ended = ended.and(this);
     }
     drop(writer);
     // A process that ends while a model computes tears down what it computes with.
     writing.join().map_err(|_| anyhow::anyhow!("the model's thread failed"))?;
-    served
+    served?;
+    ended.map_err(anyhow::Error::msg)
 }
 
 /// How well the home's model reads each value, in words, where that was measured.

@@ -17,6 +17,9 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
 }
 
+/// The code of what is of a shard that is not here.
+pub(crate) const ELSEWHERE: &str = "elsewhere";
+
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self { status: status.as_u16(), title, detail: detail.into(), code }
@@ -69,6 +72,11 @@ impl Problem {
     /// It does not fit what stands.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It does not fit what stands", detail)
+    }
+
+    /// It is of a shard that is not here.
+    pub(crate) fn elsewhere(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ELSEWHERE, "It is of another shard", detail)
     }
 
     /// It is over.
@@ -155,7 +163,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), axum::Json(&self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if matches!(self.code, "busy" | "too-many" | "overtaken" | "stream-away" | "stream-silent") {
+        if matches!(self.code, "busy" | "too-many" | "overtaken" | "slot-moving" | "stream-away" | "stream-silent") {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
         }
         response.extensions_mut().insert(self);

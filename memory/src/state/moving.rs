@@ -19,6 +19,8 @@ pub struct Joining {
     pub piece: u32,
     /// Of how many.
     pub pieces: u32,
+    /// The slots that they are of.
+    pub slots: Vec<u32>,
     /// What number here has each record of the log that they come from.
     at: BTreeMap<Seq, Seq>,
 }
@@ -134,7 +136,7 @@ impl State {
         };
         let here = (seq.0 + 1..).map(Seq);
         at.extend(r.numbers.iter().copied().zip(here));
-        let joining = Joining { number: r.number, piece: r.piece, pieces: r.pieces, at };
+        let joining = Joining { number: r.number, piece: r.piece, pieces: r.pieces, slots: r.slots.clone(), at };
         let (mut population, mut anew) = (None, None);
         if let Some(held) = &epoch.population {
             if held.fit().is_some() && held.fit() == r.fit {
