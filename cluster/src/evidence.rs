@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(refused, Taken::Refused("it is of another value schema".into()));
         assert_eq!(home.state().message_received(1).map(|last| last.sequence), Some(2));
         let bytes = serde_json::to_vec(&Message { form: FORM + 1, ..half.clone() }).unwrap();
-        assert!(matches!(Message::read(&bytes), Err(Unreadable::Newer(2))));
+        assert!(matches!(Message::read(&bytes), Err(Unreadable::Newer(form)) if form == FORM + 1));
         assert!(matches!(Message::read(b"{}"), Err(Unreadable::Foreign(_))));
         assert_eq!(Message::read(&serde_json::to_vec(&half).unwrap()).unwrap(), half);
     }
