@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
-use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::DeleteMessageErrorKind;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{DeleteMessageErrorKind, LastRawMessageError, LastRawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -197,6 +197,18 @@ pub(crate) fn listed(shards: &[u32]) -> String {
     match shards {
         [] => "none".to_owned(),
         shards => shards.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A message of a stream that was asked for; none where there is none.
+pub(crate) fn one(
+    asked: Result<StreamMessage, LastRawMessageError>,
+    doing: &'static str,
+) -> Result<Option<StreamMessage>, ClusterError> {
+    match asked {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(refused(doing)(error)),
     }
 }
 

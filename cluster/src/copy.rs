@@ -11,7 +11,6 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
-use async_nats::jetstream::stream::{LastRawMessageError, LastRawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode, stream};
 use credence_memory::home::{HomeError, Paths};
 use credence_memory::ids::Seq;
@@ -21,7 +20,9 @@ use credence_memory::state::State;
 use jiff::Timestamp;
 use tokio_stream::StreamExt;
 
-use crate::{ClusterError, Server, control, refused};
+use crate::control::{self, one};
+use crate::evidence::last_message;
+use crate::{ClusterError, Server, refused};
 
 /// Bytes of a piece, at most: a server takes messages of a megabyte.
 const PIECE: usize = 256 << 10;
@@ -63,8 +64,7 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) fn of(state: &State, shard: u32) -> Self {
-        let message = state.message_received(shard).map_or(0, |last| last.sequence);
-        Self { erasures: state.erasures(), message }
+        Self { erasures: state.erasures(), message: last_message(state, shard) }
     }
 }
 
@@ -122,14 +122,11 @@ impl Copying {
     /// rest follows from the stream.
     async fn find(&mut self, root: &Path, stand: Stand) -> Result<(), ClusterError> {
         let stream = self.context.get_stream(name(self.shard)).await.map_err(refused(DOING))?;
-        let last = match stream.get_last_raw_message_by_subject(&subject(self.shard)).await {
-            Ok(last) => last,
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                self.last = stream.cached_info().state.last_sequence;
-                (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
-                return Ok(());
-            }
-            Err(error) => return Err(refused(DOING)(error)),
+        let last = one(stream.get_last_raw_message_by_subject(&subject(self.shard)).await, DOING)?;
+        let Some(last) = last else {
+            self.last = stream.cached_info().state.last_sequence;
+            (self.bytes, self.hash, self.erasures) = (0, Some(blake3::Hasher::new()), stand.erasures);
+            return Ok(());
         };
         let piece = Piece::read(&last.headers)?;
         (self.last, self.erasures) = (last.sequence, piece.erasures);
@@ -245,18 +242,6 @@ pub(crate) async fn has_message(context: &Context, shard: u32, sequence: u64) ->
     let (Some(first), Some(last)) = (first, last) else { return Ok(false) };
     let (first, last) = (Piece::read(&first.headers)?, Piece::read(&last.headers)?);
     Ok(last.message >= sequence && first.erasures == last.erasures)
-}
-
-/// A message that was asked for; none where there is none.
-fn one(
-    asked: Result<StreamMessage, LastRawMessageError>,
-    doing: &'static str,
-) -> Result<Option<StreamMessage>, ClusterError> {
-    match asked {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(refused(doing)(error)),
-    }
 }
 
 /// The stream of a shard's copy; none where nobody has made it.

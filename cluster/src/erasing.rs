@@ -12,15 +12,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::Stream;
 use credence_memory::ids::PersonId;
 use credence_memory::record::Record;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::control::{self, Work, begin, bucket, finish, shards_with_logs, tell, work};
-use crate::evidence::{Erase, FORM, Message, NameKey, Place};
+use crate::control::{self, Work, begin, bucket, finish, one, shards_with_logs, tell, work};
+use crate::evidence::{Erase, FORM, Message, NameKey, Place, of_place};
 use crate::replica::Replica;
 use crate::shard::{name, subject};
 use crate::{ClusterError, Server, copy, not_done, population, refused};
@@ -94,7 +94,7 @@ pub async fn erase(
     // In a log as long as it is not rewritten, and in the streams until the end.
     let person = match whom {
         Whom::Named { person, .. } => Some(person.clone()),
-        Whom::Unfinished => match replicas.values().find_map(|replica| of_place(replica, &key, &place)) {
+        Whom::Unfinished => match replicas.values().find_map(|replica| of_place(replica.home.state(), &key, &place)) {
             None => named(&context, &all, &key, &place).await?,
             found => found,
         },
@@ -102,7 +102,7 @@ pub async fn erase(
     let (mut is_known, mut evidence, mut fits) = (false, BTreeMap::new(), BTreeSet::new());
     for (shard, replica) in &replicas {
         let state = replica.home.state();
-        is_known |= of_place(replica, &key, &place).is_some();
+        is_known |= of_place(state, &key, &place).is_some();
         let known = person.as_ref().and_then(|person| state.person(person));
         evidence.insert(*shard, known.map_or(0, |known| known.evidence().len()));
         for entry in replica.home.entries()? {
@@ -222,11 +222,8 @@ async fn each(
     let stream = context.get_stream(name(shard)).await.map_err(refused(DOING))?;
     let mut next = 1;
     while next < until {
-        let message = match stream.raw_message_builder().sequence(next).next_by_subject(subject).send().await {
-            Ok(message) => message,
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
-            Err(error) => return Err(refused(DOING)(error)),
-        };
+        let found = stream.get_first_raw_message_by_subject(subject, next).await;
+        let Some(message) = one(found, DOING)? else { break };
         if message.sequence < until {
             look(message.sequence, &message.payload);
         }
@@ -252,13 +249,6 @@ fn texts(payload: &[u8]) -> Vec<String> {
     all
 }
 
-/// Who has this place, of those that a log knows.
-fn of_place(replica: &Replica, key: &NameKey, place: &Place) -> Option<PersonId> {
-    let state = replica.home.state();
-    let left = state.people_left().values().flat_map(|left| &left.people);
-    state.people().keys().chain(left).find(|person| key.place(person) == *place).cloned()
-}
-
 /// Who has this place, by what the streams still have.
 async fn named(
     context: &Context,
@@ -266,9 +256,9 @@ async fn named(
     key: &NameKey,
     place: &Place,
 ) -> Result<Option<PersonId>, ClusterError> {
-    let mut found = None;
     for shard in shards {
         for subject in [place.subject(), subject(*shard)] {
+            let mut found = None;
             let look = |_: u64, payload: &[u8]| {
                 if found.is_none() {
                     let people = texts(payload).into_iter().filter_map(|said| PersonId::new(&said).ok());
@@ -276,7 +266,10 @@ async fn named(
                 }
             };
             each(context, *shard, u64::MAX, &subject, look).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
         }
     }
-    Ok(found)
+    Ok(None)
 }

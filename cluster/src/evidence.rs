@@ -263,12 +263,22 @@ fn elsewhere(home: &Home, message: &Message) -> Option<String> {
         .map(|(slot, to)| format!("it is of slot {slot}, which shard {to} has now"))
 }
 
+/// Who has this place, of those whom a log knows or knew.
+pub(crate) fn of_place(state: &State, key: &NameKey, place: &Place) -> Option<PersonId> {
+    let left = state.people_left().values().flat_map(|left| &left.people);
+    state.people().keys().chain(left).find(|person| key.place(person) == *place).cloned()
+}
+
+/// The number of the last message that a log has of a shard; 0 where it has none.
+pub(crate) fn last_message(state: &State, shard: u32) -> u64 {
+    state.message_received(shard).map_or(0, |last| last.sequence)
+}
+
 /// Erases somebody, and says in the same piece that the message was received.
 fn erased(home: &mut Home, at: At, fence: u64, erase: &Erase) -> Result<(), HomeError> {
     let state = home.state();
     let key = NameKey::of(state.header().map_or("", |header| &header.log_id));
-    let left = state.people_left().values().flat_map(|left| &left.people);
-    let person = state.people().keys().chain(left).find(|person| key.place(person) == erase.place).cloned();
+    let person = of_place(state, &key, &erase.place);
     let failed = |error| match error {
         EraseError::Home(error) => error,
         EraseError::File { path, source } => HomeError::Files { operation: "remove", path, source },

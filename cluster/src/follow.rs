@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{Context, Message as Raw};
 use credence_memory::state::State;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
 
-use crate::evidence::{At, Message, Unreadable};
+use crate::control::one;
+use crate::evidence::{At, Message, Unreadable, last_message};
 use crate::shard::name;
 use crate::{ClusterError, refused};
 
@@ -70,7 +70,7 @@ pub(crate) struct Follow {
 impl Follow {
     /// Follows from the message after the last one that a log has.
     pub(crate) fn after(context: Context, shard: u32, state: &State) -> Self {
-        let next = state.message_received(shard).map_or(0, |last| last.sequence) + 1;
+        let next = last_message(state, shard) + 1;
         let time = state.message_time(shard).map(|time| time.as_millisecond());
         Self { context, shard, next, time, doubted: None, messages: None, is_fresh: true }
     }
@@ -87,12 +87,8 @@ impl Follow {
         if end < last {
             return Err(ClusterError::OtherStream { shard, last, why: format!("the stream ends with message {end}") });
         }
-        let message = match stream.get_raw_message(last).await {
-            Ok(message) => message,
-            // What was erased cannot be told from what was never there.
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
-            Err(error) => return Err(refused(DOING)(error)),
-        };
+        // What was erased cannot be told from what was never there.
+        let Some(message) = one(stream.get_raw_message(last).await, DOING)? else { return Ok(()) };
         // A log has the time of what is said, of an erasure, or the server's own, as the case may be.
         let said = Message::read(&message.payload).ok();
         let said = said.and_then(|said| said.time().or_else(|| said.erase.map(|erase| erase.time)));

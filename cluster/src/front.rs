@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use crate::control;
-use crate::evidence::{At, FORM, Message, NameKey, Place, Said, receive};
+use crate::evidence::{At, FORM, Message, NameKey, Place, Said, last_message, receive};
 use crate::follow::{Delivered, Follow};
 use crate::shard::{self, name, subject};
 use crate::{ClusterError, Server, refused};
@@ -181,7 +181,7 @@ impl Front {
         loop {
             let (mut home, is_new) = shard::home(&context, number, [], root).await?;
             is_rebuilt |= is_new;
-            let last = |home: &Home| home.state().message_received(number).map_or(0, |last| last.sequence);
+            let last = |home: &Home| last_message(home.state(), number);
             let mut follow = Follow::after(context.clone(), number, home.state());
             follow.confirm().await?;
             let end = follow.end().await?;
@@ -262,7 +262,7 @@ impl Front {
         let mut came = Came::default();
         while let Ok(delivered) = self.come.try_recv() {
             let delivered = delivered?;
-            let last = home.state().message_received(self.shard).map_or(0, |last| last.sequence);
+            let last = last_message(home.state(), self.shard);
             if delivered.at.sequence <= last {
                 continue;
             }

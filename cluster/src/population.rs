@@ -15,7 +15,6 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{Context, stream};
 use credence_memory::ids::Hash;
 use credence_memory::population::{Fit, Messages};
@@ -26,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::control::{bucket, entry, put, shards_with_logs, tell, work};
-use crate::evidence::{FORM, Message, Said};
+use crate::control::{bucket, entry, one, put, shards_with_logs, tell, work};
+use crate::evidence::{FORM, Message, Said, last_message};
 use crate::{ClusterError, Server, not_done, refused};
 
 const STREAM: &str = "CREDENCE_POPULATION";
@@ -176,7 +175,7 @@ impl Part {
         at: &BTreeMap<u32, u64>,
         revision: u64,
     ) -> Result<(), ClusterError> {
-        let last = state.message_received(self.shard).map_or(0, |last| last.sequence);
+        let last = last_message(state, self.shard);
         // A shard that was made since began with it.
         let had = at.get(&self.shard).map_or(state.fitted() == fit, |told| last >= *told);
         if !had {
@@ -327,11 +326,8 @@ pub async fn learn(
 /// A shard's messages, if they are there.
 async fn fetched(stream: &stream::Stream, fit: u64, shard: u32) -> Result<Option<Messages>, ClusterError> {
     let doing = "fetch people's messages";
-    let one = async |piece: usize| match stream.get_last_raw_message_by_subject(&subject(fit, shard, piece)).await {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(refused(doing)(error)),
-    };
+    let one =
+        async |piece: usize| one(stream.get_last_raw_message_by_subject(&subject(fit, shard, piece)).await, doing);
     let Some(first) = one(0).await? else { return Ok(None) };
     let pieces = |headers: &HeaderMap| headers.get(PIECES).and_then(|count| count.as_str().parse::<usize>().ok());
     let count = pieces(&first.headers).ok_or_else(|| not_done(doing, "they do not say how many pieces they are"))?;

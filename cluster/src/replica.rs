@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use credence_memory::Home;
 
+use crate::evidence::last_message;
 use crate::follow::Follow;
 use crate::{ClusterError, copy, shard};
 
@@ -35,7 +36,7 @@ impl Replica {
 
     /// The last message that it has.
     pub(crate) fn last(&self) -> u64 {
-        last(&self.home, self.shard)
+        last_message(self.home.state(), self.shard)
     }
 
     /// Folds what the stream has up to now; gives the last message.
@@ -86,8 +87,4 @@ impl Replica {
             tracing::warn!(%error, "{} could not be removed", root.display());
         }
     }
-}
-
-fn last(home: &Home, shard: u32) -> u64 {
-    home.state().message_received(shard).map_or(0, |last| last.sequence)
 }

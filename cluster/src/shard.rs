@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::control::{self, Begun, bucket, listed, shards, slots_of};
 use crate::copy::{self, Copying, Stand};
-use crate::evidence::{At, FORM, Message, NameKey, SLOTS, Said, Taken, slots, take};
+use crate::evidence::{At, FORM, Message, NameKey, SLOTS, Said, Taken, last_message, slots, take};
 use crate::follow::{Delivered, Follow};
 use crate::lease::{self, Candidate, Standing};
 use crate::population::Part;
@@ -203,7 +203,7 @@ pub(crate) fn fold(home: &mut Home, batch: &[Delivered]) -> Result<Option<u64>, 
     for delivered in batch {
         let read = delivered.read()?;
         let At { shard, sequence, .. } = delivered.at;
-        let last = home.state().message_received(shard).map_or(0, |last| last.sequence);
+        let last = last_message(home.state(), shard);
         if let Ok(Message { after: Some(after), .. }) = &read
             && sequence > last
             && *after != home.head().1
