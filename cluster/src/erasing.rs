@@ -158,8 +158,8 @@ pub async fn erase(
     for (shard, sequence) in &at {
         messages += delete(&context, *shard, *sequence, &place, person.as_ref()).await?;
     }
-    finish(&bucket, number).await?;
     replicas.into_values().for_each(Replica::remove);
+    finish(&bucket, number).await?;
     Ok(Gone { number, evidence, fits, messages })
 }
 
