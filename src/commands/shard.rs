@@ -5,13 +5,18 @@ pub(crate) mod r#move;
 pub(crate) mod population;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Error};
 use clap::{Args, Subcommand};
-use credence_cluster::Server;
 use credence_cluster::shard::Shard;
+use credence_cluster::{ClusterError, Server};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use crate::cli::Global;
+use crate::exit::Interrupted;
+use crate::signals;
 
 /// `credence shard ...`.
 #[derive(Debug, Subcommand)]
@@ -51,7 +56,7 @@ impl ServerArgs {
     }
 }
 
-/// Where logs are read for a while.
+/// Where logs are read for a while. They are what people said: nothing of them stays in a folder of our own, however it ends.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArgs {
     /// Folder in which the logs of shards are read meanwhile, and removed again [default: one of its own for temporary files]
@@ -60,9 +65,24 @@ pub(crate) struct WorkArgs {
 }
 
 impl WorkArgs {
-    fn folder(&self) -> PathBuf {
-        let own = || std::env::temp_dir().join(format!("credence-shards-{}", std::process::id()));
-        self.work.clone().unwrap_or_else(own)
+    /// Does something with the logs of whole shards in that folder, until it is done or a signal comes.
+    fn work<T>(&self, work: impl AsyncFnOnce(&Path) -> Result<T, ClusterError>) -> anyhow::Result<T> {
+        let own = || tempfile::Builder::new().prefix("credence-shards-").tempdir();
+        let own = self.work.is_none().then(own).transpose().context("failed to make a folder for temporary files")?;
+        let folder = self.work.as_deref().or(own.as_ref().map(TempDir::path)).unwrap_or(Path::new(""));
+        let (stop, stopped) = oneshot::channel();
+        let mut stop = Some(stop);
+        let _watch = signals::watch(move || {
+            if let Some(stop) = stop.take() {
+                let _ = stop.send(());
+            }
+        });
+        runtime()?.block_on(async {
+            tokio::select! {
+                done = work(folder) => Ok(done?),
+                _ = stopped => Err(Error::new(Interrupted).context("broken off: --continue does what is missing")),
+            }
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Front ends and writers: what is answered, who takes over, and what is told when the stream is away.
 
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::nats::Nats;
@@ -153,6 +153,53 @@ fn a_front_end_of_two_shards_hands_everybody_to_theirs() {
     let told = String::from_utf8(list.expect("it runs").stderr).expect("text");
     assert!(told.contains("home of a front end") && told.contains("shard-1"), "{told}");
     assert_eq!(front.get("/health").ok()["stream"], "connected");
+}
+
+#[test]
+fn nothing_that_was_read_of_shards_stays_however_that_ends() {
+    let Some(nats) = Nats::start() else { return };
+    let (home, files) = (empty(), empty());
+    crate::logs::two_people(home.path());
+    let writer = Writer::start(home.path(), &nats.url, 1, "1/1");
+    writer.says("This writer has the shard");
+    let erase = |person: &str| {
+        let mut erase = Command::new(env!("CARGO_BIN_EXE_credence"));
+        erase.args(["shard", "erase", "--on", &nats.url, "--person", person, "--yes-erase", person]);
+        erase.env("TMPDIR", files.path()).stderr(Stdio::piped());
+        erase
+    };
+    let is_empty = || std::fs::read_dir(files.path()).expect("a folder").next().is_none();
+    // The copy of the log may not be there yet.
+    let since = Instant::now();
+    let said = loop {
+        let ended = erase("nobody").output().expect("it runs");
+        assert!(!ended.status.success() && since.elapsed() < Duration::from_secs(30));
+        assert!(is_empty(), "it failed");
+        let said = String::from_utf8(ended.stderr).expect("text");
+        if !said.contains("there are no shards") {
+            break said;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(said.contains("no shard has a person"), "{said}");
+    // It waits for the writer, which stands still; then somebody wants it gone.
+    writer.signal(Signal::STOP);
+    let mut erasing = erase("bob").spawn().expect("it runs");
+    let is_read = || {
+        std::fs::read_dir(files.path()).expect("a folder").flatten().any(|f| f.path().join("shard-1/evidence").exists())
+    };
+    while !is_read() {
+        assert!(erasing.try_wait().expect("a child").is_none() && since.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&erasing), Signal::TERM).expect("it is there");
+    let ended = erasing.wait_with_output().expect("it ends");
+    let said = String::from_utf8(ended.stderr).expect("text");
+    assert!(ended.status.code() == Some(130) && said.contains("--continue"), "{}: {said}", ended.status);
+    assert!(is_empty(), "it was interrupted");
+    writer.signal(Signal::CONT);
+    let erased = erase("bob").output().expect("it runs");
+    assert!(erased.status.success() && is_empty(), "{}", String::from_utf8_lossy(&erased.stderr));
 }
 
 fn empty() -> tempfile::TempDir {

@@ -1,6 +1,8 @@
 //! People past one machine: writers and front ends as processes, with real NATS servers.
 #![cfg(unix)]
 
+#[path = "../logs/mod.rs"]
+mod logs;
 #[path = "../nats/mod.rs"]
 mod nats;
 #[path = "../served/mod.rs"]

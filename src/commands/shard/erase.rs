@@ -9,7 +9,7 @@ use credence_memory::ids::PersonId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ServerArgs, WorkArgs, runtime};
+use super::{ServerArgs, WorkArgs};
 use crate::exit::WrongInput;
 use crate::surroundings::{say, say_json};
 
@@ -64,9 +64,8 @@ pub(super) fn run(args: &ShardEraseArgs) -> anyhow::Result<()> {
         (Some(person), Some(confirmation)) => Whom::Named { person, confirmation },
         _ => Whom::Unfinished,
     };
-    let (server, folder, patience) = (args.server.server(), args.work.folder(), Duration::from_secs(args.patience));
-    let erasing = erase(&server, whom, &args.reason, &folder, patience);
-    let gone = runtime()?.block_on(erasing)?;
+    let (server, patience) = (args.server.server(), Duration::from_secs(args.patience));
+    let gone = args.work.work(async |folder| erase(&server, whom, &args.reason, folder, patience).await)?;
     let evidence = gone.evidence.values().sum();
     if args.json {
         let populations = gone.fits.into_iter().collect();

@@ -7,7 +7,7 @@ use credence_cluster::moving::{Wanted, move_slots};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ServerArgs, WorkArgs, runtime};
+use super::{ServerArgs, WorkArgs};
 use crate::surroundings::{say, say_json};
 
 /// Options of `credence shard move`.
@@ -61,8 +61,8 @@ pub(crate) struct MovedJson {
 pub(super) fn run(args: &MoveArgs) -> anyhow::Result<()> {
     let slots = |slots: &[u32]| (!slots.is_empty()).then(|| slots.iter().copied().collect::<BTreeSet<u32>>());
     let wanted = args.from.zip(args.to).map(|(from, to)| Wanted { from, to, slots: slots(&args.slots) });
-    let folder = args.work.folder();
-    let moved = runtime()?.block_on(move_slots(&args.server.server(), wanted.as_ref(), &folder))?;
+    let server = args.server.server();
+    let moved = args.work.work(async |folder| move_slots(&server, wanted.as_ref(), folder).await)?;
     if args.json {
         return say_json(&MovedJson {
             number: moved.number,
