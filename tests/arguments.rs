@@ -1,6 +1,6 @@
 //! Every argument of every command with the values that programs break at: refused or taken, and never a panic.
 //!
-//! Each argument meets every third value, in turn; with `CREDENCE_ALL_EXTREMES` set, all. The arguments are read from `--help`, so
+//! Each argument meets every fourth value, in turn; with `CREDENCE_ALL_EXTREMES` set, all. The arguments are read from `--help`, so
 //! that one that is added is tried as well. No model is at hand: what needs one is tried up to there, and over the real model in
 //! `cases_model.rs`.
 
@@ -151,7 +151,7 @@ fn no_argument_makes_any_command_panic() {
         let needed = NEEDED.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, needed)| needed);
         for (place, argument) in arguments.iter().enumerate() {
             let turn = place + path.len() + name.len();
-            for value in EXTREMES.into_iter().enumerate().filter(|(i, _)| all || (i + turn) % 3 == 0).map(|(_, v)| v) {
+            for value in EXTREMES.into_iter().enumerate().filter(|(i, _)| all || (i + turn) % 4 == 0).map(|(_, v)| v) {
                 let mut line = path.clone();
                 match argument {
                     Some(option) => {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use pythons::{all_is_well, python_with, root};
 use serde_json::{Value, json};
-use served::{Service, model_with_words, tiny_model};
+use served::{Service, cache_of_model_with_words, model_with_words, tiny_model};
 use tempfile::TempDir;
 
 /// A service over a new home of the tiny model.
@@ -268,7 +268,7 @@ fn metric(service: &Service, name: &str) -> u64 {
 fn texts_and_decisions_share_one_model() {
     let folder = tempfile::tempdir().unwrap();
     let model = model_with_words(folder.path());
-    let cache = format!("export OMP_WAIT_POLICY=passive CREDENCE_CACHE={}", folder.path().join("cache").display());
+    let cache = format!("export CREDENCE_CACHE='{}'", cache_of_model_with_words().display());
     let options = ["--model", model.to_str().unwrap(), "--agents-of", "ada"];
     let service = Service::start_under(&cache, &folder.path().join("home"), &options);
     assert_eq!(metric(&service, "credence_models_loaded"), 0, "nothing is loaded before it is needed");

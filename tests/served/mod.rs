@@ -120,6 +120,11 @@ pub(crate) fn model_with_words(folder: &Path) -> PathBuf {
     path
 }
 
+/// Where what that model's states mean is kept from one test to the next: learning it takes half a minute.
+pub(crate) fn cache_of_model_with_words() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache-of-the-model-with-words")
+}
+
 /// Words that the built-in questions use ten times or more: with a token each, reading thousands of acts takes seconds.
 fn common_words() -> impl Iterator<Item = String> {
     let mut times = std::collections::BTreeMap::<String, usize>::new();
@@ -241,6 +246,8 @@ impl Service {
         let mut child = command
             .env_remove("CREDENCE_HOME")
             .env_remove("RUST_LOG")
+            // Its model is a small one: two threads would spin for each other longer than they compute.
+            .env("OMP_THREAD_LIMIT", "1")
             .args(["--offline", "serve", "--home"])
             .arg(home)
             .args(if more.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
