@@ -588,7 +588,7 @@ fn every_page_keeps_the_rules_of_wcag_light_and_dark_on_screens_and_phones() {
             for (name, path) in
                 [("people-shared", "/people/page.html"), ("values-kept", "/values/values.html?person=ada")]
             {
-                let file = home.path().join(format!("{name}.html"));
+                let file = home.path().join(format!("{name}-{look}.html"));
                 std::fs::write(&file, service.get(path).text).unwrap();
                 pages.push((name.to_owned(), format!("file://{}", file.display())));
             }

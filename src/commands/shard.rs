@@ -66,7 +66,7 @@ pub(crate) struct WorkArgs {
 
 impl WorkArgs {
     /// Does something with the logs of whole shards in that folder, until it is done or a signal comes.
-    fn work<T>(&self, work: impl AsyncFnOnce(&Path) -> Result<T, ClusterError>) -> anyhow::Result<T> {
+    fn with<T>(&self, work: impl AsyncFnOnce(&Path) -> Result<T, ClusterError>) -> anyhow::Result<T> {
         let own = || tempfile::Builder::new().prefix("credence-shards-").tempdir();
         let own = self.work.is_none().then(own).transpose().context("failed to make a folder for temporary files")?;
         let folder = self.work.as_deref().or(own.as_ref().map(TempDir::path)).unwrap_or(Path::new(""));

@@ -65,7 +65,7 @@ pub(super) fn run(args: &ShardEraseArgs) -> anyhow::Result<()> {
         _ => Whom::Unfinished,
     };
     let (server, patience) = (args.server.server(), Duration::from_secs(args.patience));
-    let gone = args.work.work(async |folder| erase(&server, whom, &args.reason, folder, patience).await)?;
+    let gone = args.work.with(async |folder| erase(&server, whom, &args.reason, folder, patience).await)?;
     let evidence = gone.evidence.values().sum();
     if args.json {
         let populations = gone.fits.into_iter().collect();

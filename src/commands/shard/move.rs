@@ -62,7 +62,7 @@ pub(super) fn run(args: &MoveArgs) -> anyhow::Result<()> {
     let slots = |slots: &[u32]| (!slots.is_empty()).then(|| slots.iter().copied().collect::<BTreeSet<u32>>());
     let wanted = args.from.zip(args.to).map(|(from, to)| Wanted { from, to, slots: slots(&args.slots) });
     let server = args.server.server();
-    let moved = args.work.work(async |folder| move_slots(&server, wanted.as_ref(), folder).await)?;
+    let moved = args.work.with(async |folder| move_slots(&server, wanted.as_ref(), folder).await)?;
     if args.json {
         return say_json(&MovedJson {
             number: moved.number,
