@@ -298,6 +298,8 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
     let Record::ImportanceStated(mut stated) = importance(name, Some("care"), None) else { panic!() };
     stated.words = format!("care is worth more than {MARKER}");
     shards.say(name, Record::ImportanceStated(stated)).await;
+    // A population is of what the logs have, and of nothing that is on its way to them.
+    shards.expect_alike(2).await;
     shards.learn().await;
     shards.expect_alike(2).await;
     // They have been in both shards, and the log that they left has what they had said.
@@ -355,6 +357,7 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
     for person in &PEOPLE[..11] {
         shards.say(person, choice(person, 1, 3, Some(0))).await;
     }
+    shards.expect_alike(2).await;
     shards.learn().await;
     shards.expect_alike(2).await;
     // Somebody who begins with the copy alone has the same log.
