@@ -322,9 +322,10 @@ async fn an_erased_person_is_in_no_stream_log_copy_or_store() {
     let none = erased(Whom::Unfinished).await.expect_err("nothing was cut off");
     assert!(none.to_string().contains("no erasure was cut off"), "{none}");
     // With the name, and without: whose it is, is found by the hash.
-    let mut cut = 0;
+    let mut cut: i32 = 0;
     let gone = loop {
-        let patience = Duration::from_millis(100 + 200 * cut);
+        // So short at first that nobody is so quick.
+        let patience = Duration::from_millis(2).mul_f64(1.4_f64.powi(cut));
         let is_begun = move_slots(&server, None, &work)
             .await
             .expect_err("no move")
