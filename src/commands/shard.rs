@@ -56,7 +56,7 @@ impl ServerArgs {
     }
 }
 
-/// Where logs are read for a while. They are what people said: nothing of them stays in a folder of our own, however it ends.
+/// Where logs are read for a while. They are what people said: only a process that is killed leaves them in a folder of our own.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArgs {
     /// Folder in which the logs of shards are read meanwhile, and removed again [default: one of its own for temporary files]
